@@ -1,0 +1,220 @@
+"""Finds the Pythons of this machine, and asks each what an embedding program must know.
+
+Only the interpreter itself knows where its headers and its library are (Debian, pyenv and a
+virtual environment each lay them out differently), so it is run and asked. What it runs is valid
+on 2.7 too.
+"""
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from tools import Problem
+
+_QUESTION = """
+import json, platform, sys, sysconfig
+names = ("VERSION", "LDVERSION", "INCLUDEPY", "LIBDIR", "LIBPL", "MULTIARCH", "LIBS", "SYSLIBS",
+         "Py_ENABLE_SHARED", "Py_GIL_DISABLED")
+facts = dict((name, sysconfig.get_config_var(name)) for name in names)
+facts["executable"] = getattr(sys, "_base_executable", None) or sys.executable
+facts["implementation"] = platform.python_implementation()
+facts["release"] = platform.python_version()
+facts["stdlib"] = sysconfig.get_path("stdlib")
+print(json.dumps(facts))
+"""
+
+_PROGRAM = re.compile(r"python(\d(\.\d+t?)?)?")
+_VERSION = re.compile(r"\d+(\.\d+)*t?")
+
+INSTALL = (
+    "install python3-dev (Debian, Alpine) or python3-devel (Fedora), "
+    "or name another with python=VERSION or python=PATH"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Python:
+    """One interpreter, as a program that embeds it sees it."""
+
+    version: str
+    release: str
+    abi: str
+    executable: Path
+    include: Path
+    libdir: Path
+    library: str
+    libs: tuple[str, ...]
+    shared: bool
+    stdlib: Path
+    system_library: bool
+
+    @property
+    def name(self) -> str:
+        return f"py{self.version}{self.abi}"
+
+    @property
+    def shared_library(self) -> Path:
+        return self.libdir / f"lib{self.library}.so"
+
+
+def find(wanted: Sequence[str] = ()) -> list[Python]:
+    """Every Python wanted, in that order; with nothing wanted, one for each version found.
+
+    The machine's own order decides between two of a version: PATH first, then pyenv; one that
+    can be embedded goes before one that cannot.
+    """
+    if wanted:
+        return [_find_one(want) for want in wanted]
+    found: dict[str, Python] = {}
+    for python in _machine():
+        known = found.get(python.name)
+        if known is None or (fault(known) and not fault(python)):
+            found[python.name] = python
+    return sorted(found.values(), key=lambda python: _numbers(python.version + python.abi))
+
+
+def choose(wanted: str | None = None) -> Python:
+    """The Python to build for: the one asked for, else the first of PATH that can be embedded."""
+    if wanted:
+        python = _find_one(wanted)
+    else:
+        found = list(_machine())
+        if not found:
+            raise Problem(f"no Python found on PATH: {INSTALL}")
+        python = next((each for each in found if not fault(each)), found[0])
+    trouble = fault(python)
+    if trouble:
+        raise Problem(trouble)
+    return python
+
+
+def fault(python: Python) -> str | None:
+    """Why this Python cannot be embedded, and what mends it; None where it can."""
+    told = f"Python {python.release} ({python.executable})"
+    if not (python.include / "Python.h").is_file():
+        return f"{told} has no {python.include}/Python.h: {INSTALL}"
+    if not python.shared:
+        return (
+            f"{told} has no shared library: build it with --enable-shared (pyenv: "
+            f"PYTHON_CONFIGURE_OPTS=--enable-shared), or name another with python=PATH"
+        )
+    if not python.shared_library.exists():
+        return f"{told} has no {python.shared_library}: {INSTALL}"
+    return None
+
+
+def _find_one(want: str) -> Python:
+    if not _VERSION.fullmatch(want):
+        python = _ask(Path(want).expanduser())
+        if python is None:
+            raise Problem(f"python={want} is no CPython that runs: name a version or a program")
+        return python
+    matches = [python for python in _machine(want) if _is_version(python, want)]
+    if not matches:
+        raise Problem(f"no Python {want} on PATH or in pyenv: install it, or name its path")
+    return next((python for python in matches if not fault(python)), matches[0])
+
+
+def _is_version(python: Python, want: str) -> bool:
+    """Whether want ("3", "3.12", "3.13t", "3.12.1") names this Python."""
+    number = want.removesuffix("t")
+    threaded = want.endswith("t") == (python.abi == "t")
+    return threaded and f"{python.release}.".startswith(f"{number}.")
+
+
+def _machine(want: str = "") -> Iterator[Python]:
+    """The machine's Pythons, each once, lazily: asking one takes tens of milliseconds."""
+    seen: set[Path] = set()
+    for program in _programs(want):
+        python = _ask(program)
+        if python is not None and python.executable not in seen:
+            seen.add(python.executable)
+            yield python
+
+
+def _programs(want: str) -> Iterator[Path]:
+    """Programs that may be a Python; those whose own name says another version are left out."""
+    folders = [Path(entry) for entry in os.get_exec_path() if entry.startswith("/")]
+    for folder in (*folders, *_pyenv_folders()):
+        if not folder.is_dir():
+            continue
+        for program in sorted(folder.glob("python*")):
+            match = _PROGRAM.fullmatch(program.name)
+            if match and _may_be(match[1] or "", want):
+                yield program
+
+
+def _may_be(named: str, want: str) -> bool:
+    shorter, longer = sorted((named.removesuffix("t"), want.removesuffix("t")), key=len)
+    return not shorter or f"{longer}.".startswith(f"{shorter}.")
+
+
+def _pyenv_folders() -> list[Path]:
+    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    versions = sorted(root.glob("versions/*/bin"), key=lambda path: _numbers(path.parent.name))
+    return [path for path in versions if not path.parent.is_symlink()]
+
+
+def _numbers(text: str) -> tuple[tuple[int, ...], str]:
+    """A key that sorts 3.9 before 3.10, and 3.13 before 3.13t."""
+    return tuple(int(number) for number in re.findall(r"\d+", text)), text
+
+
+@cache
+def _ask(program: Path) -> Python | None:
+    """What the interpreter says about itself; None if it does not run or is no CPython."""
+    environment = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"}
+    try:
+        answer = subprocess.run(
+            [str(program), "-E", "-s", "-c", _QUESTION],
+            capture_output=True,
+            check=True,
+            text=True,
+            timeout=30,
+            env=environment,
+        ).stdout
+        facts = json.loads(answer)
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None
+    return _describe(facts) if facts["implementation"] == "CPython" else None
+
+
+def _describe(facts: dict[str, str | int | None]) -> Python:
+    def text(name: str) -> str:
+        return str(facts[name] or "")
+
+    version = text("VERSION")
+    library = f"python{text('LDVERSION') or version}"
+    system = _system_folders(text("MULTIARCH"))
+    libdir = _library_folder(library, text("LIBDIR"), text("LIBPL"), text("MULTIARCH"))
+    words = f"{text('LIBS')} {text('SYSLIBS')}".split()
+    return Python(
+        version=version,
+        release=text("release"),
+        abi="t" if facts["Py_GIL_DISABLED"] else "",
+        executable=Path(text("executable")).resolve(),
+        include=Path(text("INCLUDEPY")),
+        libdir=libdir,
+        library=library,
+        libs=tuple(dict.fromkeys(word[2:] for word in words if word.startswith("-l"))),
+        shared=bool(facts["Py_ENABLE_SHARED"]),
+        stdlib=Path(text("stdlib")),
+        system_library=libdir in system,
+    )
+
+
+def _system_folders(multiarch: str) -> set[Path]:
+    """Where the dynamic linker looks by itself, so that no rpath is wanted."""
+    roots = [Path("/lib"), Path("/usr/lib"), Path("/lib64"), Path("/usr/lib64")]
+    return {*roots, *(root / multiarch for root in roots[:2] if multiarch)}
+
+
+def _library_folder(library: str, libdir: str, libpl: str, multiarch: str) -> Path:
+    """The folder that holds the shared library: LIBDIR, but for some distributions' layouts."""
+    folders = [Path(libdir), Path(libdir, multiarch), Path(libpl)]
+    return next((each for each in folders if (each / f"lib{library}.so").exists()), folders[0])

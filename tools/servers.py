@@ -1,0 +1,187 @@
+"""Finds the Apaches of this machine through their apxs, the tool that knows how each was built.
+
+The server's line (1.3, 2.0, 2.2, 2.4) is read from its headers, since a folder's name proves
+nothing. A server whose process model (MPM) is a loadable module counts once for each MPM.
+"""
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from tools import Problem
+
+LINES = ("1.3", "2.0", "2.2", "2.4")
+MPMS = ("prefork", "worker", "event")
+INSTALL = (
+    "install apache2-dev (Debian, Alpine) or httpd-devel (Fedora), "
+    "or name another with apxs=PATH"
+)
+
+_LOOKED = "PATH, /usr/local/apache*, /opt/httpd/*"
+_VERSION_2X = re.compile(r'#define\s+AP_SERVER_(MAJOR|MINOR|PATCH)\w+?(?:_NUMBER)?\s+"?(\d+)')
+_VERSION_13 = re.compile(r'#define\s+SERVER_BASEREVISION\s+"([\d.]+)"')
+_COMPILED_IN = re.compile(r"^\s+(\w+)\.c$", re.MULTILINE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """One Apache with one process model."""
+
+    line: str
+    version: str
+    mpm: str
+    apxs: Path
+    httpd: Path
+    modules: Path
+    static: frozenset[str]
+
+    @property
+    def name(self) -> str:
+        return f"apache{self.line}-{self.mpm}"
+
+
+def find(lines: Sequence[str] = (), apxs: Path | None = None) -> list[Server]:
+    """Every server of these lines (of all when none are named), newest line first.
+
+    Two of the same line and MPM are one cell; the first found counts.
+    """
+    found: dict[str, Server] = {}
+    for program in _ordered(apxs):
+        version = _version(program)
+        if lines and _line(version) not in lines:
+            continue
+        for server in _servers(program, version):
+            found.setdefault(server.name, server)
+    return list(found.values())
+
+
+def choose(line: str | None = None, apxs: Path | None = None, mpm: str | None = None) -> Server:
+    """The server to build for or to run; a Problem that says what to do if there is none."""
+    if line is not None and line not in LINES:
+        raise Problem(f"apache={line} is no line of Apache: choose one of {', '.join(LINES)}")
+    if apxs is not None:
+        version = _version(apxs)
+        if not version:
+            raise Problem(f"apxs={apxs} is no apxs with its server's headers: {INSTALL}")
+        if line not in (None, _line(version)):
+            raise Problem(f"apxs={apxs} belongs to Apache {version}, not {line}: leave one out")
+    servers = find([line] if line else (), apxs)
+    if not servers:
+        raise Problem(f"no Apache {line or ''} found ({_LOOKED}): {INSTALL}".replace("  ", " "))
+    for server in servers:
+        if mpm in (None, server.mpm):
+            return server
+    have = ", ".join(server.mpm for server in servers)
+    raise Problem(f"no Apache with the MPM {mpm} found: there is {have}")
+
+
+def includes(server: Server) -> list[Path]:
+    """The folders that hold this server's headers, and APR's where it has one."""
+    names = ("INCLUDEDIR", "APR_INCLUDEDIR", "APU_INCLUDEDIR")
+    folders = (query(server.apxs, name) for name in names)
+    return list(dict.fromkeys(Path(folder) for folder in folders if folder))
+
+
+def release_header(include: Path) -> Path:
+    """The header that says which release the others belong to."""
+    modern = include / "ap_release.h"
+    return modern if modern.is_file() else include / "httpd.h"
+
+
+def flags(server: Server) -> list[str]:
+    """What of the server's own compiler flags shapes its headers' meaning.
+
+    Its warnings, optimisation and language standard are its own affair.
+    """
+    names = ("CFLAGS", "CFLAGS_SHLIB", "EXTRA_CPPFLAGS", "EXTRA_CFLAGS")
+    words = " ".join(query(server.apxs, name) for name in names).split()
+    return list(dict.fromkeys(word for word in words if re.match(r"-D|-pthread$|-m\d\d$", word)))
+
+
+@cache
+def query(apxs: Path, name: str) -> str:
+    """What apxs answers to -q NAME; nothing where it does not know the name."""
+    try:
+        asked = subprocess.run(
+            [str(apxs), "-q", name], capture_output=True, text=True, timeout=30, check=False
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return asked.stdout.strip() if asked.returncode == 0 else ""
+
+
+def _ordered(apxs: Path | None) -> list[Path]:
+    """The apxs programs that work, the newest line first, in the order found."""
+    programs = [apxs] if apxs else list(_programs())
+    working = [program for program in programs if _version(program)]
+    return sorted(working, key=lambda program: _line(_version(program)), reverse=True)
+
+
+def _programs() -> Iterator[Path]:
+    folders = [Path(entry) for entry in os.get_exec_path() if entry.startswith("/")]
+    folders.append(Path("/usr/sbin"))
+    folders.extend(sorted(Path("/usr/local").glob("apache*/bin")))
+    folders.extend(sorted(Path("/opt/httpd").glob("*/bin")))
+    seen: set[Path] = set()
+    for folder in folders:
+        for name in ("apxs", "apxs2"):
+            real = (folder / name).resolve()
+            if real.is_file() and real not in seen:
+                seen.add(real)
+                yield folder / name
+
+
+def _version(apxs: Path) -> str:
+    """The server's version as its headers say it; nothing where there are none."""
+    include = query(apxs, "INCLUDEDIR")
+    header = release_header(Path(include))
+    if not include or not header.is_file():
+        return ""
+    text = header.read_text(errors="replace")
+    old = _VERSION_13.search(text)
+    numbers = dict(_VERSION_2X.findall(text))
+    return old[1] if old else ".".join(numbers.values())
+
+
+def _line(version: str) -> str:
+    return ".".join(version.split(".")[:2])
+
+
+def _servers(apxs: Path, version: str) -> Iterator[Server]:
+    """One server for each MPM of the installation; none where its program does not run."""
+    httpd = _httpd(apxs)
+    if httpd is None:
+        return
+    listing = subprocess.run(
+        [str(httpd), "-l"], capture_output=True, text=True, timeout=30, check=False
+    ).stdout
+    static = frozenset(_COMPILED_IN.findall(listing))
+    modules = Path(query(apxs, "LIBEXECDIR"))
+    for mpm in _mpms(_line(version), static, modules):
+        yield Server(
+            line=_line(version),
+            version=version,
+            mpm=mpm,
+            apxs=apxs,
+            httpd=httpd,
+            modules=modules,
+            static=static,
+        )
+
+
+def _httpd(apxs: Path) -> Path | None:
+    folder = Path(query(apxs, "SBINDIR"))
+    names = [query(apxs, name) for name in ("TARGET", "PROGNAME")]
+    programs = [folder / name for name in names if name]
+    return next((program for program in programs if os.access(program, os.X_OK)), None)
+
+
+def _mpms(line: str, static: frozenset[str], modules: Path) -> list[str]:
+    if line == "1.3":
+        return ["prefork"]
+    compiled = [mpm for mpm in MPMS if mpm in static]
+    return compiled or [mpm for mpm in MPMS if (modules / f"mod_mpm_{mpm}.so").is_file()]
