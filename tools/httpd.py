@@ -1,0 +1,327 @@
+"""Runs one Apache under a folder of its own: no system configuration is read, nothing is left.
+
+The four lines differ in a dozen directives; what differs is said once, here. Run by root, Apache
+changes to an unprivileged user as it does in real life.
+"""
+
+import grp
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools import Problem
+from tools.servers import Server
+
+# In the order in which 1.3 wants them: there, the last one loaded is asked first. A name that a
+# line does not know is left out: mod_access became mod_authz_host in 2.2.
+MODULES = (
+    *("mod_unixd", "mod_env", "mod_log_config", "mod_mime", "mod_negotiation", "mod_dir"),
+    *("mod_alias", "mod_rewrite", "mod_access", "mod_authz_core", "mod_authz_host"),
+    *("mod_headers", "mod_setenvif"),
+)
+
+START_SECONDS = 20.0
+STOP_SECONDS = 15.0
+
+# What LoadModule calls a module, where that is not its file's name without "mod_".
+_NAMES_13 = {
+    "mod_actions": "action_module",
+    "mod_auth_anon": "anon_auth_module",
+    "mod_auth_digest": "digest_auth_module",
+    "mod_include": "includes_module",
+    "mod_log_config": "config_log_module",
+}
+
+_MIME_TYPES = "text/html html\ntext/plain txt\ntext/css css\nimage/png png\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """An Apache that answers."""
+
+    server: Server
+    root: Path
+    port: int
+    pid: int
+    error_log: Path
+    access_log: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """How many requests a server handles at once: processes of that many threads each."""
+
+    processes: int
+    threads: int = 8
+
+
+def default_load(server: Server) -> Load:
+    return Load(processes=4, threads=1) if server.mpm == "prefork" else Load(processes=2)
+
+
+def render(
+    server: Server,
+    module: Path,
+    *,
+    port: int,
+    root: Path,
+    body: str,
+    modules: Sequence[str] = MODULES,
+    load: Load | None = None,
+    user: str | None = None,
+    log_level: str = "info",
+) -> str:
+    """The configuration of one server: what it needs to run at all, then the body."""
+    loaded = [name for name in modules if _is_loadable(server, name)]
+    present = {*loaded, *server.static}
+    lines = [
+        f'ServerRoot "{root}"',
+        *_loading(server, loaded, module),
+        *_listening(server, port),
+        *_identity(user),
+        *_own_files(server, root),
+        *_scale(server, load or default_load(server)),
+        f'DocumentRoot "{root / "htdocs"}"',
+        f'ErrorLog "{root / "error.log"}"',
+        f"LogLevel {log_level}",
+    ]
+    if "mod_mime" in present:
+        lines.append(f'TypesConfig "{root / "mime.types"}"')
+    if "mod_log_config" in present:
+        lines.append(f'CustomLog "{root / "access.log"}" "%h %t \\"%r\\" %>s %b"')
+    lines += ["<Directory />", "    Options FollowSymLinks", "    AllowOverride None"]
+    lines += ["</Directory>", "", body.strip("\n"), ""]
+    return "\n".join(lines)
+
+
+@contextmanager
+def running(
+    server: Server,
+    module: Path,
+    *,
+    body: str,
+    root: Path | None = None,
+    port: int = 0,
+    modules: Sequence[str] = MODULES,
+    load: Load | None = None,
+    log_level: str = "info",
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Running]:
+    """A server that answers on 127.0.0.1; it and its processes are gone when the block ends.
+
+    Without a root it gets a temporary one. Port 0 is any free one. The environment given is
+    added to this process's own, less what would steer the Python inside.
+    """
+    with _root_or(root) as folder:
+        chosen = port or free_port()
+        user = unprivileged_user()
+        config = folder / "httpd.conf"
+        config.write_text(
+            render(
+                server,
+                module,
+                port=chosen,
+                root=folder,
+                body=body,
+                modules=modules,
+                load=load,
+                user=user.pw_name if user else None,
+                log_level=log_level,
+            )
+        )
+        (folder / "htdocs").mkdir(exist_ok=True)
+        (folder / "mime.types").write_text(_MIME_TYPES)
+        process = _launch(server, config, folder, environment or {})
+        try:
+            _await(process, chosen, folder)
+            yield Running(
+                server=server,
+                root=folder,
+                port=chosen,
+                pid=process.pid,
+                error_log=folder / "error.log",
+                access_log=folder / "access.log",
+            )
+        finally:
+            _stop(process)
+
+
+@contextmanager
+def server_root() -> Iterator[Path]:
+    """A temporary folder that the user Apache changes to can enter."""
+    folder = Path(tempfile.mkdtemp(prefix="mod_wsgi-"))
+    try:
+        folder.chmod(0o755)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def free_port() -> int:
+    """A port that nobody listens on now; the kernel does not give it out again soon."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def unprivileged_user() -> pwd.struct_passwd | None:
+    """Whom a server started by root serves as; None where nobody changes."""
+    if os.geteuid() != 0:
+        return None
+    for name in ("www-data", "apache", "http", "nobody"):
+        with suppress(KeyError):
+            return pwd.getpwnam(name)
+    raise Problem("no user www-data, apache, http or nobody to run Apache as: add one with useradd")
+
+
+@contextmanager
+def _root_or(root: Path | None) -> Iterator[Path]:
+    if root is not None:
+        yield root
+        return
+    with server_root() as made:
+        yield made
+
+
+def _is_loadable(server: Server, name: str) -> bool:
+    return name not in server.static and (server.modules / f"{name}.so").is_file()
+
+
+def _loading(server: Server, names: Sequence[str], module: Path) -> Iterator[str]:
+    """The process model first, since others ask for it; ours last, so that 1.3 asks it first."""
+    model = f"mod_mpm_{server.mpm}"
+    wanted = [model, *names] if _is_loadable(server, model) else names
+    for name in wanted:
+        symbol = _symbol(server, name)
+        yield f'LoadModule {symbol} "{server.modules / f"{name}.so"}"'
+    yield f'LoadModule wsgi_module "{module.resolve()}"'
+
+
+def _symbol(server: Server, name: str) -> str:
+    plain = f"{name.removeprefix('mod_')}_module"
+    return _NAMES_13.get(name, plain) if server.line == "1.3" else plain
+
+
+def _listening(server: Server, port: int) -> list[str]:
+    """1.3 takes the port that it names itself by from a directive of its own."""
+    if server.line == "1.3":
+        names = ["ServerType standalone", f"Port {port}", "ServerName localhost"]
+        return [*names, "UseCanonicalName Off", f"Listen 127.0.0.1:{port}"]
+    return [f"ServerName localhost:{port}", "UseCanonicalName Off", f"Listen 127.0.0.1:{port}"]
+
+
+def _identity(user: str | None) -> list[str]:
+    if user is None:
+        return []
+    group = grp.getgrgid(pwd.getpwnam(user).pw_gid).gr_name
+    return [f"User {user}", f"Group {group}"]
+
+
+def _own_files(server: Server, root: Path) -> list[str]:
+    """Where the server keeps what its processes share, and nothing outside the root.
+
+    The old lines' own choice of a lock may be a semaphore, which outlives a server that is killed.
+    """
+    lines = [f'PidFile "{root / "httpd.pid"}"']
+    if server.line == "2.4":
+        return [*lines, f'DefaultRuntimeDir "{root}"']
+    lines += [f'LockFile "{root / "accept.lock"}"', "AcceptMutex fcntl"]
+    if server.line == "1.3":
+        lines.append(f'ScoreBoardFile "{root / "scoreboard"}"')
+        lines += ["ResourceConfig /dev/null", "AccessConfig /dev/null"]
+    return lines
+
+
+def _scale(server: Server, load: Load) -> list[str]:
+    """A fixed number of processes, so that a test or a benchmark knows what it talks to.
+
+    Only when none is idle may the server say that it wants more. ServerLimit is twice the
+    number, since during a graceful restart the old processes keep their places.
+    """
+    most = "MaxRequestWorkers" if server.line == "2.4" else "MaxClients"
+    lines = [f"StartServers {load.processes}", "MaxRequestsPerChild 0"]
+    if server.mpm == "prefork":
+        spare = ["MinSpareServers 1", f"MaxSpareServers {load.processes + 1}"]
+        return [*lines, *spare, f"{most} {load.processes}"]
+    total = load.processes * load.threads
+    return [
+        f"ServerLimit {2 * load.processes}",
+        f"ThreadLimit {load.threads}",
+        *lines,
+        f"ThreadsPerChild {load.threads}",
+        "MinSpareThreads 1",
+        f"MaxSpareThreads {total + load.threads}",
+        f"{most} {total}",
+    ]
+
+
+def _launch(
+    server: Server, config: Path, root: Path, environment: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    """Starts the server as leader of a process group, which is stopped as one.
+
+    1.3 becomes a leader by itself, and refuses to run where it is one already.
+    """
+    ours = {name: text for name, text in os.environ.items() if not _steers_python(name)}
+    foreground = "-F" if server.line == "1.3" else "-DFOREGROUND"
+    with (root / "error.log").open("ab") as log:
+        return subprocess.Popen(
+            [str(server.httpd), "-d", str(root), "-f", str(config), foreground],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd="/",
+            env={**ours, **environment},
+            start_new_session=server.line != "1.3",
+        )
+
+
+def _steers_python(name: str) -> bool:
+    return name.startswith("PYTHON") or name == "VIRTUAL_ENV"
+
+
+def _await(process: subprocess.Popen[bytes], port: int, root: Path) -> None:
+    """Waits until the server answers: its own pid file tells it from another on that port."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise Problem(f"Apache ended with status {process.returncode}: {_last_lines(root)}")
+        if (root / "httpd.pid").exists() and _accepts(port):
+            return
+        time.sleep(0.02)
+    raise Problem(f"Apache did not answer within {START_SECONDS:.0f} s: {_last_lines(root)}")
+
+
+def _accepts(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
+def _last_lines(root: Path) -> str:
+    lines = (root / "error.log").read_text(errors="replace").splitlines()
+    return "\n    ".join(lines[-10:]) or "its log is empty"
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Asks the server to end; what is left of its process group after a while is killed."""
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(STOP_SECONDS)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(STOP_SECONDS)
