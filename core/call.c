@@ -1,0 +1,78 @@
+/*
+ * call.c - one request as Python objects see it.
+ *
+ * Applications keep objects longer than their request: a closure holds
+ * start_response, a thread goes on reading wsgi.input. What such an object
+ * refers to is gone by then, so each use asks this object first, and the
+ * request's end waits for the uses under way in other threads.
+ */
+#include <time.h>
+
+#include "core.h"
+
+/* In users, beside the number of calls under way. */
+#define ENDED (1L << 24)
+
+static void dealloc(PyObject *self)
+{
+    wsgi_type_free(self);
+}
+
+static PyType_Slot slots[] = {
+    {Py_tp_dealloc, WSGI_SLOT(dealloc)},
+    {0, NULL},
+};
+
+static PyType_Spec spec = {
+    .name = "mod_wsgi.Call",
+    .basicsize = sizeof(wsgi_call),
+    .flags = Py_TPFLAGS_DEFAULT,
+    .slots = slots,
+};
+
+PyTypeObject *wsgi_call_type(void)
+{
+    return wsgi_type(&spec);
+}
+
+wsgi_call *wsgi_call_new(wsgi_visit *visit)
+{
+    PyTypeObject *type = visit->slot->interp->call_type;
+    wsgi_call *call = (wsgi_call *)type->tp_alloc(type, 0);
+
+    if (call == NULL)
+        return NULL;
+    call->request = visit->request;
+    call->visit = visit;
+    call->head.content_length = -1;
+    return call;
+}
+
+int wsgi_call_enter(wsgi_call *call, const char *what)
+{
+    if (!(__atomic_add_fetch(&call->users, 1, __ATOMIC_ACQ_REL) & ENDED))
+        return 0;
+    wsgi_call_leave(call);
+    PyErr_Format(PyExc_RuntimeError,
+                 "%s was used after its request had ended", what);
+    return -1;
+}
+
+void wsgi_call_leave(wsgi_call *call)
+{
+    __atomic_sub_fetch(&call->users, 1, __ATOMIC_RELEASE);
+}
+
+void wsgi_call_end(wsgi_call *call)
+{
+    static const struct timespec moment = {.tv_nsec = 1000000};
+
+    __atomic_or_fetch(&call->users, ENDED, __ATOMIC_ACQ_REL);
+    while (__atomic_load_n(&call->users, __ATOMIC_ACQUIRE) != ENDED) {
+        Py_BEGIN_ALLOW_THREADS
+        nanosleep(&moment, NULL);
+        Py_END_ALLOW_THREADS
+    }
+    call->request = NULL;
+    call->visit = NULL;
+}

@@ -1,0 +1,282 @@
+/*
+ * errors.c - wsgi.errors, sys.stdout and sys.stderr: text for the error log.
+ *
+ * Whole lines go to the log of the virtual host whose request the text
+ * belongs to. wsgi.errors belongs to its request; the two of sys belong to
+ * whatever request their thread serves at the moment, and outside of any to
+ * the main server.
+ */
+#include "core.h"
+
+typedef struct errors {
+    PyObject_HEAD
+    wsgi_call *call;  /* NULL: one of sys */
+    wsgi_buffer line; /* the beginning of an unfinished one */
+} errors;
+
+static const wsgi_request *request_of(const errors *self)
+{
+    return self->call != NULL ? self->call->request : wsgi_interp_request();
+}
+
+static void flush_line(errors *self, const wsgi_request *request)
+{
+    if (self->line.size > 0)
+        wsgi_log_line(request, WSGI_ERROR, self->line.data, self->line.size);
+    self->line.size = 0;
+}
+
+/* Logs whole lines, keeps the rest. */
+static int add_text(errors *self, const char *text, size_t size)
+{
+    const wsgi_request *request = request_of(self);
+    const char *newline;
+
+    while ((newline = memchr(text, '\n', size)) != NULL) {
+        size_t part = (size_t)(newline - text);
+
+        if (self->line.size == 0) {
+            wsgi_log_line(request, WSGI_ERROR, text, part);
+        } else {
+            if (wsgi_buffer_add(&self->line, text, part) < 0)
+                return -1;
+            flush_line(self, request);
+        }
+        text += part + 1;
+        size -= part + 1;
+    }
+    return size > 0 ? wsgi_buffer_add(&self->line, text, size) : 0;
+}
+
+static int write_text(errors *self, PyObject *text)
+{
+    PyObject *bytes;
+    int result;
+
+    if (!wsgi_text_check(text)) {
+        PyErr_Format(PyExc_TypeError, "write() takes str, not %.200s",
+                     Py_TYPE(text)->tp_name);
+        return -1;
+    }
+    bytes = wsgi_text_bytes(text);
+    if (bytes == NULL)
+        return -1;
+    result = add_text(self, PyBytes_AS_STRING(bytes),
+                      (size_t)PyBytes_GET_SIZE(bytes));
+    if (result < 0)
+        PyErr_NoMemory();
+    Py_DECREF(bytes);
+    return result;
+}
+
+/* Every method begins and ends a use of the request, if there is one. */
+static int enter(errors *self)
+{
+    return self->call != NULL ? wsgi_call_enter(self->call, "wsgi.errors") : 0;
+}
+
+static PyObject *leave(errors *self, int result)
+{
+    if (self->call != NULL)
+        wsgi_call_leave(self->call);
+    if (result < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *errors_write(PyObject *object, PyObject *text)
+{
+    errors *self = (errors *)object;
+
+    if (enter(self) < 0)
+        return NULL;
+    return leave(self, write_text(self, text));
+}
+
+static PyObject *errors_writelines(PyObject *object, PyObject *lines)
+{
+    errors *self = (errors *)object;
+    PyObject *iterator, *line;
+    int result = 0;
+
+    if (enter(self) < 0)
+        return NULL;
+    iterator = PyObject_GetIter(lines);
+    while (iterator != NULL && result == 0 &&
+           (line = PyIter_Next(iterator)) != NULL) {
+        result = write_text(self, line);
+        Py_DECREF(line);
+    }
+    Py_XDECREF(iterator);
+    return leave(self, PyErr_Occurred() ? -1 : 0);
+}
+
+static PyObject *errors_flush(PyObject *object, PyObject *unused)
+{
+    errors *self = (errors *)object;
+
+    (void)unused;
+    if (enter(self) < 0)
+        return NULL;
+    flush_line(self, request_of(self));
+    return leave(self, 0);
+}
+
+static PyObject *errors_isatty(PyObject *object, PyObject *unused)
+{
+    (void)object;
+    (void)unused;
+    Py_RETURN_FALSE;
+}
+
+static PyObject *get_encoding(PyObject *object, void *unused)
+{
+    (void)object;
+    (void)unused;
+    return wsgi_native("utf-8", 5);
+}
+
+static PyObject *get_closed(PyObject *object, void *unused)
+{
+    (void)object;
+    (void)unused;
+    Py_RETURN_FALSE;
+}
+
+static void errors_dealloc(PyObject *object)
+{
+    errors *self = (errors *)object;
+
+    if (self->line.size > 0)
+        flush_line(self, request_of(self));
+    free(self->line.data);
+    Py_XDECREF(self->call);
+    wsgi_type_free(object);
+}
+
+static PyMethodDef methods[] = {
+    {"write", WSGI_METHOD(errors_write), METH_O,
+     "write(text) - writes whole lines of text to the server's error log"},
+    {"writelines", WSGI_METHOD(errors_writelines), METH_O,
+     "writelines(texts) - writes each of them"},
+    {"flush", WSGI_METHOD(errors_flush), METH_NOARGS,
+     "flush() - writes an unfinished line too"},
+    {"isatty", WSGI_METHOD(errors_isatty), METH_NOARGS, "isatty() - False"},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef getset[] = {
+    {.name = (char *)"encoding", .get = get_encoding},
+    {.name = (char *)"closed", .get = get_closed},
+    {.name = NULL},
+};
+
+static PyType_Slot slots[] = {
+    {Py_tp_dealloc, WSGI_SLOT(errors_dealloc)},
+    {Py_tp_methods, methods},
+    {Py_tp_getset, getset},
+    {0, NULL},
+};
+
+static PyType_Spec spec = {
+    .name = "mod_wsgi.Errors",
+    .basicsize = sizeof(errors),
+    .flags = Py_TPFLAGS_DEFAULT,
+    .slots = slots,
+};
+
+PyTypeObject *wsgi_errors_type(void)
+{
+    return wsgi_type(&spec);
+}
+
+static PyObject *new_stream(PyTypeObject *type, wsgi_call *call)
+{
+    errors *self = (errors *)type->tp_alloc(type, 0);
+
+    if (self != NULL) {
+        Py_XINCREF(call);
+        self->call = call;
+    }
+    return (PyObject *)self;
+}
+
+PyObject *wsgi_errors_new(wsgi_call *call)
+{
+    return new_stream(call->visit->slot->interp->errors_type, call);
+}
+
+int wsgi_errors_install(wsgi_interp *interp)
+{
+    static const char *const names[] = {"stdout", "__stdout__", "stderr",
+                                        "__stderr__"};
+    size_t i;
+
+    for (i = 0; i < sizeof names / sizeof *names; i++) {
+        PyObject *stream = new_stream(interp->errors_type, NULL);
+        int result = -1;
+
+        if (stream != NULL)
+            result = PySys_SetObject((char *)names[i], stream);
+        Py_XDECREF(stream);
+        if (result < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- Exceptions ------------------------------------------------------- */
+
+static PyObject *format_exception(PyObject *type, PyObject *value,
+                                  PyObject *traceback)
+{
+    PyObject *module = PyImport_ImportModule("traceback");
+    PyObject *lines = NULL;
+
+    if (module != NULL)
+        lines = PyObject_CallMethod(
+            module, (char *)"format_exception", (char *)"OOO", type,
+            value ? value : Py_None, traceback ? traceback : Py_None);
+    Py_XDECREF(module);
+    return lines;
+}
+
+/* Logs a list of texts, each of one or more lines. */
+static void log_texts(const wsgi_request *request, PyObject *texts)
+{
+    Py_ssize_t i, count = PySequence_Size(texts);
+
+    for (i = 0; i < count; i++) {
+        PyObject *text = PySequence_GetItem(texts, i);
+        PyObject *bytes = text != NULL ? wsgi_text_bytes(text) : NULL;
+        char *rest = NULL, *line = NULL;
+
+        if (bytes != NULL)
+            line = strtok_r(PyBytes_AS_STRING(bytes), "\n", &rest);
+        for (; line != NULL; line = strtok_r(NULL, "\n", &rest))
+            wsgi_log_line(request, WSGI_ERROR, line, strlen(line));
+        Py_XDECREF(bytes);
+        Py_XDECREF(text);
+    }
+}
+
+void wsgi_errors_report(const wsgi_request *request, const char *what)
+{
+    PyObject *type, *value, *traceback, *texts;
+
+    PyErr_Fetch(&type, &value, &traceback);
+    if (type == NULL)
+        return;
+    PyErr_NormalizeException(&type, &value, &traceback);
+    wsgi_log(request, WSGI_ERROR, "%s", what);
+    texts = format_exception(type, value, traceback);
+    if (texts != NULL)
+        log_texts(request, texts);
+    else
+        wsgi_log(request, WSGI_ERROR, "(an exception without a traceback)");
+    Py_XDECREF(texts);
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(traceback);
+    PyErr_Clear();
+}

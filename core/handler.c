@@ -1,0 +1,124 @@
+/*
+ * handler.c - one request, from the host's call to the answer.
+ */
+#include "core.h"
+
+/* An exception reached us: nobody but the log will hear of it. */
+static void report(wsgi_call *call)
+{
+    if (call->broken || (call->read_error == WSGI_READ_GONE &&
+                         PyErr_ExceptionMatches(PyExc_IOError))) {
+        call->broken = 1;
+        PyErr_Clear();
+        return;
+    }
+    wsgi_errors_report(call->request, "the application raised an exception:");
+}
+
+/* The status of the error page, when nothing was sent yet. */
+static int error_status(const wsgi_call *call)
+{
+    switch (call->read_error) {
+    case WSGI_READ_TIMEOUT:
+        return 408;
+    case WSGI_READ_TOO_LARGE:
+        return 413;
+    case WSGI_READ_GONE:
+    case WSGI_READ_BAD:
+        return 400;
+    default:
+        return 500;
+    }
+}
+
+/* The application failed: an error page if the response has not begun, else
+   what was sent must look broken. Returns what wsgi_handle returns. */
+static int break_off(wsgi_call *call)
+{
+    const wsgi_request *request = call->request;
+
+    report(call);
+    if (!call->head_sent)
+        return error_status(call);
+    if (!call->complete && !call->broken) {
+        Py_BEGIN_ALLOW_THREADS
+        wsgi_runtime_process.host->fail(request->record);
+        Py_END_ALLOW_THREADS
+    }
+    return 0;
+}
+
+/* application(environ, start_response), and what it returned to the host. */
+static int run(wsgi_call *call, PyObject *application, PyObject *environ,
+               int64_t *rest)
+{
+    PyObject *start = wsgi_response_start(call);
+    PyObject *result = NULL;
+
+    if (start != NULL)
+        result = wsgi_call_two(application, environ, start);
+    Py_XDECREF(start);
+    return result != NULL ? wsgi_response_send(call, result, rest) : -1;
+}
+
+/* The part of a request that has Python's lock. Stores the size of what is
+   to be sent without, or -1, and the head for it. */
+static int serve(wsgi_visit *visit, const wsgi_settings *settings,
+                 size_t script_name_size, int64_t *rest, wsgi_head *head)
+{
+    PyObject *application = wsgi_script_find(visit, settings);
+    PyObject *environ = NULL;
+    wsgi_call *call;
+    int status = 0;
+
+    if (application == NULL)
+        return 500;
+    call = wsgi_call_new(visit);
+    if (call == NULL) {
+        wsgi_errors_report(visit->request, "the request can't be served:");
+        return 500;
+    }
+    Py_INCREF(application);
+    environ = wsgi_environ_new(call, settings, script_name_size);
+    if (environ == NULL || run(call, application, environ, rest) < 0)
+        status = break_off(call);
+    *head = call->head;
+    if (call->broken)
+        wsgi_log(visit->request, WSGI_INFO,
+                 "the client went away before the response was complete");
+    Py_XDECREF(environ);
+    Py_DECREF(application);
+    wsgi_call_end(call);
+    Py_DECREF(call);
+    return status;
+}
+
+int wsgi_handle(const wsgi_request *request)
+{
+    wsgi_settings settings;
+    wsgi_visit visit;
+    wsgi_head head;
+    int64_t script_name_size, rest = -1;
+    int status;
+
+    if (wsgi_settings_read(request, &settings) < 0)
+        return 500;
+    script_name_size = wsgi_mount_split(request, &settings);
+    if (script_name_size < 0) {
+        wsgi_log(request, WSGI_ERROR,
+                 "mod_wsgi.script_name '%s' is not the beginning of the URL "
+                 "'%s': set it to the path that leads to the application",
+                 settings.script_name, request->uri);
+        return 500;
+    }
+    status = wsgi_interp_enter(&visit, request, &settings);
+    if (status != 0)
+        return status;
+    status = serve(&visit, &settings, (size_t)script_name_size, &rest, &head);
+    wsgi_interp_leave(&visit);
+    if (status == 0 && rest >= 0 && wsgi_response_finish(&visit, &head) < 0)
+        wsgi_log(request, WSGI_INFO,
+                 "the client went away before the response was complete");
+    wsgi_interp_done(&visit);
+    return status;
+}

@@ -1,0 +1,165 @@
+/*
+ * host.h - the border between a server (the host) and the core.
+ *
+ * A host fills in one constant table of functions (wsgi_host), tells the core
+ * about its process once (wsgi_start), and hands over each request
+ * (wsgi_handle). Neither Python.h nor any server's header is needed here, so
+ * the core is compiled once per Python and an adapter once per server.
+ *
+ * Rules that hold for every call, both ways:
+ *   - Pointers are borrowed for the length of the call; copy to keep.
+ *   - Strings end in NUL and are never NULL unless a comment says so.
+ *   - Sizes are bytes. Offsets and lengths are int64_t on every platform.
+ *   - The core has released Python's lock before it calls down, except in
+ *     each_env and log, which therefore must not wait for the client.
+ *   - Down calls for one request may come from any thread, but never from two
+ *     at once, except log, which must stand that.
+ */
+#ifndef WSGI_HOST_H
+#define WSGI_HOST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum wsgi_level { WSGI_DEBUG, WSGI_INFO, WSGI_WARNING, WSGI_ERROR };
+
+/* What follows the bytes of a send_body call. */
+enum wsgi_after {
+    WSGI_FLUSH, /* more may come, much later: push these out now */
+    WSGI_END    /* nothing: the response is complete */
+};
+
+/* What read_body returns below zero. */
+enum wsgi_read {
+    WSGI_READ_GONE = -1,      /* the client closed the connection */
+    WSGI_READ_TIMEOUT = -2,   /* the client was silent for too long */
+    WSGI_READ_TOO_LARGE = -3, /* more than the server is set to accept */
+    WSGI_READ_BAD = -4        /* the body breaks HTTP (bad chunk size, ...) */
+};
+
+typedef struct wsgi_chunk {
+    const void *data;
+    size_t size;
+} wsgi_chunk;
+
+typedef struct wsgi_header {
+    const char *name;
+    const char *value;
+} wsgi_header;
+
+/* The head of a response, checked: the host can pass it on as it is. */
+typedef struct wsgi_head {
+    int status;                 /* 200 to 999 */
+    const char *status_line;    /* "404 Not Found" */
+    const char *content_type;   /* NULL: the application gave none */
+    int64_t content_length;     /* -1: unknown */
+    const wsgi_header *headers; /* all others, in order, duplicates kept */
+    size_t header_count;
+} wsgi_head;
+
+/*
+ * One request, filled in by the host. What a host does not know stays NULL
+ * or 0. The first half says where the URL leads; core/mount.c makes
+ * SCRIPT_NAME and PATH_INFO of it.
+ */
+typedef struct wsgi_request {
+    void *record;           /* the server's own; first argument of down calls */
+    const char *uri;        /* the decoded path of the URL */
+    const char *location;   /* the literal <Location> that set our handler */
+    const char *directory;  /* the directory whose section set our handler */
+    const char *filename;   /* what the URL maps to in the file system */
+    const char *path_info;  /* the part of the URL behind filename */
+    int is_file;            /* filename is an existing regular file */
+    const char *htaccess;   /* the directory of the innermost .htaccess file
+                               that took part in this request */
+    int may_execute;        /* the directory's options allow CGI programs */
+    const char *site_name;  /* the virtual host's configured name, not what */
+    unsigned site_port;     /* the client says it is; the port it came to */
+    const char *scheme;     /* "http" or "https" */
+    const char *authorization; /* the client's Authorization header */
+    int64_t body_length;    /* of the request: 0 none, -1 unknown (chunked) */
+    int head_only;          /* the method is HEAD: no body will be sent */
+} wsgi_request;
+
+/* Receives one variable of the CGI environment. value is never NULL. */
+typedef void wsgi_put(void *arg, const char *name, const char *value);
+
+/*
+ * What a server does for the core. Every slot is filled in unless marked
+ * optional. record is wsgi_request.record. Functions returning int give 0, or
+ * -1 when the client can't be reached any more.
+ */
+typedef struct wsgi_host {
+    /* The server's name and version, for log lines: "Apache/2.4.71". */
+    const char *name;
+
+    /* Calls put(arg, ...) for each CGI variable of the request: those of the
+       server and those set by configuration; each name once, with the value
+       that was set last. Names and values must live as long as the request. */
+    void (*each_env)(void *record, wsgi_put *put, void *arg);
+
+    /* Blocks until at least one byte of the request's body is there. Returns
+       the number of bytes stored in buffer (at most size), 0 at the end of
+       the body, or one of wsgi_read. Asks a waiting client to go on
+       (100 Continue) when it is first called. */
+    int64_t (*read_body)(void *record, char *buffer, size_t size);
+
+    /* Takes over status and headers; called once, before any body. */
+    int (*send_head)(void *record, const wsgi_head *head);
+
+    /* Sends the chunks in order: all of them or -1. count may be 0. When it
+       returns the server needs the memory no longer. */
+    int (*send_body)(void *record, const wsgi_chunk *chunks, size_t count,
+                     enum wsgi_after after);
+
+    /* Optional. Sends size bytes of an open file from offset on, without
+       copying where the server can; the file stays the caller's. */
+    int (*send_file)(void *record, int fd, int64_t offset, int64_t size,
+                     enum wsgi_after after);
+
+    /* The response broke after its head went out: makes that visible to the
+       client (no terminating chunk, the connection closed). */
+    void (*fail)(void *record);
+
+    /* Writes one line, without line end, to the error log of the request's
+       virtual host; to the main server's where record is NULL. */
+    void (*log)(void *record, enum wsgi_level level, const char *line);
+} wsgi_host;
+
+/* One server process, known when it is ready to serve requests. */
+typedef struct wsgi_process {
+    const wsgi_host *host; /* must live until wsgi_stop has returned */
+    int multithread;       /* requests run in several threads of a process */
+    int multiprocess;      /* requests run in several processes */
+
+    /* Optional: another owner of Python in this process (mod_python).
+       Returns its interpreter (a PyInterpreterState) of that name, made if
+       needed, or NULL after logging. Called without Python's lock. The name
+       lives until the process ends. */
+    void *(*find_interp)(const char *name);
+} wsgi_process;
+
+/*
+ * Tells the core about this process. Call it once, in the process that serves
+ * (never in a parent that forks later), before wsgi_handle. Python itself is
+ * started by the first request. The record is copied.
+ */
+void wsgi_start(const wsgi_process *process);
+
+/*
+ * Serves one request; any thread, many at once. Returns 0 when a response was
+ * sent (or broken off and marked with fail), else the HTTP status of the
+ * error page that the server is to send: nothing has been sent then, and the
+ * reason is in the log.
+ */
+int wsgi_handle(const wsgi_request *request);
+
+/*
+ * Ends Python's part in this process: threads the applications started are
+ * waited for, functions registered with atexit run; at most five seconds. No
+ * wsgi_handle may begin afterwards. Safe in a signal handler of a process
+ * that is about to exit.
+ */
+void wsgi_stop(void);
+
+#endif

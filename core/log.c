@@ -1,0 +1,65 @@
+/*
+ * log.c - lines for the server's error log.
+ *
+ * The one way from the core to the log, for our own words and for what
+ * applications write. A line is what the host gets, never a part of one, and
+ * no byte in it can forge another line or drive a terminal.
+ */
+#include <stdarg.h>
+
+#include "core.h"
+
+/* Longer lines are cut: servers do the same, at 8 KB or so. */
+#define LINE_SIZE 8192
+
+static int is_plain(unsigned char c)
+{
+    return (c >= ' ' && c != 0x7f) || c == '\t';
+}
+
+static void emit(const wsgi_request *request, enum wsgi_level level,
+                 const char *line)
+{
+    const wsgi_host *host = wsgi_runtime_process.host;
+
+    if (host != NULL)
+        host->log(request != NULL ? request->record : NULL, level, line);
+}
+
+void wsgi_log_line(const wsgi_request *request, enum wsgi_level level,
+                   const char *text, size_t size)
+{
+    static const char digits[] = "0123456789abcdef";
+    char line[LINE_SIZE];
+    size_t i, n = 0;
+
+    for (i = 0; i < size && n + 5 < sizeof line; i++) {
+        unsigned char c = (unsigned char)text[i];
+
+        if (is_plain(c)) {
+            line[n++] = (char)c;
+        } else {
+            line[n++] = '\\';
+            line[n++] = 'x';
+            line[n++] = digits[c >> 4];
+            line[n++] = digits[c & 15];
+        }
+    }
+    line[n] = '\0';
+    emit(request, level, line);
+}
+
+void wsgi_log(const wsgi_request *request, enum wsgi_level level,
+              const char *format, ...)
+{
+    static const char prefix[] = "mod_wsgi: ";
+    char line[LINE_SIZE];
+    va_list args;
+
+    memcpy(line, prefix, sizeof prefix);
+    va_start(args, format);
+    vsnprintf(line + sizeof prefix - 1, sizeof line - sizeof prefix, format,
+              args);
+    va_end(args);
+    wsgi_log_line(request, level, line, strlen(line));
+}

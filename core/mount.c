@@ -1,0 +1,118 @@
+/*
+ * mount.c - where the URL's path divides into SCRIPT_NAME and PATH_INFO.
+ *
+ * Pure strings. In every case the two together are the decoded path of the
+ * URL, SCRIPT_NAME does not end in '/', and PATH_INFO is empty or begins with
+ * '/'. Servers take a run of slashes for one when they compare paths, so does
+ * this file, and the run stays as the client sent it.
+ */
+#include "core.h"
+
+#define NO_MATCH (-1)
+
+static const char *skip_slashes(const char *text)
+{
+    while (*text == '/')
+        text++;
+    return text;
+}
+
+/* The bytes of uri without the slashes at the end. */
+static int64_t trim(const char *uri, int64_t size)
+{
+    while (size > 0 && uri[size - 1] == '/')
+        size--;
+    return size;
+}
+
+/* How many bytes the path takes at the front of uri. */
+static int64_t front(const char *uri, const char *path)
+{
+    const char *u = uri;
+    int64_t size;
+
+    while (*path != '\0') {
+        if (*path == '/' && *u == '/') {
+            u = skip_slashes(u);
+            path = skip_slashes(path);
+        } else if (*path == '/' && *skip_slashes(path) == '\0') {
+            break;
+        } else if (*path++ != *u++) {
+            return NO_MATCH;
+        }
+    }
+    size = trim(uri, u - uri);
+    return uri[size] == '/' || uri[size] == '\0' ? size : NO_MATCH;
+}
+
+/* How many of the first size bytes of uri are left before the tail that they
+   end in. */
+static int64_t back(const char *uri, int64_t size, const char *tail)
+{
+    size_t left = strlen(tail);
+
+    while (left > 0) {
+        char c = tail[--left];
+
+        if (size == 0 || uri[size - 1] != c)
+            return NO_MATCH;
+        size--;
+        if (c == '/') {
+            size = trim(uri, size);
+            while (left > 0 && tail[left - 1] == '/')
+                left--;
+        }
+    }
+    return size;
+}
+
+/* What of the filename is behind the directory, or NULL. */
+static const char *behind(const char *directory, const char *filename)
+{
+    size_t size = strlen(directory);
+
+    while (size > 0 && directory[size - 1] == '/')
+        size--;
+    if (strncmp(directory, filename, size) != 0 ||
+        (filename[size] != '/' && filename[size] != '\0'))
+        return NULL;
+    return filename + size;
+}
+
+/* For a section on a directory: what is behind the directory is PATH_INFO. */
+static int64_t by_directory(const wsgi_request *request)
+{
+    const char *rest = behind(request->directory, request->filename);
+    int64_t size;
+
+    if (rest == NULL)
+        return NO_MATCH;
+    size = back(request->uri, (int64_t)strlen(request->uri),
+                request->path_info != NULL ? request->path_info : "");
+    return size < 0 ? NO_MATCH : back(request->uri, size, rest);
+}
+
+/* For a file that is an application, the rule of CGI: the server says what
+   of the URL is behind the file. */
+static int64_t by_file(const wsgi_request *request)
+{
+    return back(request->uri, (int64_t)strlen(request->uri),
+                request->path_info != NULL ? request->path_info : "");
+}
+
+int64_t wsgi_mount_split(const wsgi_request *request,
+                         const wsgi_settings *settings)
+{
+    int64_t size = NO_MATCH;
+
+    if (settings->script_name != NULL)
+        return front(request->uri, settings->script_name);
+    if (request->location != NULL)
+        size = front(request->uri, request->location);
+    else if (settings->application != NULL && request->directory != NULL &&
+             request->filename != NULL)
+        size = by_directory(request);
+    else if (request->is_file)
+        size = by_file(request);
+    return size > 0 ? trim(request->uri, size) : 0;
+}

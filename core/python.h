@@ -1,0 +1,427 @@
+/*
+ * python.h - every difference between the Pythons, 2.7 to 3.15.
+ *
+ * The only file that looks at PY_VERSION_HEX: the rest of the core is written
+ * once, in the spelling of Python 3 where both have one and in the words
+ * defined here where they differ. A "native string" is PEP 3333's: str, which
+ * holds bytes on Python 2 and code points U+0000 to U+00FF on Python 3.
+ */
+#ifndef WSGI_PYTHON_H
+#define WSGI_PYTHON_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The interpreter this build belongs to: where Python finds its library and
+   what sys.executable says. The build sets it. */
+#ifndef WSGI_PYTHON_EXECUTABLE
+#define WSGI_PYTHON_EXECUTABLE ""
+#endif
+
+/* "python3.11": the name of its library's directory, and of its command. */
+#define WSGI_NUMBER_TEXT(n) #n
+#define WSGI_NAME_TEXT(major, minor)                                          \
+    "python" WSGI_NUMBER_TEXT(major) "." WSGI_NUMBER_TEXT(minor)
+#ifdef Py_GIL_DISABLED
+#define WSGI_PYTHON_NAME WSGI_NAME_TEXT(PY_MAJOR_VERSION, PY_MINOR_VERSION) "t"
+#else
+#define WSGI_PYTHON_NAME WSGI_NAME_TEXT(PY_MAJOR_VERSION, PY_MINOR_VERSION)
+#endif
+
+/* ---- Strings ---------------------------------------------------------- */
+
+#if PY_VERSION_HEX >= 0x03000000
+
+#define WSGI_BUILTINS "builtins"
+#define WSGI_NATIVE_CHECK(o) PyUnicode_Check(o)
+#define wsgi_native_intern(p) PyUnicode_InternInPlace(p)
+
+static inline PyObject *wsgi_native(const char *data, size_t size)
+{
+    return PyUnicode_DecodeLatin1(data, (Py_ssize_t)size, NULL);
+}
+
+/* The bytes behind a native string, or NULL with an exception set. They end
+   in NUL and live as long as the string. */
+static inline const char *wsgi_native_data(PyObject *text, size_t *size)
+{
+    *size = 0;
+#if PY_VERSION_HEX < 0x030C0000
+    if (PyUnicode_READY(text) < 0)
+        return NULL;
+#endif
+    if (PyUnicode_KIND(text) != PyUnicode_1BYTE_KIND) {
+        PyErr_Format(PyExc_ValueError,
+                     "%R has characters outside of ISO-8859-1", text);
+        return NULL;
+    }
+    *size = (size_t)PyUnicode_GET_LENGTH(text);
+    return (const char *)PyUnicode_1BYTE_DATA(text);
+}
+
+/* A path of the file system as str. */
+static inline PyObject *wsgi_path(const char *path)
+{
+    return PyUnicode_DecodeFSDefault(path);
+}
+
+/* Text in UTF-8, for the log; what can't be shown is escaped. */
+static inline PyObject *wsgi_text_bytes(PyObject *text)
+{
+    return PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace");
+}
+
+#else
+
+#define WSGI_BUILTINS "__builtin__"
+#define WSGI_NATIVE_CHECK(o) PyString_Check(o)
+#define wsgi_native_intern(p) PyString_InternInPlace(p)
+
+static inline PyObject *wsgi_native(const char *data, size_t size)
+{
+    return PyString_FromStringAndSize(data, (Py_ssize_t)size);
+}
+
+static inline const char *wsgi_native_data(PyObject *text, size_t *size)
+{
+    *size = (size_t)PyString_GET_SIZE(text);
+    return PyString_AS_STRING(text);
+}
+
+static inline PyObject *wsgi_path(const char *path)
+{
+    return PyString_FromString(path);
+}
+
+static inline PyObject *wsgi_text_bytes(PyObject *text)
+{
+    if (PyUnicode_Check(text))
+        return PyUnicode_AsEncodedString(text, "utf-8", "replace");
+    Py_INCREF(text);
+    return text;
+}
+
+#endif
+
+/* Raises ValueError: what is wrong, and the object it is wrong with. */
+static inline int wsgi_refuse(const char *problem, PyObject *object)
+{
+#if PY_VERSION_HEX >= 0x03000000
+    PyErr_Format(PyExc_ValueError, "%s: %R", problem, object);
+#else
+    PyObject *shown = PyObject_Repr(object);
+
+    if (shown != NULL)
+        PyErr_Format(PyExc_ValueError, "%s: %.400s", problem,
+                     PyString_AS_STRING(shown));
+    Py_XDECREF(shown);
+#endif
+    return -1;
+}
+
+/* Whether an object is a file of Python 2's own kind. */
+static inline int wsgi_is_file(PyObject *object)
+{
+#if PY_VERSION_HEX >= 0x03000000
+    (void)object;
+    return 0;
+#else
+    return PyFile_CheckExact(object);
+#endif
+}
+
+/* Whether text is what a stream of text takes: str, on Python 2 also
+   unicode. */
+static inline int wsgi_text_check(PyObject *text)
+{
+    return PyUnicode_Check(text) || WSGI_NATIVE_CHECK(text);
+}
+
+/* ---- Functions and types ---------------------------------------------- */
+
+/*
+ * A function that takes positional arguments in an array. Where Python has no
+ * such calls (before 3.7) it gets them out of the tuple.
+ */
+#if PY_VERSION_HEX >= 0x03070000
+#define WSGI_FAST METH_FASTCALL
+#define WSGI_FUNCTION(name)                                                   \
+    static PyObject *name(PyObject *self, PyObject *const *args,              \
+                          Py_ssize_t count)
+#else
+#define WSGI_FAST METH_VARARGS
+#define WSGI_FUNCTION(name)                                                   \
+    static PyObject *name##_array(PyObject *, PyObject *const *, Py_ssize_t); \
+    static PyObject *name(PyObject *self, PyObject *tuple)                    \
+    {                                                                         \
+        return name##_array(self, ((PyTupleObject *)tuple)->ob_item,          \
+                            PyTuple_GET_SIZE(tuple));                         \
+    }                                                                         \
+    static PyObject *name##_array(PyObject *self, PyObject *const *args,      \
+                                  Py_ssize_t count)
+#endif
+
+/* Gives a function its place in a PyMethodDef, whatever it takes. */
+#define WSGI_METHOD(function) ((PyCFunction)(void (*)(void))(function))
+
+/* func(*args): one call convention for all. */
+static inline PyObject *wsgi_call_two(PyObject *func, PyObject *first,
+                                      PyObject *second)
+{
+#if PY_VERSION_HEX >= 0x03090000
+    PyObject *args[3] = {NULL, first, second};
+
+    return PyObject_Vectorcall(func, args + 1,
+                               2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+#else
+    return PyObject_CallFunctionObjArgs(func, first, second, NULL);
+#endif
+}
+
+#if PY_VERSION_HEX < 0x03000000
+/* Python 3's description of a type, enough of it for ours. */
+typedef struct {
+    int slot;
+    void *pfunc;
+} PyType_Slot;
+
+typedef struct {
+    const char *name;
+    int basicsize;
+    int itemsize;
+    unsigned int flags;
+    PyType_Slot *slots;
+} PyType_Spec;
+
+/* A slot's number is its place in the type. */
+enum {
+    Py_tp_dealloc = offsetof(PyTypeObject, tp_dealloc),
+    Py_tp_methods = offsetof(PyTypeObject, tp_methods),
+    Py_tp_getset = offsetof(PyTypeObject, tp_getset),
+    Py_tp_iter = offsetof(PyTypeObject, tp_iter),
+    Py_tp_iternext = offsetof(PyTypeObject, tp_iternext),
+    Py_tp_new = offsetof(PyTypeObject, tp_new),
+    Py_tp_doc = offsetof(PyTypeObject, tp_doc)
+};
+#endif
+
+/* A function as the value of a type's slot. */
+#define WSGI_SLOT(function) ((void *)(uintptr_t)(function))
+
+/* A new type for the current interpreter, or NULL with an exception set. */
+static inline PyTypeObject *wsgi_type(PyType_Spec *spec)
+{
+#if PY_VERSION_HEX >= 0x03000000
+    return (PyTypeObject *)PyType_FromSpec(spec);
+#else
+    PyTypeObject *type = calloc(1, sizeof *type);
+    PyType_Slot *slot;
+
+    if (type == NULL)
+        return (PyTypeObject *)PyErr_NoMemory();
+    Py_REFCNT(type) = 1;
+    type->tp_name = spec->name;
+    type->tp_basicsize = spec->basicsize;
+    type->tp_flags = Py_TPFLAGS_DEFAULT;
+    for (slot = spec->slots; slot->slot != 0; slot++)
+        memcpy((char *)type + slot->slot, &slot->pfunc, sizeof(void *));
+    if (PyType_Ready(type) < 0)
+        return NULL;
+    return type;
+#endif
+}
+
+/* The end of a destructor: instances of types made from a spec own a
+   reference to their type. */
+static inline void wsgi_type_free(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+
+    type->tp_free(object);
+#if PY_VERSION_HEX >= 0x03000000
+    Py_DECREF(type);
+#endif
+}
+
+/* ---- Starting Python -------------------------------------------------- */
+
+#if PY_VERSION_HEX >= 0x03080000
+
+static inline PyStatus wsgi_python_init(const char *home)
+{
+    PyPreConfig before;
+    PyConfig config;
+    PyStatus status;
+    wchar_t *name[] = {(wchar_t[]){L"mod_wsgi"}};
+
+    PyPreConfig_InitPythonConfig(&before);
+    before.utf8_mode = 1;
+    before.configure_locale = 0; /* the locale is the server's */
+    before.parse_argv = 0;
+    status = Py_PreInitialize(&before);
+    if (PyStatus_Exception(status))
+        return status;
+
+    PyConfig_InitPythonConfig(&config);
+    config.install_signal_handlers = 0;
+    config.parse_argv = 0;
+    config.user_site_directory = 0;
+    config.pathconfig_warnings = 0;
+    status = PyConfig_SetArgv(&config, 1, name);
+    if (!PyStatus_Exception(status) && WSGI_PYTHON_EXECUTABLE[0] != '\0')
+        status = PyConfig_SetBytesString(&config, &config.program_name,
+                                         WSGI_PYTHON_EXECUTABLE);
+    if (!PyStatus_Exception(status) && home != NULL)
+        status = PyConfig_SetBytesString(&config, &config.home, home);
+    if (!PyStatus_Exception(status))
+        status = Py_InitializeFromConfig(&config);
+    PyConfig_Clear(&config);
+    return status;
+}
+
+/*
+ * Starts Python in the calling thread, which holds the lock afterwards. home
+ * may be NULL. Returns 0, or -1 with the reason in why.
+ */
+static inline int wsgi_python_start(const char *home, char *why, size_t size)
+{
+    PyStatus status = wsgi_python_init(home);
+
+    if (!PyStatus_Exception(status))
+        return 0;
+    snprintf(why, size, "%s",
+             status.err_msg != NULL ? status.err_msg : "unknown reason");
+    return -1;
+}
+
+#else
+
+#if PY_VERSION_HEX >= 0x03000000
+typedef wchar_t wsgi_char;
+#define wsgi_widen(text) Py_DecodeLocale((text), NULL)
+#else
+typedef char wsgi_char;
+#define wsgi_widen(text) strdup(text)
+#endif
+
+/* Whether there is a standard library in one of the directories of
+   Py_GetPath: without, these Pythons end the process. */
+static inline int wsgi_python_has_library(void)
+{
+    int found = 0;
+    char *dir, *rest = NULL;
+    char *path;
+#if PY_VERSION_HEX >= 0x03000000
+    path = Py_EncodeLocale(Py_GetPath(), NULL);
+#else
+    path = strdup(Py_GetPath());
+#endif
+    for (dir = path ? strtok_r(path, ":", &rest) : NULL; dir && !found;
+         dir = strtok_r(NULL, ":", &rest)) {
+        char name[4096];
+        FILE *file;
+
+        snprintf(name, sizeof name, "%s/encodings/__init__.py", dir);
+        file = fopen(name, "r");
+        found = file != NULL;
+        if (file != NULL)
+            fclose(file);
+    }
+#if PY_VERSION_HEX >= 0x03000000
+    PyMem_Free(path);
+#else
+    free(path);
+#endif
+    return found;
+}
+
+static inline int wsgi_python_start(const char *home, char *why, size_t size)
+{
+    static wsgi_char name[] = {'m', 'o', 'd', '_', 'w', 's', 'g', 'i', 0};
+    wsgi_char *argv[] = {name};
+
+    /* Python keeps these two pointers for ever. */
+    if (WSGI_PYTHON_EXECUTABLE[0] != '\0')
+        Py_SetProgramName(wsgi_widen(WSGI_PYTHON_EXECUTABLE));
+    if (home != NULL)
+        Py_SetPythonHome(wsgi_widen(home));
+    Py_NoUserSiteDirectory = 1;
+    Py_FrozenFlag = 1; /* no warnings about its search for the library */
+#if PY_VERSION_HEX >= 0x03070000
+    Py_UTF8Mode = 1;
+#endif
+    if (!wsgi_python_has_library()) {
+        snprintf(why, size, "no standard library (encodings) was found");
+        return -1;
+    }
+    Py_InitializeEx(0);
+    PySys_SetArgvEx(1, argv, 0);
+#if PY_VERSION_HEX < 0x03070000
+    PyEval_InitThreads();
+#endif
+    return 0;
+}
+
+#endif
+
+/* ---- Interpreters and threads ----------------------------------------- */
+
+/*
+ * Up to Python 3.11 PyGILState_Ensure, which C extensions call, finds the
+ * first thread state made on an OS thread, whatever interpreter it belongs
+ * to. There a thread may own one state only, that of the interpreter it is
+ * in. From 3.12 on states may stay.
+ */
+#define WSGI_ONE_STATE_PER_THREAD (PY_VERSION_HEX < 0x030C0000)
+
+/* Whether an interpreter can have a lock of its own. */
+#define WSGI_HAS_OWN_GIL (PY_VERSION_HEX >= 0x030C0000)
+
+/*
+ * Makes an interpreter; the caller holds the lock and has a current state.
+ * Returns the new interpreter's first state, which is current then, or NULL
+ * (the old one is current; why is in why).
+ */
+static inline PyThreadState *wsgi_python_new_interp(int own_gil, char *why,
+                                                    size_t size)
+{
+#if WSGI_HAS_OWN_GIL
+    PyThreadState *state = NULL;
+    PyInterpreterConfig config = {
+        .use_main_obmalloc = !own_gil,
+        .allow_fork = 1,
+        .allow_exec = 1,
+        .allow_threads = 1,
+        .allow_daemon_threads = 1,
+        .check_multi_interp_extensions = own_gil,
+        .gil = own_gil ? PyInterpreterConfig_OWN_GIL
+                       : PyInterpreterConfig_SHARED_GIL,
+    };
+    PyStatus status = Py_NewInterpreterFromConfig(&state, &config);
+
+    if (!PyStatus_Exception(status))
+        return state;
+    snprintf(why, size, "%s",
+             status.err_msg != NULL ? status.err_msg : "unknown reason");
+    return NULL;
+#else
+    PyThreadState *state = Py_NewInterpreter();
+
+    (void)own_gil;
+    if (state == NULL)
+        snprintf(why, size, "Py_NewInterpreter failed");
+    return state;
+#endif
+}
+
+#if PY_VERSION_HEX < 0x03090000
+#define PyThreadState_GetInterpreter(state) ((state)->interp)
+#endif
+
+#endif

@@ -1,0 +1,692 @@
+/*
+ * response.c - start_response, write(), and the body.
+ *
+ * What start_response is given is checked and copied at once, so the head can
+ * be sent without Python's lock and nothing the application does later changes
+ * it. It goes out with the first bytes of the body (PEP 3333, "The
+ * start_response() Callable").
+ */
+#include <strings.h>
+
+#include "core.h"
+
+/* A list of blocks up to this size together is copied: the lock is released
+   for good before it is sent. */
+#define SMALL 32768
+
+/* ---- The head: checks ------------------------------------------------- */
+
+/* RFC 9110, 5.6.2: what a token is made of. */
+static int is_token_char(unsigned char c)
+{
+    static const char marks[] = "!#$%&'*+-.^_`|~";
+
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           (c >= '0' && c <= '9') ||
+           (c != '\0' && memchr(marks, c, sizeof marks - 1) != NULL);
+}
+
+static int is_token(const char *text, size_t size)
+{
+    size_t i;
+
+    for (i = 0; i < size; i++)
+        if (!is_token_char((unsigned char)text[i]))
+            return 0;
+    return size > 0;
+}
+
+static int has_control(const char *text, size_t size)
+{
+    size_t i;
+
+    for (i = 0; i < size; i++)
+        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+            return 1;
+    return 0;
+}
+
+static int is_named(const char *name, size_t size, const char *other)
+{
+    return strncasecmp(name, other, size) == 0 && other[size] == '\0';
+}
+
+/* PEP 3333, "Other HTTP Features": these are the server's own. */
+static int is_hop_by_hop(const char *name, size_t size)
+{
+    static const char *const all[] = {
+        "connection",          "keep-alive", "proxy-authenticate",
+        "proxy-authorization", "te",         "trailer",
+        "trailers",            "upgrade",    "transfer-encoding",
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof all / sizeof *all; i++)
+        if (is_named(name, size, all[i]))
+            return 1;
+    return 0;
+}
+
+static int is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* PEP 3333: "a status string of the form '999 Message here'", "separated by a
+   single space, with no surrounding whitespace or other characters". */
+static int is_status(const char *text, size_t size)
+{
+    return size > 4 && text[0] >= '1' && text[0] <= '9' && is_digit(text[1]) &&
+           is_digit(text[2]) && text[3] == ' ' && text[4] != ' ' &&
+           text[size - 1] != ' ' && !has_control(text, size);
+}
+
+/* The bytes of a native string, or NULL with an exception that names it. */
+static const char *text_of(PyObject *object, const char *what, size_t *size)
+{
+    if (WSGI_NATIVE_CHECK(object))
+        return wsgi_native_data(object, size);
+    PyErr_Format(PyExc_TypeError, "%s must be str, not %.200s", what,
+                 Py_TYPE(object)->tp_name);
+    return NULL;
+}
+
+/* ---- The head: taking it over ----------------------------------------- */
+
+static int take_status(PyObject *status, size_t *size)
+{
+    const char *text = text_of(status, "the status", size);
+
+    if (text == NULL)
+        return -1;
+    if (is_status(text, *size))
+        return 0;
+    return wsgi_refuse("the status is not of the form '200 OK', a number of "
+                       "three digits, one space and a reason",
+                       status);
+}
+
+/* Looks at the list and its tuples; adds up the bytes their texts take. */
+static int measure(PyObject *headers, size_t *total)
+{
+    Py_ssize_t i, count;
+
+    if (!PyList_Check(headers)) {
+        PyErr_Format(PyExc_TypeError, "headers must be a list, not %.200s",
+                     Py_TYPE(headers)->tp_name);
+        return -1;
+    }
+    count = PyList_GET_SIZE(headers);
+    *total += (size_t)count * sizeof(wsgi_header);
+    for (i = 0; i < count; i++) {
+        PyObject *pair = PyList_GET_ITEM(headers, i);
+        size_t name, value;
+
+        if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2) {
+            PyErr_Format(PyExc_TypeError,
+                         "header %zd is not a tuple (name, value)", i);
+            return -1;
+        }
+        if (text_of(PyTuple_GET_ITEM(pair, 0), "a header's name", &name) ==
+                NULL ||
+            text_of(PyTuple_GET_ITEM(pair, 1), "a header's value", &value) ==
+                NULL)
+            return -1;
+        *total += name + value + 2;
+    }
+    return 0;
+}
+
+/* Copies a text into room that is there. */
+static const char *copy_text(wsgi_buffer *to, PyObject *text, size_t *size)
+{
+    const char *from = wsgi_native_data(text, size);
+    char *copy = to->data + to->size;
+
+    memcpy(copy, from, *size);
+    copy[*size] = '\0';
+    to->size += *size + 1;
+    return copy;
+}
+
+static int take_length(wsgi_head *head, const char *text, PyObject *value)
+{
+    int64_t length = 0;
+    const char *c;
+
+    for (c = text; is_digit(*c) && length < INT64_MAX / 10 - 1; c++)
+        length = length * 10 + (*c - '0');
+    if (c == text || *c != '\0')
+        return wsgi_refuse("Content-Length is not a number of bytes", value);
+    if (head->content_length >= 0)
+        return wsgi_refuse("a second Content-Length", value);
+    head->content_length = length;
+    return 0;
+}
+
+/* Checks a header and puts it where it belongs in the head. */
+static int take_header(wsgi_head *head, wsgi_header *headers,
+                       wsgi_buffer *to, PyObject *pair)
+{
+    PyObject *name_object = PyTuple_GET_ITEM(pair, 0);
+    PyObject *value_object = PyTuple_GET_ITEM(pair, 1);
+    size_t name_size, value_size;
+    const char *name = copy_text(to, name_object, &name_size);
+    const char *value = copy_text(to, value_object, &value_size);
+
+    if (!is_token(name, name_size))
+        return wsgi_refuse("a header's name is not a token of HTTP",
+                           name_object);
+    if (has_control(value, value_size))
+        return wsgi_refuse("a header's value has a control character", pair);
+    if (is_hop_by_hop(name, name_size))
+        return wsgi_refuse("a hop-by-hop header is the server's to send",
+                           name_object);
+    if (is_named(name, name_size, "content-length"))
+        return take_length(head, value, value_object);
+    if (is_named(name, name_size, "content-type")) {
+        if (head->content_type != NULL)
+            return wsgi_refuse("a second Content-Type", value_object);
+        head->content_type = value;
+        return 0;
+    }
+    headers[head->header_count].name = name;
+    headers[head->header_count++].value = value;
+    return 0;
+}
+
+/* Whether a response with this status has no body (RFC 9110, 6.4.1). */
+static int is_bodiless(const wsgi_call *call)
+{
+    return call->request->head_only || call->head.status == 204 ||
+           call->head.status == 304;
+}
+
+static int take_head(wsgi_call *call, PyObject *status, PyObject *headers)
+{
+    wsgi_buffer *to = &call->visit->head;
+    wsgi_head head = {.content_length = -1};
+    wsgi_header *all;
+    size_t size, total = 0;
+    Py_ssize_t i;
+
+    if (take_status(status, &size) < 0 || measure(headers, &total) < 0)
+        return -1;
+    if (wsgi_buffer_reserve(to, total + size + 1) < 0) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    all = (wsgi_header *)(void *)to->data;
+    to->size = (size_t)PyList_GET_SIZE(headers) * sizeof *all;
+    head.headers = all;
+    for (i = 0; i < PyList_GET_SIZE(headers); i++)
+        if (take_header(&head, all, to, PyList_GET_ITEM(headers, i)) < 0)
+            return -1;
+    head.status_line = copy_text(to, status, &size);
+    head.status = (int)strtol(head.status_line, NULL, 10);
+    if (head.status < 200)
+        return wsgi_refuse("an interim status is the server's to send",
+                           status);
+    call->head = head;
+    call->headed = 1;
+    return 0;
+}
+
+/* ---- Sending ---------------------------------------------------------- */
+
+/* Gives the host what is to be sent, the head first if it has not gone. The
+   lock is released meanwhile. */
+static void push(wsgi_call *call, const wsgi_chunk *chunks, size_t count,
+                 enum wsgi_after after)
+{
+    const wsgi_host *host = wsgi_runtime_process.host;
+    void *record = call->request->record;
+    int with_head = !call->head_sent;
+    int result = 0;
+
+    call->head_sent = 1;
+    Py_BEGIN_ALLOW_THREADS
+    if (with_head)
+        result = host->send_head(record, &call->head);
+    if (result == 0)
+        result = host->send_body(record, chunks, count, after);
+    Py_END_ALLOW_THREADS
+    if (result < 0)
+        call->broken = 1;
+    if (after == WSGI_END)
+        call->complete = 1;
+}
+
+/* How many of size more bytes of the body may be sent; logs when it is less
+   because the application said so. */
+static int64_t allowed(wsgi_call *call, int64_t size)
+{
+    int64_t length = call->head.content_length;
+
+    if (is_bodiless(call))
+        return 0;
+    if (length < 0 || size <= length - call->sent)
+        return size;
+    wsgi_log(call->request, WSGI_WARNING,
+             "the application returned more than the %lld bytes its "
+             "Content-Length announced: the rest is not sent",
+             (long long)length);
+    return length - call->sent;
+}
+
+/* Whether nothing more may follow what was sent. */
+static int is_full(const wsgi_call *call)
+{
+    return is_bodiless(call) || (call->head.content_length >= 0 &&
+                                 call->sent == call->head.content_length);
+}
+
+static int need_head(const wsgi_call *call)
+{
+    if (call->headed)
+        return 0;
+    PyErr_SetString(PyExc_RuntimeError,
+                    call->asked
+                        ? "start_response() failed, and was not called again"
+                        : "the application did not call start_response()");
+    return -1;
+}
+
+static int need_bytes(PyObject *block, const char *what)
+{
+    if (PyBytes_Check(block))
+        return 0;
+    PyErr_Format(PyExc_TypeError, "%s must be bytes, not %.200s", what,
+                 Py_TYPE(block)->tp_name);
+    return -1;
+}
+
+/* Sends one block now. */
+static int send_block(wsgi_call *call, PyObject *block)
+{
+    wsgi_chunk chunk;
+
+    if (need_head(call) < 0)
+        return -1;
+    chunk.data = PyBytes_AS_STRING(block);
+    chunk.size = (size_t)PyBytes_GET_SIZE(block);
+    if (chunk.size == 0)
+        return 0;
+    chunk.size = (size_t)allowed(call, (int64_t)chunk.size);
+    call->sent += (int64_t)chunk.size;
+    push(call, &chunk, chunk.size > 0, is_full(call) ? WSGI_END : WSGI_FLUSH);
+    return 0;
+}
+
+/* ---- write() and start_response --------------------------------------- */
+
+static int write_block(wsgi_call *call, PyObject *block)
+{
+    int64_t size;
+
+    if (need_bytes(block, "what write() sends") < 0 || need_head(call) < 0)
+        return -1;
+    size = (int64_t)PyBytes_GET_SIZE(block);
+    call->wrote = 1;
+    if (call->head.content_length >= 0 && !is_bodiless(call) &&
+        size > call->head.content_length - call->sent) {
+        PyErr_SetString(PyExc_ValueError,
+                        "write() of more than Content-Length announced");
+        return -1;
+    }
+    if (!call->broken && !call->complete && send_block(call, block) < 0)
+        return -1;
+    if (call->broken)
+        PyErr_SetString(PyExc_IOError, "the client went away");
+    return call->broken ? -1 : 0;
+}
+
+static PyObject *response_write(PyObject *self, PyObject *block)
+{
+    wsgi_call *call = (wsgi_call *)self;
+    int result;
+
+    if (wsgi_call_enter(call, "write()") < 0)
+        return NULL;
+    result = write_block(call, block);
+    wsgi_call_leave(call);
+    if (result < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef write_method = {"write", WSGI_METHOD(response_write),
+                                   METH_O, "write(block) - sends it now"};
+
+/* PEP 3333: "If exc_info is provided, and no HTTP headers have been output
+   yet, start_response should replace the currently-stored HTTP response
+   headers [...]. However, if exc_info is provided, and the HTTP headers have
+   already been sent, start_response must raise an error, and should re-raise
+   using the exc_info tuple." */
+static int check_turn(wsgi_call *call, PyObject *exc_info)
+{
+    PyObject *type, *value, *traceback;
+
+    if (exc_info == Py_None) {
+        if (!call->asked)
+            return 0;
+        PyErr_SetString(PyExc_RuntimeError,
+                        "start_response() was called a second time without "
+                        "exc_info");
+        return -1;
+    }
+    if (!PyTuple_Check(exc_info) || PyTuple_GET_SIZE(exc_info) != 3) {
+        PyErr_SetString(PyExc_TypeError,
+                        "exc_info must be a tuple as of sys.exc_info()");
+        return -1;
+    }
+    if (!call->head_sent)
+        return 0;
+    type = PyTuple_GET_ITEM(exc_info, 0);
+    value = PyTuple_GET_ITEM(exc_info, 1);
+    traceback = PyTuple_GET_ITEM(exc_info, 2);
+    if (!PyExceptionClass_Check(type)) {
+        PyErr_SetString(PyExc_RuntimeError, "the headers have been sent");
+        return -1;
+    }
+    Py_INCREF(type);
+    Py_INCREF(value);
+    Py_XINCREF(traceback == Py_None ? NULL : traceback);
+    PyErr_Restore(type, value, traceback == Py_None ? NULL : traceback);
+    return -1;
+}
+
+static int start(wsgi_call *call, PyObject *const *args, Py_ssize_t count)
+{
+    if (count < 2 || count > 3) {
+        PyErr_Format(PyExc_TypeError,
+                     "start_response() takes status, headers and perhaps "
+                     "exc_info, not %zd arguments",
+                     count);
+        return -1;
+    }
+    if (check_turn(call, count == 3 ? args[2] : Py_None) < 0)
+        return -1;
+    call->asked = 1;
+    call->headed = 0;
+    return take_head(call, args[0], args[1]);
+}
+
+WSGI_FUNCTION(start_response)
+{
+    wsgi_call *call = (wsgi_call *)self;
+    int result;
+
+    if (wsgi_call_enter(call, "start_response()") < 0)
+        return NULL;
+    result = start(call, args, count);
+    wsgi_call_leave(call);
+    return result < 0 ? NULL : PyCFunction_New(&write_method, self);
+}
+
+static PyMethodDef start_method = {
+    "start_response", WSGI_METHOD(start_response), WSGI_FAST,
+    "start_response(status, headers[, exc_info]) - returns write"};
+
+PyObject *wsgi_response_start(wsgi_call *call)
+{
+    return PyCFunction_New(&start_method, (PyObject *)call);
+}
+
+/* ---- The body --------------------------------------------------------- */
+
+/* Checks blocks that all exist, and adds up their sizes. */
+static int total_size(PyObject *blocks, int64_t *total)
+{
+    Py_ssize_t i;
+
+    *total = 0;
+    for (i = 0; i < PyTuple_GET_SIZE(blocks); i++) {
+        PyObject *block = PyTuple_GET_ITEM(blocks, i);
+
+        if (need_bytes(block, "a block of the response") < 0)
+            return -1;
+        *total += PyBytes_GET_SIZE(block);
+    }
+    return 0;
+}
+
+/* Points chunks at the first size bytes of the blocks; returns how many. */
+static size_t point_at(PyObject *blocks, int64_t size, wsgi_chunk *chunks)
+{
+    size_t count = 0;
+    Py_ssize_t i;
+
+    for (i = 0; i < PyTuple_GET_SIZE(blocks) && size > 0; i++) {
+        PyObject *block = PyTuple_GET_ITEM(blocks, i);
+        int64_t part = PyBytes_GET_SIZE(block);
+
+        if (part > size)
+            part = size;
+        chunks[count].data = PyBytes_AS_STRING(block);
+        chunks[count].size = (size_t)part;
+        count += part > 0;
+        size -= part;
+    }
+    return count;
+}
+
+static int push_blocks(wsgi_call *call, PyObject *blocks, int64_t size)
+{
+    wsgi_buffer *body = &call->visit->body;
+    wsgi_chunk *chunks;
+    size_t count;
+
+    if (wsgi_buffer_reserve(body, (size_t)PyTuple_GET_SIZE(blocks) *
+                                      sizeof *chunks) < 0) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    chunks = (wsgi_chunk *)(void *)body->data;
+    count = point_at(blocks, size, chunks);
+    call->sent += size;
+    push(call, chunks, count, is_full(call) ? WSGI_END : WSGI_FLUSH);
+    return 0;
+}
+
+/* Copies the blocks for wsgi_response_finish. */
+static int keep_blocks(wsgi_call *call, PyObject *blocks, int64_t size)
+{
+    wsgi_buffer *body = &call->visit->body;
+    int64_t left = size;
+    Py_ssize_t i;
+
+    body->size = 0;
+    for (i = 0; i < PyTuple_GET_SIZE(blocks) && left > 0; i++) {
+        PyObject *block = PyTuple_GET_ITEM(blocks, i);
+        int64_t part = PyBytes_GET_SIZE(block);
+
+        if (part > left)
+            part = left;
+        left -= part;
+        if (wsgi_buffer_add(body, PyBytes_AS_STRING(block), (size_t)part) <
+            0) {
+            PyErr_NoMemory();
+            return -1;
+        }
+    }
+    call->sent = size;
+    call->complete = 1;
+    return 0;
+}
+
+/* A list or tuple: all blocks exist, so they are sent in one call, and their
+   total is the Content-Length if the application gave none. */
+static int send_blocks(wsgi_call *call, PyObject *result, int64_t *rest)
+{
+    PyObject *blocks = PySequence_Tuple(result);
+    int64_t size;
+    int done = -1;
+
+    if (blocks != NULL && total_size(blocks, &size) == 0 &&
+        need_head(call) == 0) {
+        if (call->head.content_length < 0 && !call->head_sent &&
+            !is_bodiless(call))
+            call->head.content_length = size;
+        if (size > 0)
+            size = allowed(call, size);
+        if (!call->head_sent && size <= SMALL &&
+            (is_bodiless(call) || size == call->head.content_length)) {
+            done = keep_blocks(call, blocks, size);
+            *rest = size;
+        } else {
+            done = push_blocks(call, blocks, size);
+        }
+    }
+    Py_XDECREF(blocks);
+    return done;
+}
+
+/* PEP 3333, "Handling the Content-Length Header": "If the application does
+   not supply a Content-Length header, [and] the len() of the iterable is 1,
+   then the server can automatically determine Content-Length". */
+static void take_only_block(wsgi_call *call, PyObject *result,
+                            PyObject *block)
+{
+    if (call->head_sent || !call->headed || call->head.content_length >= 0 ||
+        is_bodiless(call))
+        return;
+    if (PyObject_Length(result) == 1)
+        call->head.content_length = PyBytes_GET_SIZE(block);
+    PyErr_Clear();
+}
+
+static int send_iterable(wsgi_call *call, PyObject *result)
+{
+    PyObject *iterator = PyObject_GetIter(result), *block;
+    int done = iterator != NULL ? 0 : -1;
+
+    while (done == 0 && !call->complete && !call->broken &&
+           (block = PyIter_Next(iterator)) != NULL) {
+        done = need_bytes(block, "a block of the response");
+        if (done == 0) {
+            take_only_block(call, result, block);
+            done = send_block(call, block);
+        }
+        Py_DECREF(block);
+    }
+    Py_XDECREF(iterator);
+    return PyErr_Occurred() ? -1 : done;
+}
+
+static int send_open_file(wsgi_call *call, int fd, int64_t offset,
+                          int64_t size)
+{
+    const wsgi_host *host = wsgi_runtime_process.host;
+    void *record = call->request->record;
+    int result;
+
+    if (need_head(call) < 0)
+        return -1;
+    if (call->head.content_length < 0 && !call->head_sent)
+        call->head.content_length = is_bodiless(call) ? -1 : size;
+    if (call->head.content_length >= 0 &&
+        size > call->head.content_length - call->sent)
+        size = call->head.content_length - call->sent;
+    if (is_bodiless(call))
+        size = 0;
+    if (size <= 0)
+        return 0;
+    call->sent += size;
+    Py_BEGIN_ALLOW_THREADS
+    result = call->head_sent ? 0 : host->send_head(record, &call->head);
+    if (result == 0)
+        result = host->send_file(record, fd, offset, size,
+                                 is_full(call) ? WSGI_END : WSGI_FLUSH);
+    Py_END_ALLOW_THREADS
+    call->head_sent = 1;
+    call->broken = result < 0;
+    call->complete = is_full(call);
+    return 0;
+}
+
+static int send_body(wsgi_call *call, PyObject *result, int64_t *rest)
+{
+    int fd;
+    int64_t offset, size;
+
+    if (PyList_CheckExact(result) || PyTuple_CheckExact(result))
+        return send_blocks(call, result, rest);
+    if (Py_TYPE(result) == call->visit->slot->interp->wrapper_type &&
+        wsgi_runtime_process.host->send_file != NULL &&
+        wsgi_file_wrapper_open(result, &fd, &offset, &size))
+        return send_open_file(call, fd, offset, size);
+    return send_iterable(call, result);
+}
+
+/* After the last block: a head without a body still has to go, and too short
+   a body must look broken. */
+static int end_body(wsgi_call *call)
+{
+    int64_t length = call->head.content_length;
+
+    if (call->complete || call->broken)
+        return 0;
+    if (need_head(call) < 0)
+        return -1;
+    if (is_bodiless(call) || length < 0 || call->sent == length) {
+        if (!call->head_sent)
+            push(call, NULL, 0, WSGI_END);
+        return 0;
+    }
+    if (!call->head_sent)
+        push(call, NULL, 0, WSGI_FLUSH);
+    wsgi_log(call->request, WSGI_ERROR,
+             "the application returned %lld of the %lld bytes its "
+             "Content-Length announced: the connection is closed",
+             (long long)call->sent, (long long)length);
+    Py_BEGIN_ALLOW_THREADS
+    wsgi_runtime_process.host->fail(call->request->record);
+    Py_END_ALLOW_THREADS
+    return 0;
+}
+
+/* PEP 3333: "If the iterable returned by the application has a close()
+   method, the server or gateway must call that method upon completion of the
+   current request". What it raises is logged, the response is sent by then. */
+static void close_result(wsgi_call *call, PyObject *result)
+{
+    PyObject *type, *value, *traceback;
+    PyObject *answer;
+
+    if (PyList_CheckExact(result) || PyTuple_CheckExact(result))
+        return;
+    PyErr_Fetch(&type, &value, &traceback);
+    if (PyObject_HasAttrString(result, "close")) {
+        answer = PyObject_CallMethod(result, (char *)"close", NULL);
+        if (answer == NULL)
+            wsgi_errors_report(call->request,
+                               "the response's close() failed");
+        Py_XDECREF(answer);
+    }
+    PyErr_Restore(type, value, traceback);
+}
+
+int wsgi_response_send(wsgi_call *call, PyObject *result, int64_t *rest)
+{
+    int done;
+
+    *rest = -1;
+    done = send_body(call, result, rest);
+    if (done == 0)
+        done = end_body(call);
+    close_result(call, result);
+    Py_DECREF(result);
+    return done;
+}
+
+int wsgi_response_finish(const wsgi_visit *visit, const wsgi_head *head)
+{
+    const wsgi_host *host = wsgi_runtime_process.host;
+    wsgi_chunk chunk = {visit->body.data, visit->body.size};
+
+    if (host->send_head(visit->request->record, head) < 0)
+        return -1;
+    return host->send_body(visit->request->record, &chunk, chunk.size > 0,
+                           WSGI_END);
+}

@@ -1,0 +1,151 @@
+/*
+ * runtime.c - Python in this process, and the thread that owns it.
+ *
+ * Python takes the thread that starts it for its main thread to the end: that
+ * thread makes and ends interpreters, joins the applications' threads, runs
+ * what is registered with atexit. No request thread of a server lives that
+ * long in every MPM, and a signal may end the process in the middle of any of
+ * them. So Python has a thread of its own here, started by the first request,
+ * with all signals blocked; it waits until there is an interpreter to make or
+ * the process ends.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <time.h>
+
+#include "core.h"
+
+/* How long wsgi_stop waits for threads and atexit functions. */
+#define STOP_SECONDS 5
+
+enum state { NEW, RUNNING, FAILED };
+
+wsgi_process wsgi_runtime_process;
+
+static volatile enum state state;
+static volatile sig_atomic_t stopping;
+static pthread_mutex_t starting = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t running = PTHREAD_MUTEX_INITIALIZER;
+static sem_t wanted, done, ended;
+static void (*current_job)(void *);
+static void *current_arg;
+static char failure[256];
+
+static void wait_for(sem_t *semaphore)
+{
+    while (sem_wait(semaphore) < 0 && errno == EINTR)
+        ;
+}
+
+static void *python_thread(void *unused)
+{
+    PyThreadState *main_state;
+
+    (void)unused;
+    if (wsgi_python_start(getenv("MOD_WSGI_PYTHON_HOME"), failure,
+                          sizeof failure) < 0) {
+        state = FAILED;
+        sem_post(&done);
+        return NULL;
+    }
+    main_state = PyEval_SaveThread();
+    state = RUNNING;
+    sem_post(&done);
+    for (;;) {
+        wait_for(&wanted);
+        PyEval_RestoreThread(main_state);
+        if (stopping)
+            break;
+        current_job(current_arg);
+        main_state = PyEval_SaveThread();
+        sem_post(&done);
+    }
+    wsgi_interp_end_all();
+    sem_post(&ended);
+    /* The lock is kept: no thread of an application runs Python code while
+       the process exits. */
+    return NULL;
+}
+
+/* Makes the Python thread and waits until it has started Python. */
+static void start_thread(void)
+{
+    sigset_t all, before;
+    pthread_t thread;
+    int error;
+
+    sem_init(&wanted, 0, 0);
+    sem_init(&done, 0, 0);
+    sem_init(&ended, 0, 0);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    error = pthread_create(&thread, NULL, python_thread, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (error != 0) {
+        snprintf(failure, sizeof failure, "no thread: %s", strerror(error));
+        state = FAILED;
+        return;
+    }
+    pthread_detach(thread);
+    wait_for(&done);
+}
+
+static void report_failure(const wsgi_request *request)
+{
+    const char *home = getenv("MOD_WSGI_PYTHON_HOME");
+
+    wsgi_log(request, WSGI_ERROR,
+             "Python %s can't be started: %s (MOD_WSGI_PYTHON_HOME is %s%s%s "
+             "in the server's environment; it must be the prefix of a Python "
+             "%d.%d, or unset)",
+             PY_VERSION, failure, home ? "'" : "", home ? home : "not set",
+             home ? "'" : "", PY_MAJOR_VERSION, PY_MINOR_VERSION);
+}
+
+int wsgi_runtime_start(const wsgi_request *request)
+{
+    if (state == RUNNING || wsgi_runtime_process.find_interp != NULL)
+        return 0;
+    pthread_mutex_lock(&starting);
+    if (state == NEW) {
+        start_thread();
+        if (state == FAILED)
+            report_failure(request);
+    }
+    pthread_mutex_unlock(&starting);
+    return state == RUNNING ? 0 : -1;
+}
+
+void wsgi_runtime_run(void (*job)(void *arg), void *arg)
+{
+    pthread_mutex_lock(&running);
+    current_job = job;
+    current_arg = arg;
+    sem_post(&wanted);
+    wait_for(&done);
+    pthread_mutex_unlock(&running);
+}
+
+void wsgi_start(const wsgi_process *process)
+{
+    wsgi_runtime_process = *process;
+}
+
+/* May interrupt any code of this process, Python's included: all it does is
+   wake the Python thread and wait. */
+void wsgi_stop(void)
+{
+    struct timespec until;
+
+    if (state != RUNNING || stopping)
+        return;
+    stopping = 1;
+    sem_post(&wanted);
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += STOP_SECONDS;
+    while (sem_timedwait(&ended, &until) < 0)
+        if (errno != EINTR)
+            return;
+}

@@ -1,0 +1,329 @@
+/*
+ * script.c - finds, imports and caches applications.
+ *
+ * An application is a callable in a module, or in a file that the URL maps
+ * to. What was found once is remembered per interpreter with the settings
+ * that led to it; a request compares a few short strings.
+ */
+#include "core.h"
+
+struct wsgi_script {
+    wsgi_script *next;
+    char *application; /* mod_wsgi.application, or the file's name */
+    char *directory;   /* mod_wsgi.directory, or NULL */
+    char *virtualenv;  /* mod_wsgi.virtualenv, or NULL */
+    int is_file;
+    PyObject *callable;
+};
+
+/* What is being looked for. */
+typedef struct wanted {
+    const wsgi_request *request;
+    const wsgi_settings *settings;
+    wsgi_interp *interp;
+    const char *application;
+    int is_file;
+} wanted;
+
+static int is_same(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static int is_wanted(const wsgi_script *script, const wanted *w)
+{
+    return script != NULL && script->is_file == w->is_file &&
+           strcmp(script->application, w->application) == 0 &&
+           is_same(script->directory, w->settings->directory) &&
+           is_same(script->virtualenv, w->settings->virtualenv);
+}
+
+/* ---- Loading ---------------------------------------------------------- */
+
+/* The message of the exception that is set, which is cleared; borrowed from
+   *holder, which the caller drops. */
+static const char *take_message(PyObject **holder)
+{
+    PyObject *type, *value, *traceback, *text;
+
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    text = value != NULL ? PyObject_Str(value) : NULL;
+    *holder = text != NULL ? wsgi_text_bytes(text) : NULL;
+    PyErr_Clear();
+    Py_XDECREF(text);
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(traceback);
+    return *holder != NULL ? PyBytes_AS_STRING(*holder) : "";
+}
+
+/* Whether the exception that is set says that the module itself was not
+   found: had any code of it run, there would be a traceback. */
+static int is_missing(void)
+{
+    PyObject *type, *value, *traceback;
+    int answer;
+
+    PyErr_Fetch(&type, &value, &traceback);
+    answer = traceback == NULL && type != NULL &&
+             PyErr_GivenExceptionMatches(type, PyExc_ImportError);
+    PyErr_Restore(type, value, traceback);
+    return answer;
+}
+
+static void report_missing(const wanted *w, const char *module)
+{
+    PyObject *holder;
+    const char *message = take_message(&holder);
+
+    wsgi_log(w->request, WSGI_ERROR,
+             "mod_wsgi.application '%s': %s in the interpreter '%s'; set "
+             "mod_wsgi.directory (now %s) to the directory that holds %s",
+             w->application, message, w->interp->name,
+             w->settings->directory ? w->settings->directory : "not set",
+             module);
+    Py_XDECREF(holder);
+}
+
+static void report_failed(const wanted *w)
+{
+    char what[1024];
+
+    snprintf(what, sizeof what, "%s'%s' can't be loaded, for it raised:",
+             w->is_file ? "the application file " : "mod_wsgi.application ",
+             w->application);
+    wsgi_errors_report(w->request, what);
+}
+
+/* Imports the module that the application's setting names. */
+static PyObject *import_module(const wanted *w)
+{
+    const char *colons = strstr(w->application, "::");
+    size_t size = colons ? (size_t)(colons - w->application)
+                         : strlen(w->application);
+    char *name = strndup(w->application, size);
+    PyObject *module = NULL;
+
+    if (name != NULL)
+        module = PyImport_ImportModule(name);
+    else
+        PyErr_NoMemory();
+    if (module == NULL && is_missing())
+        report_missing(w, name);
+    else if (module == NULL)
+        report_failed(w);
+    free(name);
+    return module;
+}
+
+/* The whole of a file as bytes. */
+static PyObject *read_source(const char *name)
+{
+    FILE *file = fopen(name, "rb");
+    wsgi_buffer source = {.data = NULL};
+    PyObject *bytes = NULL;
+    char part[8192];
+    size_t got;
+    int failed = 0;
+
+    if (file == NULL)
+        return PyErr_SetFromErrnoWithFilename(PyExc_IOError, (char *)name);
+    while (!failed && (got = fread(part, 1, sizeof part, file)) > 0)
+        failed = wsgi_buffer_add(&source, part, got) < 0;
+    if (failed)
+        PyErr_NoMemory();
+    else if (ferror(file))
+        PyErr_SetFromErrnoWithFilename(PyExc_IOError, (char *)name);
+    else
+        bytes = PyBytes_FromStringAndSize(source.data,
+                                          (Py_ssize_t)source.size);
+    free(source.data);
+    fclose(file);
+    return bytes;
+}
+
+static PyObject *compile_file(const char *name)
+{
+    PyObject *source = read_source(name);
+    PyObject *builtins = PyImport_ImportModule(WSGI_BUILTINS);
+    PyObject *path = wsgi_path(name), *code = NULL;
+
+    if (source != NULL && builtins != NULL && path != NULL)
+        code = PyObject_CallMethod(builtins, (char *)"compile",
+                                   (char *)"OOsii", source, path, "exec", 0,
+                                   1);
+    Py_XDECREF(path);
+    Py_XDECREF(builtins);
+    Py_XDECREF(source);
+    return code;
+}
+
+/* The name of a file's module: no other module's, and the same each time. */
+static void name_module(const char *file, char *name, size_t size)
+{
+    unsigned long long hash = 14695981039346656037ULL; /* FNV-1a */
+
+    for (; *file != '\0'; file++)
+        hash = (hash ^ (unsigned char)*file) * 1099511628211ULL;
+    snprintf(name, size, "_mod_wsgi_%016llx", hash);
+}
+
+static PyObject *load_file(const wanted *w)
+{
+    PyObject *code = compile_file(w->application), *module = NULL;
+    char name[64];
+
+    name_module(w->application, name, sizeof name);
+    if (code != NULL)
+        module = PyImport_ExecCodeModuleEx(name, code,
+                                           (char *)w->application);
+    Py_XDECREF(code);
+    if (module == NULL)
+        report_failed(w);
+    return module;
+}
+
+/* ---- The callable ----------------------------------------------------- */
+
+static const char *callable_name(const wanted *w)
+{
+    const char *colons = w->is_file ? NULL : strstr(w->application, "::");
+
+    return colons != NULL ? colons + 2 : "application";
+}
+
+/* module.a.b.c for "a.b.c". Drops the reference to module. */
+static PyObject *get_dotted(PyObject *object, const char *names)
+{
+    char *copy = strdup(names), *rest = NULL, *name;
+
+    if (copy == NULL) {
+        Py_DECREF(object);
+        return PyErr_NoMemory();
+    }
+    name = strtok_r(copy, ".", &rest);
+    for (; name != NULL && object != NULL;
+         name = strtok_r(NULL, ".", &rest)) {
+        PyObject *attribute = PyObject_GetAttrString(object, name);
+
+        Py_DECREF(object);
+        object = attribute;
+    }
+    free(copy);
+    return object;
+}
+
+/* The callable of a module, or NULL after logging. Drops the reference. */
+static PyObject *get_callable(const wanted *w, PyObject *module)
+{
+    const char *name = callable_name(w);
+    PyObject *callable = get_dotted(module, name), *holder;
+
+    if (callable == NULL) {
+        const char *message = take_message(&holder);
+
+        wsgi_log(w->request, WSGI_ERROR,
+                 "mod_wsgi.application '%s': there is no '%s' (%s); name the "
+                 "callable as in module::callable",
+                 w->application, name, message);
+        Py_XDECREF(holder);
+    } else if (!PyCallable_Check(callable)) {
+        wsgi_log(w->request, WSGI_ERROR,
+                 "mod_wsgi.application '%s': '%s' is not callable but of the "
+                 "type %s; name the callable as in module::callable",
+                 w->application, name, Py_TYPE(callable)->tp_name);
+        Py_CLEAR(callable);
+    }
+    return callable;
+}
+
+/* ---- The cache -------------------------------------------------------- */
+
+/* Scripts are added at the front and stay: no lock is needed to look. */
+static wsgi_script *find(const wanted *w)
+{
+    wsgi_script *script = __atomic_load_n(&w->interp->scripts,
+                                          __ATOMIC_ACQUIRE);
+
+    while (script != NULL && !is_wanted(script, w))
+        script = script->next;
+    return script;
+}
+
+static char *copy_or_null(const char *text)
+{
+    return text != NULL ? strdup(text) : NULL;
+}
+
+static wsgi_script *remember(const wanted *w, PyObject *callable)
+{
+    wsgi_script *script = calloc(1, sizeof *script);
+
+    if (script != NULL)
+        script->application = strdup(w->application);
+    if (script == NULL || script->application == NULL) {
+        wsgi_log(w->request, WSGI_ERROR, "out of memory");
+        free(script);
+        Py_DECREF(callable);
+        return NULL;
+    }
+    script->directory = copy_or_null(w->settings->directory);
+    script->virtualenv = copy_or_null(w->settings->virtualenv);
+    script->is_file = w->is_file;
+    script->callable = callable;
+    script->next = w->interp->scripts;
+    __atomic_store_n(&w->interp->scripts, script, __ATOMIC_RELEASE);
+    return script;
+}
+
+static wsgi_script *load(const wanted *w)
+{
+    PyObject *module, *callable;
+
+    if (wsgi_path_apply(w->interp, w->request, w->settings) < 0) {
+        if (PyErr_Occurred())
+            report_failed(w);
+        return NULL;
+    }
+    module = w->is_file ? load_file(w) : import_module(w);
+    callable = module != NULL ? get_callable(w, module) : NULL;
+    return callable != NULL ? remember(w, callable) : NULL;
+}
+
+/* One thread of an interpreter loads at a time; the others wait, without the
+   interpreter's lock, and find what it has loaded. */
+static wsgi_script *find_or_load(const wanted *w)
+{
+    wsgi_script *script = find(w);
+
+    if (script != NULL)
+        return script;
+    Py_BEGIN_ALLOW_THREADS
+    pthread_mutex_lock(&w->interp->loading);
+    Py_END_ALLOW_THREADS
+    script = find(w);
+    if (script == NULL)
+        script = load(w);
+    pthread_mutex_unlock(&w->interp->loading);
+    return script;
+}
+
+PyObject *wsgi_script_find(wsgi_visit *visit, const wsgi_settings *settings)
+{
+    wsgi_slot *slot = visit->slot;
+    wanted w = {
+        .request = visit->request,
+        .settings = settings,
+        .interp = slot->interp,
+        .application = settings->application,
+    };
+
+    if (w.application == NULL) {
+        w.application = w.request->filename;
+        w.is_file = 1;
+    }
+    if (!is_wanted(slot->script, &w))
+        slot->script = find_or_load(&w);
+    return slot->script != NULL ? slot->script->callable : NULL;
+}

@@ -1,0 +1,245 @@
+/*
+ * settings.c - the variables mod_wsgi.* of a request, read and checked.
+ *
+ * One walk over the environment finds them all, and finds misspelt ones. Per-
+ * directory rewriting renames variables, so REDIRECT_mod_wsgi.x stands in for
+ * a missing mod_wsgi.x. An empty value means the default.
+ */
+#include <ctype.h>
+#include <strings.h>
+
+#include "core.h"
+
+#define PREFIX "mod_wsgi."
+#define REDIRECT "REDIRECT_"
+
+enum {
+    APPLICATION,
+    INTERPRETER,
+    DIRECTORY,
+    VIRTUALENV,
+    SCRIPT_NAME,
+    RELOAD,
+    GIL,
+    INTERPRETERS,
+    AUTHORIZATION,
+    COUNT
+};
+
+static const char *const names[COUNT] = {
+    "application", "interpreter", "directory",    "virtualenv",    "script_name",
+    "reload",      "gil",         "interpreters", "authorization",
+};
+
+/* An interpreter's name has at most this many bytes. */
+#define NAME_SIZE 255
+#define MOST_INTERPRETERS 64
+
+typedef struct found {
+    const char *own[COUNT];
+    const char *redirected[COUNT];
+    const char *unknown, *unknown_value;
+} found;
+
+static int is_prefix(const char *prefix, size_t size, const char *text)
+{
+    return strncmp(prefix, text, size) == 0;
+}
+
+static void put(void *arg, const char *name, const char *value)
+{
+    found *all = arg;
+    const char **values = all->own;
+    int i;
+
+    if (name[0] == REDIRECT[0] &&
+        is_prefix(REDIRECT, sizeof REDIRECT - 1, name)) {
+        name += sizeof REDIRECT - 1;
+        values = all->redirected;
+    }
+    if (name[0] != PREFIX[0] || !is_prefix(PREFIX, sizeof PREFIX - 1, name))
+        return;
+    for (i = 0; i < COUNT; i++)
+        if (strcmp(names[i], name + sizeof PREFIX - 1) == 0) {
+            values[i] = value;
+            return;
+        }
+    all->unknown = name;
+    all->unknown_value = value;
+}
+
+static const char *value_of(const found *all, int i)
+{
+    const char *value = all->own[i] ? all->own[i] : all->redirected[i];
+
+    return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+static int refuse(const wsgi_request *request, int i, const char *value,
+                  const char *why)
+{
+    wsgi_log(request, WSGI_ERROR, PREFIX "%s '%s' %s", names[i], value, why);
+    return -1;
+}
+
+/* Whether text has only what a dotted name of Python can have. Letters
+   outside of ASCII are left for the import to judge. */
+static int is_dotted_name(const char *text, size_t size)
+{
+    size_t i;
+    int starts = 1;
+
+    for (i = 0; i < size; i++) {
+        unsigned char c = (unsigned char)text[i];
+
+        if (starts ? !(isalpha(c) || c == '_' || c >= 0x80)
+                   : !(isalnum(c) || c == '_' || c == '.' || c >= 0x80))
+            return 0;
+        starts = c == '.';
+    }
+    return !starts;
+}
+
+static int check_application(const wsgi_request *request, const char *value)
+{
+    const char *colons;
+
+    if (value == NULL)
+        return 0;
+    colons = strstr(value, "::");
+    if (is_dotted_name(value,
+                       colons ? (size_t)(colons - value) : strlen(value)) &&
+        (colons == NULL || is_dotted_name(colons + 2, strlen(colons + 2))))
+        return 0;
+    return refuse(request, APPLICATION, value,
+                  "is not of the form module::callable: write, for example, "
+                  "SetEnv mod_wsgi.application mysite.wsgi::application");
+}
+
+static int check_interpreter(const wsgi_request *request, const char *value)
+{
+    const char *c;
+
+    if (value == NULL)
+        return 0;
+    if (strlen(value) > NAME_SIZE)
+        return refuse(request, INTERPRETER, value,
+                      "is longer than 255 bytes: give a shorter name");
+    for (c = value; *c != '\0'; c++)
+        if (iscntrl((unsigned char)*c))
+            return refuse(request, INTERPRETER, value,
+                          "has a control character: give a plain name");
+    return 0;
+}
+
+/* Checks that each of the paths, with ':' between, is absolute. */
+static int check_paths(const wsgi_request *request, int i, const char *value)
+{
+    const char *path = value;
+
+    while (path != NULL) {
+        if (*path != '/')
+            return refuse(request, i, value,
+                          "is not an absolute path: write it from / on");
+        path = i == DIRECTORY ? strchr(path, ':') : NULL;
+        if (path != NULL)
+            path++;
+    }
+    return 0;
+}
+
+static int check_script_name(const wsgi_request *request, const char *value)
+{
+    if (value == NULL || value[0] == '/')
+        return 0;
+    return refuse(request, SCRIPT_NAME, value,
+                  "does not begin with '/': write the path of the URL that "
+                  "leads to the application, or / for all");
+}
+
+/* Chooses between two words; the first is the default. */
+static int read_choice(const wsgi_request *request, int i, const char *value,
+                       const char *first, const char *second, int *chosen)
+{
+    char why[64];
+
+    *chosen = 0;
+    if (value == NULL || strcasecmp(value, first) == 0)
+        return 0;
+    *chosen = 1;
+    if (strcasecmp(value, second) == 0)
+        return 0;
+    snprintf(why, sizeof why, "is neither '%s' nor '%s'", first, second);
+    return refuse(request, i, value, why);
+}
+
+static int read_number(const wsgi_request *request, int i, const char *value,
+                       long *number)
+{
+    char *end;
+
+    *number = 1;
+    if (value == NULL)
+        return 0;
+    *number = strtol(value, &end, 10);
+    if (isdigit((unsigned char)value[0]) && *end == '\0' && *number >= 1 &&
+        *number <= MOST_INTERPRETERS)
+        return 0;
+    return refuse(request, i, value, "is not a number from 1 to 64");
+}
+
+static int check_text(const wsgi_request *request, const wsgi_settings *s)
+{
+    if (check_application(request, s->application) < 0 ||
+        check_interpreter(request, s->interpreter) < 0 ||
+        check_paths(request, DIRECTORY, s->directory) < 0 ||
+        check_paths(request, VIRTUALENV, s->virtualenv) < 0 ||
+        check_script_name(request, s->script_name) < 0)
+        return -1;
+    return 0;
+}
+
+static int check_source(const wsgi_request *request, const wsgi_settings *s)
+{
+    if (s->application != NULL || request->is_file)
+        return 0;
+    wsgi_log(request, WSGI_ERROR,
+             "no application is set for %s: beside SetHandler mod_wsgi write "
+             "\"SetEnv mod_wsgi.application module::callable\", "
+             "\"SetEnv mod_wsgi.interpreter name\" and "
+             "\"SetEnv mod_wsgi.directory /directory/containing/module\"",
+             request->uri);
+    return -1;
+}
+
+int wsgi_settings_read(const wsgi_request *request, wsgi_settings *s)
+{
+    found all = {.unknown = NULL};
+
+    wsgi_runtime_process.host->each_env(request->record, put, &all);
+    if (all.unknown != NULL) {
+        wsgi_log(request, WSGI_ERROR,
+                 "%s '%s' is not a variable of this module: the names are "
+                 "mod_wsgi.application, .interpreter, .directory, "
+                 ".virtualenv, .script_name, .reload, .gil, .interpreters, "
+                 ".authorization",
+                 all.unknown, all.unknown_value);
+        return -1;
+    }
+    s->application = value_of(&all, APPLICATION);
+    s->interpreter = value_of(&all, INTERPRETER);
+    s->directory = value_of(&all, DIRECTORY);
+    s->virtualenv = value_of(&all, VIRTUALENV);
+    s->script_name = value_of(&all, SCRIPT_NAME);
+    if (check_text(request, s) < 0 ||
+        read_choice(request, RELOAD, value_of(&all, RELOAD), "off", "on",
+                    &s->reload) < 0 ||
+        read_choice(request, GIL, value_of(&all, GIL), "shared", "own",
+                    &s->own_gil) < 0 ||
+        read_choice(request, AUTHORIZATION, value_of(&all, AUTHORIZATION),
+                    "off", "on", &s->authorization) < 0 ||
+        read_number(request, INTERPRETERS, value_of(&all, INTERPRETERS),
+                    &s->interpreters) < 0)
+        return -1;
+    return check_source(request, s);
+}
