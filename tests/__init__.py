@@ -1,0 +1,1 @@
+"""The tests: against real servers (tests/server) and without any (tests/unit)."""

@@ -1,0 +1,244 @@
+"""What every test can use: the cells to test, servers that run them, and the grid at the end.
+
+A test that takes `site` asks a server shared by its module: the module's own CONFIG (with FILES
+under its document root and OPTIONS for the server), or the default one with every application of
+tests/apps. A test that takes `serve` starts servers of its own.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import limits
+from tests.harness import cells as cells_of_machine
+from tests.harness import grid
+from tests.harness.cells import BuildFailed, Cell, Cells
+from tests.harness.config import DEFAULT
+from tests.harness.serving import Workshop, running
+from tests.harness.site import Site
+from tools import Problem
+
+Serve = Callable[..., Site]
+
+CELLS = pytest.StashKey[Cells]()
+RESULTS = pytest.StashKey[grid.Results]()
+SITES = pytest.StashKey[list[Site]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("mod_wsgi", "which cells to test (default: all that are found)")
+    for option, placeholder, meaning in (
+        ("--apache", "LINE", "1.3, 2.0, 2.2 or 2.4; may be repeated"),
+        ("--python", "X.Y", "a version or a program; may be repeated"),
+        ("--mpm", "NAME", "prefork, worker or event; may be repeated"),
+    ):
+        group.addoption(option, action="append", default=[], metavar=placeholder, help=meaning)
+    group.addoption(
+        "--slow",
+        choices=("once", "all", "none"),
+        default="once",
+        help="slow tests: once for each line of Apache, in every cell, or not at all",
+    )
+    group.addoption("--grid-json", type=Path, metavar="PATH", help="write the grid as JSON, too")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for marker in (
+        "server: asks a real server",
+        "slow: takes long; run as --slow says",
+        "needs(capability): not run where tests/limits.py says that the capability is missing",
+    ):
+        config.addinivalue_line("markers", marker)
+    config.stash[RESULTS] = grid.Results()
+    config.pluginmanager.register(config.stash[RESULTS], "mod_wsgi-grid")
+
+
+def cells_for(config: pytest.Config) -> Cells:
+    """The cells to test; found once, since every Python has to be asked."""
+    if CELLS not in config.stash:
+        wanted = (config.getoption(name) for name in ("apache", "python", "mpm"))
+        try:
+            config.stash[CELLS] = cells_of_machine.discover(*wanted)
+        except Problem as problem:
+            raise pytest.UsageError(str(problem)) from problem
+    return config.stash[CELLS]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each test that asks a server runs once in every cell; without any cell that is an error."""
+    if "cell" not in metafunc.fixturenames:
+        return
+    found = cells_for(metafunc.config)
+    if not found.ready:
+        reasons = "\n".join(f"{name}: {why}" for name, why in found.not_run.items())
+        raise pytest.UsageError(f"no Apache with a Python to test was found\n{reasons}")
+    metafunc.parametrize(
+        "cell", found.ready, indirect=True, scope="session", ids=lambda cell: cell.name
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tells each test its cell, and leaves out slow tests where they have run already."""
+    for item in items:
+        cell = cell_of(item)
+        if cell is not None:
+            item.add_marker("server")
+            item.user_properties.append(("cell", cell.name))
+            if config.pluginmanager.hasplugin("xdist"):
+                item.add_marker(pytest.mark.xdist_group(cell.name))
+    dropped = [item for item in items if not is_wanted(item, config)]
+    if dropped:
+        config.hook.pytest_deselected(items=dropped)
+        items[:] = [item for item in items if item not in set(dropped)]
+
+
+def cell_of(item: pytest.Item) -> Cell | None:
+    parameters: dict[str, Any] = getattr(getattr(item, "callspec", None), "params", {})
+    return parameters.get("cell")
+
+
+def is_wanted(item: pytest.Item, config: pytest.Config) -> bool:
+    """Whether a slow test is to run in this cell: with "once", in the first of its line."""
+    how = config.getoption("slow")
+    if item.get_closest_marker("slow") is None or how == "all":
+        return True
+    cell = cell_of(item)
+    if how == "none" or cell is None:
+        return False
+    ready = cells_for(config).ready
+    return cell is next(each for each in ready if each.server.line == cell.server.line)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """What a cell cannot do is not run there, for the reason that tests/limits.py gives."""
+    cell = cell_of(item)
+    for marker in item.iter_markers("needs"):
+        assert cell is not None, "only a test of a cell can need what servers differ in"
+        for capability in marker.args:
+            why = limits.reason(cell.traits, capability)
+            if why:
+                pytest.skip(f"{capability}: {why}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Shows the error log of a failed test with its report."""
+    report = yield
+    if report.failed:
+        for site in item.stash.get(SITES, []):
+            told = "\n".join(site.watch.lines()[-60:])
+            report.sections.append(("the error log since the test began", told))
+    return report
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    results = config.stash[RESULTS]
+    if not results.outcomes:
+        return
+    found = cells_for(config)
+    terminalreporter.section("Apache x Python")
+    for line in grid.render(results, found):
+        terminalreporter.write_line(line)
+    target = config.getoption("grid_json")
+    if target:
+        grid.write_json(target, results, found)
+
+
+@pytest.fixture(scope="session")
+def workshop() -> Iterator[Workshop]:
+    """A folder for everything that a server reads, open to the user that Apache changes to.
+
+    The checkout itself may be in somebody's private home.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="mod_wsgi-tests-"))
+    try:
+        yield Workshop.furnish(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def cell(request: pytest.FixtureRequest) -> Cell:
+    """The combination of Apache and Python that this test runs in."""
+    chosen: Cell = request.param
+    return chosen
+
+
+@pytest.fixture(scope="session")
+def module(cell: Cell, workshop: Workshop) -> Path:
+    """The cell's mod_wsgi.so; a build that fails fails every test of the cell."""
+    folder = workshop.folder / cell.name
+    folder.mkdir(exist_ok=True)
+    try:
+        return cells_of_machine.build(cell, folder)
+    except BuildFailed as failure:
+        pytest.fail(f"the module of {cell.name} did not build:\n{failure}", pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def version(cell: Cell) -> str:
+    """The Python's version as it stands in paths and messages: 3.11."""
+    return cell.python.version
+
+
+@pytest.fixture(scope="session")
+def default_site(cell: Cell, module: Path, workshop: Workshop) -> Iterator[Site]:
+    with running(cell, module, workshop, DEFAULT) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def module_site(request: pytest.FixtureRequest, cell: Cell, workshop: Workshop) -> Iterator[Site]:
+    """The server that the tests of a module share."""
+    config = getattr(request.module, "CONFIG", None)
+    if config is None:
+        yield request.getfixturevalue("default_site")
+        return
+    files = getattr(request.module, "FILES", {})
+    options = getattr(request.module, "OPTIONS", {})
+    built = request.getfixturevalue("module")
+    with running(cell, built, workshop, config, files=files, **options) as started:
+        yield started
+
+
+@pytest.fixture
+def site(request: pytest.FixtureRequest, module_site: Site) -> Iterator[Site]:
+    """The shared server, whose error log is read when the test is over."""
+    request.node.stash[SITES] = [module_site]
+    module_site.watch.begin()
+    yield module_site
+    fail_if_told(module_site)
+
+
+@pytest.fixture
+def serve(
+    request: pytest.FixtureRequest, cell: Cell, module: Path, workshop: Workshop
+) -> Iterator[Serve]:
+    """Starts servers for this test alone: serve(config, files=..., processes=..., ...)."""
+    sites: list[Site] = request.node.stash.setdefault(SITES, [])
+    with ExitStack() as stack:
+
+        def start(config: str = DEFAULT, **options: Any) -> Site:
+            started = stack.enter_context(running(cell, module, workshop, config, **options))
+            started.watch.begin()
+            sites.append(started)
+            return started
+
+        yield start
+    for started in sites:
+        fail_if_told(started)
+
+
+def fail_if_told(site: Site) -> None:
+    verdict = site.watch.verdict()
+    if verdict:
+        pytest.fail(verdict, pytrace=False)

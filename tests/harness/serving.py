@@ -1,0 +1,95 @@
+"""Runs one Apache for the tests, with everything it serves where its user can read it."""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+from tests.harness.cells import Cell
+from tests.harness.config import APPS, expand
+from tests.harness.errorlog import Watch
+from tests.harness.site import Site
+from tools import httpd
+
+DATA_SIZE = 200_003
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workshop:
+    """The folder of one run: the applications, what they send, and a root for each server."""
+
+    folder: Path
+    numbers: Iterator[int] = field(default_factory=count)
+
+    @classmethod
+    def furnish(cls, folder: Path) -> "Workshop":
+        made = cls(folder=folder)
+        folder.chmod(0o755)
+        shutil.copytree(APPS, made.apps, ignore=shutil.ignore_patterns("__pycache__"))
+        made.data.write_bytes(bytes(number * 7 % 251 for number in range(DATA_SIZE)))
+        for path in (made.apps, *made.apps.rglob("*"), made.data):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        return made
+
+    @property
+    def apps(self) -> Path:
+        return self.folder / "apps"
+
+    @property
+    def data(self) -> Path:
+        """A file to send, whose every place is different from its neighbours."""
+        return self.folder / "data.bin"
+
+    def new_root(self, cell: Cell) -> Path:
+        root = self.folder / f"{cell.name}-{next(self.numbers)}"
+        (root / "scratch").mkdir(parents=True)
+        (root / "scratch").chmod(0o777)
+        return root
+
+
+@contextmanager
+def running(
+    cell: Cell,
+    module: Path,
+    workshop: Workshop,
+    config: str,
+    *,
+    files: Mapping[str, str] | None = None,
+    values: Mapping[str, str] | None = None,
+    processes: int | None = None,
+    log_level: str = "info",
+) -> Iterator[Site]:
+    """A server with this configuration, and these files under its document root."""
+    root, port = workshop.new_root(cell), httpd.free_port()
+    known = {
+        "apps": str(workshop.apps),
+        "data": str(workshop.data),
+        "logs": str(root),
+        "port": str(port),
+        "scratch": str(root / "scratch"),
+        "version": cell.python.version,
+        "www": str(root / "htdocs"),
+        **(values or {}),
+    }
+    for name, text in (files or {}).items():
+        path = root / "htdocs" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(expand(text, known))
+    with httpd.running(
+        cell.server,
+        module,
+        body=expand(config, known),
+        root=root,
+        port=port,
+        load=httpd.Load(processes=processes, threads=threads(cell)) if processes else None,
+        log_level=log_level,
+    ) as started:
+        watch = Watch(folder=root)
+        watch.begin()
+        yield Site(port=port, pid=started.pid, root=root, scratch=root / "scratch", watch=watch)
+
+
+def threads(cell: Cell) -> int:
+    return 1 if cell.server.mpm == "prefork" else 8

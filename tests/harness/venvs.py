@@ -1,0 +1,84 @@
+"""Virtual environments with Django and Flask, made once for each Python and kept in build/.
+
+Each Python gets the newest release that still supports it. An installation that fails is a
+failure of the tests that wanted it, since a skipped framework looks like a working one.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from tests.harness.cells import closed_to_others, one_at_a_time
+from tools import TOP
+from tools.pythons import Python
+
+PINS: dict[str, tuple[str, ...]] = {
+    "2.7": ("django==1.11.29", "flask==1.1.4"),
+    "3.6": ("django==3.2.25", "flask==2.0.3"),
+    "3.7": ("django==3.2.25", "flask==2.2.5"),
+    "3.8": ("django~=4.2.0", "flask==3.0.3"),
+    "3.9": ("django~=4.2.0", "flask~=3.1.0"),
+}
+NEWER = ("django~=5.2.0", "flask~=3.1.0")
+
+# The last release that makes environments for Python 2.7, which has no venv of its own.
+VIRTUALENV = "virtualenv==20.15.1"
+
+
+class InstallFailed(Exception):
+    """An environment could not be made; the text is what the command said."""
+
+
+def make(python: Python, folder: Path) -> Path:
+    """An environment of this Python that a server can read; made if it is not there yet."""
+    pins = PINS.get(python.version, NEWER)
+    stamp = hashlib.sha256(repr((pins, str(python.executable))).encode()).hexdigest()[:12]
+    kept = TOP / "build" / "tests-venvs" / f"{python.name}-{python.release}-{stamp}"
+    with one_at_a_time():
+        if not (kept / ".complete").exists():
+            shutil.rmtree(kept, ignore_errors=True)
+            create(python, kept)
+            pip(kept / "bin" / "python", "install", *pins)
+            (kept / ".complete").touch()
+    return readable(kept, folder)
+
+
+def create(python: Python, target: Path) -> None:
+    if python.version != "2.7":
+        run(str(python.executable), "-m", "venv", str(target))
+        return
+    maker = target.parent / "virtualenv-for-2.7"
+    if not maker.exists():
+        pip(python.executable, "install", "--target", str(maker), VIRTUALENV)
+    run(str(python.executable), "-m", "virtualenv", str(target), PYTHONPATH=str(maker))
+
+
+def pip(python: Path, *arguments: str) -> None:
+    quiet = ("--quiet", "--disable-pip-version-check", "--no-input")
+    run(str(python), "-m", "pip", *quiet, *arguments)
+
+
+def run(*command: str, **environment: str) -> None:
+    done = subprocess.run(
+        command,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    if done.returncode != 0:
+        raise InstallFailed(f"{' '.join(command)}\n{done.stdout}")
+
+
+def readable(kept: Path, folder: Path) -> Path:
+    """The environment itself where the server's user can read it, else a copy that it can."""
+    if closed_to_others(kept / "pyvenv.cfg") is None:
+        return kept
+    copy = folder / kept.name
+    if not copy.exists():
+        shutil.copytree(kept, copy, symlinks=True)
+    return copy

@@ -1,0 +1,83 @@
+"""wsgi.file_wrapper: files as the server sends them best, and everything that is no real file."""
+
+import pytest
+
+from tests.harness.serving import Workshop
+from tests.harness.site import Site, message
+
+
+@pytest.fixture
+def content(workshop: Workshop) -> bytes:
+    return workshop.data.read_bytes()
+
+
+@pytest.mark.parametrize("version", ["HTTP/1.0", "HTTP/1.1"])
+@pytest.mark.parametrize("name", ["whole", "with_block_size", "unbuffered"])
+def test_a_file_is_sent_whole(site: Site, content: bytes, name: str, version: str) -> None:
+    assert site.ask(f"/files/{name}", version=version).body == content
+
+
+@pytest.mark.parametrize(
+    ("name", "start"), [("from_an_offset", 1000), ("from_a_sought_place", 1234)]
+)
+def test_a_file_is_sent_from_where_it_stands(
+    site: Site, content: bytes, name: str, start: int
+) -> None:
+    """Also where Python has read ahead: the descriptor then stands further than the file."""
+    assert site.ask(f"/files/{name}").body == content[start:]
+
+
+def test_content_length_ends_a_file(site: Site, content: bytes) -> None:
+    reply = site.ask("/files/part")
+    assert (reply.header("Content-Length"), reply.body) == ("500", content[100:600])
+
+
+def test_a_file_at_its_end_sends_nothing(site: Site) -> None:
+    reply = site.ask("/files/empty")
+    assert (reply.status, reply.body) == (200, b"")
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("in_memory", b"in memory" * 1000),
+        ("only_reads", b"one two three"),
+        ("after_write", b"written first:then the file"),
+        ("pipe", b"through a pipe"),
+        ("unsent", b"something else"),
+    ],
+)
+def test_what_is_no_real_file_is_sent_all_the_same(site: Site, name: str, body: bytes) -> None:
+    assert site.ask(f"/files/{name}").body == body
+
+
+def test_the_wrapper_can_be_iterated(site: Site, content: bytes) -> None:
+    assert site.ask("/files/iterated").body == content[::1000]
+
+
+def test_the_file_is_closed_after_it_was_sent(site: Site, content: bytes) -> None:
+    assert site.get("/files/closes?file-closes").content == content
+    assert site.told("file-closes") == "closed"
+
+
+def test_head_sends_nothing_of_a_file(site: Site) -> None:
+    head, _, body = site.raw(message("/files/whole", "HEAD")).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert body == b""
+
+
+def test_a_file_opened_as_text_is_an_error_that_names_the_type(site: Site) -> None:
+    site.expects_traceback("TypeError.*bytes|TypeError.*unicode|TypeError.*str")
+    assert site.get("/files/text").status_code == 500
+
+
+def test_a_connection_is_kept_after_a_file(site: Site, content: bytes) -> None:
+    stay = {"Connection": "keep-alive"}
+    answer = site.raw(
+        message("/files/part", headers=stay)
+        + message("/files/whole", headers=stay)
+        + message("/hello/named")
+    )
+    assert content[100:600] in answer
+    assert content in answer
+    assert answer.endswith(b"hello from named")

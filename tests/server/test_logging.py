@@ -1,0 +1,89 @@
+"""What an application writes to wsgi.errors, sys.stdout and sys.stderr is in the error log."""
+
+import pytest
+
+from tests.harness.errorlog import until
+from tests.harness.site import Site
+
+CONFIG = """
+@{base}
+@{applications}
+Listen 127.0.0.2:@{port}
+<VirtualHost 127.0.0.2:@{port}>
+    ServerName second.test
+    ErrorLog "@{logs}/second_error.log"
+</VirtualHost>
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("by_errors", "by wsgi.errors$"),
+        ("without_line_end", "no line end$"),
+        ("in_pieces", "in several pieces$"),
+        ("in_pieces", "and another$"),
+        ("by_writelines", "first of writelines$"),
+        ("by_writelines", "second of writelines$"),
+        ("percent_signs", r"100%s %n %d of percent signs$"),
+        ("by_stdout", "by sys.stdout$"),
+        ("by_print", "by print$"),
+        ("by_stderr", "by sys.stderr$"),
+        ("by_logging", "by the logging module$"),
+        ("by_warnings", "by the warnings module"),
+    ],
+)
+def test_an_applications_words_are_a_line_of_the_error_log(
+    site: Site, name: str, line: str
+) -> None:
+    site.tolerates("")
+    assert site.get(f"/logs/{name}").text == "logged"
+    assert site.watch.wait_for(line).startswith("[")
+
+
+@pytest.mark.parametrize("name", ["by_errors", "by_print", "by_stderr", "by_logging"])
+def test_words_go_to_the_log_of_the_virtual_host(site: Site, name: str) -> None:
+    """Also from sys.stderr, of which an interpreter has one for all of its virtual hosts."""
+    site.tolerates("")
+    first, second = site.root / "error.log", site.root / "second_error.log"
+    before = first.read_text(errors="replace")
+    site.at("127.0.0.2").get(f"/logs/{name}")
+    assert until(lambda: "by " in second.read_text(errors="replace"))
+    assert "by " not in first.read_text(errors="replace").removeprefix(before)
+
+
+def test_a_traceback_goes_to_the_log_of_the_virtual_host(site: Site) -> None:
+    site.expects_traceback("ValueError: raised at the call")
+    site.at("127.0.0.2").get("/failing/at_the_call")
+    second = site.root / "second_error.log"
+    assert until(lambda: "raised at the call" in second.read_text(errors="replace"))
+
+
+def test_text_outside_ascii_is_accepted(site: Site) -> None:
+    site.tolerates("")
+    assert site.get("/logs/outside_ascii").text == "logged"
+    assert site.watch.wait_for("or so")
+
+
+def test_text_that_no_encoding_knows_is_accepted(site: Site) -> None:
+    site.tolerates("")
+    assert site.get("/logs/lone_surrogate").text == "logged"
+    assert site.watch.wait_for("alone")
+
+
+def test_control_characters_cannot_forge_a_line(site: Site) -> None:
+    site.tolerates("")
+    site.get("/logs/control_characters")
+    line = site.watch.wait_for("escape .* and return .*forged")
+    assert "\x1b" not in line
+    assert not any(each.startswith("[forged]") for each in site.watch.lines())
+
+
+def test_a_very_long_line_is_logged_in_pieces_or_cut(site: Site) -> None:
+    site.tolerates("")
+    assert site.get("/logs/a_very_long_line").text == "logged"
+    assert site.watch.wait_for("long xxxx")
+
+
+def test_what_is_no_string_is_refused(site: Site) -> None:
+    assert site.get("/logs/wrong_type").text == "TypeError"

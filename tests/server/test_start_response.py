@@ -1,0 +1,103 @@
+"""The rules of start_response, write() and the body, and what breaking each of them gives."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.harness.site import Site
+
+APPS = Path(__file__).parent.parent / "apps"
+
+
+def keys_of(path: Path, table: str) -> list[str]:
+    """The keys of a table in an application's source, which is not for this Python to import."""
+    for node in ast.parse(path.read_text()).body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Dict(keys=keys)) if (
+                name == table
+            ):
+                return [ast.literal_eval(key) for key in keys if key is not None]
+    raise LookupError(f"{path} has no table {table}")
+
+
+REFUSED = keys_of(APPS / "misuse.py", "REFUSED")
+WRONG_TYPE = [
+    *("status-of-another-type", "status-as-bytes-or-unicode"),
+    *("headers-as-tuple", "headers-as-dict", "headers-as-none"),
+    *("header-of-one-part", "header-of-three-parts", "header-as-list", "header-as-string"),
+    *("name-of-another-type", "value-of-another-type", "value-none"),
+    *("no-arguments", "one-argument", "four-arguments"),
+]
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_start_response_raises_at_once_for(site: Site, name: str) -> None:
+    """The application hears of it while it can still answer otherwise."""
+    said = site.get(f"/misuse/refused/{name}").text
+    assert said in (["TypeError"] if name in WRONG_TYPE else REFUSALS)
+
+
+REFUSALS = ["ValueError", "AssertionError", "TypeError", "UnicodeEncodeError"]
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_nothing_of_a_refused_head_reaches_the_client(site: Site, name: str) -> None:
+    site.expects_traceback(r"(TypeError|ValueError|UnicodeEncodeError)\b")
+    reply = site.ask(f"/misuse/uncaught/{name}")
+    assert reply.status == 500
+    assert reply.header("X-Injected") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("never_starts", "start_response"),
+        ("never_starts_and_sends_nothing", "start_response"),
+        ("returns_none", "NoneType"),
+        ("returns_a_number", "int"),
+        ("yields_text", "(bytes|str)"),
+        ("yields_none", "NoneType"),
+        ("writes_text", "(bytes|str)"),
+        ("starts_twice", "start_response"),
+        ("starts_again_after_a_refusal", "start_response"),
+    ],
+)
+def test_a_broken_rule_is_a_500_whose_log_names_it(site: Site, name: str, said: str) -> None:
+    site.expects(said)
+    site.tolerates("Traceback|File |Error")
+    assert site.get(f"/misuse/{name}").status_code == 500
+
+
+def test_exc_info_replaces_a_head_that_is_not_sent(site: Site) -> None:
+    reply = site.ask("/misuse/replaces_its_head")
+    assert (reply.status, reply.reason, reply.body) == (503, "Not Now", b"replaced")
+    assert reply.header("X-First") is None
+    assert reply.header("X-Second") == "2"
+
+
+def test_exc_info_comes_back_as_an_exception_once_the_head_is_sent(site: Site) -> None:
+    assert site.ask("/misuse/tells_what_comes_back").text == "sent;same;deep"
+
+
+def test_an_error_after_the_head_breaks_the_answer_visibly(site: Site) -> None:
+    """The client must be able to tell: no last chunk is sent."""
+    site.expects_traceback("KeyError: .found out too late")
+    answer = site.raw(b"GET /misuse/replaces_too_late HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert b"sent" in answer
+    assert not answer.endswith(b"0\r\n\r\n")
+
+
+def test_none_for_exc_info_is_none_at_all(site: Site) -> None:
+    assert site.get("/misuse/none_for_exc_info").text == "fine"
+
+
+def test_headers_are_those_of_the_moment_of_the_call(site: Site) -> None:
+    """Or of the sending: PEP 3333 lets the server keep the list. Never half of each."""
+    reply = site.ask("/misuse/changes_its_list_later")
+    assert (reply.status, reply.header("X-Kept")) == (200, "1")
+
+
+def test_a_subclass_of_list_is_a_list_or_an_error(site: Site) -> None:
+    site.tolerates("Traceback|File |TypeError|misuse")
+    assert site.get("/misuse/list_subclass").status_code in (200, 500)

@@ -1,0 +1,111 @@
+"""The bare host: the core without a server, one process for each question."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.harness.cells import one_at_a_time
+from tests.harness.config import APPS
+from tools import TOP, Problem, pythons
+from tools.pythons import Python
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What one run of the bare host gave: the last response, the log, the exit status."""
+
+    code: int
+    head: tuple[tuple[str, str], ...]
+    body: bytes
+    log: tuple[str, ...]
+
+    def header(self, name: str) -> str | None:
+        return next((value for key, value in self.head if key.lower() == name.lower()), None)
+
+    def all(self, name: str) -> list[str]:
+        return [value for key, value in self.head if key.lower() == name.lower()]
+
+    @property
+    def status(self) -> str | None:
+        return self.header("Status")
+
+    @property
+    def broken_off(self) -> bool:
+        return self.body.endswith(b"\n(broken off)\n")
+
+    @property
+    def errors(self) -> list[str]:
+        return [line for line in self.log if line.startswith("[error]")]
+
+    def json(self) -> Any:
+        assert self.status == "200 OK", (self, self.log)
+        return json.loads(self.body)
+
+
+Bare = Callable[..., Outcome]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """The Pythons named with --python, else the one that a plain `scons` builds for."""
+    if "python" not in metafunc.fixturenames:
+        return
+    wanted = metafunc.config.getoption("python")
+    try:
+        chosen = pythons.find(wanted) if wanted else [pythons.choose()]
+    except Problem as problem:
+        raise pytest.UsageError(str(problem)) from problem
+    metafunc.parametrize(
+        "python", chosen, indirect=True, scope="session", ids=lambda python: python.name
+    )
+
+
+@pytest.fixture(scope="session")
+def python(request: pytest.FixtureRequest) -> Python:
+    chosen: Python = request.param
+    return chosen
+
+
+@pytest.fixture(scope="session")
+def bare_host(python: Python) -> Path:
+    """The bare host's program for this Python, built first."""
+    command = [*(sys.executable, "-m", "SCons", "-Q", "-j2"), "apache=none"]
+    command.append(f"python={python.executable}")
+    with one_at_a_time():
+        built = subprocess.run(
+            command, cwd=TOP, capture_output=True, text=True, check=False, timeout=600
+        )
+    if built.returncode != 0:
+        pytest.fail(f"{' '.join(command)}\n{built.stdout}{built.stderr}", pytrace=False)
+    return TOP / "build" / f"bare-{python.name}" / "bare"
+
+
+@pytest.fixture
+def bare(bare_host: Path, tmp_path: Path) -> Bare:
+    """Runs the bare host: bare("--location", "/x", "module::callable", "/path", body=b"...")."""
+
+    def run(*arguments: str, body: bytes | None = None, directory: Path = APPS) -> Outcome:
+        command = [str(bare_host), "--directory", str(directory)]
+        command += ["--env", f"tests.scratch={tmp_path}"]
+        if body is not None:
+            (tmp_path / "body").write_bytes(body)
+            command += ["--body", str(tmp_path / "body")]
+        done = subprocess.run(
+            [*command, *arguments], capture_output=True, check=False, timeout=120
+        )
+        assert done.returncode >= 0, f"ended by signal {-done.returncode}: {done.stderr!r}"
+        head, _, rest = done.stdout.partition(b"\r\n\r\n")
+        lines = head.decode("latin-1").split("\r\n")
+        return Outcome(
+            code=done.returncode,
+            head=tuple((name, value) for name, _, value in (each.partition(": ") for each in lines)),
+            body=rest,
+            log=tuple(done.stderr.decode("utf-8", "replace").splitlines()),
+        )
+
+    return run

@@ -1,0 +1,134 @@
+"""The core on the bare host: what a network does to a request, without a network."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.conftest import Bare
+from tools.pythons import Python
+
+LINES = b"first\nsecond line\n\nlast without end"
+
+
+def test_a_response_has_status_headers_and_body(bare: Bare) -> None:
+    outcome = bare("respond::repeated_headers", "/")
+    assert (outcome.code, outcome.status, outcome.body) == (0, "200 OK", b"cookies")
+    assert outcome.all("Set-Cookie") == ["a=1; Path=/", "b=2; Path=/", "c=3, with a comma"]
+
+
+def test_a_file_that_is_gone_is_named_in_the_log(bare: Bare, tmp_path: Path) -> None:
+    """The server has seen the file a moment ago; by now it may be deleted."""
+    outcome = bare("--filename", f"{tmp_path}/gone.wsgi", "--is-file", "--uri", "/gone.wsgi")
+    assert outcome.status == "500 (error page)"
+    assert "gone.wsgi" in "".join(outcome.errors)
+
+
+@pytest.mark.parametrize("chunk", ["1", "2", "3", "7", "1000"])
+@pytest.mark.parametrize("form", [(), ("--chunked",)], ids=["length", "chunked"])
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("lines", ["first\n", "second line\n", "\n", "last without end"]),
+        ("iterated", ["first\n", "second line\n", "\n", "last without end"]),
+        ("all_lines", ["first\n", "second line\n", "\n", "last without end"]),
+        ("mixed", ["first\n", "sec", "ond line\n\nlast without end"]),
+    ],
+)
+def test_lines_survive_short_reads(
+    bare: Bare, name: str, expected: list[str], form: tuple[str, ...], chunk: str
+) -> None:
+    outcome = bare("--chunk", chunk, *form, f"bodies::{name}", body=LINES)
+    assert outcome.json() == expected
+
+
+@pytest.mark.parametrize("chunk", ["1", "6", "8", "1000"])
+def test_a_sized_read_gives_what_was_asked_in_spite_of_short_reads(bare: Bare, chunk: str) -> None:
+    outcome = bare("--chunk", chunk, "bodies::read_by_seven", body=LINES)
+    assert (outcome.body, outcome.header("X-Longest")) == (LINES, "7")
+
+
+@pytest.mark.parametrize("failure", ["gone", "timeout", "large", "bad"])
+@pytest.mark.parametrize("after", ["0", "5"])
+def test_a_body_that_cannot_be_read_raises(bare: Bare, failure: str, after: str) -> None:
+    outcome = bare(
+        *("--fail-read-after", after, "--fail-read-with", failure),
+        *("--env", f"QUERY_STRING={failure}", "bodies::error_name"),
+        body=b"some more than five bytes",
+    )
+    assert not outcome.errors
+
+
+@pytest.mark.parametrize(
+    ("failure", "status"), [("large", "413"), ("timeout", "408"), ("bad", "400")]
+)
+def test_an_uncaught_read_error_is_the_servers_to_answer(
+    bare: Bare, failure: str, status: str
+) -> None:
+    outcome = bare(
+        *("--fail-read-after", "0", "--fail-read-with", failure, "bodies::read_outside"),
+        body=b"some",
+    )
+    assert (outcome.status or "").startswith(status)
+
+
+@pytest.mark.parametrize("taken", ["0", "1", "20", "60", "70000", "200000"])
+@pytest.mark.parametrize("name", ["streams::endless", "streams::endless_writes"])
+def test_a_client_that_goes_away_ends_the_application(bare: Bare, name: str, taken: str) -> None:
+    outcome = bare("--close-after", taken, "--env", "QUERY_STRING=gone", name)
+    assert not outcome.errors
+
+
+@pytest.mark.parametrize("taken", ["0", "50", "1000", "100000"])
+def test_a_client_that_goes_away_from_a_file_is_no_error(
+    bare: Bare, taken: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    data = tmp_path_factory.mktemp("files") / "data"
+    data.write_bytes(b"x" * 300_000)
+    outcome = bare("--close-after", taken, "--env", f"tests.file={data}", "files::whole")
+    assert not outcome.errors
+
+
+@pytest.mark.parametrize("threads", ["1", "2", "8", "32"])
+def test_many_requests_in_many_threads_give_the_same_answer(bare: Bare, threads: str) -> None:
+    outcome = bare("--threads", threads, "--requests", "300", "respond::a_generator")
+    assert (outcome.code, outcome.body, outcome.errors) == (0, b"a generator", [])
+
+
+def test_the_last_of_many_requests_sees_those_before_it(bare: Bare) -> None:
+    assert bare("--requests", "50", "states::mark").json()["count"] == 50
+
+
+def test_threads_keep_their_locals_between_requests(bare: Bare) -> None:
+    outcome = bare("--threads", "4", "--requests", "25", "states::local")
+    assert outcome.json()["count"] == 25
+
+
+def test_wsgi_multithread_says_whether_there_are_threads(bare: Bare) -> None:
+    for threads, expected in (("1", False), ("2", True)):
+        flags = bare("--threads", threads, "environs::as_json").json()["flags"]
+        assert flags["wsgi.multithread"] is expected
+
+
+def test_a_broken_answer_is_marked(bare: Bare) -> None:
+    outcome = bare("failing::after_the_first_block")
+    assert outcome.broken_off
+    assert "ValueError: raised after the first block" in "".join(outcome.log)
+
+
+def test_head_is_answered_without_a_body(bare: Bare) -> None:
+    outcome = bare("--method", "HEAD", "respond::one_block")
+    assert (outcome.status, outcome.body) == ("200 OK", b"")
+
+
+def test_a_program_that_cannot_start_python_answers_500_and_lives(
+    bare_host: object, bare: Bare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOD_WSGI_PYTHON_HOME", "/nonexistent")
+    outcome = bare("--requests", "3", "respond::one_block")
+    assert (outcome.code, outcome.status) == (1, "500 (error page)")
+    assert "MOD_WSGI_PYTHON_HOME" in "".join(outcome.errors)
+    assert "/nonexistent" in "".join(outcome.errors)
+
+
+def test_the_python_inside_is_the_one_that_was_asked_for(bare: Bare, python: Python) -> None:
+    assert bare("states::process").json()["release"] == python.release

@@ -1,0 +1,192 @@
+"""The harness is trusted with every other test: what it must notice, it notices."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests import limits
+from tests.harness import grid
+from tests.harness.cells import Cell, Cells
+from tests.harness.errorlog import Watch, is_severe
+from tests.harness.site import Config, message
+from tools.pythons import Python
+from tools.servers import Server
+
+SEVERE = [
+    "[Sun Nov 22 20:37:30 2026] [error] [client 127.0.0.1] something",
+    "[Sun Nov 22 20:37:30.123 2026] [wsgi:error] [pid 1:tid 2] [client 127.0.0.1:3] something",
+    "[Sun Nov 22 20:37:30.123 2026] [core:crit] [pid 1] something",
+    "[Sun Nov 22 20:37:30.1 2026] [core:notice] child pid 7 exit signal Segmentation fault (11)",
+    "Fatal Python error: PyThreadState_Get: no current thread",
+    "Traceback (most recent call last):",
+    "==1==ERROR: AddressSanitizer: heap-use-after-free",
+    "core/input.c:10:5: runtime error: signed integer overflow",
+]
+
+PLAIN = [
+    "[Sun Nov 22 20:37:30 2026] [notice] Apache/2.0.65 configured -- resuming normal operations",
+    "[Sun Nov 22 20:37:30.123 2026] [wsgi:info] [pid 1:tid 2] the client went away",
+    "[Sun Nov 22 20:37:30.123 2026] [core:warn] [pid 1] AH00098: pid file overwritten",
+]
+
+
+@pytest.fixture
+def watch(tmp_path: Path) -> Watch:
+    made = Watch(folder=tmp_path)
+    (tmp_path / "error.log").write_text("[error] of an earlier test\n")
+    made.begin()
+    return made
+
+
+def log(watch: Watch, *lines: str) -> None:
+    with (watch.folder / "error.log").open("a") as stream:
+        stream.writelines(f"{line}\n" for line in lines)
+
+
+@pytest.mark.parametrize("line", SEVERE)
+def test_a_severe_line_is_noticed(watch: Watch, line: str) -> None:
+    log(watch, line)
+    assert line in watch.verdict()
+
+
+@pytest.mark.parametrize("line", PLAIN)
+def test_a_line_of_no_concern_is_passed_over(watch: Watch, line: str) -> None:
+    assert not is_severe(line)
+    log(watch, line)
+    assert watch.verdict() == ""
+
+
+def test_an_earlier_tests_lines_are_not_this_tests(watch: Watch) -> None:
+    assert watch.lines() == []
+
+
+def test_a_line_that_was_announced_is_no_surprise(watch: Watch) -> None:
+    watch.expected.append("some.hing")
+    log(watch, SEVERE[0])
+    assert watch.verdict() == ""
+
+
+def test_an_announced_line_must_come(watch: Watch) -> None:
+    watch.expected.append("never logged")
+    assert "never logged" in watch.verdict()
+
+
+def test_a_tolerated_line_need_not_come(watch: Watch) -> None:
+    watch.tolerated.append("never logged")
+    assert watch.verdict() == ""
+
+
+def test_an_announced_traceback_ends_with_its_last_line(watch: Watch) -> None:
+    watch.tracebacks.append("ValueError: announced")
+    traceback = ["Traceback (most recent call last):", "  in f", "ValueError: announced"]
+    log(watch, *(f"[error] {line}" for line in traceback), "[error] something else")
+    assert watch.verdict() == "in the error log, but not announced: [error] something else"
+
+
+def test_a_second_log_is_watched_too(watch: Watch) -> None:
+    (watch.folder / "second_error.log").write_text("[error] in another virtual host\n")
+    assert "in another virtual host" in watch.verdict()
+
+
+def test_every_limit_has_its_reason() -> None:
+    assert limits.reason(("apache2.4", "prefork", "py3.11"), "threads")
+    assert limits.reason(("apache2.4", "worker", "py3.11"), "threads") is None
+
+
+def test_a_limit_that_nobody_declared_is_an_error() -> None:
+    with pytest.raises(AssertionError, match=r"limits\.py"):
+        limits.reason(("apache2.4",), "nosuch")
+
+
+def test_a_configuration_knows_all_its_names() -> None:
+    assert Config('Alias /a "@{www}" # $1 a$').substitute(www="/w") == 'Alias /a "/w" # $1 a$'
+    with pytest.raises(KeyError):
+        Config("@{nosuch}").substitute({})
+
+
+def test_a_message_with_a_body_says_its_length() -> None:
+    assert b"\r\nContent-Length: 4\r\n" in message("/", "POST", body=b"four")
+
+
+def cell(mpm: str, version: str) -> Cell:
+    here = Path("/")
+    return Cell(
+        server=Server(
+            line="2.4",
+            version="2.4.0",
+            mpm=mpm,
+            apxs=here,
+            httpd=here,
+            modules=here,
+            static=frozenset(),
+        ),
+        python=Python(
+            version=version,
+            release=f"{version}.0",
+            abi="",
+            executable=here,
+            include=here,
+            libdir=here,
+            library="",
+            libs=(),
+            shared=True,
+            stdlib=here,
+            system_library=False,
+        ),
+    )
+
+
+def record(results: grid.Results, cell: Cell, test: str, **outcomes: str) -> None:
+    """What pytest reports of one test: an outcome for each of setup, call and teardown."""
+    for when, outcome in outcomes.items():
+        why = ("", 0, "Skipped: threads: it has none") if outcome == "skipped" else None
+        results.pytest_runtest_logreport(
+            pytest.TestReport(
+                nodeid=f"{test}[{cell.name}]",
+                location=("", 0, ""),
+                keywords={},
+                outcome=outcome,  # type: ignore[arg-type]
+                longrepr=why,
+                when=when,  # type: ignore[arg-type]
+                user_properties=[("cell", cell.name)],
+            )
+        )
+
+
+@pytest.fixture
+def four_cells() -> Cells:
+    every = tuple(
+        cell(mpm, version) for mpm in ("prefork", "event") for version in ("2.7", "3.11")
+    )
+    return Cells(ready=every[:3], not_run={every[3].name: "it is closed"}, every=every)
+
+
+def test_the_grid_counts_what_passed_failed_and_was_not_run(four_cells: Cells) -> None:
+    results = grid.Results()
+    first, second, *_ = four_cells.every
+    record(results, first, "a", setup="passed", call="passed", teardown="passed")
+    record(results, first, "b", setup="passed", call="passed", teardown="failed")
+    record(results, first, "c", setup="skipped")
+    record(results, second, "a", setup="failed")
+    lines = grid.render(results, four_cells)
+    assert lines[0].split() == ["|", "py2.7", "|", "py3.11"]
+    assert "1 failed, 1 passed, 1 not run [1]" in lines[1]
+    assert lines[1].rstrip().endswith("1 failed")
+    assert "[1] threads: it has none" in lines
+
+
+def test_the_grid_shows_what_was_not_tested(four_cells: Cells) -> None:
+    lines = grid.render(grid.Results(), four_cells)
+    assert "no test" in lines[1]
+    assert "not run [1]" in lines[2]
+    assert "[1] it is closed" in lines
+
+
+def test_the_grid_can_be_read_by_a_program(four_cells: Cells, tmp_path: Path) -> None:
+    results = grid.Results()
+    record(results, four_cells.every[0], "a", setup="passed", call="passed", teardown="passed")
+    grid.write_json(tmp_path / "grid.json", results, four_cells)
+    told = json.loads((tmp_path / "grid.json").read_text())["cells"]
+    assert [each["passed"] for each in told] == [1, 0, 0, 0]
+    assert told[3]["reason"] == "it is closed"
