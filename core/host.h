@@ -162,4 +162,11 @@ int wsgi_handle(const wsgi_request *request);
  */
 void wsgi_stop(void);
 
+/*
+ * Whether a section of the configuration on the URL path `section` covers
+ * uri, by the servers' own rule: a whole number of path segments, a run of
+ * slashes counting as one. Pure; any thread.
+ */
+int wsgi_mount_covers(const char *section, const char *uri);
+
 #endif

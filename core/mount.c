@@ -45,6 +45,17 @@ static int64_t front(const char *uri, const char *path)
     return uri[size] == '/' || uri[size] == '\0' ? size : NO_MATCH;
 }
 
+int wsgi_mount_covers(const char *section, const char *uri)
+{
+    size_t size = strlen(section);
+
+    if (front(uri, section) == NO_MATCH)
+        return 0;
+    /* <Location /x/> does not cover /x. */
+    return size == 0 || section[size - 1] != '/' ||
+           uri[front(uri, section)] == '/';
+}
+
 /* How many of the first size bytes of uri are left before the tail that they
    end in. */
 static int64_t back(const char *uri, int64_t size, const char *tail)

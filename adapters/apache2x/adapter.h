@@ -1,0 +1,36 @@
+/*
+ * adapter.h - what the files of this adapter share.
+ */
+#ifndef WSGI_ADAPTER_H
+#define WSGI_ADAPTER_H
+
+#include "compat.h"
+#include "host.h"
+
+/* The value of SetHandler and AddHandler that is ours. */
+#define WSGI_HANDLER "mod_wsgi"
+
+extern module wsgi_module;
+
+/* A request under way: the record behind wsgi_request. */
+typedef struct exchange {
+    request_rec *r;
+    apr_bucket_brigade *in, *out; /* NULL until needed */
+    apr_os_thread_t thread;       /* the one that serves it */
+    apr_int64_t body_left;        /* -1: unknown */
+    int at_end;                   /* of the request's body */
+} exchange;
+
+/* mod_wsgi.c: the main server, whose log takes what belongs to no request. */
+extern server_rec *wsgi_apache_server;
+
+/* host.c: what this server does for the core. */
+extern const wsgi_host wsgi_apache_host;
+
+/* environ.c: makes r->subprocess_env the CGI environment. */
+void wsgi_apache_prepare_env(request_rec *r);
+
+/* section.c: fills in what the configuration says of where the URL leads. */
+void wsgi_apache_find_section(request_rec *r, wsgi_request *request);
+
+#endif

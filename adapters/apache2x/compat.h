@@ -1,0 +1,55 @@
+/*
+ * compat.h - what differs between Apache 2.0, 2.2 and 2.4.
+ *
+ * The rest of the adapter is written for 2.4, in words that are defined here
+ * where an older server spells them otherwise or lacks them.
+ */
+#ifndef WSGI_COMPAT_H
+#define WSGI_COMPAT_H
+
+#define CORE_PRIVATE /* 2.0 and 2.2: show the core's own configuration */
+
+#include <httpd.h>
+
+#include <ap_mpm.h>
+#include <apr_buckets.h>
+#include <apr_fnmatch.h>
+#include <apr_lib.h>
+#include <apr_strings.h>
+#include <http_config.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <http_protocol.h>
+#include <http_request.h>
+#include <util_filter.h>
+#include <util_script.h>
+
+/* 200, 202 or 204. 2.0 has no numbers for its version. */
+#ifdef AP_SERVER_MINORVERSION_NUMBER
+#define WSGI_LINE (200 + AP_SERVER_MINORVERSION_NUMBER)
+#else
+#define WSGI_LINE 200
+#endif
+
+#if WSGI_LINE < 202
+#define ap_http_scheme(r) ap_http_method(r)
+#endif
+
+/* What the HTTP input filter says of a body over LimitRequestBody; before
+   2.4 it does not tell that apart. */
+#if WSGI_LINE < 204
+#define WSGI_TOO_LARGE APR_EGENERAL
+#else
+#define WSGI_TOO_LARGE APR_ENOSPC
+#endif
+
+/* 2.4 leaves request headers with unusual names out of the environment and
+   since 2.4.24 "Proxy" too; older servers have to be helped. */
+#define WSGI_HEADERS_ARE_SAFE (WSGI_LINE >= 204)
+
+/* 2.4 marks each line of the log with the module it came from. */
+#ifdef APLOG_USE_MODULE
+APLOG_USE_MODULE(wsgi);
+#endif
+
+#endif

@@ -1,0 +1,216 @@
+/*
+ * host.c - what Apache 2.0, 2.2 and 2.4 do for the core.
+ *
+ * The same functions stand in the same order in adapters/apache13/host.c;
+ * comparing the two shows how the servers differ.
+ */
+#include "adapter.h"
+
+#include <apr_portable.h>
+
+/* A bucket of a file holds at most so many bytes, on any platform. */
+#define FILE_PART 0x40000000
+
+static void each_env(void *record, wsgi_put *put, void *arg)
+{
+    const exchange *x = record;
+    const apr_array_header_t *all = apr_table_elts(x->r->subprocess_env);
+    const apr_table_entry_t *entry =
+        (const apr_table_entry_t *)(const void *)all->elts;
+    int i;
+
+    for (i = 0; i < all->nelts; i++, entry++)
+        if (entry->key != NULL && entry->val != NULL)
+            put(arg, entry->key, entry->val);
+}
+
+/* ---- The request's body ----------------------------------------------- */
+
+static int64_t explain(apr_status_t status)
+{
+    if (APR_STATUS_IS_TIMEUP(status) || APR_STATUS_IS_EAGAIN(status))
+        return WSGI_READ_TIMEOUT;
+    if (status == WSGI_TOO_LARGE)
+        return WSGI_READ_TOO_LARGE;
+    if (status == AP_FILTER_ERROR || status == APR_EGENERAL ||
+        status == APR_EINVAL)
+        return WSGI_READ_BAD;
+    return WSGI_READ_GONE;
+}
+
+/* Moves what the filters gave into buffer; notes the end of the body. */
+static int64_t take(exchange *x, char *buffer, size_t size)
+{
+    apr_size_t got = size;
+    apr_status_t status = apr_brigade_flatten(x->in, buffer, &got);
+
+    if (!APR_BRIGADE_EMPTY(x->in) &&
+        APR_BUCKET_IS_EOS(APR_BRIGADE_LAST(x->in)))
+        x->at_end = 1;
+    apr_brigade_cleanup(x->in);
+    if (status != APR_SUCCESS)
+        return explain(status);
+    if (x->body_left >= 0)
+        x->body_left -= (apr_int64_t)got;
+    return (int64_t)got;
+}
+
+static int64_t read_body(void *record, char *buffer, size_t size)
+{
+    exchange *x = record;
+    int64_t got = 0;
+
+    if (x->in == NULL)
+        x->in = apr_brigade_create(x->r->pool, x->r->connection->bucket_alloc);
+    while (got == 0 && !x->at_end) {
+        apr_status_t status =
+            ap_get_brigade(x->r->input_filters, x->in, AP_MODE_READBYTES,
+                           APR_BLOCK_READ, (apr_off_t)size);
+
+        if (status != APR_SUCCESS)
+            return explain(status);
+        if (APR_BRIGADE_EMPTY(x->in))
+            return WSGI_READ_GONE;
+        got = take(x, buffer, size);
+    }
+    return got == 0 && x->body_left > 0 ? WSGI_READ_GONE : got;
+}
+
+/* ---- The response ----------------------------------------------------- */
+
+/* What mod_mime guessed from the URL says nothing about this response. */
+static void forget_guesses(request_rec *r)
+{
+    r->content_type = NULL;
+    r->content_encoding = NULL;
+    r->content_languages = NULL;
+}
+
+static int send_head(void *record, const wsgi_head *head)
+{
+    const exchange *x = record;
+    request_rec *r = x->r;
+    size_t i;
+
+    r->status = head->status;
+    r->status_line = apr_pstrdup(r->pool, head->status_line);
+    forget_guesses(r);
+    if (head->content_type != NULL)
+        ap_set_content_type(r, apr_pstrdup(r->pool, head->content_type));
+    if (head->content_length >= 0)
+        ap_set_content_length(r, (apr_off_t)head->content_length);
+    for (i = 0; i < head->header_count; i++)
+        apr_table_add(r->headers_out, head->headers[i].name,
+                      head->headers[i].value);
+    return 0;
+}
+
+static void append(exchange *x, apr_bucket *bucket)
+{
+    APR_BRIGADE_INSERT_TAIL(x->out, bucket);
+}
+
+static void begin(exchange *x)
+{
+    if (x->out == NULL)
+        x->out =
+            apr_brigade_create(x->r->pool, x->r->connection->bucket_alloc);
+}
+
+static int pass(exchange *x)
+{
+    apr_status_t status = ap_pass_brigade(x->r->output_filters, x->out);
+
+    apr_brigade_cleanup(x->out);
+    return status == APR_SUCCESS && !x->r->connection->aborted ? 0 : -1;
+}
+
+static int send_body(void *record, const wsgi_chunk *chunks, size_t count,
+                     enum wsgi_after after)
+{
+    exchange *x = record;
+    apr_bucket_alloc_t *alloc = x->r->connection->bucket_alloc;
+    size_t i;
+
+    begin(x);
+    for (i = 0; i < count; i++)
+        append(x, apr_bucket_transient_create(chunks[i].data, chunks[i].size,
+                                              alloc));
+    append(x, after == WSGI_END ? apr_bucket_eos_create(alloc)
+                                : apr_bucket_flush_create(alloc));
+    return pass(x);
+}
+
+/* Off only if the configuration says so: an application that returns a file
+   has asked for it. */
+static int may_use_sendfile(request_rec *r)
+{
+    const core_dir_config *core =
+        ap_get_module_config(r->per_dir_config, &core_module);
+
+    return core->enable_sendfile != ENABLE_SENDFILE_OFF;
+}
+
+static int send_file(void *record, int fd, int64_t offset, int64_t size,
+                     enum wsgi_after after)
+{
+    exchange *x = record;
+    apr_bucket_alloc_t *alloc = x->r->connection->bucket_alloc;
+    apr_pool_t *pool = x->r->pool;
+    apr_file_t *file = NULL;
+    apr_int32_t flags =
+        APR_READ | (may_use_sendfile(x->r) ? APR_SENDFILE_ENABLED : 0);
+
+    begin(x);
+    if (apr_os_file_put(&file, &fd, flags, pool) != APR_SUCCESS)
+        return -1;
+    for (; size > 0; size -= FILE_PART, offset += FILE_PART)
+        append(x, apr_bucket_file_create(
+                      file, (apr_off_t)offset,
+                      (apr_size_t)(size < FILE_PART ? size : FILE_PART), pool,
+                      alloc));
+    /* The descriptor is the application's: be done with it. */
+    append(x, apr_bucket_flush_create(alloc));
+    if (after == WSGI_END)
+        append(x, apr_bucket_eos_create(alloc));
+    return pass(x);
+}
+
+/* Nothing more is written, the last chunk's mark neither. */
+static void fail(void *record)
+{
+    const exchange *x = record;
+
+    x->r->connection->keepalive = AP_CONN_CLOSE;
+    x->r->connection->aborted = 1;
+}
+
+/* ---- The log ---------------------------------------------------------- */
+
+static void write_log(void *record, enum wsgi_level level, const char *line)
+{
+    static const int levels[] = {APLOG_DEBUG, APLOG_INFO, APLOG_WARNING,
+                                 APLOG_ERR};
+    const exchange *x = record;
+
+    if (x == NULL)
+        ap_log_error(APLOG_MARK, levels[level] | APLOG_NOERRNO, 0,
+                     wsgi_apache_server, "%s", line);
+    else if (apr_os_thread_equal(x->thread, apr_os_thread_current()))
+        ap_log_rerror(APLOG_MARK, levels[level] | APLOG_NOERRNO, 0, x->r,
+                      "%s", line);
+    else /* the request's memory is its own thread's */
+        ap_log_error(APLOG_MARK, levels[level] | APLOG_NOERRNO, 0,
+                     x->r->server, "%s", line);
+}
+
+const wsgi_host wsgi_apache_host = {
+    .name = AP_SERVER_BASEREVISION,
+    .each_env = each_env,
+    .read_body = read_body,
+    .send_head = send_head,
+    .send_body = send_body,
+    .send_file = send_file,
+    .fail = fail,
+    .log = write_log,
+};

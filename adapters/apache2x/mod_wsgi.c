@@ -1,0 +1,114 @@
+/*
+ * mod_wsgi.c - the module record of Apache 2.0, 2.2 and 2.4, and its handler.
+ */
+#include "adapter.h"
+
+#include <apr_portable.h>
+
+server_rec *wsgi_apache_server;
+
+static apr_status_t stop(void *unused)
+{
+    (void)unused;
+    wsgi_stop();
+    return APR_SUCCESS;
+}
+
+static int ask_mpm(int question)
+{
+    int answer = 0;
+
+    return ap_mpm_query(question, &answer) == APR_SUCCESS ? answer : 0;
+}
+
+static void child_init(apr_pool_t *pool, server_rec *server)
+{
+    wsgi_process process = {
+        .host = &wsgi_apache_host,
+        .multithread = ask_mpm(AP_MPMQ_IS_THREADED) != AP_MPMQ_NOT_SUPPORTED &&
+                       ask_mpm(AP_MPMQ_MAX_THREADS) > 1,
+        .multiprocess = ask_mpm(AP_MPMQ_MAX_DAEMONS) != 1,
+    };
+
+    wsgi_apache_server = server;
+    wsgi_start(&process);
+    apr_pool_cleanup_register(pool, NULL, stop, apr_pool_cleanup_null);
+}
+
+/* The length of the request's body as the application will read it: a filter
+   may change what the client announced. */
+static int64_t body_length(request_rec *r)
+{
+    if (r->read_chunked)
+        return -1;
+    if (r->remaining > 0 && r->input_filters != r->proto_input_filters)
+        return -1;
+    return r->remaining;
+}
+
+static int is_too_large(request_rec *r)
+{
+    apr_off_t limit = ap_get_limit_req_body(r);
+
+    if (limit <= 0 || r->remaining <= limit)
+        return 0;
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                  "mod_wsgi: the request's body of %" APR_OFF_T_FMT
+                  " bytes is larger than LimitRequestBody allows (%"
+                  APR_OFF_T_FMT ")",
+                  r->remaining, limit);
+    return 1;
+}
+
+static void fill_in(exchange *x, wsgi_request *request)
+{
+    request_rec *r = x->r;
+
+    request->record = x;
+    request->uri = r->uri;
+    request->filename = r->filename;
+    request->path_info = r->path_info;
+    request->is_file = r->finfo.filetype == APR_REG;
+    request->may_execute = (ap_allow_options(r) & OPT_EXECCGI) != 0;
+    request->site_name = r->server->server_hostname;
+    request->site_port = r->connection->local_addr->port;
+    request->scheme = ap_http_scheme(r);
+    request->authorization = apr_table_get(r->headers_in, "Authorization");
+    request->body_length = body_length(r);
+    request->head_only = r->header_only;
+    wsgi_apache_find_section(r, request);
+}
+
+static int handle(request_rec *r)
+{
+    exchange x = {.r = r};
+    wsgi_request request = {.record = NULL};
+    int status;
+
+    if (r->handler == NULL || strcmp(r->handler, WSGI_HANDLER) != 0)
+        return DECLINED;
+    status = ap_setup_client_block(r, REQUEST_CHUNKED_DECHUNK);
+    if (status != OK)
+        return status;
+    if (is_too_large(r))
+        return HTTP_REQUEST_ENTITY_TOO_LARGE;
+    wsgi_apache_prepare_env(r);
+    fill_in(&x, &request);
+    x.thread = apr_os_thread_current();
+    x.body_left = request.body_length;
+    status = wsgi_handle(&request);
+    return status == 0 ? OK : status;
+}
+
+static void register_hooks(apr_pool_t *pool)
+{
+    (void)pool;
+    ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(handle, NULL, NULL, APR_HOOK_MIDDLE);
+}
+
+__attribute__((visibility("default"))) module wsgi_module = {
+    STANDARD20_MODULE_STUFF,
+    /* No directives: so no configuration of directories or servers. */
+    .register_hooks = register_hooks,
+};

@@ -1,0 +1,140 @@
+/*
+ * section.c - which section of the configuration set our handler.
+ *
+ * A module without directives is not told. But the server's core keeps its
+ * sections where modules can read them, each with its path and its handler;
+ * the last that matches and sets our handler is the one that counts.
+ */
+#include "adapter.h"
+
+static core_dir_config *core_of(void *section)
+{
+    return ap_get_module_config((ap_conf_vector_t *)section, &core_module);
+}
+
+static int is_ours(const core_dir_config *section)
+{
+    return section != NULL && section->handler != NULL &&
+           strcmp(section->handler, WSGI_HANDLER) == 0;
+}
+
+/* ---- <Location> ------------------------------------------------------- */
+
+/* The URL path that a section is mounted on for this request; NULL when it
+   does not match. A regular expression does not say where it ends. */
+static const char *match_location(request_rec *r,
+                                  const core_dir_config *section)
+{
+    if (section->r != NULL)
+        return ap_regexec(section->r, r->uri, 0, NULL, 0) == 0 ? "/" : NULL;
+    if (section->d_is_fnmatch)
+        return apr_fnmatch(section->d, r->uri, APR_FNM_PATHNAME) == APR_SUCCESS
+                   ? r->uri
+                   : NULL;
+    return wsgi_mount_covers(section->d, r->uri) ? section->d : NULL;
+}
+
+static const char *find_location(request_rec *r, core_server_config *core)
+{
+    void **sections = (void **)(void *)core->sec_url->elts;
+    int i = core->sec_url->nelts;
+
+    while (i-- > 0) {
+        const core_dir_config *section = core_of(sections[i]);
+        const char *path = is_ours(section) ? match_location(r, section) : NULL;
+
+        if (path != NULL)
+            return path;
+    }
+    return NULL;
+}
+
+/* ---- <Directory> and .htaccess ---------------------------------------- */
+
+/* The first part of a path, of so many segments. */
+static const char *first_segments(request_rec *r, const char *path,
+                                  unsigned segments)
+{
+    const char *end = path;
+
+    while (segments-- > 0 && end != NULL)
+        end = strchr(end + 1, '/');
+    return end != NULL ? apr_pstrmemdup(r->pool, path, end - path)
+                       : apr_pstrdup(r->pool, path);
+}
+
+static unsigned count_segments(const char *pattern)
+{
+    unsigned count = 0;
+
+    for (; *pattern != '\0'; pattern++)
+        count += pattern[0] == '/' && pattern[1] != '\0' && pattern[1] != '/';
+    return count;
+}
+
+static const char *match_directory(request_rec *r,
+                                   const core_dir_config *section)
+{
+    const char *path;
+
+    if (section->r != NULL)
+        return NULL;
+    if (!section->d_is_fnmatch)
+        return wsgi_mount_covers(section->d, r->filename) ? section->d : NULL;
+    path = first_segments(r, r->filename, count_segments(section->d));
+    return apr_fnmatch(section->d, path, APR_FNM_PATHNAME) == APR_SUCCESS ||
+                   apr_fnmatch(section->d, apr_pstrcat(r->pool, path, "/", NULL),
+                               APR_FNM_PATHNAME) == APR_SUCCESS
+               ? path
+               : NULL;
+}
+
+static int is_deeper(const char *path, const char *other)
+{
+    return path != NULL && (other == NULL || strlen(path) >= strlen(other));
+}
+
+static const char *find_directory(request_rec *r, core_server_config *core)
+{
+    void **sections = (void **)(void *)core->sec_dir->elts;
+    const struct htaccess_result *file;
+    const char *deepest = NULL;
+    int i;
+
+    for (i = 0; i < core->sec_dir->nelts; i++) {
+        const core_dir_config *section = core_of(sections[i]);
+        const char *path =
+            is_ours(section) ? match_directory(r, section) : NULL;
+
+        if (is_deeper(path, deepest))
+            deepest = path;
+    }
+    for (file = r->htaccess; file != NULL; file = file->next)
+        if (is_ours(core_of(file->htaccess)) && is_deeper(file->dir, deepest))
+            deepest = file->dir;
+    return deepest;
+}
+
+/* The innermost .htaccess that took part. */
+static const char *find_htaccess(request_rec *r)
+{
+    const struct htaccess_result *file;
+    const char *deepest = NULL;
+
+    for (file = r->htaccess; file != NULL; file = file->next)
+        if (file->htaccess != NULL && is_deeper(file->dir, deepest))
+            deepest = file->dir;
+    return deepest;
+}
+
+void wsgi_apache_find_section(request_rec *r, wsgi_request *request)
+{
+    core_server_config *core =
+        ap_get_module_config(r->server->module_config, &core_module);
+
+    request->location = find_location(r, core);
+    if (request->location == NULL && r->filename != NULL)
+        request->directory = find_directory(r, core);
+    if (r->htaccess != NULL)
+        request->htaccess = find_htaccess(r);
+}
