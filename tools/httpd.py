@@ -51,9 +51,14 @@ class Running:
     server: Server
     root: Path
     port: int
-    pid: int
+    process: subprocess.Popen[bytes]
     error_log: Path
     access_log: Path
+
+    @property
+    def pid(self) -> int:
+        """Its parent process, which is also the leader of its process group."""
+        return self.process.pid
 
     @property
     def url(self) -> str:
@@ -151,7 +156,7 @@ def running(
                 server=server,
                 root=folder,
                 port=chosen,
-                pid=process.pid,
+                process=process,
                 error_log=folder / "error.log",
                 access_log=folder / "access.log",
             )
@@ -185,7 +190,7 @@ def unprivileged_user() -> pwd.struct_passwd | None:
     for name in ("www-data", "apache", "http", "nobody"):
         with suppress(KeyError):
             return pwd.getpwnam(name)
-    raise Problem("no user www-data, apache, http or nobody to run Apache as: add one with useradd")
+    raise Problem("no user www-data, apache, http or nobody to serve as: add one with useradd")
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -35,6 +35,10 @@ INSTALL = (
     "install python3-dev (Debian, Alpine) or python3-devel (Fedora), "
     "or name another with python=VERSION or python=PATH"
 )
+
+
+# Says why a Python will not do, and what mends it; None if it will.
+Refuse = Callable[["Python"], str | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,19 +82,18 @@ def find(wanted: Sequence[str] = ()) -> list[Python]:
     return sorted(found.values(), key=lambda python: _numbers(python.version + python.abi))
 
 
-def choose(wanted: str | None = None) -> Python:
-    """The Python to build for: the one asked for, else the first of PATH that can be embedded."""
-    if wanted:
-        python = _find_one(wanted)
-    else:
-        found = list(_machine())
-        if not found:
-            raise Problem(f"no Python found on PATH: {INSTALL}")
-        python = next((each for each in found if not fault(each)), found[0])
-    trouble = fault(python)
-    if trouble:
-        raise Problem(trouble)
-    return python
+def choose(wanted: str = "", refuse: Refuse | None = None) -> Python:
+    """The Python to build for: the first that is not refused, of those asked for or of all.
+
+    What is refused is what fault() finds, or what a stricter test says.
+    """
+    refusals = []
+    for python in _candidates(wanted):
+        why = (refuse or fault)(python)
+        if why is None:
+            return python
+        refusals.append(why)
+    raise Problem(refusals[0] if refusals else _missing(wanted))
 
 
 def fault(python: Python) -> str | None:
@@ -109,15 +112,25 @@ def fault(python: Python) -> str | None:
 
 
 def _find_one(want: str) -> Python:
-    if not _VERSION.fullmatch(want):
-        python = _ask(Path(want).expanduser())
-        if python is None:
-            raise Problem(f"python={want} is no CPython that runs: name a version or a program")
-        return python
-    matches = [python for python in _machine(want) if _is_version(python, want)]
+    matches = list(_candidates(want))
     if not matches:
-        raise Problem(f"no Python {want} on PATH or in pyenv: install it, or name its path")
+        raise Problem(_missing(want))
     return next((python for python in matches if not fault(python)), matches[0])
+
+
+def _candidates(want: str) -> Iterator[Python]:
+    """What a version or a program's path may mean on this machine; everything if neither."""
+    if want and not _VERSION.fullmatch(want):
+        named = _ask(Path(want).expanduser())
+        if named is None:
+            raise Problem(f"python={want} is no CPython that runs: name a version or a program")
+        yield named
+    else:
+        yield from (python for python in _machine(want) if not want or _is_version(python, want))
+
+
+def _missing(want: str) -> str:
+    return f"no Python {want} on PATH or in pyenv: {INSTALL}".replace("  ", " ")
 
 
 def _is_version(python: Python, want: str) -> bool:

@@ -15,10 +15,9 @@ from pathlib import Path
 from tools import Problem
 
 LINES = ("1.3", "2.0", "2.2", "2.4")
-MPMS = ("prefork", "worker", "event")
+MPMS = ("prefork", "worker", "event")  # as they came
 INSTALL = (
-    "install apache2-dev (Debian, Alpine) or httpd-devel (Fedora), "
-    "or name another with apxs=PATH"
+    "install apache2-dev (Debian, Alpine) or httpd-devel (Fedora), or name another with apxs=PATH"
 )
 
 _LOOKED = "PATH, /usr/local/apache*, /opt/httpd/*"
@@ -60,7 +59,10 @@ def find(lines: Sequence[str] = (), apxs: Path | None = None) -> list[Server]:
 
 
 def choose(line: str | None = None, apxs: Path | None = None, mpm: str | None = None) -> Server:
-    """The server to build for or to run; a Problem that says what to do if there is none."""
+    """The server to build for or to run; a Problem that says what to do if there is none.
+
+    Of several process models the most modern is taken, as distributions do.
+    """
     if line is not None and line not in LINES:
         raise Problem(f"apache={line} is no line of Apache: choose one of {', '.join(LINES)}")
     if apxs is not None:
@@ -72,11 +74,12 @@ def choose(line: str | None = None, apxs: Path | None = None, mpm: str | None = 
     servers = find([line] if line else (), apxs)
     if not servers:
         raise Problem(f"no Apache {line or ''} found ({_LOOKED}): {INSTALL}".replace("  ", " "))
-    for server in servers:
-        if mpm in (None, server.mpm):
-            return server
-    have = ", ".join(server.mpm for server in servers)
-    raise Problem(f"no Apache with the MPM {mpm} found: there is {have}")
+    newest = [server for server in servers if server.line == servers[0].line]
+    suitable = [server for server in newest if mpm in (None, server.mpm)]
+    if not suitable:
+        have = ", ".join(server.mpm for server in newest)
+        raise Problem(f"Apache {newest[0].line} is here without the MPM {mpm}: there is {have}")
+    return max(suitable, key=lambda server: MPMS.index(server.mpm))
 
 
 def includes(server: Server) -> list[Path]:

@@ -1,0 +1,170 @@
+"""Every check that needs no server, in one command: ./dev check, scons lint, and the same in CI.
+
+Each check is one line with its time; what a failed one said follows. A tool that is not there is
+a failure too: a check that did not run must not look green.
+"""
+
+import argparse
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from tools import TOP
+
+DATABASE = "compile_commands.json"
+C_FOLDERS = ("core", "adapters", "bench", "tests")
+TYPED_FOLDERS = ("tools", "tests", "matrix", "bench")
+SHELL_SCRIPTS = ("dev", ".ci/run")
+LIMIT_SECONDS = 900
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """Commands that must all succeed; in parallel, since each stands for itself."""
+
+    name: str
+    commands: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a check ended: what it said is empty where it passed."""
+
+    complaint: str
+    seconds: float
+
+
+def main() -> int:
+    """Runs the checks; 0 if every one passed."""
+    parser = argparse.ArgumentParser(prog="dev check", description=__doc__)
+    parser.add_argument("--fix", action="store_true", help="format the sources instead")
+    arguments = parser.parse_args()
+    wanted = formatting() if arguments.fix else checks()
+    return 1 if [check for check in wanted if not passes(check)] else 0
+
+
+def formatting() -> Iterator[Check]:
+    """What brings the sources into the project's format."""
+    yield Check(name="clang-format", commands=(("clang-format", "-i", *c_files()),))
+    yield Check(name="ruff check", commands=(python("ruff", "check", "--fix", "--quiet"),))
+    yield Check(name="ruff format", commands=(python("ruff", "format", "--quiet"),))
+
+
+def checks() -> Iterator[Check]:
+    """The checks, the quickest first."""
+    typed = [folder for folder in TYPED_FOLDERS if (TOP / folder).is_dir()]
+    yield Check(
+        name="clang-format", commands=(("clang-format", "--dry-run", "-Werror", *c_files()),)
+    )
+    yield Check(name="ruff format", commands=(python("ruff", "format", "--check"),))
+    yield Check(name="ruff check", commands=(python("ruff", "check"),))
+    yield Check(name="shellcheck", commands=(("shellcheck", *SHELL_SCRIPTS),))
+    yield Check(name="cppcheck", commands=(cppcheck(),))
+    yield Check(name="mypy", commands=(python("mypy", *typed),))
+    yield Check(name="compile commands", commands=(python("SCons", "-Q", "-s", DATABASE),))
+    yield Check(name="compiler warnings", commands=tuple(strict_compilations()))
+    yield Check(name="clang-tidy", commands=tuple(clang_tidy()))
+    unit = python("pytest", "-q", "-m", "not server", "tests/unit")
+    yield Check(name="tests without a server", commands=(unit,))
+
+
+def python(module: str, *words: str) -> tuple[str, ...]:
+    """A tool of the project's virtual environment, which runs this program too."""
+    return sys.executable, "-m", module, *words
+
+
+def c_files() -> list[str]:
+    folders = (TOP / folder for folder in C_FOLDERS)
+    files = (path for folder in folders for path in folder.rglob("*.[ch]"))
+    return sorted(str(path.relative_to(TOP)) for path in files)
+
+
+def cppcheck() -> tuple[str, ...]:
+    """Without the libraries' descriptions it raises false alarms.
+
+    readdir is marked as unsafe there, which POSIX says of one stream shared by threads only.
+    """
+    return (
+        *("cppcheck", "--quiet", "--error-exitcode=1", "--inline-suppr", "--std=c99"),
+        *("--library=python", "--library=posix", "--enable=warning,performance,portability"),
+        *("--suppress=readdirCalled", "-Icore", "core", "adapters"),
+    )
+
+
+def strict_compilations() -> Iterator[tuple[str, ...]]:
+    """Every file compiled as scons does, but a warning is an error, and into nothing.
+
+    The same through scons would make every object anew, here and at the next build.
+    """
+    for entry in compilations():
+        words = shlex.split(entry["command"])
+        words[words.index("-o") + 1] = os.devnull
+        yield *words, "-Werror"
+
+
+def clang_tidy() -> Iterator[tuple[str, ...]]:
+    for entry in compilations():
+        yield "clang-tidy", "-p", ".", "--quiet", entry["file"]
+
+
+def compilations() -> list[dict[str, str]]:
+    """What compile_commands.json lists; its own check has failed where it is missing."""
+    path = TOP / DATABASE
+    entries: list[dict[str, str]] = json.loads(path.read_text()) if path.is_file() else []
+    return entries
+
+
+def passes(check: Check) -> bool:
+    """Runs one check and prints how it went."""
+    outcome = run(check)
+    print(f"{'FAILED' if outcome.complaint else 'ok':8}{check.name:24}{outcome.seconds:6.1f} s")
+    if outcome.complaint:
+        print(textwrap.indent(outcome.complaint, "    "))
+    sys.stdout.flush()
+    return not outcome.complaint
+
+
+def run(check: Check) -> Outcome:
+    started = time.monotonic()
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        complaints = list(pool.map(complaint, check.commands))
+    if not check.commands:
+        complaints = ["nothing to check was found"]
+    return Outcome(
+        complaint="\n".join(text for text in complaints if text),
+        seconds=time.monotonic() - started,
+    )
+
+
+def complaint(command: Sequence[str]) -> str:
+    """What a command that failed said; nothing if it succeeded."""
+    if shutil.which(command[0]) is None:
+        return f"{command[0]} is not installed: ./dev check installs what it needs"
+    try:
+        done = subprocess.run(
+            command,
+            cwd=TOP,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            errors="replace",
+            timeout=LIMIT_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"{shlex.join(command)} took longer than {LIMIT_SECONDS} s"
+    said = done.stdout.strip() or f"{shlex.join(command)} exited with {done.returncode}"
+    return said if done.returncode else ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

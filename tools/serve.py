@@ -1,0 +1,306 @@
+"""Builds mod_wsgi for this machine and serves one application with it, until Ctrl-C.
+
+No root is needed and nothing of the system's configuration is read or changed: the server lives
+under a temporary folder that goes away with it. Its access and error logs come to the terminal.
+"""
+
+import argparse
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, Thread
+from types import FrameType
+from typing import NoReturn
+
+from tools import TOP, Problem, access, httpd, pythons, servers
+from tools.pythons import Python
+from tools.servers import Server
+
+EXAMPLE = TOP / "examples" / "environ.py"
+APPLICATION = re.compile(r"(?P<where>[^:]+?)(?:::(?P<name>[A-Za-z_][\w.]*))?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Application:
+    """What to serve, in the words of the mod_wsgi.* variables."""
+
+    setting: str
+    directories: tuple[Path, ...]
+    file: Path | None = None
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Serves until it is told to stop; 0 then, 1 if the server failed, 2 if it cannot start."""
+    arguments = parse(words)
+    listen_to_signals()
+    try:
+        return serve(arguments)
+    except Problem as problem:
+        print(f"dev serve: {problem}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def parse(words: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="dev serve", description=__doc__)
+    parser.add_argument(
+        "app",
+        nargs="?",
+        metavar="APP",
+        help="path/to/file.py::callable or package.module::callable; the callable is "
+        "'application' if not named; without APP, a page that shows the environ",
+    )
+    parser.add_argument(
+        "--directory",
+        action="append",
+        default=[],
+        type=Path,
+        help="put first on sys.path; may be repeated (default: that of the file, or this one)",
+    )
+    parser.add_argument("--port", type=int, default=8080, help="default: 8080")
+    parser.add_argument("--mount", default="/", metavar="PATH", help="default: /")
+    parser.add_argument("--mpm", choices=servers.MPMS, help="default: the server's most modern")
+    parser.add_argument("--apxs", type=Path, help="of the Apache to use; default: 2.4's on PATH")
+    parser.add_argument("--python", default="", help="version or path; default: first on PATH")
+    parser.add_argument("--virtualenv", type=Path, help="whose packages the application uses")
+    parser.add_argument("--processes", type=int, help="default: 4, or 2 with threads")
+    parser.add_argument("--threads", type=int, help="in each process; default: 8")
+    return parser.parse_args(words)
+
+
+def serve(arguments: argparse.Namespace) -> int:
+    """Checks everything that can be checked before it builds, then builds and runs."""
+    server = servers.choose(apxs=arguments.apxs, mpm=arguments.mpm)
+    require_port(arguments.port)
+    require_mount(arguments.mount)
+    load = load_of(server, arguments)
+    python = choose_python(arguments.python, arguments.virtualenv)
+    with httpd.server_root() as root:
+        application = find_application(arguments.app, arguments.directory, root)
+        require_readable(application, arguments.virtualenv)
+        module = build(server, python)
+        mount = arguments.mount.rstrip("/")
+        body = configuration(mount or "/", application, arguments.virtualenv)
+        with (
+            followed(root / "error.log", root / "access.log") as begin,
+            httpd.running(
+                server, module, body=body, root=root, port=arguments.port, load=load
+            ) as running,
+        ):
+            url = f"{running.url}{mount}/"
+            print(f"{server.name}-{python.name} serves {application.setting} at {url}")
+            print("Ctrl-C stops it", flush=True)
+            begin.set()
+            return wait(running.process)
+
+
+def listen_to_signals() -> None:
+    """Any way of being asked to stop is the same as Ctrl-C; nohup is respected.
+
+    A shell without job control starts what runs in its background deaf to Ctrl-C.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, interrupt)
+
+
+def stop_listening() -> None:
+    """Nothing shall keep the server from being stopped and its folder from being removed."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def require_port(port: int) -> None:
+    """A port that is taken should be told before a build, not after."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except (OSError, OverflowError) as error:
+            raise Problem(f"port {port} cannot be used ({error}): try another --port") from error
+
+
+def require_mount(mount: str) -> None:
+    if not re.fullmatch(r"/|(/[\w.~-]+)+/?", mount):
+        raise Problem(f"--mount {mount} is no path for a URL: it looks like /some/path")
+
+
+def load_of(server: Server, arguments: argparse.Namespace) -> httpd.Load:
+    usual = httpd.default_load(server)
+    load = httpd.Load(
+        processes=usual.processes if arguments.processes is None else arguments.processes,
+        threads=usual.threads if arguments.threads is None else arguments.threads,
+    )
+    if load.processes < 1 or load.threads < 1:
+        raise Problem("--processes and --threads must be 1 or more")
+    if server.mpm == "prefork" and load.threads > 1:
+        raise Problem("prefork has one thread in each process: use --processes, or another --mpm")
+    return load
+
+
+def choose_python(wanted: str, virtualenv: Path | None) -> Python:
+    """A Python that the server's user can read; the virtual environment's if there is one."""
+    if virtualenv and not wanted:
+        wanted = str(virtualenv / "bin" / "python")
+        if not Path(wanted).exists():
+            raise Problem(
+                f"--virtualenv {virtualenv} has no bin/python: make it with python -m venv"
+            )
+    return pythons.choose(wanted, refuse_python)
+
+
+def refuse_python(python: Python) -> str | None:
+    trouble = pythons.fault(python)
+    user = httpd.unprivileged_user()
+    try:
+        for path in (python.shared_library, python.stdlib / "os.py"):
+            if not trouble:
+                access.require(path, user)
+    except Problem as problem:
+        return f"{problem}, or name another with --python"
+    return trouble
+
+
+def find_application(app: str | None, directories: Sequence[Path], root: Path) -> Application:
+    """What APP means.
+
+    The example is copied to the server's root: the project may be in a home that is closed to
+    the user that serves.
+    """
+    added = tuple(directory.resolve() for directory in directories)
+    for directory in added:
+        if not directory.is_dir():
+            raise Problem(f"--directory {directory} is no directory")
+    if app is None:
+        copy = Path(shutil.copy(EXAMPLE, root))
+        return Application(
+            setting=f"{EXAMPLE.stem}::application", directories=(root, *added), file=copy
+        )
+    match = APPLICATION.fullmatch(app)
+    if not match:
+        raise Problem(f"{app} is no application: say file.py::callable or module::callable")
+    where, name = match["where"], match["name"] or "application"
+    if "/" in where or where.endswith(".py"):
+        return application_in_file(Path(where).resolve(), name, added)
+    return Application(setting=f"{where}::{name}", directories=added or (Path.cwd(),))
+
+
+def application_in_file(path: Path, name: str, added: tuple[Path, ...]) -> Application:
+    if not path.is_file():
+        raise Problem(f"there is no file {path}")
+    if path.suffix != ".py" or "." in path.stem:
+        raise Problem(f"{path.name} cannot be imported: a module's file is called name.py")
+    return Application(
+        setting=f"{path.stem}::{name}", directories=(path.parent, *added), file=path
+    )
+
+
+def require_readable(application: Application, virtualenv: Path | None) -> None:
+    """Run by root, Apache serves as somebody else."""
+    user = httpd.unprivileged_user()
+    paths = [application.file, *application.directories, virtualenv]
+    for path in paths:
+        if path is not None:
+            access.require(path, user)
+
+
+def build(server: Server, python: Python) -> Path:
+    """The module for this server and Python; scons is heard only if it has to complain."""
+    name = f"apache{server.line}-{python.name}"
+    print(f"building {name}", flush=True)
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "SCons", "-Q", "-s"),
+            *(f"apxs={server.apxs}", f"python={python.executable}"),
+        ],
+        cwd=TOP,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise Problem(f"the build failed\n{done.stdout}")
+    return TOP / "build" / name / "mod_wsgi.so"
+
+
+def configuration(mount: str, application: Application, virtualenv: Path | None) -> str:
+    """The few lines that anybody would write."""
+    settings = {
+        "application": application.setting,
+        "interpreter": "serve",
+        "directory": ":".join(str(directory) for directory in application.directories),
+        "reload": "on",
+    }
+    if virtualenv:
+        settings["virtualenv"] = str(virtualenv.resolve())
+    lines = [f"    SetEnv mod_wsgi.{name} {quoted(text)}" for name, text in settings.items()]
+    return "\n".join([f"<Location {mount}>", "    SetHandler mod_wsgi", *lines, "</Location>"])
+
+
+def quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def wait(process: subprocess.Popen[bytes]) -> int:
+    """0 if we were asked to stop, 1 if the server stopped by itself."""
+    try:
+        process.wait()
+    except KeyboardInterrupt:
+        stop_listening()
+        print("stopping", flush=True)
+        return 0
+    print(f"dev serve: Apache ended by itself, with status {process.returncode}", file=sys.stderr)
+    return 1
+
+
+@contextmanager
+def followed(*logs: Path) -> Iterator[Event]:
+    """What the server writes to its logs comes to the terminal, once the event given is set."""
+    begin, ended = Event(), Event()
+    follower = Thread(target=follow, args=(logs, begin, ended))
+    follower.start()
+    try:
+        yield begin
+    finally:
+        ended.set()
+        follower.join()
+
+
+def follow(logs: Sequence[Path], begin: Event, ended: Event) -> None:
+    """Looks at the logs until the server has ended, and then a last time."""
+    places = dict.fromkeys(logs, 0)
+    last = False
+    while not last:
+        last = ended.wait(0.05)
+        for path in logs:
+            if begin.is_set() and path.exists():
+                places[path] = echo(path, places[path])
+
+
+def echo(path: Path, place: int) -> int:
+    """Prints what has come since, up to the last whole line; returns the new place."""
+    with path.open("rb") as stream:
+        stream.seek(place)
+        text = stream.read()
+    whole = text[: text.rfind(b"\n") + 1]
+    sys.stdout.write(whole.decode("utf-8", "replace"))
+    sys.stdout.flush()
+    return place + len(whole)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
