@@ -98,11 +98,12 @@ def release_header(include: Path) -> Path:
 def flags(server: Server) -> list[str]:
     """What of the server's own compiler flags shapes its headers' meaning.
 
-    Its warnings, optimisation and language standard are its own affair.
+    Its warnings, optimisation and language standard are its own affair, but for what 1.3 needs to
+    be compiled as C99 at all: its "extern inline" functions mean what they meant before.
     """
     names = ("CFLAGS", "CFLAGS_SHLIB", "EXTRA_CPPFLAGS", "EXTRA_CFLAGS")
     words = " ".join(query(server.apxs, name) for name in names).split()
-    return list(dict.fromkeys(word for word in words if re.match(r"-D|-pthread$|-m\d\d$", word)))
+    return list(dict.fromkeys(word for word in words if re.match(r"-D|-pthread$|-m\d\d$|-fgnu89-inline$", word)))
 
 
 @cache

@@ -1,0 +1,51 @@
+/*
+ * adapter.h - what the files of this adapter share.
+ */
+#ifndef WSGI_ADAPTER_H
+#define WSGI_ADAPTER_H
+
+#define CORE_PRIVATE /* show the core's own configuration */
+
+#include <httpd.h>
+
+#include <fnmatch.h>
+#include <http_config.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <http_main.h>
+#include <http_protocol.h>
+#include <http_request.h>
+#include <util_script.h>
+
+#include <pthread.h>
+
+#include "host.h"
+
+/* The value of SetHandler and AddHandler that is ours. */
+#define WSGI_HANDLER "mod_wsgi"
+
+/* A request under way: the record behind wsgi_request. */
+typedef struct exchange {
+    request_rec *r;
+    pthread_t thread;  /* the one that serves it */
+    int reading;       /* the body has been asked for */
+    int at_end;        /* of the request's body */
+} exchange;
+
+/* mod_wsgi.c: the main server, whose log takes what belongs to no request. */
+extern server_rec *wsgi_apache_server;
+
+/* host.c: what this server does for the core. */
+extern const wsgi_host wsgi_apache_host;
+
+/* host.c: reads what the application left of the body, so that the next
+   request on the connection begins where it begins. */
+void wsgi_apache_drain(exchange *x);
+
+/* environ.c: makes r->subprocess_env the CGI environment. */
+void wsgi_apache_prepare_env(request_rec *r);
+
+/* section.c: fills in what the configuration says of where the URL leads. */
+void wsgi_apache_find_section(request_rec *r, wsgi_request *request);
+
+#endif

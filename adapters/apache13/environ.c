@@ -1,0 +1,99 @@
+/*
+ * environ.c - the CGI environment of a request.
+ *
+ * The server builds it in r->subprocess_env, where SetEnv and its kin have
+ * put their variables before. What a client or an enclosing request must not
+ * decide is taken out first.
+ */
+#include "adapter.h"
+
+#define PREFIX "mod_wsgi."
+
+static int is_ours(const char *name)
+{
+    return strncmp(name, PREFIX, sizeof PREFIX - 1) == 0;
+}
+
+/* How many of the first entries of a table are this one: name and value in
+   the same memory. */
+static int count_same(const table_entry *entries, int count,
+                      const table_entry *entry)
+{
+    int i, same = 0;
+
+    for (i = 0; i < count; i++)
+        same += entries[i].val == entry->val &&
+                strcasecmp(entries[i].key, entry->key) == 0;
+    return same;
+}
+
+/*
+ * A sub-request begins with a copy of its parent's table, into which an SSI
+ * page may have #set our names. Its own configuration adds entries behind the
+ * copy; only those of our names stay.
+ */
+static void forget_inherited(request_rec *r)
+{
+    const array_header *mine = ap_table_elts(r->subprocess_env);
+    const array_header *theirs = ap_table_elts(r->main->subprocess_env);
+    const table_entry *entries = (const table_entry *)(void *)mine->elts;
+    const table_entry *parents = (const table_entry *)(void *)theirs->elts;
+    table *kept = ap_make_table(r->pool, mine->nelts);
+    int i;
+
+    for (i = 0; i < mine->nelts; i++)
+        if (!is_ours(entries[i].key) ||
+            count_same(entries, i, &entries[i]) >=
+                count_same(parents, theirs->nelts, &entries[i]))
+            ap_table_addn(kept, entries[i].key, entries[i].val);
+    r->subprocess_env = kept;
+}
+
+/* Whether a header's name gives a variable no other name gives. */
+static int is_unambiguous(const char *name)
+{
+    for (; *name != '\0'; name++)
+        if (!ap_isalnum(*name) && *name != '-')
+            return 0;
+    return 1;
+}
+
+/* Removes one header from the request, and its variable, which an earlier
+   phase may have made. */
+static void drop_header(request_rec *r, const char *name)
+{
+    char *variable = ap_pstrcat(r->pool, "HTTP_", name, NULL);
+    char *c;
+
+    for (c = variable; *c != '\0'; c++)
+        *c = (char)(ap_isalnum(*c) ? ap_toupper(*c) : '_');
+    ap_table_unset(r->subprocess_env, variable);
+    ap_table_unset(r->headers_in, name);
+}
+
+/* X_Forwarded_For would pass for X-Forwarded-For, and Proxy for a setting of
+   this machine (CVE-2016-5388). */
+static void drop_ambiguous_headers(request_rec *r)
+{
+    const array_header *all = ap_table_elts(r->headers_in);
+    int i = all->nelts;
+
+    while (i-- > 0) {
+        const table_entry *entry = (const table_entry *)(void *)all->elts + i;
+
+        if (!is_unambiguous(entry->key) ||
+            strcasecmp(entry->key, "Proxy") == 0) {
+            drop_header(r, ap_pstrdup(r->pool, entry->key));
+            i = all->nelts;
+        }
+    }
+}
+
+void wsgi_apache_prepare_env(request_rec *r)
+{
+    if (r->main != NULL)
+        forget_inherited(r);
+    drop_ambiguous_headers(r);
+    ap_add_common_vars(r);
+    ap_add_cgi_vars(r);
+}

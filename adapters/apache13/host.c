@@ -1,0 +1,228 @@
+/*
+ * host.c - what Apache 1.3 does for the core.
+ *
+ * The same functions stand in the same order in adapters/apache2x/host.c;
+ * comparing the two shows how the servers differ.
+ *
+ * Only soft timeouts: a hard one leaves by longjmp, over Python's frames.
+ * Alarms are blocked while Python runs (mod_wsgi.c) and let in here, where
+ * this server expects them.
+ */
+#include "adapter.h"
+
+#include <limits.h>
+#include <unistd.h>
+
+static void each_env(void *record, wsgi_put *put, void *arg)
+{
+    const exchange *x = record;
+    const array_header *all = ap_table_elts(x->r->subprocess_env);
+    const table_entry *entry = (const table_entry *)(void *)all->elts;
+    int i;
+
+    for (i = 0; i < all->nelts; i++, entry++)
+        if (entry->key != NULL && entry->val != NULL)
+            put(arg, entry->key, entry->val);
+}
+
+/* What may wait for the client stands between these two. */
+static void begin_waiting(exchange *x, const char *what)
+{
+    ap_unblock_alarms();
+    ap_soft_timeout((char *)what, x->r);
+}
+
+static void end_waiting(exchange *x)
+{
+    ap_kill_timeout(x->r);
+    ap_block_alarms();
+}
+
+/* ---- The request's body ----------------------------------------------- */
+
+static int64_t explain(const exchange *x)
+{
+    unsigned long limit = ap_get_limit_req_body(x->r);
+
+    if (x->r->connection->aborted)
+        return WSGI_READ_TIMEOUT;
+    if (limit != 0 && (unsigned long)x->r->read_length > limit)
+        return WSGI_READ_TOO_LARGE;
+    return x->r->read_chunked ? WSGI_READ_BAD : WSGI_READ_GONE;
+}
+
+static long receive(exchange *x, char *buffer, size_t size)
+{
+    if (!x->reading) {
+        x->reading = 1;
+        if (!ap_should_client_block(x->r))
+            return 0;
+    }
+    return ap_get_client_block(x->r, buffer,
+                               size < INT_MAX ? (int)size : INT_MAX);
+}
+
+static int64_t read_body(void *record, char *buffer, size_t size)
+{
+    exchange *x = record;
+    long got;
+
+    if (x->at_end)
+        return 0;
+    begin_waiting(x, "read the request's body");
+    got = receive(x, buffer, size);
+    end_waiting(x);
+    if (got > 0)
+        return got;
+    x->at_end = 1;
+    /* A body that was cut short ends like a whole one. */
+    return got == 0 && (x->r->read_chunked || x->r->remaining <= 0)
+               ? 0
+               : explain(x);
+}
+
+void wsgi_apache_drain(exchange *x)
+{
+    char part[8192];
+    conn_rec *connection = x->r->connection;
+    long got = 1;
+
+    if (x->at_end || connection->aborted)
+        return;
+    if (!x->reading && x->r->expecting_100) {
+        connection->keepalive = -1; /* the client may send it or not */
+        return;
+    }
+    ap_soft_timeout("discard the request's body", x->r);
+    while (got > 0 && !connection->aborted)
+        got = receive(x, part, sizeof part);
+    ap_kill_timeout(x->r);
+    if (got < 0 || x->r->remaining > 0)
+        connection->keepalive = -1;
+}
+
+/* ---- The response ----------------------------------------------------- */
+
+/* What mod_mime guessed from the URL says nothing about this response. */
+static void forget_guesses(request_rec *r)
+{
+    r->content_type = NULL;
+    r->content_encoding = NULL;
+    r->content_language = NULL;
+    r->content_languages = NULL;
+}
+
+static int send_head(void *record, const wsgi_head *head)
+{
+    exchange *x = record;
+    request_rec *r = x->r;
+    size_t i;
+
+    r->status = head->status;
+    r->status_line = ap_pstrdup(r->pool, head->status_line);
+    forget_guesses(r);
+    if (head->content_type != NULL)
+        r->content_type = ap_pstrdup(r->pool, head->content_type);
+    if (head->content_length >= 0)
+        ap_set_content_length(r, (long)head->content_length);
+    for (i = 0; i < head->header_count; i++)
+        ap_table_add(r->headers_out, head->headers[i].name,
+                     head->headers[i].value);
+    ap_unblock_alarms();
+    ap_send_http_header(r);
+    ap_block_alarms();
+    return r->connection->aborted ? -1 : 0;
+}
+
+static int write_all(request_rec *r, const char *data, size_t size)
+{
+    while (size > 0) {
+        int part = size < INT_MAX ? (int)size : INT_MAX;
+
+        if (ap_rwrite(data, part, r) != part)
+            return -1;
+        data += part;
+        size -= (size_t)part;
+    }
+    return 0;
+}
+
+static int send_body(void *record, const wsgi_chunk *chunks, size_t count,
+                     enum wsgi_after after)
+{
+    exchange *x = record;
+    int result = 0;
+    size_t i;
+
+    begin_waiting(x, "send the response");
+    for (i = 0; i < count && result == 0; i++) {
+        result = write_all(x->r, chunks[i].data, chunks[i].size);
+        ap_reset_timeout(x->r);
+    }
+    if (result == 0 && after == WSGI_FLUSH)
+        result = ap_rflush(x->r) < 0 ? -1 : 0;
+    end_waiting(x);
+    return result == 0 && !x->r->connection->aborted ? 0 : -1;
+}
+
+static int send_file(void *record, int fd, int64_t offset, int64_t size,
+                     enum wsgi_after after)
+{
+    exchange *x = record;
+    char part[32768];
+
+    while (size > 0) {
+        size_t wanted = size < (int64_t)sizeof part ? (size_t)size
+                                                    : sizeof part;
+        wsgi_chunk chunk = {.data = part};
+        ssize_t got = pread(fd, part, wanted, (off_t)offset);
+
+        if (got <= 0)
+            return -1;
+        chunk.size = (size_t)got;
+        offset += got;
+        size -= got;
+        if (send_body(x, &chunk, 1, size > 0 ? WSGI_END : after) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Nothing more is written, the last chunk's mark neither. */
+static void fail(void *record)
+{
+    const exchange *x = record;
+
+    x->r->connection->keepalive = -1;
+    x->r->connection->aborted = 1;
+}
+
+/* ---- The log ---------------------------------------------------------- */
+
+static void write_log(void *record, enum wsgi_level level, const char *line)
+{
+    static const int levels[] = {APLOG_DEBUG, APLOG_INFO, APLOG_WARNING,
+                                 APLOG_ERR};
+    const exchange *x = record;
+
+    if (x == NULL)
+        ap_log_error(APLOG_MARK, levels[level] | APLOG_NOERRNO,
+                     wsgi_apache_server, "%s", line);
+    else if (pthread_equal(x->thread, pthread_self()))
+        ap_log_rerror(APLOG_MARK, levels[level] | APLOG_NOERRNO, x->r, "%s",
+                      line);
+    else /* the request's memory is its own thread's */
+        ap_log_error(APLOG_MARK, levels[level] | APLOG_NOERRNO, x->r->server,
+                     "%s", line);
+}
+
+const wsgi_host wsgi_apache_host = {
+    .name = SERVER_BASEREVISION,
+    .each_env = each_env,
+    .read_body = read_body,
+    .send_head = send_head,
+    .send_body = send_body,
+    .send_file = send_file,
+    .fail = fail,
+    .log = write_log,
+};

@@ -1,0 +1,93 @@
+/*
+ * mod_wsgi.c - the module record of Apache 1.3, and its handler.
+ *
+ * This server ends a child from within a signal handler. So alarms are
+ * blocked while Python may run: the end is put off until a down call, when
+ * Python's lock is free, or until the request is served.
+ */
+#include "adapter.h"
+
+#include <signal.h>
+
+server_rec *wsgi_apache_server;
+
+static void child_init(server_rec *server, pool *p)
+{
+    wsgi_process process = {
+        .host = &wsgi_apache_host,
+        .multithread = 0,
+        .multiprocess = 1,
+    };
+
+    (void)p;
+    wsgi_apache_server = server;
+    wsgi_start(&process);
+}
+
+static void child_exit(server_rec *server, pool *p)
+{
+    (void)server;
+    (void)p;
+    wsgi_stop();
+}
+
+static void fill_in(exchange *x, wsgi_request *request)
+{
+    request_rec *r = x->r;
+
+    request->record = x;
+    request->uri = r->uri;
+    request->filename = r->filename;
+    request->path_info = r->path_info;
+    request->is_file = S_ISREG(r->finfo.st_mode);
+    request->may_execute = (ap_allow_options(r) & OPT_EXECCGI) != 0;
+    request->site_name = r->server->server_hostname;
+    request->site_port = ntohs(r->connection->local_addr.sin_port);
+    request->scheme = ap_http_method(r);
+    request->authorization = ap_table_get(r->headers_in, "Authorization");
+    request->body_length = r->read_chunked ? -1 : r->remaining;
+    request->head_only = r->header_only;
+    wsgi_apache_find_section(r, request);
+}
+
+/* This server takes SIGPIPE for the end of the client's connection, even if
+   the pipe is the application's own: errors of writing are enough. */
+static int handle_undisturbed(const wsgi_request *request)
+{
+    void (*before)(int) = signal(SIGPIPE, SIG_IGN);
+    int status;
+
+    ap_block_alarms();
+    status = wsgi_handle(request);
+    ap_unblock_alarms();
+    signal(SIGPIPE, before);
+    return status;
+}
+
+static int handle(request_rec *r)
+{
+    exchange x = {.r = r};
+    wsgi_request request = {.record = NULL};
+    int status;
+
+    status = ap_setup_client_block(r, REQUEST_CHUNKED_DECHUNK);
+    if (status != OK)
+        return status;
+    wsgi_apache_prepare_env(r);
+    fill_in(&x, &request);
+    x.thread = pthread_self();
+    x.at_end = request.body_length == 0;
+    status = handle_undisturbed(&request);
+    wsgi_apache_drain(&x);
+    return status == 0 ? OK : status;
+}
+
+static const handler_rec handlers[] = {{WSGI_HANDLER, handle}, {NULL, NULL}};
+
+__attribute__((visibility("default"))) module wsgi_module = {
+    STANDARD_MODULE_STUFF,
+    /* No directives: so no configuration of directories or servers. */
+    .handlers = handlers,
+    .child_init = child_init,
+    .child_exit = child_exit,
+};

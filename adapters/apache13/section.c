@@ -1,0 +1,159 @@
+/*
+ * section.c - which section of the configuration set our handler.
+ *
+ * A module without directives is not told. But the server's core keeps its
+ * sections where modules can read them; the last that matches and sets our
+ * handler is the one that counts. In 1.3 SetHandler is mod_mime's directive:
+ * its table of commands says where in its configuration the handler stands.
+ */
+#include "adapter.h"
+
+static core_dir_config *core_of(void *section)
+{
+    return ap_get_module_config(section, &core_module);
+}
+
+/* The value of SetHandler in a section, or NULL. */
+static const char *handler_of(void *section)
+{
+    const module *mime = ap_find_linked_module("mod_mime.c");
+    const command_rec *command = mime != NULL ? mime->cmds : NULL;
+    const char *configuration;
+
+    if (mime == NULL || section == NULL)
+        return NULL;
+    configuration = ap_get_module_config(section, mime);
+    while (command != NULL && command->name != NULL &&
+           strcasecmp(command->name, "SetHandler") != 0)
+        command++;
+    if (command == NULL || command->name == NULL || configuration == NULL)
+        return NULL;
+    return *(const char *const *)(const void *)(configuration +
+                                                (size_t)command->cmd_data);
+}
+
+static int is_ours(void *section)
+{
+    const char *handler = handler_of(section);
+
+    return handler != NULL && strcmp(handler, WSGI_HANDLER) == 0;
+}
+
+/* ---- <Location> ------------------------------------------------------- */
+
+/* The URL path that a section is mounted on for this request; NULL when it
+   does not match. A regular expression does not say where it ends. */
+static const char *match_location(request_rec *r,
+                                  const core_dir_config *section)
+{
+    if (section->r != NULL)
+        return ap_regexec(section->r, r->uri, 0, NULL, 0) == 0 ? "/" : NULL;
+    if (section->d_is_fnmatch)
+        return ap_fnmatch(section->d, r->uri, FNM_PATHNAME) == 0 ? r->uri
+                                                                 : NULL;
+    return wsgi_mount_covers(section->d, r->uri) ? section->d : NULL;
+}
+
+static const char *find_location(request_rec *r, core_server_config *core)
+{
+    void **sections = (void **)(void *)core->sec_url->elts;
+    int i = core->sec_url->nelts;
+
+    while (i-- > 0) {
+        const char *path = match_location(r, core_of(sections[i]));
+
+        if (path != NULL && is_ours(sections[i]))
+            return path;
+    }
+    return NULL;
+}
+
+/* ---- <Directory> and .htaccess ---------------------------------------- */
+
+/* The first part of a path, of so many segments. */
+static const char *first_segments(request_rec *r, const char *path,
+                                  unsigned segments)
+{
+    const char *end = path;
+
+    while (segments-- > 0 && end != NULL)
+        end = strchr(end + 1, '/');
+    return end != NULL ? ap_pstrndup(r->pool, path, (int)(end - path))
+                       : ap_pstrdup(r->pool, path);
+}
+
+static unsigned count_segments(const char *pattern)
+{
+    unsigned count = 0;
+
+    for (; *pattern != '\0'; pattern++)
+        count += pattern[0] == '/' && pattern[1] != '\0' && pattern[1] != '/';
+    return count;
+}
+
+static const char *match_directory(request_rec *r,
+                                   const core_dir_config *section)
+{
+    const char *path;
+
+    if (section->r != NULL)
+        return NULL;
+    if (!section->d_is_fnmatch)
+        return wsgi_mount_covers(section->d, r->filename) ? section->d : NULL;
+    path = first_segments(r, r->filename, count_segments(section->d));
+    return ap_fnmatch(section->d, path, FNM_PATHNAME) == 0 ||
+                   ap_fnmatch(section->d, ap_pstrcat(r->pool, path, "/", NULL),
+                              FNM_PATHNAME) == 0
+               ? path
+               : NULL;
+}
+
+static int is_deeper(const char *path, const char *other)
+{
+    return path != NULL && (other == NULL || strlen(path) >= strlen(other));
+}
+
+static const char *find_directory(request_rec *r, core_server_config *core)
+{
+    void **sections = (void **)(void *)core->sec->elts;
+    const struct htaccess_result *file;
+    const char *deepest = NULL;
+    int i;
+
+    for (i = 0; i < core->sec->nelts; i++) {
+        const char *path = match_directory(r, core_of(sections[i]));
+
+        if (is_deeper(path, deepest) && is_ours(sections[i]))
+            deepest = path;
+    }
+    for (file = r->htaccess; file != NULL; file = file->next)
+        if (file->htaccess != NULL && is_deeper(file->dir, deepest) &&
+            is_ours(file->htaccess))
+            deepest = file->dir;
+    return deepest;
+}
+
+/* The innermost .htaccess that took part; the server also lists directories
+   that have none, with nothing in htaccess. */
+static const char *find_htaccess(request_rec *r)
+{
+    const struct htaccess_result *file;
+    const char *deepest = NULL;
+
+    for (file = r->htaccess; file != NULL; file = file->next)
+        if (file->htaccess != NULL && is_deeper(file->dir, deepest))
+            deepest = file->dir;
+    return deepest;
+}
+
+void wsgi_apache_find_section(request_rec *r, wsgi_request *request)
+{
+    core_server_config *core =
+        ap_get_module_config(r->server->module_config, &core_module);
+
+    request->location = find_location(r, core);
+    if (request->location == NULL && r->filename != NULL)
+        request->directory = find_directory(r, core);
+    if (r->htaccess != NULL)
+        request->htaccess = find_htaccess(r);
+}
