@@ -241,6 +241,22 @@ static PyObject *format_exception(PyObject *type, PyObject *value,
     return lines;
 }
 
+/* Logs text line by line, without its empty ones. */
+static void log_lines(const wsgi_request *request, const char *text,
+                      size_t size)
+{
+    while (size > 0) {
+        const char *newline = memchr(text, '\n', size);
+        size_t part = newline != NULL ? (size_t)(newline - text) : size;
+
+        if (part > 0)
+            wsgi_log_line(request, WSGI_ERROR, text, part);
+        part += newline != NULL;
+        text += part;
+        size -= part;
+    }
+}
+
 /* Logs a list of texts, each of one or more lines. */
 static void log_texts(const wsgi_request *request, PyObject *texts)
 {
@@ -249,12 +265,10 @@ static void log_texts(const wsgi_request *request, PyObject *texts)
     for (i = 0; i < count; i++) {
         PyObject *text = PySequence_GetItem(texts, i);
         PyObject *bytes = text != NULL ? wsgi_text_bytes(text) : NULL;
-        char *rest = NULL, *line = NULL;
 
         if (bytes != NULL)
-            line = strtok_r(PyBytes_AS_STRING(bytes), "\n", &rest);
-        for (; line != NULL; line = strtok_r(NULL, "\n", &rest))
-            wsgi_log_line(request, WSGI_ERROR, line, strlen(line));
+            log_lines(request, PyBytes_AS_STRING(bytes),
+                      (size_t)PyBytes_GET_SIZE(bytes));
         Py_XDECREF(bytes);
         Py_XDECREF(text);
     }

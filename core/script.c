@@ -143,19 +143,17 @@ static PyObject *read_source(const char *name)
     return bytes;
 }
 
-static PyObject *compile_file(const char *name)
+static PyObject *compile_source(PyObject *source, const char *name)
 {
-    PyObject *source = read_source(name);
     PyObject *builtins = PyImport_ImportModule(WSGI_BUILTINS);
     PyObject *path = wsgi_path(name), *code = NULL;
 
-    if (source != NULL && builtins != NULL && path != NULL)
+    if (builtins != NULL && path != NULL)
         code = PyObject_CallMethod(builtins, (char *)"compile",
                                    (char *)"OOsii", source, path, "exec", 0,
                                    1);
     Py_XDECREF(path);
     Py_XDECREF(builtins);
-    Py_XDECREF(source);
     return code;
 }
 
@@ -171,14 +169,18 @@ static void name_module(const char *file, char *name, size_t size)
 
 static PyObject *load_file(const wanted *w)
 {
-    PyObject *code = compile_file(w->application), *module = NULL;
+    PyObject *source = read_source(w->application);
+    PyObject *code = NULL, *module = NULL;
     char name[64];
 
     name_module(w->application, name, sizeof name);
+    if (source != NULL)
+        code = compile_source(source, w->application);
     if (code != NULL)
         module = PyImport_ExecCodeModuleEx(name, code,
                                            (char *)w->application);
     Py_XDECREF(code);
+    Py_XDECREF(source);
     if (module == NULL)
         report_failed(w);
     return module;

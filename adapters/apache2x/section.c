@@ -12,10 +12,11 @@ static core_dir_config *core_of(void *section)
     return ap_get_module_config((ap_conf_vector_t *)section, &core_module);
 }
 
-static int is_ours(const core_dir_config *section)
+static int is_ours(request_rec *r, void *section)
 {
-    return section != NULL && section->handler != NULL &&
-           strcmp(section->handler, WSGI_HANDLER) == 0;
+    const char *handler = wsgi_set_handler(r, core_of(section));
+
+    return handler != NULL && strcmp(handler, WSGI_HANDLER) == 0;
 }
 
 /* ---- <Location> ------------------------------------------------------- */
@@ -40,10 +41,9 @@ static const char *find_location(request_rec *r, core_server_config *core)
     int i = core->sec_url->nelts;
 
     while (i-- > 0) {
-        const core_dir_config *section = core_of(sections[i]);
-        const char *path = is_ours(section) ? match_location(r, section) : NULL;
+        const char *path = match_location(r, core_of(sections[i]));
 
-        if (path != NULL)
+        if (path != NULL && is_ours(r, sections[i]))
             return path;
     }
     return NULL;
@@ -102,20 +102,20 @@ static const char *find_directory(request_rec *r, core_server_config *core)
     int i;
 
     for (i = 0; i < core->sec_dir->nelts; i++) {
-        const core_dir_config *section = core_of(sections[i]);
-        const char *path =
-            is_ours(section) ? match_directory(r, section) : NULL;
+        const char *path = match_directory(r, core_of(sections[i]));
 
-        if (is_deeper(path, deepest))
+        if (is_deeper(path, deepest) && is_ours(r, sections[i]))
             deepest = path;
     }
     for (file = r->htaccess; file != NULL; file = file->next)
-        if (is_ours(core_of(file->htaccess)) && is_deeper(file->dir, deepest))
+        if (file->htaccess != NULL && is_deeper(file->dir, deepest) &&
+            is_ours(r, file->htaccess))
             deepest = file->dir;
     return deepest;
 }
 
-/* The innermost .htaccess that took part. */
+/* The innermost .htaccess that took part; the server also lists directories
+   that have none, with nothing in htaccess. */
 static const char *find_htaccess(request_rec *r)
 {
     const struct htaccess_result *file;
