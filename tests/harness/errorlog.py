@@ -19,6 +19,14 @@ SEVERE = re.compile(
     r"|AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:"
 )
 
+# What stands before a traceback, or before an exception that has none.
+OPENS_TRACEBACK = re.compile(
+    r"Traceback \(most recent call last\)|(?:raised(?: an exception)?:|close\(\) failed)$"
+)
+
+# The server's own part of a line: time, level, process, client.
+PREFIX = re.compile(r"^(?:\[[^\]]*\] )+")
+
 PATIENCE = 2.0
 
 # Severe by their looks, harmless by their meaning: each with the reason.
@@ -33,6 +41,8 @@ HARMLESS = {
         "old threaded servers wait for threads that have ended (glibc 2.34+), then use force",
     r"could not make child process \d+ exit, attempting to continue anyway":
         "as above",
+    r"server reached (MaxRequestWorkers|MaxClients) setting":
+        "the test servers are small, on purpose",
     r"AH02182|No HTTP AcceptFilter|\(92\)Protocol not available":
         "a container's kernel without accept filters",
 }  # fmt: skip
@@ -94,8 +104,8 @@ class Watch:
         ends = [re.compile(pattern) for pattern in self.tracebacks]
         inside = False
         for line in self.lines():
-            if inside or ("Traceback (most recent call last)" in line and ends):
-                inside = not any(end.search(line) for end in ends)
+            if inside or (ends and OPENS_TRACEBACK.search(line)):
+                inside = not any(end.match(PREFIX.sub("", line)) for end in ends)
             elif is_severe(line) and not any(each.search(line) for each in announced):
                 yield line
 

@@ -74,7 +74,7 @@ def running(
         **(values or {}),
     }
     for name, text in (files or {}).items():
-        path = root / "htdocs" / name
+        path = root / "htdocs" / expand(name, known)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(expand(text, known))
     with httpd.running(

@@ -136,7 +136,6 @@ CASES = [
         ("mod_wsgi.directory", "a-file"),
     ),
     Case("unknown-name", {**HELLO, "aplication": "x"}, ("mod_wsgi.aplication",)),
-    Case("unknown-case", {**HELLO, "Application": "x"}, ("mod_wsgi.Application",)),
     Case(
         "no-number",
         {**HELLO, "interpreters": "many"},

@@ -32,18 +32,19 @@ WRONG_TYPE = [
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_start_response_raises_at_once_for(site: Site, name: str) -> None:
-    """The application hears of it while it can still answer otherwise."""
+def test_start_response_raises_at_once_for(site: Site, version: str, name: str) -> None:
+    """The application hears of it while it can still answer otherwise.
+
+    What is outside of latin-1 is of the wrong type on 2.7, where it has to be unicode.
+    """
     said = site.get(f"/misuse/refused/{name}").text
-    assert said in (["TypeError"] if name in WRONG_TYPE else REFUSALS)
-
-
-REFUSALS = ["ValueError", "AssertionError", "TypeError", "UnicodeEncodeError"]
+    is_unicode = version == "2.7" and name.endswith("outside-latin-1")
+    assert said == ("TypeError" if name in WRONG_TYPE or is_unicode else "ValueError")
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_nothing_of_a_refused_head_reaches_the_client(site: Site, name: str) -> None:
-    site.expects_traceback(r"(TypeError|ValueError|UnicodeEncodeError)\b")
+    site.expects_traceback(r"(TypeError|ValueError): ")
     reply = site.ask(f"/misuse/uncaught/{name}")
     assert reply.status == 500
     assert reply.header("X-Injected") is None
@@ -52,20 +53,19 @@ def test_nothing_of_a_refused_head_reaches_the_client(site: Site, name: str) -> 
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("never_starts", "start_response"),
-        ("never_starts_and_sends_nothing", "start_response"),
-        ("returns_none", "NoneType"),
-        ("returns_a_number", "int"),
-        ("yields_text", "(bytes|str)"),
-        ("yields_none", "NoneType"),
-        ("writes_text", "(bytes|str)"),
-        ("starts_twice", "start_response"),
-        ("starts_again_after_a_refusal", "start_response"),
+        ("never_starts", "RuntimeError: .*start_response"),
+        ("never_starts_and_sends_nothing", "RuntimeError: .*start_response"),
+        ("returns_none", "TypeError: .*NoneType"),
+        ("returns_a_number", "TypeError: .*int"),
+        ("yields_text", "TypeError: .*bytes, not (str|unicode)"),
+        ("yields_none", "TypeError: .*bytes, not NoneType"),
+        ("writes_text", "TypeError: .*bytes, not (str|unicode)"),
+        ("starts_twice", "RuntimeError: .*start_response.* second time"),
+        ("starts_again_after_a_refusal", "RuntimeError: .*start_response.* second time"),
     ],
 )
 def test_a_broken_rule_is_a_500_whose_log_names_it(site: Site, name: str, said: str) -> None:
-    site.expects(said)
-    site.tolerates("Traceback|File |Error")
+    site.expects_traceback(said)
     assert site.get(f"/misuse/{name}").status_code == 500
 
 
