@@ -19,8 +19,10 @@ MPMS = ("prefork", "worker", "event")  # as they came
 INSTALL = (
     "install apache2-dev (Debian, Alpine) or httpd-devel (Fedora), or name another with apxs=PATH"
 )
+INSTALL_SERVER = "install apache2-bin (Debian), httpd (Fedora) or apache2 (Alpine)"
 
 _LOOKED = "PATH, /usr/local/apache*, /opt/httpd/*"
+_SHAPING = re.compile(r"-D|-pthread$|-m\d\d$|-fgnu89-inline$")
 _VERSION_2X = re.compile(r'#define\s+AP_SERVER_(MAJOR|MINOR|PATCH)\w+?(?:_NUMBER)?\s+"?(\d+)')
 _VERSION_13 = re.compile(r'#define\s+SERVER_BASEREVISION\s+"([\d.]+)"')
 _COMPILED_IN = re.compile(r"^\s+(\w+)\.c$", re.MULTILINE)
@@ -49,43 +51,57 @@ def find(lines: Sequence[str] = (), apxs: Path | None = None) -> list[Server]:
     Two of the same line and MPM are one cell; the first found counts.
     """
     found: dict[str, Server] = {}
-    for program in _ordered(apxs):
-        version = _version(program)
-        if lines and _line(version) not in lines:
+    for program in [apxs] if apxs else _ordered():
+        if lines and line_of(program) not in lines:
             continue
-        for server in _servers(program, version):
+        for server in _servers(program):
             found.setdefault(server.name, server)
     return list(found.values())
 
 
 def choose(line: str | None = None, apxs: Path | None = None, mpm: str | None = None) -> Server:
-    """The server to build for or to run; a Problem that says what to do if there is none.
+    """The server to run; a Problem that says what to do if there is none.
 
     Of several process models the most modern is taken, as distributions do.
     """
-    if line is not None and line not in LINES:
-        raise Problem(f"apache={line} is no line of Apache: choose one of {', '.join(LINES)}")
-    if apxs is not None:
-        version = _version(apxs)
-        if not version:
-            raise Problem(f"apxs={apxs} is no apxs with its server's headers: {INSTALL}")
-        if line not in (None, _line(version)):
-            raise Problem(f"apxs={apxs} belongs to Apache {version}, not {line}: leave one out")
-    servers = find([line] if line else (), apxs)
+    program = choose_apxs(line, apxs)
+    servers = find([line_of(program)], apxs)
     if not servers:
-        raise Problem(f"no Apache {line or ''} found ({_LOOKED}): {INSTALL}".replace("  ", " "))
-    newest = [server for server in servers if server.line == servers[0].line]
-    suitable = [server for server in newest if mpm in (None, server.mpm)]
+        raise Problem(f"{program} is here, but its server is not: {INSTALL_SERVER}")
+    suitable = [server for server in servers if mpm in (None, server.mpm)]
     if not suitable:
-        have = ", ".join(server.mpm for server in newest)
-        raise Problem(f"Apache {newest[0].line} is here without the MPM {mpm}: there is {have}")
+        have = ", ".join(server.mpm for server in servers)
+        raise Problem(f"Apache {servers[0].line} is here without the MPM {mpm}: there is {have}")
     return max(suitable, key=lambda server: MPMS.index(server.mpm))
 
 
-def includes(server: Server) -> list[Path]:
-    """The folders that hold this server's headers, and APR's where it has one."""
+def choose_apxs(line: str | None = None, apxs: Path | None = None) -> Path:
+    """The apxs to build with, which needs no server; a Problem if there is none."""
+    if line is not None and line not in LINES:
+        raise Problem(f"apache={line} is no line of Apache: choose one of {', '.join(LINES)}")
+    if apxs is None:
+        suitable = [program for program in _ordered() if line in (None, line_of(program))]
+        if not suitable:
+            sought = f"no Apache {line}" if line else "no Apache"
+            raise Problem(f"{sought} with its apxs found ({_LOOKED}): {INSTALL}")
+        return suitable[0]
+    version = _version(apxs)
+    if not version:
+        raise Problem(f"apxs={apxs} is no apxs with its server's headers: {INSTALL}")
+    if line not in (None, line_of(apxs)):
+        raise Problem(f"apxs={apxs} belongs to Apache {version}, not {line}: leave one out")
+    return apxs
+
+
+def line_of(apxs: Path) -> str:
+    """The line that an apxs builds for: 2.4."""
+    return ".".join(_version(apxs).split(".")[:2])
+
+
+def includes(apxs: Path) -> list[Path]:
+    """The folders that hold the server's headers, and APR's where it has one."""
     names = ("INCLUDEDIR", "APR_INCLUDEDIR", "APU_INCLUDEDIR")
-    folders = (query(server.apxs, name) for name in names)
+    folders = (query(apxs, name) for name in names)
     return list(dict.fromkeys(Path(folder) for folder in folders if folder))
 
 
@@ -95,15 +111,15 @@ def release_header(include: Path) -> Path:
     return modern if modern.is_file() else include / "httpd.h"
 
 
-def flags(server: Server) -> list[str]:
+def flags(apxs: Path) -> list[str]:
     """What of the server's own compiler flags shapes its headers' meaning.
 
     Its warnings, optimisation and language standard are its own affair, but for what 1.3 needs to
     be compiled as C99 at all: its "extern inline" functions mean what they meant before.
     """
     names = ("CFLAGS", "CFLAGS_SHLIB", "EXTRA_CPPFLAGS", "EXTRA_CFLAGS")
-    words = " ".join(query(server.apxs, name) for name in names).split()
-    return list(dict.fromkeys(word for word in words if re.match(r"-D|-pthread$|-m\d\d$|-fgnu89-inline$", word)))
+    words = " ".join(query(apxs, name) for name in names).split()
+    return list(dict.fromkeys(word for word in words if _SHAPING.match(word)))
 
 
 @cache
@@ -118,11 +134,10 @@ def query(apxs: Path, name: str) -> str:
     return asked.stdout.strip() if asked.returncode == 0 else ""
 
 
-def _ordered(apxs: Path | None) -> list[Path]:
+def _ordered() -> list[Path]:
     """The apxs programs that work, the newest line first, in the order found."""
-    programs = [apxs] if apxs else list(_programs())
-    working = [program for program in programs if _version(program)]
-    return sorted(working, key=lambda program: _line(_version(program)), reverse=True)
+    working = [program for program in _programs() if _version(program)]
+    return sorted(working, key=line_of, reverse=True)
 
 
 def _programs() -> Iterator[Path]:
@@ -139,6 +154,7 @@ def _programs() -> Iterator[Path]:
                 yield folder / name
 
 
+@cache
 def _version(apxs: Path) -> str:
     """The server's version as its headers say it; nothing where there are none."""
     include = query(apxs, "INCLUDEDIR")
@@ -151,11 +167,7 @@ def _version(apxs: Path) -> str:
     return old[1] if old else ".".join(numbers.values())
 
 
-def _line(version: str) -> str:
-    return ".".join(version.split(".")[:2])
-
-
-def _servers(apxs: Path, version: str) -> Iterator[Server]:
+def _servers(apxs: Path) -> Iterator[Server]:
     """One server for each MPM of the installation; none where its program does not run."""
     httpd = _httpd(apxs)
     if httpd is None:
@@ -165,10 +177,11 @@ def _servers(apxs: Path, version: str) -> Iterator[Server]:
     ).stdout
     static = frozenset(_COMPILED_IN.findall(listing))
     modules = Path(query(apxs, "LIBEXECDIR"))
-    for mpm in _mpms(_line(version), static, modules):
+    line = line_of(apxs)
+    for mpm in _mpms(line, static, modules):
         yield Server(
-            line=_line(version),
-            version=version,
+            line=line,
+            version=_version(apxs),
             mpm=mpm,
             apxs=apxs,
             httpd=httpd,
