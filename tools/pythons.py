@@ -33,7 +33,7 @@ _VERSION = re.compile(r"\d+(\.\d+)*t?")
 
 INSTALL = (
     "install python3-dev (Debian, Alpine) or python3-devel (Fedora), "
-    "or name another with python=VERSION or python=PATH"
+    "or name another Python by its version or path"
 )
 
 
@@ -104,7 +104,7 @@ def fault(python: Python) -> str | None:
     if not python.shared:
         return (
             f"{told} has no shared library: build it with --enable-shared (pyenv: "
-            f"PYTHON_CONFIGURE_OPTS=--enable-shared), or name another with python=PATH"
+            "PYTHON_CONFIGURE_OPTS=--enable-shared), or name another by its version or path"
         )
     if not python.shared_library.exists():
         return f"{told} has no {python.shared_library}: {INSTALL}"
@@ -123,7 +123,7 @@ def _candidates(want: str) -> Iterator[Python]:
     if want and not _VERSION.fullmatch(want):
         named = _ask(Path(want).expanduser())
         if named is None:
-            raise Problem(f"python={want} is no CPython that runs: name a version or a program")
+            raise Problem(f"{want} is no CPython that runs: name a version or a program")
         yield named
     else:
         yield from (python for python in _machine(want) if not want or _is_version(python, want))

@@ -16,9 +16,7 @@ from tools import Problem
 
 LINES = ("1.3", "2.0", "2.2", "2.4")
 MPMS = ("prefork", "worker", "event")  # as they came
-INSTALL = (
-    "install apache2-dev (Debian, Alpine) or httpd-devel (Fedora), or name another with apxs=PATH"
-)
+INSTALL = "install apache2-dev (Debian, Alpine) or httpd-devel (Fedora), or name another apxs by its path"
 INSTALL_SERVER = "install apache2-bin (Debian), httpd (Fedora) or apache2 (Alpine)"
 
 _LOOKED = "PATH, /usr/local/apache*, /opt/httpd/*"
@@ -87,9 +85,9 @@ def choose_apxs(line: str | None = None, apxs: Path | None = None) -> Path:
         return suitable[0]
     version = _version(apxs)
     if not version:
-        raise Problem(f"apxs={apxs} is no apxs with its server's headers: {INSTALL}")
+        raise Problem(f"{apxs} is no apxs with its server's headers: {INSTALL}")
     if line not in (None, line_of(apxs)):
-        raise Problem(f"apxs={apxs} belongs to Apache {version}, not {line}: leave one out")
+        raise Problem(f"{apxs} belongs to Apache {version}, not {line}: leave one out")
     return apxs
 
 
