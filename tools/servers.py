@@ -16,7 +16,7 @@ from tools import Problem
 
 LINES = ("1.3", "2.0", "2.2", "2.4")
 MPMS = ("prefork", "worker", "event")  # as they came
-INSTALL = "install apache2-dev (Debian, Alpine) or httpd-devel (Fedora), or name another apxs by its path"
+INSTALL = "install apache2-dev (Debian, Alpine) or httpd-devel (Fedora), or name another apxs"
 INSTALL_SERVER = "install apache2-bin (Debian), httpd (Fedora) or apache2 (Alpine)"
 
 _LOOKED = "PATH, /usr/local/apache*, /opt/httpd/*"
