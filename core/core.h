@@ -13,6 +13,7 @@
 #include "python.h"
 
 #include <pthread.h>
+#include <time.h>
 
 typedef struct wsgi_settings wsgi_settings;
 typedef struct wsgi_interp wsgi_interp;
@@ -20,6 +21,7 @@ typedef struct wsgi_script wsgi_script;
 typedef struct wsgi_environ wsgi_environ;
 typedef struct wsgi_slot wsgi_slot;
 typedef struct wsgi_visit wsgi_visit;
+typedef struct wsgi_watch wsgi_watch;
 typedef struct wsgi_call wsgi_call;
 
 /* ---- log.c: lines for the server's error log. Any thread, lock or not. -- */
@@ -45,11 +47,24 @@ struct wsgi_settings {
     int reload;
     int own_gil;
     int authorization;
+    long owner; /* the user whose configuration this is; -1 the server's */
 };
 
 /* Fills in settings, which borrow their strings from the request. Returns 0,
-   or -1 after logging what is wrong and how to mend it. */
+   or an HTTP status after logging what is wrong and how to mend it. */
 int wsgi_settings_read(const wsgi_request *request, wsgi_settings *settings);
+
+/* ---- owner.c: what the configuration of a customer may do. No Python. --- */
+
+/* Finds out whose configuration a request has (settings->owner) and whether
+   it is within its rights. Returns 0, or after logging an HTTP status. */
+int wsgi_owner_find(const wsgi_request *request, wsgi_settings *settings);
+
+/* Whether an open file or directory may be used: a customer's must be the
+   customer's own, and nobody else can write to it. what names the setting.
+   Returns 0, or after logging an HTTP status. */
+int wsgi_owner_check(const wsgi_request *request, const wsgi_settings *s,
+                     int fd, const char *what, const char *path);
 
 /* ---- mount.c: SCRIPT_NAME and PATH_INFO. No Python. --------------------- */
 
@@ -70,6 +85,12 @@ int wsgi_runtime_start(const wsgi_request *request);
    current, and waits for its end. No lock held. */
 void wsgi_runtime_run(void (*job)(void *arg), void *arg);
 
+/* Wakes the Python thread: there may be an interpreter to end. */
+void wsgi_runtime_wake(void);
+
+/* Whether the process is ending: no lock may be taken any more. */
+int wsgi_runtime_is_stopping(void);
+
 /* ---- buffer.c: memory that grows, kept from request to request. --------- */
 
 typedef struct wsgi_buffer {
@@ -84,23 +105,84 @@ int wsgi_buffer_reserve(wsgi_buffer *buffer, size_t room);
 /* Appends. Returns 0, or -1 when memory is out. No lock needed. */
 int wsgi_buffer_add(wsgi_buffer *buffer, const void *data, size_t size);
 
-/* ---- interp.c: the registry of interpreters, and how threads visit. ----- */
+/* ---- interp.c: the registry of interpreters. ---------------------------- */
 
-/* An interpreter. What is below `state` is written with its lock held. */
+/* An interpreter. The memory stays for the life of the process. */
 struct wsgi_interp {
-    wsgi_interp *next;
-    char *name;
+    wsgi_interp *next; /* registry lock */
+    char *name;        /* of the registry: with the owner, if there is one */
+    const char *shown; /* the part of it for people */
+    int own_gil;       /* it has a lock of its own */
+    int is_pooled;     /* one of several of that name */
     PyThreadState *birth; /* its first state, on the Python thread; NULL where
                              another module owns the interpreter */
     PyInterpreterState *state;
     PyTypeObject *call_type, *input_type, *errors_type, *wrapper_type;
-    PyObject *constants;   /* the part of environ that is always the same */
+    PyObject *constants; /* the part of environ that is always the same */
     PyObject *input_key, *errors_key;
-    PyObject *paths;        /* list: what we put on sys.path */
-    char *virtualenv;       /* the one it uses, or NULL */
+    PyObject *paths;  /* list: what we put on sys.path */
+    char *virtualenv; /* the one it uses, or NULL */
     wsgi_script *scripts;
+    wsgi_watch *watch;       /* reload.c's, or NULL */
     pthread_mutex_t loading; /* held while an application is imported */
+    long visits;             /* how many are inside, and flags; atomic */
+    int slots;               /* threads that have one; atomic */
+    PyObject *ender;         /* ending.c: the thread that ends it, or NULL */
+    time_t deadline;         /* ... and when to give up waiting for it */
 };
+
+/*
+ * The interpreter of that name for a request, made if need be, or the least
+ * busy of several; entered in the count of visits. No lock held. Returns NULL
+ * after logging, with the HTTP status for the client in status.
+ */
+wsgi_interp *wsgi_interp_find(const wsgi_request *request,
+                              const wsgi_settings *settings, const char *name,
+                              int *status);
+
+/* What separates an owner's number from a name in wsgi_interp.name: a
+   character that no setting can have. */
+#define WSGI_OWNER_MARK "\037"
+
+/* Ends what applications do in all interpreters; takes as long as that
+   takes. On the Python thread, the main interpreter's state current. */
+void wsgi_interp_end_all(void);
+
+/* A new interpreter beside the one of the registry, for wsgi_interp_replace;
+   NULL after logging. */
+wsgi_interp *wsgi_interp_again(const wsgi_request *request,
+                               const wsgi_interp *interp);
+
+/* Puts a new interpreter in the place of an old one, which ends when nobody
+   is inside any more. */
+void wsgi_interp_replace(wsgi_interp *old, wsgi_interp *fresh);
+
+/* Ends an interpreter that is not in the registry. */
+void wsgi_interp_retire(wsgi_interp *interp);
+
+/* Counts a visit; 0 when the interpreter is retired, the visit not counted. */
+int wsgi_interp_hold(wsgi_interp *interp);
+void wsgi_interp_release(wsgi_interp *interp);
+
+int wsgi_interp_is_retired(const wsgi_interp *interp);
+
+/* How many interpreters have been retired since the process began. */
+unsigned long wsgi_interp_retirements(void);
+
+/* ---- ending.c: the end of interpreters, on the Python thread. ----------- */
+
+/* Takes over a retired interpreter that nobody is inside. Any thread. */
+void wsgi_ending_add(wsgi_interp *interp);
+
+/* Goes on with the interpreters that are ending, without waiting. Returns
+   whether there is more to do. The main interpreter's state is current. */
+int wsgi_ending_step(void);
+
+/* Runs what is registered for the end in all of a list of interpreters and
+   in the main one; waits for as long as it takes. */
+void wsgi_ending_all(wsgi_interp *interps);
+
+/* ---- visit.c: threads of the server, and their stays in interpreters. --- */
 
 /* One thread's place in one interpreter; only that thread uses it. */
 struct wsgi_slot {
@@ -117,6 +199,7 @@ struct wsgi_visit {
     const wsgi_request *request;
     wsgi_visit *outer; /* the visit this one interrupts, or NULL */
     wsgi_slot *slot;
+    int status; /* for the client when the application can't be run */
     wsgi_buffer head, body; /* for the response; the thread keeps them */
 };
 
@@ -125,34 +208,51 @@ struct wsgi_visit {
  * then and the thread's state there current. Returns 0, or after logging the
  * HTTP status for the client; the visit has not begun then.
  */
-int wsgi_interp_enter(wsgi_visit *visit, const wsgi_request *request,
-                      const wsgi_settings *settings);
+int wsgi_visit_enter(wsgi_visit *visit, const wsgi_request *request,
+                     const wsgi_settings *settings);
 
 /* Leaves the interpreter: the lock is released. */
-void wsgi_interp_leave(wsgi_visit *visit);
+void wsgi_visit_leave(wsgi_visit *visit);
 
-/* Ends the visit, after wsgi_interp_leave: its buffers go. */
-void wsgi_interp_done(wsgi_visit *visit);
+/* Ends the visit, after wsgi_visit_leave: its buffers go. */
+void wsgi_visit_done(wsgi_visit *visit);
+
+/* Goes over to another interpreter in the middle of a visit. The old one's
+   lock is released, the new one's held. Returns 0, or -1 (and stays). */
+int wsgi_visit_move(wsgi_visit *visit, wsgi_interp *interp);
 
 /* The request that the calling thread serves, or NULL. */
-const wsgi_request *wsgi_interp_request(void);
+const wsgi_request *wsgi_visit_request(void);
 
-/* Runs the functions registered with atexit in every interpreter, when their
-   threads have ended. On the Python thread, with the lock held. */
-void wsgi_interp_end_all(void);
+/* ---- reload.c: a changed application in a fresh interpreter. ------------ */
+
+/* If the source of what runs here has changed since it was loaded: loads the
+   application in a fresh interpreter, and moves there if that works. */
+void wsgi_reload_check(wsgi_visit *visit, const wsgi_settings *settings);
+
+/* Begins to watch the files of what was loaded, unless they are watched. */
+void wsgi_reload_watch(wsgi_visit *visit, const wsgi_settings *settings);
+
+/* Ends a watch. watch may be NULL. */
+void wsgi_reload_forget(wsgi_watch *watch);
 
 /* ---- script.c: finds, imports and caches applications. ------------------ */
 
 /* The application for a request: a borrowed reference, or NULL after logging
-   why there is none. */
+   why there is none; visit->status is for the client then. */
 PyObject *wsgi_script_find(wsgi_visit *visit, const wsgi_settings *settings);
+
+/* Ends a list of what was found. scripts may be NULL. */
+void wsgi_script_forget(wsgi_script *scripts);
 
 /* ---- path.c: what the settings put on an interpreter's sys.path. -------- */
 
 /* Puts mod_wsgi.directory and mod_wsgi.virtualenv on sys.path, once each.
    Returns 0, or -1 after logging or with an exception set. */
-int wsgi_path_apply(wsgi_interp *interp, const wsgi_request *request,
-                    const wsgi_settings *settings);
+int wsgi_path_apply(wsgi_visit *visit, const wsgi_settings *settings);
+
+/* Whether a file is below one of the directories put on sys.path. */
+int wsgi_path_covers(const wsgi_interp *interp, const char *file);
 
 /* ---- environ.c: the environ dict. --------------------------------------- */
 

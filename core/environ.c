@@ -306,7 +306,8 @@ PyObject *wsgi_environ_constants(wsgi_interp *interp)
         put_constant(dict, "wsgi.multithread",
                      PyBool_FromLong(process->multithread)) == 0 &&
         put_constant(dict, "wsgi.multiprocess",
-                     PyBool_FromLong(process->multiprocess)) == 0 &&
+                     PyBool_FromLong(process->multiprocess ||
+                                     interp->is_pooled)) == 0 &&
         put_constant(dict, "wsgi.run_once", PyBool_FromLong(0)) == 0 &&
         put_constant(dict, "wsgi.input_terminated", PyBool_FromLong(1)) == 0 &&
         put_constant(dict, "wsgi.file_wrapper",

@@ -16,7 +16,7 @@ typedef struct errors {
 
 static const wsgi_request *request_of(const errors *self)
 {
-    return self->call != NULL ? self->call->request : wsgi_interp_request();
+    return self->call != NULL ? self->call->request : wsgi_visit_request();
 }
 
 static void flush_line(errors *self, const wsgi_request *request)

@@ -66,13 +66,17 @@ static int run(wsgi_call *call, PyObject *application, PyObject *environ,
 static int serve(wsgi_visit *visit, const wsgi_settings *settings,
                  size_t script_name_size, int64_t *rest, wsgi_head *head)
 {
-    PyObject *application = wsgi_script_find(visit, settings);
-    PyObject *environ = NULL;
+    PyObject *application, *environ = NULL;
     wsgi_call *call;
     int status = 0;
 
+    if (settings->reload)
+        wsgi_reload_check(visit, settings);
+    application = wsgi_script_find(visit, settings);
+    if (settings->reload)
+        wsgi_reload_watch(visit, settings);
     if (application == NULL)
-        return 500;
+        return visit->status;
     call = wsgi_call_new(visit);
     if (call == NULL) {
         wsgi_errors_report(visit->request, "the request can't be served:");
@@ -101,8 +105,11 @@ int wsgi_handle(const wsgi_request *request)
     int64_t script_name_size, rest = -1;
     int status;
 
-    if (wsgi_settings_read(request, &settings) < 0)
-        return 500;
+    status = wsgi_settings_read(request, &settings);
+    if (status == 0)
+        status = wsgi_owner_find(request, &settings);
+    if (status != 0)
+        return status;
     script_name_size = wsgi_mount_split(request, &settings);
     if (script_name_size < 0) {
         wsgi_log(request, WSGI_ERROR,
@@ -111,14 +118,14 @@ int wsgi_handle(const wsgi_request *request)
                  settings.script_name, request->uri);
         return 500;
     }
-    status = wsgi_interp_enter(&visit, request, &settings);
+    status = wsgi_visit_enter(&visit, request, &settings);
     if (status != 0)
         return status;
     status = serve(&visit, &settings, (size_t)script_name_size, &rest, &head);
-    wsgi_interp_leave(&visit);
+    wsgi_visit_leave(&visit);
     if (status == 0 && rest >= 0 && wsgi_response_finish(&visit, &head) < 0)
         wsgi_log(request, WSGI_INFO,
                  "the client went away before the response was complete");
-    wsgi_interp_done(&visit);
+    wsgi_visit_done(&visit);
     return status;
 }

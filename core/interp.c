@@ -1,91 +1,23 @@
 /*
- * interp.c - the registry of named interpreters, and how threads visit them.
+ * interp.c - the registry of named interpreters.
  *
- * Interpreters are made by the Python thread (runtime.c) and visited by the
- * server's request threads. A thread keeps a slot for each interpreter it has
- * visited: its thread state there, so that thread-locals live from request to
- * request, and the caches of environ.c. A slot is used by its thread only, so
- * the way in takes no lock but the interpreter's own.
+ * Interpreters are made by the Python thread (runtime.c) when a request asks
+ * for the first time, and stay until the process ends, unless reload.c
+ * replaces one. Several of one name are a pool: requests go to the least busy.
  */
 #include "core.h"
 
 #define MAIN_NAME "main_interpreter"
 #define MAX_VARIABLE "MOD_WSGI_MAX_INTERPRETERS"
 #define MAX_DEFAULT 64
-#define NAME_SIZE 1024
 
-/* What one thread of the server keeps. */
-typedef struct thread {
-    wsgi_slot *slots;
-    wsgi_slot *last;   /* the one that was entered last */
-    wsgi_visit *visit; /* the innermost one now, or NULL */
-    wsgi_buffer head, body;
-} thread;
+/* In wsgi_interp.visits, beside the count. */
+#define RETIRED (1L << 24)
+#define ENDING (1L << 25)
 
 static pthread_mutex_t registry = PTHREAD_MUTEX_INITIALIZER;
 static wsgi_interp *interps;
-static int interp_count;
-static pthread_key_t thread_key;
-static pthread_once_t thread_once = PTHREAD_ONCE_INIT;
-
-/* ---- The name --------------------------------------------------------- */
-
-static char *append(char *to, const char *end, const char *text)
-{
-    while (to < end && *text != '\0')
-        *to++ = *text++;
-    return to;
-}
-
-static char *append_number(char *to, const char *end, unsigned number)
-{
-    char digits[16];
-    int i = sizeof digits;
-
-    digits[--i] = '\0';
-    do
-        digits[--i] = (char)('0' + number % 10);
-    while ((number /= 10) != 0);
-    return append(to, end, digits + i);
-}
-
-/* The directory part of a path, for a file that is an application. */
-static char *append_directory(char *to, const char *end, const char *file)
-{
-    const char *slash = strrchr(file, '/');
-    char *begin = to;
-
-    to = append(to, end, file);
-    if (slash != NULL && to - begin > slash - file)
-        to = begin + (slash - file);
-    return to;
-}
-
-/* Stores the interpreter's name for a request: what is set, or
-   SERVER_NAME:PORT|directory. -1 if it is too long. */
-static int make_name(const wsgi_request *request, const wsgi_settings *s,
-                     char *name)
-{
-    const char *end = name + NAME_SIZE;
-    char *to = name;
-
-    if (s->interpreter != NULL) {
-        to = append(to, end, s->interpreter);
-    } else {
-        to = append(to, end, request->site_name);
-        to = append(to, end, ":");
-        to = append_number(to, end, request->site_port);
-        to = append(to, end, "|");
-        if (s->directory != NULL)
-            to = append(to, end, s->directory);
-        else if (s->application == NULL)
-            to = append_directory(to, end, request->filename);
-    }
-    if (to == end)
-        return -1;
-    *to = '\0';
-    return 0;
-}
+static unsigned long retirements;
 
 /* ---- Making ----------------------------------------------------------- */
 
@@ -154,10 +86,11 @@ static void make_own(void *arg)
     if (strcmp(m->interp->name, MAIN_NAME) == 0)
         m->interp->birth = main_state;
     else
-        m->interp->birth = wsgi_python_new_interp(0, why, sizeof why);
+        m->interp->birth = wsgi_python_new_interp(m->interp->own_gil, why,
+                                                  sizeof why);
     if (m->interp->birth == NULL) {
         wsgi_log(m->request, WSGI_ERROR,
-                 "the interpreter '%s' can't be made: %s", m->interp->name,
+                 "the interpreter '%s' can't be made: %s", m->interp->shown,
                  why);
         return;
     }
@@ -179,30 +112,82 @@ static void make_foreign(making *m)
     if (m->interp->state == NULL)
         return;
     state = PyThreadState_New(m->interp->state);
-    PyEval_AcquireThread(state);
+    PyEval_RestoreThread(state);
     prepare_or_report(m);
     PyThreadState_Clear(state);
     PyThreadState_DeleteCurrent();
 }
 
-static wsgi_interp *make(const wsgi_request *request, const char *name)
+/* A new interpreter, not in the registry yet, or NULL after logging. One that
+   can't be prepared is not freed: Python may hold pointers into it. */
+static wsgi_interp *make(const wsgi_request *request, const char *name,
+                         int own_gil, int is_pooled)
 {
     wsgi_interp *interp = calloc(1, sizeof *interp);
     making m = {.request = request, .interp = interp};
+    const char *mark;
 
     if (interp == NULL || (interp->name = strdup(name)) == NULL) {
         wsgi_log(request, WSGI_ERROR, "out of memory");
         free(interp);
         return NULL;
     }
+    mark = strstr(interp->name, WSGI_OWNER_MARK);
+    interp->shown = mark != NULL ? mark + strlen(WSGI_OWNER_MARK)
+                                 : interp->name;
+    interp->own_gil = own_gil;
+    interp->is_pooled = is_pooled;
     pthread_mutex_init(&interp->loading, NULL);
     if (wsgi_runtime_process.find_interp != NULL)
         make_foreign(&m);
     else
         wsgi_runtime_run(make_own, &m);
-    /* One that could not be prepared stays out of the registry, and is not
-       freed: Python may hold pointers into it. */
     return m.result == 0 ? interp : NULL;
+}
+
+/* ---- Visits ----------------------------------------------------------- */
+
+int wsgi_interp_is_retired(const wsgi_interp *interp)
+{
+    return (__atomic_load_n(&interp->visits, __ATOMIC_ACQUIRE) & RETIRED) != 0;
+}
+
+/* Hands an interpreter over to its end when it is retired and empty, once. */
+static void end_if_empty(wsgi_interp *interp, long visits)
+{
+    long expected = RETIRED;
+
+    if (visits == RETIRED &&
+        __atomic_compare_exchange_n(&interp->visits, &expected,
+                                    RETIRED | ENDING, 0, __ATOMIC_ACQ_REL,
+                                    __ATOMIC_RELAXED))
+        wsgi_ending_add(interp);
+}
+
+int wsgi_interp_hold(wsgi_interp *interp)
+{
+    if (!(__atomic_add_fetch(&interp->visits, 1, __ATOMIC_ACQ_REL) & RETIRED))
+        return 1;
+    wsgi_interp_release(interp);
+    return 0;
+}
+
+void wsgi_interp_release(wsgi_interp *interp)
+{
+    end_if_empty(interp,
+                 __atomic_sub_fetch(&interp->visits, 1, __ATOMIC_ACQ_REL));
+}
+
+unsigned long wsgi_interp_retirements(void)
+{
+    return __atomic_load_n(&retirements, __ATOMIC_ACQUIRE);
+}
+
+void wsgi_interp_retire(wsgi_interp *interp)
+{
+    __atomic_add_fetch(&retirements, 1, __ATOMIC_ACQ_REL);
+    end_if_empty(interp, __atomic_or_fetch(&interp->visits, RETIRED,
+                                           __ATOMIC_ACQ_REL));
 }
 
 /* ---- The registry ----------------------------------------------------- */
@@ -224,245 +209,112 @@ static int most_interps(const wsgi_request *request)
     return MAX_DEFAULT;
 }
 
-static wsgi_interp *find(const char *name)
+static int count_all(void)
 {
-    wsgi_interp *interp = interps;
+    const wsgi_interp *interp;
+    int count = 0;
 
-    while (interp != NULL && strcmp(interp->name, name) != 0)
-        interp = interp->next;
-    return interp;
+    for (interp = interps; interp != NULL; interp = interp->next)
+        count++;
+    return count;
 }
 
-static wsgi_interp *add(const wsgi_request *request, const char *name,
+static wsgi_interp *add(const wsgi_request *request,
+                        const wsgi_settings *settings, const char *name,
                         int *status)
 {
+    int count = count_all();
     wsgi_interp *interp;
 
-    if (interp_count >= most_interps(request)) {
+    if (count >= most_interps(request)) {
         wsgi_log(request, WSGI_ERROR,
                  "no interpreter '%s': this process has %d already, the most "
                  "that " MAX_VARIABLE " allows; set that in the server's "
                  "environment, or mod_wsgi.interpreter to share one",
-                 name, interp_count);
+                 name, count);
         *status = 503;
         return NULL;
     }
-    interp = make(request, name);
+    interp = make(request, name, settings->own_gil, settings->interpreters > 1);
     if (interp != NULL) {
         interp->next = interps;
         interps = interp;
-        interp_count++;
     }
     return interp;
 }
 
-static wsgi_interp *find_or_add(const wsgi_request *request, const char *name,
-                                int *status)
+/* The least busy interpreter of a name; counts how many there are. */
+static wsgi_interp *least_busy(const char *name, long *count)
+{
+    wsgi_interp *interp, *best = NULL;
+
+    *count = 0;
+    for (interp = interps; interp != NULL; interp = interp->next) {
+        if (strcmp(interp->name, name) != 0)
+            continue;
+        ++*count;
+        if (best == NULL || interp->visits < best->visits)
+            best = interp;
+    }
+    return best;
+}
+
+/* What contradicts another application's settings for the interpreter. */
+static int is_agreed(const wsgi_request *request,
+                     const wsgi_settings *settings, const wsgi_interp *interp)
+{
+    if (interp->own_gil == settings->own_gil)
+        return 1;
+    wsgi_log(request, WSGI_ERROR,
+             "mod_wsgi.gil '%s' can't be had: the interpreter '%s' was made "
+             "with mod_wsgi.gil '%s'; give this application its own "
+             "mod_wsgi.interpreter",
+             settings->own_gil ? "own" : "shared", interp->shown,
+             interp->own_gil ? "own" : "shared");
+    return 0;
+}
+
+wsgi_interp *wsgi_interp_find(const wsgi_request *request,
+                              const wsgi_settings *settings, const char *name,
+                              int *status)
 {
     wsgi_interp *interp;
+    long count;
 
     pthread_mutex_lock(&registry);
-    interp = find(name);
-    if (interp == NULL)
-        interp = add(request, name, status);
+    interp = least_busy(name, &count);
+    if (interp == NULL || (interp->visits > 0 &&
+                           count < settings->interpreters))
+        interp = add(request, settings, name, status);
+    if (interp != NULL && (!is_agreed(request, settings, interp) ||
+                           !wsgi_interp_hold(interp)))
+        interp = NULL;
     pthread_mutex_unlock(&registry);
     return interp;
 }
 
-/* ---- Threads and their slots ------------------------------------------ */
-
-/* Ends a slot's thread state; the thread holds no lock. */
-static void drop_state(wsgi_slot *slot)
+wsgi_interp *wsgi_interp_again(const wsgi_request *request,
+                               const wsgi_interp *interp)
 {
-    if (slot->state == NULL)
-        return;
-    PyEval_AcquireThread(slot->state);
-    PyThreadState_Clear(slot->state);
-    PyThreadState_DeleteCurrent();
-    slot->state = NULL;
+    return make(request, interp->name, interp->own_gil, interp->is_pooled);
 }
 
-/* A thread of the server ends. */
-static void end_thread(void *arg)
+void wsgi_interp_replace(wsgi_interp *old, wsgi_interp *fresh)
 {
-    thread *self = arg;
-    wsgi_slot *slot;
+    wsgi_interp **place;
 
-    while ((slot = self->slots) != NULL) {
-        self->slots = slot->next;
-        if (slot->state == NULL)
-            slot->state = PyThreadState_New(slot->interp->state);
-        PyEval_AcquireThread(slot->state);
-        wsgi_environ_free(slot->environ);
-        PyEval_SaveThread();
-        drop_state(slot);
-        free(slot);
-    }
-    free(self->head.data);
-    free(self->body.data);
-    free(self);
+    pthread_mutex_lock(&registry);
+    for (place = &interps; *place != old; place = &(*place)->next)
+        ;
+    fresh->next = old->next;
+    *place = fresh;
+    pthread_mutex_unlock(&registry);
+    wsgi_interp_retire(old);
 }
 
-static void make_thread_key(void)
-{
-    pthread_key_create(&thread_key, end_thread);
-}
-
-static thread *this_thread(void)
-{
-    thread *self;
-
-    pthread_once(&thread_once, make_thread_key);
-    self = pthread_getspecific(thread_key);
-    if (self == NULL && (self = calloc(1, sizeof *self)) != NULL)
-        pthread_setspecific(thread_key, self);
-    return self;
-}
-
-static wsgi_slot *find_slot(thread *self, const char *name)
-{
-    wsgi_slot *slot = self->slots;
-
-    while (slot != NULL && strcmp(slot->interp->name, name) != 0)
-        slot = slot->next;
-    return slot;
-}
-
-static wsgi_slot *add_slot(thread *self, wsgi_interp *interp)
-{
-    wsgi_slot *slot = calloc(1, sizeof *slot);
-
-    if (slot != NULL) {
-        slot->interp = interp;
-        slot->next = self->slots;
-        self->slots = slot;
-    }
-    return slot;
-}
-
-static wsgi_slot *slot_for(const wsgi_request *request,
-                           const wsgi_settings *settings, thread *self,
-                           int *status)
-{
-    char name[NAME_SIZE + 1];
-    wsgi_interp *interp;
-    wsgi_slot *slot;
-
-    if (make_name(request, settings, name) < 0) {
-        wsgi_log(request, WSGI_ERROR,
-                 "the interpreter's name, made of site and "
-                 "mod_wsgi.directory, is over %d bytes: set "
-                 "mod_wsgi.interpreter to a short one",
-                 NAME_SIZE);
-        return NULL;
-    }
-    slot = find_slot(self, name);
-    if (slot != NULL)
-        return slot;
-    if (wsgi_runtime_start(request) < 0)
-        return NULL;
-    interp = find_or_add(request, name, status);
-    return interp != NULL ? add_slot(self, interp) : NULL;
-}
-
-/* Makes the thread's state in the slot's interpreter the current one. */
-static void attach(thread *self, wsgi_slot *slot)
-{
-    if (WSGI_ONE_STATE_PER_THREAD && self->visit == NULL &&
-        self->last != NULL && self->last != slot)
-        drop_state(self->last);
-    if (slot->state == NULL)
-        slot->state = PyThreadState_New(slot->interp->state);
-    PyEval_RestoreThread(slot->state);
-    self->last = slot;
-}
-
-static void move_buffer(wsgi_buffer *to, wsgi_buffer *from)
-{
-    *to = *from;
-    to->size = 0;
-    memset(from, 0, sizeof *from);
-}
-
-int wsgi_interp_enter(wsgi_visit *visit, const wsgi_request *request,
-                      const wsgi_settings *settings)
-{
-    thread *self = this_thread();
-    int status = 500;
-
-    visit->slot =
-        self != NULL ? slot_for(request, settings, self, &status) : NULL;
-    if (visit->slot == NULL)
-        return status;
-    attach(self, visit->slot);
-    visit->request = request;
-    visit->outer = self->visit;
-    self->visit = visit;
-    move_buffer(&visit->head, &self->head);
-    move_buffer(&visit->body, &self->body);
-    return 0;
-}
-
-void wsgi_interp_leave(wsgi_visit *visit)
-{
-    this_thread()->visit = visit->outer;
-    PyEval_SaveThread();
-}
-
-void wsgi_interp_done(wsgi_visit *visit)
-{
-    thread *self = this_thread();
-
-    free(self->head.data);
-    free(self->body.data);
-    move_buffer(&self->head, &visit->head);
-    move_buffer(&self->body, &visit->body);
-}
-
-const wsgi_request *wsgi_interp_request(void)
-{
-    thread *self = this_thread();
-
-    return self != NULL && self->visit != NULL ? self->visit->request : NULL;
-}
-
-/* ---- Ending ----------------------------------------------------------- */
-
-/* Calls module.function() if the module was imported. */
-static void call_if_imported(const char *module, const char *function)
-{
-    PyObject *modules = PyImport_GetModuleDict();
-    PyObject *found = PyDict_GetItemString(modules, module);
-    PyObject *result;
-
-    if (found == NULL)
-        return;
-    result = PyObject_CallMethod(found, (char *)function, NULL);
-    if (result == NULL)
-        wsgi_errors_report(NULL, "a function registered for the end failed");
-    Py_XDECREF(result);
-}
-
-static void end_interp(void)
-{
-    call_if_imported("threading", "_shutdown");
-    call_if_imported("atexit", "_run_exitfuncs");
-    PyErr_Clear();
-}
+/* ---- The end of the process ------------------------------------------- */
 
 void wsgi_interp_end_all(void)
 {
-    PyThreadState *main_state = PyThreadState_Get();
-    wsgi_interp *interp;
-
-    for (interp = interps; interp != NULL; interp = interp->next) {
-        if (interp->birth == NULL || interp->birth == main_state)
-            continue;
-        PyEval_SaveThread();
-        PyEval_RestoreThread(interp->birth);
-        end_interp();
-        PyEval_SaveThread();
-        PyEval_RestoreThread(main_state);
-    }
-    end_interp();
+    wsgi_ending_all(interps);
 }

@@ -77,30 +77,17 @@ static int64_t back(const char *uri, int64_t size, const char *tail)
     return size;
 }
 
-/* What of the filename is behind the directory, or NULL. */
-static const char *behind(const char *directory, const char *filename)
-{
-    size_t size = strlen(directory);
-
-    while (size > 0 && directory[size - 1] == '/')
-        size--;
-    if (strncmp(directory, filename, size) != 0 ||
-        (filename[size] != '/' && filename[size] != '\0'))
-        return NULL;
-    return filename + size;
-}
-
 /* For a section on a directory: what is behind the directory is PATH_INFO. */
 static int64_t by_directory(const wsgi_request *request)
 {
-    const char *rest = behind(request->directory, request->filename);
-    int64_t size;
+    int64_t size, directory = front(request->filename, request->directory);
 
-    if (rest == NULL)
+    if (directory == NO_MATCH)
         return NO_MATCH;
     size = back(request->uri, (int64_t)strlen(request->uri),
                 request->path_info != NULL ? request->path_info : "");
-    return size < 0 ? NO_MATCH : back(request->uri, size, rest);
+    return size < 0 ? NO_MATCH : back(request->uri, size,
+                                         request->filename + directory);
 }
 
 /* For a file that is an application, the rule of CGI: the server says what

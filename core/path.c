@@ -1,12 +1,14 @@
 /*
  * path.c - what the settings put on an interpreter's sys.path.
  *
- * mod_wsgi.directory comes first, then the virtual environment's
- * site-packages, then what Python itself has there. Each is added once in the
+ * mod_wsgi.directory comes first, then the standard library, the virtual
+ * environment's site-packages, and the system's. Each is added once in the
  * life of an interpreter.
  */
 #include <dirent.h>
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "core.h"
 
@@ -36,36 +38,73 @@ static int insert(wsgi_interp *interp, PyObject *path, Py_ssize_t place)
     return 1;
 }
 
-static int add_directory(wsgi_interp *interp, const wsgi_request *request,
+/* Stores the path of an open directory without links in it: what was checked
+   is what will be used, whatever becomes of the name. */
+static int resolve(int fd, char *path, size_t size)
+{
+    char link[64];
+    ssize_t length;
+
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    length = readlink(link, path, size - 1);
+    if (length < 0)
+        return -1;
+    path[length] = '\0';
+    return 0;
+}
+
+/* Checks a directory that a setting names. A customer's is resolved, too. */
+static int check_directory(wsgi_visit *visit, const wsgi_settings *settings,
+                           const char *what, const char *name, char *path,
+                           size_t size)
+{
+    int fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int status = 0;
+
+    snprintf(path, size, "%s", name);
+    if (fd < 0 && access(name, X_OK) == 0 && is_directory(name))
+        return settings->owner < 0 ? 0 : -1; /* not for listing */
+    if (fd < 0) {
+        wsgi_log(visit->request, WSGI_ERROR,
+                 "%s '%s' is not a directory that this server's user can "
+                 "read: correct the path, or its permissions",
+                 what, name);
+        return -1;
+    }
+    status = wsgi_owner_check(visit->request, settings, fd, what, name);
+    if (status != 0)
+        visit->status = status;
+    else if (settings->owner >= 0)
+        status = resolve(fd, path, size);
+    close(fd);
+    return status == 0 ? 0 : -1;
+}
+
+static int add_directory(wsgi_visit *visit, const wsgi_settings *settings,
                          const char *name, Py_ssize_t place)
 {
+    char resolved[4096];
     PyObject *path;
     int result;
 
-    if (!is_directory(name)) {
-        wsgi_log(request, WSGI_ERROR,
-                 "mod_wsgi.directory '%s' is not a directory that this "
-                 "server's user can see: correct the path, or its "
-                 "permissions",
-                 name);
+    if (check_directory(visit, settings, "mod_wsgi.directory", name, resolved,
+                        sizeof resolved) < 0)
         return -1;
-    }
-    path = wsgi_path(name);
-    result = path != NULL ? insert(interp, path, place) : -1;
+    path = wsgi_path(resolved);
+    result = path != NULL ? insert(visit->slot->interp, path, place) : -1;
     Py_XDECREF(path);
     return result;
 }
 
-static int add_directories(wsgi_interp *interp, const wsgi_request *request,
-                           const char *names)
+static int add_directories(wsgi_visit *visit, const wsgi_settings *settings)
 {
-    char *copy = strdup(names), *rest = NULL, *name;
+    char *copy = strdup(settings->directory), *rest = NULL, *name;
     Py_ssize_t place = 0;
     int result = copy != NULL ? 0 : -1;
 
     name = copy != NULL ? strtok_r(copy, ":", &rest) : NULL;
     for (; name != NULL && result >= 0; name = strtok_r(NULL, ":", &rest)) {
-        result = add_directory(interp, request, name, place);
+        result = add_directory(visit, settings, name, place);
         place += result > 0;
     }
     free(copy);
@@ -108,14 +147,36 @@ static int refuse_environment(const wsgi_request *request, const char *root)
     return -1;
 }
 
-/* Lets site.py add a directory and what its .pth files name, then moves what
-   is new from the end of sys.path to its front. */
+/* Where the packages of the system begin on sys.path: behind the standard
+   library, which a virtual environment does not replace. */
+static Py_ssize_t find_system_packages(PyObject *sys_path, Py_ssize_t count)
+{
+    Py_ssize_t i;
+
+    for (i = 0; i < count; i++) {
+        PyObject *item = PyList_GET_ITEM(sys_path, i), *path = NULL;
+        const char *end;
+
+        if (WSGI_NATIVE_CHECK(item))
+            path = wsgi_path_bytes(item);
+        end = path != NULL ? strrchr(PyBytes_AS_STRING(path), '/') : NULL;
+        if (end != NULL && (strcmp(end, "/site-packages") == 0 ||
+                            strcmp(end, "/dist-packages") == 0))
+            count = i;
+        Py_XDECREF(path);
+    }
+    PyErr_Clear();
+    return count;
+}
+
+/* Lets site.py add a directory and what its .pth files name at the end of
+   sys.path, then moves that before the system's own packages. */
 static int add_site(const char *name)
 {
     PyObject *sys_path = PySys_GetObject((char *)"path");
     PyObject *site = PyImport_ImportModule("site");
     PyObject *done = NULL, *added = NULL, *path = wsgi_path(name);
-    Py_ssize_t before = PyList_Size(sys_path);
+    Py_ssize_t before = PyList_Size(sys_path), place;
     int result = -1;
 
     if (site != NULL && path != NULL && before >= 0)
@@ -124,8 +185,10 @@ static int add_site(const char *name)
     if (done != NULL)
         added = PyList_GetSlice(sys_path, before, PyList_Size(sys_path));
     if (added != NULL &&
-        PyList_SetSlice(sys_path, before, PyList_Size(sys_path), NULL) == 0)
-        result = PyList_SetSlice(sys_path, 0, 0, added);
+        PyList_SetSlice(sys_path, before, PyList_Size(sys_path), NULL) == 0) {
+        place = find_system_packages(sys_path, before);
+        result = PyList_SetSlice(sys_path, place, place, added);
+    }
     Py_XDECREF(added);
     Py_XDECREF(done);
     Py_XDECREF(path);
@@ -133,25 +196,29 @@ static int add_site(const char *name)
     return result;
 }
 
-static int add_virtualenv(wsgi_interp *interp, const wsgi_request *request,
-                          const char *root)
+static int add_virtualenv(wsgi_visit *visit, const wsgi_settings *settings)
 {
-    char packages[4096];
+    wsgi_interp *interp = visit->slot->interp;
+    const char *root = settings->virtualenv;
+    char checked[4096], packages[4200];
 
     if (interp->virtualenv != NULL) {
         if (strcmp(interp->virtualenv, root) == 0)
             return 0;
-        wsgi_log(request, WSGI_ERROR,
+        wsgi_log(visit->request, WSGI_ERROR,
                  "mod_wsgi.virtualenv '%s' can't be used: the interpreter "
                  "'%s' uses '%s' already; give this application its own "
                  "mod_wsgi.interpreter",
-                 root, interp->name, interp->virtualenv);
+                 root, interp->shown, interp->virtualenv);
         return -1;
     }
-    snprintf(packages, sizeof packages, "%s/lib/%s/site-packages", root,
+    if (check_directory(visit, settings, "mod_wsgi.virtualenv", root, checked,
+                        sizeof checked) < 0)
+        return -1;
+    snprintf(packages, sizeof packages, "%s/lib/%s/site-packages", checked,
              WSGI_PYTHON_NAME);
     if (!is_directory(packages))
-        return refuse_environment(request, root);
+        return refuse_environment(visit->request, root);
     interp->virtualenv = strdup(root);
     if (interp->virtualenv == NULL) {
         PyErr_NoMemory();
@@ -160,13 +227,25 @@ static int add_virtualenv(wsgi_interp *interp, const wsgi_request *request,
     return add_site(packages);
 }
 
-int wsgi_path_apply(wsgi_interp *interp, const wsgi_request *request,
-                    const wsgi_settings *settings)
+int wsgi_path_apply(wsgi_visit *visit, const wsgi_settings *settings)
 {
-    if (settings->virtualenv != NULL &&
-        add_virtualenv(interp, request, settings->virtualenv) < 0)
+    if (settings->virtualenv != NULL && add_virtualenv(visit, settings) < 0)
         return -1;
-    if (settings->directory != NULL)
-        return add_directories(interp, request, settings->directory);
-    return 0;
+    return settings->directory != NULL ? add_directories(visit, settings) : 0;
+}
+
+int wsgi_path_covers(const wsgi_interp *interp, const char *file)
+{
+    Py_ssize_t i, count = PyList_GET_SIZE(interp->paths);
+    int covers = 0;
+
+    for (i = 0; i < count && !covers; i++) {
+        PyObject *path = wsgi_path_bytes(PyList_GET_ITEM(interp->paths, i));
+
+        if (path != NULL)
+            covers = wsgi_mount_covers(PyBytes_AS_STRING(path), file);
+        Py_XDECREF(path);
+    }
+    PyErr_Clear();
+    return covers;
 }

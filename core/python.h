@@ -11,6 +11,7 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <pythread.h>
 
 #include <stddef.h>
 #include <stdint.h>
@@ -71,6 +72,12 @@ static inline PyObject *wsgi_path(const char *path)
     return PyUnicode_DecodeFSDefault(path);
 }
 
+/* A path that is str as bytes of its own. */
+static inline PyObject *wsgi_path_bytes(PyObject *path)
+{
+    return PyUnicode_EncodeFSDefault(path);
+}
+
 /* Text in UTF-8, for the log; what can't be shown is escaped. */
 static inline PyObject *wsgi_text_bytes(PyObject *text)
 {
@@ -97,6 +104,12 @@ static inline const char *wsgi_native_data(PyObject *text, size_t *size)
 static inline PyObject *wsgi_path(const char *path)
 {
     return PyString_FromString(path);
+}
+
+static inline PyObject *wsgi_path_bytes(PyObject *path)
+{
+    return PyString_FromStringAndSize(PyString_AS_STRING(path),
+                                      PyString_GET_SIZE(path));
 }
 
 static inline PyObject *wsgi_text_bytes(PyObject *text)
@@ -225,7 +238,7 @@ static inline PyTypeObject *wsgi_type(PyType_Spec *spec)
 
     if (type == NULL)
         return (PyTypeObject *)PyErr_NoMemory();
-    Py_REFCNT(type) = 1;
+    Py_REFCNT(type) = 2; /* for ever: only types on the heap can go */
     type->tp_name = spec->name;
     type->tp_basicsize = spec->basicsize;
     type->tp_flags = Py_TPFLAGS_DEFAULT;
@@ -417,6 +430,19 @@ static inline PyThreadState *wsgi_python_new_interp(int own_gil, char *why,
     if (state == NULL)
         snprintf(why, size, "Py_NewInterpreter failed");
     return state;
+#endif
+}
+
+/* Ends the interpreter whose first and last state is current, and makes
+   another one current. */
+static inline void wsgi_python_end_interp(PyThreadState *state,
+                                          PyThreadState *next)
+{
+    Py_EndInterpreter(state);
+#if PY_VERSION_HEX >= 0x030C0000
+    PyEval_RestoreThread(next); /* no lock is held now */
+#else
+    PyThreadState_Swap(next);
 #endif
 }
 

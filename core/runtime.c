@@ -39,9 +39,36 @@ static void wait_for(sem_t *semaphore)
         ;
 }
 
+/* Waits until there is something to do, or for a moment. */
+static void wait_a_moment(sem_t *semaphore)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += 50000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    sem_timedwait(semaphore, &until);
+}
+
+/* What the Python thread does when it wakes up. Returns whether it has to
+   look again soon. */
+static int work(void)
+{
+    void (*job)(void *) = __atomic_exchange_n(&current_job, NULL,
+                                              __ATOMIC_ACQUIRE);
+
+    if (job != NULL) {
+        job(current_arg);
+        sem_post(&done);
+    }
+    return wsgi_ending_step();
+}
+
 static void *python_thread(void *unused)
 {
     PyThreadState *main_state;
+    int again = 0;
 
     (void)unused;
     if (wsgi_python_start(getenv("MOD_WSGI_PYTHON_HOME"), failure,
@@ -54,13 +81,15 @@ static void *python_thread(void *unused)
     state = RUNNING;
     sem_post(&done);
     for (;;) {
-        wait_for(&wanted);
+        if (again)
+            wait_a_moment(&wanted);
+        else
+            wait_for(&wanted);
         PyEval_RestoreThread(main_state);
         if (stopping)
             break;
-        current_job(current_arg);
+        again = work();
         main_state = PyEval_SaveThread();
-        sem_post(&done);
     }
     wsgi_interp_end_all();
     sem_post(&ended);
@@ -121,11 +150,22 @@ int wsgi_runtime_start(const wsgi_request *request)
 void wsgi_runtime_run(void (*job)(void *arg), void *arg)
 {
     pthread_mutex_lock(&running);
-    current_job = job;
     current_arg = arg;
+    __atomic_store_n(&current_job, job, __ATOMIC_RELEASE);
     sem_post(&wanted);
     wait_for(&done);
     pthread_mutex_unlock(&running);
+}
+
+void wsgi_runtime_wake(void)
+{
+    if (wsgi_runtime_process.find_interp == NULL)
+        sem_post(&wanted);
+}
+
+int wsgi_runtime_is_stopping(void)
+{
+    return stopping;
 }
 
 void wsgi_start(const wsgi_process *process)

@@ -5,6 +5,9 @@
  * to. What was found once is remembered per interpreter with the settings
  * that led to it; a request compares a few short strings.
  */
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "core.h"
 
 struct wsgi_script {
@@ -18,6 +21,7 @@ struct wsgi_script {
 
 /* What is being looked for. */
 typedef struct wanted {
+    wsgi_visit *visit;
     const wsgi_request *request;
     const wsgi_settings *settings;
     wsgi_interp *interp;
@@ -80,15 +84,46 @@ static void report_missing(const wanted *w, const char *module)
     wsgi_log(w->request, WSGI_ERROR,
              "mod_wsgi.application '%s': %s in the interpreter '%s'; set "
              "mod_wsgi.directory (now %s) to the directory that holds %s",
-             w->application, message, w->interp->name,
+             w->application, message, w->interp->shown,
              w->settings->directory ? w->settings->directory : "not set",
              module);
     Py_XDECREF(holder);
 }
 
+/* What extension modules say that can't be loaded in more than one
+   interpreter, or in one with a lock of its own. */
+static int is_about_interpreters(void)
+{
+    static const char *const words[] = {"interpreter", "more than once"};
+    PyObject *type, *value, *traceback, *text = NULL, *bytes = NULL;
+    size_t i;
+    int answer = 0;
+
+    PyErr_Fetch(&type, &value, &traceback);
+    if (type != NULL && value != NULL &&
+        PyErr_GivenExceptionMatches(type, PyExc_ImportError))
+        text = PyObject_Str(value);
+    bytes = text != NULL ? wsgi_text_bytes(text) : NULL;
+    for (i = 0; bytes != NULL && i < sizeof words / sizeof *words; i++)
+        answer |= strstr(PyBytes_AS_STRING(bytes), words[i]) != NULL;
+    PyErr_Clear();
+    Py_XDECREF(text);
+    Py_XDECREF(bytes);
+    PyErr_Restore(type, value, traceback);
+    return answer;
+}
+
 static void report_failed(const wanted *w)
 {
     char what[1024];
+
+    if (is_about_interpreters())
+        wsgi_log(w->request, WSGI_ERROR,
+                 "an extension module that '%s' imports does not support "
+                 "this interpreter: set mod_wsgi.interpreter to "
+                 "main_interpreter%s",
+                 w->application,
+                 w->settings->own_gil ? ", and mod_wsgi.gil to shared" : "");
 
     snprintf(what, sizeof what, "%s'%s' can't be loaded, for it raised:",
              w->is_file ? "the application file " : "mod_wsgi.application ",
@@ -117,29 +152,44 @@ static PyObject *import_module(const wanted *w)
     return module;
 }
 
-/* The whole of a file as bytes. */
-static PyObject *read_source(const char *name)
+static PyObject *read_all(int fd, const char *name)
 {
-    FILE *file = fopen(name, "rb");
     wsgi_buffer source = {.data = NULL};
     PyObject *bytes = NULL;
     char part[8192];
-    size_t got;
-    int failed = 0;
+    ssize_t got;
 
-    if (file == NULL)
-        return PyErr_SetFromErrnoWithFilename(PyExc_IOError, (char *)name);
-    while (!failed && (got = fread(part, 1, sizeof part, file)) > 0)
-        failed = wsgi_buffer_add(&source, part, got) < 0;
-    if (failed)
-        PyErr_NoMemory();
-    else if (ferror(file))
+    while ((got = read(fd, part, sizeof part)) > 0)
+        if (wsgi_buffer_add(&source, part, (size_t)got) < 0)
+            break;
+    if (got < 0)
         PyErr_SetFromErrnoWithFilename(PyExc_IOError, (char *)name);
+    else if (got > 0)
+        PyErr_NoMemory();
     else
         bytes = PyBytes_FromStringAndSize(source.data,
                                           (Py_ssize_t)source.size);
     free(source.data);
-    fclose(file);
+    return bytes;
+}
+
+/* The whole of the application's file as bytes, read from the descriptor
+   that was checked. NULL after logging, or with an exception set. */
+static PyObject *read_source(const wanted *w)
+{
+    int fd = open(w->application, O_RDONLY | O_CLOEXEC), status;
+    PyObject *bytes = NULL;
+
+    if (fd < 0)
+        return PyErr_SetFromErrnoWithFilename(PyExc_IOError,
+                                              (char *)w->application);
+    status = wsgi_owner_check(w->request, w->settings, fd,
+                              "the application file", w->application);
+    if (status == 0)
+        bytes = read_all(fd, w->application);
+    else
+        w->visit->status = status;
+    close(fd);
     return bytes;
 }
 
@@ -169,7 +219,7 @@ static void name_module(const char *file, char *name, size_t size)
 
 static PyObject *load_file(const wanted *w)
 {
-    PyObject *source = read_source(w->application);
+    PyObject *source = read_source(w);
     PyObject *code = NULL, *module = NULL;
     char name[64];
 
@@ -181,7 +231,7 @@ static PyObject *load_file(const wanted *w)
                                            (char *)w->application);
     Py_XDECREF(code);
     Py_XDECREF(source);
-    if (module == NULL)
+    if (module == NULL && PyErr_Occurred())
         report_failed(w);
     return module;
 }
@@ -279,11 +329,25 @@ static wsgi_script *remember(const wanted *w, PyObject *callable)
     return script;
 }
 
+void wsgi_script_forget(wsgi_script *scripts)
+{
+    wsgi_script *next;
+
+    for (; scripts != NULL; scripts = next) {
+        next = scripts->next;
+        Py_DECREF(scripts->callable);
+        free(scripts->application);
+        free(scripts->directory);
+        free(scripts->virtualenv);
+        free(scripts);
+    }
+}
+
 static wsgi_script *load(const wanted *w)
 {
     PyObject *module, *callable;
 
-    if (wsgi_path_apply(w->interp, w->request, w->settings) < 0) {
+    if (wsgi_path_apply(w->visit, w->settings) < 0) {
         if (PyErr_Occurred())
             report_failed(w);
         return NULL;
@@ -315,6 +379,7 @@ PyObject *wsgi_script_find(wsgi_visit *visit, const wsgi_settings *settings)
 {
     wsgi_slot *slot = visit->slot;
     wanted w = {
+        .visit = visit,
         .request = visit->request,
         .settings = settings,
         .interp = slot->interp,

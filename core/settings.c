@@ -70,8 +70,10 @@ static void put(void *arg, const char *name, const char *value)
 
 static const char *value_of(const found *all, int i)
 {
-    const char *value = all->own[i] ? all->own[i] : all->redirected[i];
+    const char *value = all->own[i];
 
+    if (value == NULL || value[0] == '\0')
+        value = all->redirected[i];
     return value != NULL && value[0] != '\0' ? value : NULL;
 }
 
@@ -199,17 +201,59 @@ static int check_text(const wsgi_request *request, const wsgi_settings *s)
     return 0;
 }
 
+/* An interpreter with a lock of its own needs Python 3.12, and can't be the
+   first one. */
+static int check_gil(const wsgi_request *request, wsgi_settings *s)
+{
+    static int warned;
+
+    if (!s->own_gil)
+        return 0;
+    if (!WSGI_HAS_OWN_GIL) {
+        if (!__atomic_exchange_n(&warned, 1, __ATOMIC_RELAXED))
+            wsgi_log(request, WSGI_WARNING,
+                     "mod_wsgi.gil 'own' needs Python 3.12 or newer, and this "
+                     "is %s: the lock is shared",
+                     PY_VERSION);
+        s->own_gil = 0;
+        return 0;
+    }
+    if (s->interpreter == NULL ||
+        strcmp(s->interpreter, "main_interpreter") != 0)
+        return 0;
+    return refuse(request, GIL, "own",
+                  "can't be had in main_interpreter: choose another "
+                  "mod_wsgi.interpreter");
+}
+
+/* There is only one main interpreter. */
+static int check_pool(const wsgi_request *request, const wsgi_settings *s)
+{
+    if (s->interpreters == 1 || s->interpreter == NULL ||
+        strcmp(s->interpreter, "main_interpreter") != 0)
+        return 0;
+    wsgi_log(request, WSGI_ERROR,
+             "mod_wsgi.interpreters '%ld' can't be had of main_interpreter, "
+             "there is only one: choose another mod_wsgi.interpreter",
+             s->interpreters);
+    return -1;
+}
+
 static int check_source(const wsgi_request *request, const wsgi_settings *s)
 {
     if (s->application != NULL || request->is_file)
         return 0;
+    if (request->location == NULL && request->directory == NULL) {
+        wsgi_log(request, WSGI_INFO, "there is no file for %s", request->uri);
+        return 404; /* AddHandler: any other file would be missed like that */
+    }
     wsgi_log(request, WSGI_ERROR,
              "no application is set for %s: beside SetHandler mod_wsgi write "
              "\"SetEnv mod_wsgi.application module::callable\", "
              "\"SetEnv mod_wsgi.interpreter name\" and "
              "\"SetEnv mod_wsgi.directory /directory/containing/module\"",
              request->uri);
-    return -1;
+    return 500;
 }
 
 int wsgi_settings_read(const wsgi_request *request, wsgi_settings *s)
@@ -224,7 +268,7 @@ int wsgi_settings_read(const wsgi_request *request, wsgi_settings *s)
                  ".virtualenv, .script_name, .reload, .gil, .interpreters, "
                  ".authorization",
                  all.unknown, all.unknown_value);
-        return -1;
+        return 500;
     }
     s->application = value_of(&all, APPLICATION);
     s->interpreter = value_of(&all, INTERPRETER);
@@ -239,7 +283,8 @@ int wsgi_settings_read(const wsgi_request *request, wsgi_settings *s)
         read_choice(request, AUTHORIZATION, value_of(&all, AUTHORIZATION),
                     "off", "on", &s->authorization) < 0 ||
         read_number(request, INTERPRETERS, value_of(&all, INTERPRETERS),
-                    &s->interpreters) < 0)
-        return -1;
+                    &s->interpreters) < 0 ||
+        check_gil(request, s) < 0 || check_pool(request, s) < 0)
+        return 500;
     return check_source(request, s);
 }

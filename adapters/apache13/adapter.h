@@ -48,4 +48,7 @@ void wsgi_apache_prepare_env(request_rec *r);
 /* section.c: fills in what the configuration says of where the URL leads. */
 void wsgi_apache_find_section(request_rec *r, wsgi_request *request);
 
+/* section.c: the argument of SetHandler in a section, or NULL. */
+const char *wsgi_apache_set_handler(void *section);
+
 #endif

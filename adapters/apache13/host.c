@@ -51,15 +51,34 @@ static int64_t explain(const exchange *x)
     return x->r->read_chunked ? WSGI_READ_BAD : WSGI_READ_GONE;
 }
 
+/* Reads what is there and no more: this server's function waits until it has
+   all it was asked for. Its buffer tells how much has come. */
+static long read_available(request_rec *r, char *buffer, int size)
+{
+    long got = ap_get_client_block(r, buffer, 1), more;
+    int there = r->connection->client->incnt;
+
+    if (got <= 0 || size == 1 || there <= 0 || r->remaining <= 0)
+        return got;
+    more = ap_get_client_block(r, buffer + 1,
+                               there < size - 1 ? there : size - 1);
+    return more > 0 ? got + more : got;
+}
+
 static long receive(exchange *x, char *buffer, size_t size)
 {
+    request_rec *r = x->r;
+    int most = size < INT_MAX ? (int)size : INT_MAX;
+
     if (!x->reading) {
         x->reading = 1;
-        if (!ap_should_client_block(x->r))
+        if (!ap_should_client_block(r))
             return 0;
     }
-    return ap_get_client_block(x->r, buffer,
-                               size < INT_MAX ? (int)size : INT_MAX);
+    /* The line before a chunk has to fit into the buffer. */
+    if (r->read_chunked && r->remaining == 0)
+        return ap_get_client_block(r, buffer, most);
+    return read_available(r, buffer, most);
 }
 
 static int64_t read_body(void *record, char *buffer, size_t size)

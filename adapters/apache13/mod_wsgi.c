@@ -82,12 +82,27 @@ static int handle(request_rec *r)
     return status == 0 ? OK : status;
 }
 
+/* For a directory that exists mod_mime does not look at SetHandler. */
+static int fixup(request_rec *r)
+{
+    const char *handler;
+
+    if (r->content_type == NULL || strcmp(r->content_type, DIR_MAGIC_TYPE) != 0)
+        return DECLINED;
+    handler = wsgi_apache_set_handler(r->per_dir_config);
+    if (handler == NULL || strcmp(handler, WSGI_HANDLER) != 0)
+        return DECLINED;
+    r->handler = WSGI_HANDLER;
+    return OK;
+}
+
 static const handler_rec handlers[] = {{WSGI_HANDLER, handle}, {NULL, NULL}};
 
 __attribute__((visibility("default"))) module wsgi_module = {
     STANDARD_MODULE_STUFF,
     /* No directives: so no configuration of directories or servers. */
     .handlers = handlers,
+    .fixer_upper = fixup,
     .child_init = child_init,
     .child_exit = child_exit,
 };

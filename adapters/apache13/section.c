@@ -13,8 +13,7 @@ static core_dir_config *core_of(void *section)
     return ap_get_module_config(section, &core_module);
 }
 
-/* The value of SetHandler in a section, or NULL. */
-static const char *handler_of(void *section)
+const char *wsgi_apache_set_handler(void *section)
 {
     const module *mime = ap_find_linked_module("mod_mime.c");
     const command_rec *command = mime != NULL ? mime->cmds : NULL;
@@ -34,7 +33,7 @@ static const char *handler_of(void *section)
 
 static int is_ours(void *section)
 {
-    const char *handler = handler_of(section);
+    const char *handler = wsgi_apache_set_handler(section);
 
     return handler != NULL && strcmp(handler, WSGI_HANDLER) == 0;
 }

@@ -19,6 +19,8 @@ typedef struct exchange {
     apr_os_thread_t thread;       /* the one that serves it */
     apr_int64_t body_left;        /* -1: unknown */
     int at_end;                   /* of the request's body */
+    int refused;                  /* status the input filter wants to answer
+                                     the client with, or 0 */
 } exchange;
 
 /* mod_wsgi.c: the main server, whose log takes what belongs to no request. */
@@ -26,6 +28,9 @@ extern server_rec *wsgi_apache_server;
 
 /* host.c: what this server does for the core. */
 extern const wsgi_host wsgi_apache_host;
+
+/* host.c: tells the server of the filter that it needs. */
+void wsgi_apache_register_filter(void);
 
 /* environ.c: makes r->subprocess_env the CGI environment. */
 void wsgi_apache_prepare_env(request_rec *r);

@@ -35,14 +35,6 @@
 #define ap_http_scheme(r) ap_http_method(r)
 #endif
 
-/* What the HTTP input filter says of a body over LimitRequestBody; before
-   2.4 it does not tell that apart. */
-#if WSGI_LINE < 204
-#define WSGI_TOO_LARGE APR_EGENERAL
-#else
-#define WSGI_TOO_LARGE APR_ENOSPC
-#endif
-
 /* 2.4 leaves request headers with unusual names out of the environment and
    since 2.4.24 "Proxy" too; older servers have to be helped. */
 #define WSGI_HEADERS_ARE_SAFE (WSGI_LINE >= 204)

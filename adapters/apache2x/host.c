@@ -26,14 +26,60 @@ static void each_env(void *record, wsgi_put *put, void *arg)
 
 /* ---- The request's body ----------------------------------------------- */
 
-static int64_t explain(apr_status_t status)
+/*
+ * A body that breaks a rule the HTTP input filter answers itself: it sends an
+ * error down the response's filters. The application is to hear of it first,
+ * so this filter stands in for those while the body is read.
+ */
+static ap_filter_rec_t *catcher;
+
+static apr_status_t catch_error(ap_filter_t *filter, apr_bucket_brigade *bb)
 {
-    if (APR_STATUS_IS_TIMEUP(status) || APR_STATUS_IS_EAGAIN(status))
-        return WSGI_READ_TIMEOUT;
-    if (status == WSGI_TOO_LARGE)
+    exchange *x = filter->ctx;
+    apr_bucket *bucket;
+
+    for (bucket = APR_BRIGADE_FIRST(bb); bucket != APR_BRIGADE_SENTINEL(bb);
+         bucket = APR_BUCKET_NEXT(bucket))
+        if (AP_BUCKET_IS_ERROR(bucket))
+            x->refused = ((ap_bucket_error *)bucket->data)->status;
+    apr_brigade_cleanup(bb);
+    return AP_FILTER_ERROR;
+}
+
+void wsgi_apache_register_filter(void)
+{
+    catcher = ap_register_output_filter("MOD_WSGI_CATCHER", catch_error, NULL,
+                                        AP_FTYPE_RESOURCE);
+}
+
+static apr_status_t get_brigade(exchange *x, size_t size)
+{
+    request_rec *r = x->r;
+    ap_filter_t *filters = r->output_filters;
+    ap_filter_t in_between = {
+        .frec = catcher, .ctx = x, .r = r, .c = r->connection};
+    apr_status_t status;
+
+    r->output_filters = &in_between;
+    status = ap_get_brigade(r->input_filters, x->in, AP_MODE_READBYTES,
+                            APR_BLOCK_READ, (apr_off_t)size);
+    r->output_filters = filters;
+    return status;
+}
+
+/* What went wrong. The connection can't be used again: nobody knows where
+   the next request begins. */
+static int64_t explain(exchange *x, apr_status_t status)
+{
+    x->r->connection->keepalive = AP_CONN_CLOSE;
+    if (x->refused == HTTP_REQUEST_ENTITY_TOO_LARGE ||
+        status == APR_ENOSPC)
         return WSGI_READ_TOO_LARGE;
-    if (status == AP_FILTER_ERROR || status == APR_EGENERAL ||
-        status == APR_EINVAL)
+    if (x->refused == HTTP_REQUEST_TIME_OUT ||
+        APR_STATUS_IS_TIMEUP(status) || APR_STATUS_IS_EAGAIN(status))
+        return WSGI_READ_TIMEOUT;
+    if (x->refused != 0 || status == AP_FILTER_ERROR ||
+        status == APR_EGENERAL || status == APR_EINVAL)
         return WSGI_READ_BAD;
     return WSGI_READ_GONE;
 }
@@ -49,7 +95,7 @@ static int64_t take(exchange *x, char *buffer, size_t size)
         x->at_end = 1;
     apr_brigade_cleanup(x->in);
     if (status != APR_SUCCESS)
-        return explain(status);
+        return explain(x, status);
     if (x->body_left >= 0)
         x->body_left -= (apr_int64_t)got;
     return (int64_t)got;
@@ -63,12 +109,10 @@ static int64_t read_body(void *record, char *buffer, size_t size)
     if (x->in == NULL)
         x->in = apr_brigade_create(x->r->pool, x->r->connection->bucket_alloc);
     while (got == 0 && !x->at_end) {
-        apr_status_t status =
-            ap_get_brigade(x->r->input_filters, x->in, AP_MODE_READBYTES,
-                           APR_BLOCK_READ, (apr_off_t)size);
+        apr_status_t status = get_brigade(x, size);
 
-        if (status != APR_SUCCESS)
-            return explain(status);
+        if (status != APR_SUCCESS || x->refused != 0)
+            return explain(x, status);
         if (APR_BRIGADE_EMPTY(x->in))
             return WSGI_READ_GONE;
         got = take(x, buffer, size);

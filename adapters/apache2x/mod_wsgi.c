@@ -103,6 +103,7 @@ static int handle(request_rec *r)
 static void register_hooks(apr_pool_t *pool)
 {
     (void)pool;
+    wsgi_apache_register_filter();
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(handle, NULL, NULL, APR_HOOK_MIDDLE);
 }

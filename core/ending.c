@@ -1,0 +1,266 @@
+/*
+ * ending.c - the end of interpreters, on the Python thread.
+ *
+ * What an application started has to end before its interpreter can: threads
+ * are joined and atexit functions run by a thread made for that, so that none
+ * of them can hold up anything else. An interpreter whose threads do not end
+ * in time is left as it is, for ending it would end the process.
+ */
+#include "core.h"
+
+/* How long a replaced interpreter's threads may take. */
+#define PATIENCE_SECONDS 10
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static wsgi_interp *queue;
+
+/* ---- The thread that ends what an application does -------------------- */
+
+/* Calls module.function() if the module was imported. */
+static void call_if_imported(const char *module, const char *function)
+{
+    PyObject *modules = PyImport_GetModuleDict();
+    PyObject *found = PyDict_GetItemString(modules, module);
+    PyObject *result;
+
+    if (found == NULL)
+        return;
+    result = PyObject_CallMethod(found, (char *)function, NULL);
+    if (result == NULL)
+        wsgi_errors_report(NULL, "a function registered for the end failed");
+    Py_XDECREF(result);
+}
+
+static void flush(const char *name)
+{
+    PyObject *stream = PySys_GetObject((char *)name);
+    PyObject *result = NULL;
+
+    if (stream != NULL)
+        result = PyObject_CallMethod(stream, (char *)"flush", NULL);
+    PyErr_Clear();
+    Py_XDECREF(result);
+}
+
+/* threading waits for its main thread too, unless it is the one that asks.
+   That one is the Python thread, which must not wait: this one stands in. */
+static void stand_in(void)
+{
+    PyObject *threading = PyImport_ImportModule("threading");
+    PyObject *main_thread = NULL, *ident = NULL;
+
+    if (threading != NULL)
+        main_thread = PyObject_GetAttrString(threading, "_main_thread");
+    if (main_thread != NULL)
+        ident = PyLong_FromUnsignedLong(
+            (unsigned long)PyThread_get_thread_ident());
+    if (ident != NULL)
+        PyObject_SetAttrString(main_thread, "_ident", ident);
+    PyErr_Clear(); /* Python 2 has no such thing and needs none */
+    Py_XDECREF(ident);
+    Py_XDECREF(main_thread);
+    Py_XDECREF(threading);
+}
+
+static PyObject *end_application(PyObject *self, PyObject *unused)
+{
+    (void)self;
+    (void)unused;
+    stand_in();
+    call_if_imported("threading", "_shutdown");
+    call_if_imported("atexit", "_run_exitfuncs");
+    flush("stdout");
+    flush("stderr");
+    PyErr_Clear();
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef end_method = {"end", WSGI_METHOD(end_application),
+                                 METH_NOARGS, NULL};
+
+/* threading.Thread(target=end), a daemon: joining threads leaves it out. */
+static PyObject *start_ender(void)
+{
+    PyObject *threading = PyImport_ImportModule("threading");
+    PyObject *end = PyCFunction_New(&end_method, NULL);
+    PyObject *thread = NULL, *started = NULL;
+
+    if (threading != NULL && end != NULL)
+        thread = PyObject_CallMethod(threading, (char *)"Thread",
+                                     (char *)"OO", Py_None, end);
+    if (thread != NULL &&
+        PyObject_SetAttrString(thread, "daemon", Py_True) == 0)
+        started = PyObject_CallMethod(thread, (char *)"start", NULL);
+    if (started == NULL) {
+        wsgi_errors_report(NULL, "an interpreter can't be ended properly:");
+        Py_CLEAR(thread);
+    }
+    Py_XDECREF(started);
+    Py_XDECREF(end);
+    Py_XDECREF(threading);
+    return thread;
+}
+
+static int is_running(PyObject *thread)
+{
+    PyObject *answer = NULL;
+    int running = 0;
+
+    if (thread != NULL)
+        answer = PyObject_CallMethod(thread, (char *)"is_alive", NULL);
+    if (answer != NULL)
+        running = PyObject_IsTrue(answer) == 1;
+    PyErr_Clear();
+    Py_XDECREF(answer);
+    return running;
+}
+
+/* ---- Replaced interpreters -------------------------------------------- */
+
+static void put_back(wsgi_interp *interp)
+{
+    pthread_mutex_lock(&lock);
+    interp->next = queue;
+    queue = interp;
+    pthread_mutex_unlock(&lock);
+}
+
+void wsgi_ending_add(wsgi_interp *interp)
+{
+    put_back(interp);
+    wsgi_runtime_wake();
+}
+
+/* Drops what the core holds in an interpreter. */
+static void clear(wsgi_interp *interp)
+{
+    wsgi_script_forget(interp->scripts);
+    interp->scripts = NULL;
+    wsgi_reload_forget(interp->watch);
+    interp->watch = NULL;
+    Py_CLEAR(interp->constants);
+    Py_CLEAR(interp->input_key);
+    Py_CLEAR(interp->errors_key);
+    Py_CLEAR(interp->paths);
+    Py_CLEAR(interp->ender);
+    Py_CLEAR(interp->call_type);
+    Py_CLEAR(interp->input_type);
+    Py_CLEAR(interp->errors_type);
+    Py_CLEAR(interp->wrapper_type);
+}
+
+/* Whether no state but the interpreter's first is left: Python ends the
+   process otherwise. */
+static int is_alone(const wsgi_interp *interp)
+{
+    return PyInterpreterState_ThreadHead(interp->state) == interp->birth &&
+           PyThreadState_Next(interp->birth) == NULL;
+}
+
+enum progress { WAITING, READY, GIVEN_UP };
+
+/* How far an interpreter is on its way to the end; its first state is
+   current. */
+static enum progress step(wsgi_interp *interp)
+{
+    int is_late;
+
+    if (interp->deadline == 0) {
+        interp->deadline = time(NULL) + PATIENCE_SECONDS;
+        interp->ender = start_ender();
+    }
+    is_late = time(NULL) >= interp->deadline;
+    if (is_running(interp->ender) && !is_late)
+        return WAITING;
+    /* Threads of the server come by when they serve their next request. */
+    if (__atomic_load_n(&interp->slots, __ATOMIC_ACQUIRE) > 0)
+        return WAITING;
+    if (!is_running(interp->ender))
+        clear(interp);
+    if (is_alone(interp))
+        return READY;
+    if (!is_late)
+        return WAITING;
+    wsgi_log(NULL, WSGI_WARNING,
+             "a replaced interpreter '%s' stays in memory: threads that the "
+             "application started in it have not ended in %d seconds",
+             interp->shown, PATIENCE_SECONDS);
+    return GIVEN_UP;
+}
+
+/* Takes a step inside of the interpreter. Returns whether it was the last. */
+static int step_inside(wsgi_interp *interp)
+{
+    PyThreadState *main_state = PyEval_SaveThread();
+    enum progress progress;
+
+    PyEval_RestoreThread(interp->birth);
+    progress = step(interp);
+    if (progress == READY) {
+        wsgi_python_end_interp(interp->birth, main_state);
+        return 1;
+    }
+    PyEval_SaveThread();
+    PyEval_RestoreThread(main_state);
+    return progress == GIVEN_UP;
+}
+
+int wsgi_ending_step(void)
+{
+    wsgi_interp *interp, *next;
+    int left = 0;
+
+    pthread_mutex_lock(&lock);
+    interp = queue;
+    queue = NULL;
+    pthread_mutex_unlock(&lock);
+    for (; interp != NULL; interp = next) {
+        next = interp->next;
+        if (!step_inside(interp)) {
+            put_back(interp);
+            left = 1;
+        }
+    }
+    return left;
+}
+
+/* ---- All of them ------------------------------------------------------ */
+
+/* Goes into an interpreter and back; there, starts its end or asks how it
+   is going. */
+static int is_ending(wsgi_interp *interp, PyThreadState *main_state)
+{
+    int running;
+
+    PyEval_SaveThread();
+    PyEval_RestoreThread(interp->birth);
+    if (interp->deadline == 0) {
+        interp->deadline = 1;
+        interp->ender = start_ender();
+    }
+    running = is_running(interp->ender);
+    PyEval_SaveThread();
+    PyEval_RestoreThread(main_state);
+    return running;
+}
+
+void wsgi_ending_all(wsgi_interp *interps)
+{
+    static const struct timespec moment = {.tv_nsec = 2000000};
+    PyThreadState *main_state = PyThreadState_Get();
+    PyObject *main_ender = start_ender();
+    wsgi_interp *interp;
+    int running = 1;
+
+    while (running) {
+        running = is_running(main_ender);
+        for (interp = interps; interp != NULL; interp = interp->next)
+            if (interp->birth != NULL && interp->birth != main_state)
+                running |= is_ending(interp, main_state);
+        if (running) {
+            Py_BEGIN_ALLOW_THREADS
+            nanosleep(&moment, NULL);
+            Py_END_ALLOW_THREADS
+        }
+    }
+}
