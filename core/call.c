@@ -15,6 +15,7 @@
 
 static void dealloc(PyObject *self)
 {
+    pthread_mutex_destroy(&((wsgi_call *)self)->host);
     wsgi_type_free(self);
 }
 
@@ -45,6 +46,7 @@ wsgi_call *wsgi_call_new(wsgi_visit *visit)
     call->request = visit->request;
     call->visit = visit;
     call->head.content_length = -1;
+    pthread_mutex_init(&call->host, NULL);
     return call;
 }
 
@@ -61,6 +63,20 @@ int wsgi_call_enter(wsgi_call *call, const char *what)
 void wsgi_call_leave(wsgi_call *call)
 {
     __atomic_sub_fetch(&call->users, 1, __ATOMIC_RELEASE);
+}
+
+void wsgi_call_take_host(wsgi_call *call)
+{
+    if (pthread_mutex_trylock(&call->host) == 0)
+        return;
+    Py_BEGIN_ALLOW_THREADS
+    pthread_mutex_lock(&call->host);
+    Py_END_ALLOW_THREADS
+}
+
+void wsgi_call_give_host(wsgi_call *call)
+{
+    pthread_mutex_unlock(&call->host);
 }
 
 void wsgi_call_end(wsgi_call *call)

@@ -278,6 +278,7 @@ struct wsgi_call {
     const wsgi_request *request; /* borrowed, as is visit: see ended */
     wsgi_visit *visit;
     long users; /* calls under way, and a flag for "ended"; atomic */
+    pthread_mutex_t host; /* held for a down call: see wsgi_call_take_host */
 
     /* input.c */
     int read_error; /* an enum wsgi_read, or 0 */
@@ -304,6 +305,12 @@ void wsgi_call_end(wsgi_call *call);
    -1 with RuntimeError when it has ended; what names the object. */
 int wsgi_call_enter(wsgi_call *call, const char *what);
 void wsgi_call_leave(wsgi_call *call);
+
+/* The host takes one down call for a request at a time, from any thread. What
+   decides on such a call stands between these two as well; nothing between
+   them may run Python code. */
+void wsgi_call_take_host(wsgi_call *call);
+void wsgi_call_give_host(wsgi_call *call);
 
 PyTypeObject *wsgi_call_type(void);
 
@@ -346,6 +353,9 @@ PyObject *wsgi_response_start(wsgi_call *call);
  * *rest is its size then, else -1.
  */
 int wsgi_response_send(wsgi_call *call, PyObject *result, int64_t *rest);
+
+/* Makes a response that broke look broken to the client. */
+void wsgi_response_fail(wsgi_call *call);
 
 /* Sends the head and the bytes in visit->body. No lock held. Returns 0, or -1
    when the client is gone. */

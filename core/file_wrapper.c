@@ -65,7 +65,7 @@ static PyObject *wrapper_next(PyObject *object)
     PyObject *block = PyObject_CallMethod(self->file, (char *)"read",
                                           (char *)"O", self->block_size);
 
-    if (block != NULL && PyObject_Not(block) == 1)
+    if (block != NULL && PyObject_Not(block) != 0)
         Py_CLEAR(block); /* the end, or an exception that Not has set */
     return block;
 }

@@ -35,16 +35,11 @@ static int error_status(const wsgi_call *call)
    what was sent must look broken. Returns what wsgi_handle returns. */
 static int break_off(wsgi_call *call)
 {
-    const wsgi_request *request = call->request;
-
     report(call);
     if (!call->head_sent)
         return error_status(call);
-    if (!call->complete && !call->broken) {
-        Py_BEGIN_ALLOW_THREADS
-        wsgi_runtime_process.host->fail(request->record);
-        Py_END_ALLOW_THREADS
-    }
+    if (!call->complete && !call->broken)
+        wsgi_response_fail(call);
     return 0;
 }
 

@@ -8,6 +8,7 @@
 #include "core.h"
 
 #define BUFFER_SIZE 16384
+#define MOST_ROOM (1 << 20) /* to begin a read with */
 
 typedef struct input {
     PyObject_HEAD
@@ -41,10 +42,12 @@ static int64_t receive(input *self, char *to, size_t size)
     if (self->left == 0)
         return 0;
     if (got == 0) {
+        wsgi_call_take_host(call);
         Py_BEGIN_ALLOW_THREADS
         got = wsgi_runtime_process.host->read_body(call->request->record, to,
                                                    size);
         Py_END_ALLOW_THREADS
+        wsgi_call_give_host(call);
     }
     if (got < 0) {
         call->read_error = (int)got;
@@ -90,13 +93,15 @@ static size_t drain(input *self, char *to, size_t size)
     return size;
 }
 
-/* How much room to begin with for a read of at most size bytes. */
+/* How much room to begin with for a read of at most size bytes. What a client
+   announces is no reason to take memory before it comes. */
 static size_t first_room(const input *self, size_t size)
 {
-    size_t room = self->end - self->begin + BUFFER_SIZE;
+    size_t room = BUFFER_SIZE;
 
     if (self->left >= 0)
-        room = self->end - self->begin + (size_t)self->left;
+        room = self->left < MOST_ROOM ? (size_t)self->left : MOST_ROOM;
+    room += self->end - self->begin;
     return size < room ? size : room;
 }
 
@@ -260,8 +265,11 @@ static PyObject *read_lines(input *self, size_t hint)
 
 WSGI_FUNCTION(input_readlines)
 {
-    /* A hint of 0 stands for none: io.IOBase.readlines. */
-    if (count == 1 && args[0] != Py_None && PyObject_Not(args[0]) == 1)
+    int is_zero = count == 1 ? PyObject_Not(args[0]) : 0;
+
+    if (is_zero < 0)
+        return NULL;
+    if (is_zero) /* stands for no hint: io.IOBase.readlines */
         count = 0;
     return read_with(self, args, count, read_lines);
 }

@@ -312,9 +312,14 @@ static int send_block(wsgi_call *call, PyObject *block)
     chunk.size = (size_t)PyBytes_GET_SIZE(block);
     if (chunk.size == 0)
         return 0;
-    chunk.size = (size_t)allowed(call, (int64_t)chunk.size);
-    call->sent += (int64_t)chunk.size;
-    push(call, &chunk, chunk.size > 0, is_full(call) ? WSGI_END : WSGI_FLUSH);
+    wsgi_call_take_host(call);
+    if (!call->complete && !call->broken) {
+        chunk.size = (size_t)allowed(call, (int64_t)chunk.size);
+        call->sent += (int64_t)chunk.size;
+        push(call, &chunk, chunk.size > 0,
+             is_full(call) ? WSGI_END : WSGI_FLUSH);
+    }
+    wsgi_call_give_host(call);
     return 0;
 }
 
@@ -484,8 +489,10 @@ static int push_blocks(wsgi_call *call, PyObject *blocks, int64_t size)
     }
     chunks = (wsgi_chunk *)(void *)body->data;
     count = point_at(blocks, size, chunks);
+    wsgi_call_take_host(call);
     call->sent += size;
     push(call, chunks, count, is_full(call) ? WSGI_END : WSGI_FLUSH);
+    wsgi_call_give_host(call);
     return 0;
 }
 
@@ -512,6 +519,7 @@ static int keep_blocks(wsgi_call *call, PyObject *blocks, int64_t size)
     }
     call->sent = size;
     call->complete = 1;
+    call->head_sent = 1; /* as good as: the host is to have it as it is */
     return 0;
 }
 
@@ -579,7 +587,7 @@ static int send_open_file(wsgi_call *call, int fd, int64_t offset,
 {
     const wsgi_host *host = wsgi_runtime_process.host;
     void *record = call->request->record;
-    int result;
+    int result, with_head;
 
     if (need_head(call) < 0)
         return -1;
@@ -592,16 +600,19 @@ static int send_open_file(wsgi_call *call, int fd, int64_t offset,
         size = 0;
     if (size <= 0)
         return 0;
+    wsgi_call_take_host(call);
     call->sent += size;
+    with_head = !call->head_sent;
+    call->head_sent = 1;
     Py_BEGIN_ALLOW_THREADS
-    result = call->head_sent ? 0 : host->send_head(record, &call->head);
+    result = with_head ? host->send_head(record, &call->head) : 0;
     if (result == 0)
         result = host->send_file(record, fd, offset, size,
                                  is_full(call) ? WSGI_END : WSGI_FLUSH);
     Py_END_ALLOW_THREADS
-    call->head_sent = 1;
     call->broken = result < 0;
     call->complete = is_full(call);
+    wsgi_call_give_host(call);
     return 0;
 }
 
@@ -619,6 +630,23 @@ static int send_body(wsgi_call *call, PyObject *result, int64_t *rest)
     return send_iterable(call, result);
 }
 
+static void push_head(wsgi_call *call, enum wsgi_after after)
+{
+    wsgi_call_take_host(call);
+    if (!call->head_sent)
+        push(call, NULL, 0, after);
+    wsgi_call_give_host(call);
+}
+
+void wsgi_response_fail(wsgi_call *call)
+{
+    wsgi_call_take_host(call);
+    Py_BEGIN_ALLOW_THREADS
+    wsgi_runtime_process.host->fail(call->request->record);
+    Py_END_ALLOW_THREADS
+    wsgi_call_give_host(call);
+}
+
 /* After the last block: a head without a body still has to go, and too short
    a body must look broken. */
 static int end_body(wsgi_call *call)
@@ -630,19 +658,15 @@ static int end_body(wsgi_call *call)
     if (need_head(call) < 0)
         return -1;
     if (is_bodiless(call) || length < 0 || call->sent == length) {
-        if (!call->head_sent)
-            push(call, NULL, 0, WSGI_END);
+        push_head(call, WSGI_END);
         return 0;
     }
-    if (!call->head_sent)
-        push(call, NULL, 0, WSGI_FLUSH);
+    push_head(call, WSGI_FLUSH);
     wsgi_log(call->request, WSGI_ERROR,
              "the application returned %lld of the %lld bytes its "
              "Content-Length announced: the connection is closed",
              (long long)call->sent, (long long)length);
-    Py_BEGIN_ALLOW_THREADS
-    wsgi_runtime_process.host->fail(call->request->record);
-    Py_END_ALLOW_THREADS
+    wsgi_response_fail(call);
     return 0;
 }
 

@@ -39,15 +39,16 @@
    since 2.4.24 "Proxy" too; older servers have to be helped. */
 #define WSGI_HEADERS_ARE_SAFE (WSGI_LINE >= 204)
 
-/* The argument of SetHandler in a section, NULL if there is none. Since 2.4.19
-   it is an expression; one that fails has no handler. */
+/* The argument of SetHandler in a section, NULL if there is none (section is
+   NULL where no directive is the core's). Since 2.4.19 it is an expression; one
+   that fails has no handler. */
 static inline const char *wsgi_set_handler(request_rec *r,
                                            const core_dir_config *section)
 {
 #if AP_MODULE_MAGIC_AT_LEAST(20120211, 53)
     const char *error = NULL;
 
-    if (section->expr_handler != NULL) {
+    if (section != NULL && section->expr_handler != NULL) {
         const char *handler =
             ap_expr_str_exec(r, section->expr_handler, &error);
 
@@ -56,7 +57,7 @@ static inline const char *wsgi_set_handler(request_rec *r,
 #else
     (void)r;
 #endif
-    return section->handler;
+    return section != NULL ? section->handler : NULL;
 }
 
 /* 2.4 marks each line of the log with the module it came from. */
