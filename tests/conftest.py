@@ -28,6 +28,7 @@ Serve = Callable[..., Site]
 CELLS = pytest.StashKey[Cells]()
 RESULTS = pytest.StashKey[grid.Results]()
 SITES = pytest.StashKey[list[Site]]()
+BROKEN = pytest.StashKey[set[str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -54,6 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "needs(capability): not run where tests/limits.py says that the capability is missing",
     ):
         config.addinivalue_line("markers", marker)
+    config.stash[BROKEN] = set()
     config.stash[RESULTS] = grid.Results()
     config.pluginmanager.register(config.stash[RESULTS], "mod_wsgi-grid")
 
@@ -117,6 +119,8 @@ def is_wanted(item: pytest.Item, config: pytest.Config) -> bool:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """What a cell cannot do is not run there, for the reason that tests/limits.py gives."""
     cell = cell_of(item)
+    if cell is not None and cell.name in item.config.stash[BROKEN]:
+        pytest.fail(f"{cell.name} did not build: its first failed test shows why", pytrace=False)
     for marker in item.iter_markers("needs"):
         assert cell is not None, "only a test of a cell can need what servers differ in"
         for capability in marker.args:
@@ -174,13 +178,14 @@ def cell(request: pytest.FixtureRequest) -> Cell:
 
 
 @pytest.fixture(scope="session")
-def module(cell: Cell, workshop: Workshop) -> Path:
+def module(request: pytest.FixtureRequest, cell: Cell, workshop: Workshop) -> Path:
     """The cell's mod_wsgi.so; a build that fails fails every test of the cell."""
     folder = workshop.folder / cell.name
     folder.mkdir(exist_ok=True)
     try:
         return cells_of_machine.build(cell, folder)
     except BuildFailed as failure:
+        request.config.stash[BROKEN].add(cell.name)
         pytest.fail(f"the module of {cell.name} did not build:\n{failure}", pytrace=False)
 
 

@@ -11,6 +11,8 @@ LIMITS: dict[str, dict[str, str]] = {
         "cgi-pass-auth": "CGIPassAuth is a directive of Apache 2.4.13 and later",
     },
     "apache2.0": {
+        "bare-204": "Apache 2.0 itself adds Content-Length: 0 to an answer without a body",
+        "strict-chunks": "Apache 2.0 takes a chunk size that is no number for the last chunk",
         "cgi-pass-auth": "CGIPassAuth is a directive of Apache 2.4.13 and later",
     },
     "apache2.2": {

@@ -1,9 +1,12 @@
 """A Django site in one file: pages, a form, an upload, a session, a file, a stream, an error."""
 
 import hashlib
+import logging
 
 import django
 from django.conf import settings
+
+logging.basicConfig()
 
 settings.configure(
     ALLOWED_HOSTS=["*"],

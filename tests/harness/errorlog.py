@@ -27,6 +27,8 @@ OPENS_TRACEBACK = re.compile(
 # The server's own part of a line: time, level, process, client.
 PREFIX = re.compile(r"^(?:\[[^\]]*\] )+")
 
+CRASHED = re.compile(r"exit signal|Fatal Python|Segmentation|core dump|Sanitizer|double free")
+
 PATIENCE = 2.0
 
 # Severe by their looks, harmless by their meaning: each with the reason.
@@ -87,6 +89,10 @@ class Watch:
         found = until(lambda: [line for line in self.lines() if re.search(pattern, line)])
         assert found, f"no line of the error log matches {pattern!r}:\n" + "\n".join(self.lines())
         return found[0]
+
+    def crashes(self) -> str:
+        """The lines that tell of a process's violent end, whatever a test has announced."""
+        return "\n".join(line for line in self.lines() if CRASHED.search(line))
 
     def verdict(self) -> str:
         """What is wrong with the log, as a text to fail with; empty if nothing is."""

@@ -23,6 +23,9 @@ PINS: dict[str, tuple[str, ...]] = {
 }
 NEWER = ("django~=5.2.0", "flask~=3.1.0")
 
+# The pip that comes with an old Python may not look for a dependency's last fitting release.
+PIPS: dict[str, str] = {"3.6": "pip==21.3.1"}
+
 # The last release that makes environments for Python 2.7, which has no venv of its own.
 VIRTUALENV = "virtualenv==20.15.1"
 
@@ -40,6 +43,8 @@ def make(python: Python, folder: Path) -> Path:
         if not (kept / ".complete").exists():
             shutil.rmtree(kept, ignore_errors=True)
             create(python, kept)
+            if python.version in PIPS:
+                pip(kept / "bin" / "python", "install", PIPS[python.version])
             pip(kept / "bin" / "python", "install", *pins)
             (kept / ".complete").touch()
     return readable(kept, folder)

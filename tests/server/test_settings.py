@@ -166,8 +166,8 @@ SetEnvIf Request_URI "^/by-setenvif/dotted" mod_wsgi.application=hello::site.wsg
 </Location>
 
 RewriteEngine On
-RewriteRule ^/by-rewrite/application/(\\w+)$ - [E=mod_wsgi.application:hello::$1]
-RewriteRule ^/by-rewrite/interpreter/(\\w+)$ - [E=mod_wsgi.interpreter:of-$1]
+RewriteRule ^/by-rewrite/application/([a-z]+)$ - [E=mod_wsgi.application:hello::$1]
+RewriteRule ^/by-rewrite/interpreter/([a-z]+)$ - [E=mod_wsgi.interpreter:of-$1]
 <Location /by-rewrite>
     SetHandler mod_wsgi
     SetEnv mod_wsgi.directory "@{apps}"
@@ -183,7 +183,7 @@ RewriteRule ^/by-rewrite/interpreter/(\\w+)$ - [E=mod_wsgi.interpreter:of-$1]
 <Directory "@{www}/per-directory">
     Options FollowSymLinks ExecCGI
     RewriteEngine On
-    RewriteRule ^(\\w+)$ /renamed/$1 [E=mod_wsgi.application:hello::$1]
+    RewriteRule ^([a-z]+)$ /renamed/$1 [E=mod_wsgi.application:hello::$1]
 </Directory>
 <Location /renamed>
     SetHandler mod_wsgi

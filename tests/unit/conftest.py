@@ -103,7 +103,9 @@ def bare(bare_host: Path, tmp_path: Path) -> Bare:
         lines = head.decode("latin-1").split("\r\n")
         return Outcome(
             code=done.returncode,
-            head=tuple((name, value) for name, _, value in (each.partition(": ") for each in lines)),
+            head=tuple(
+                (name, value) for name, _, value in (each.partition(": ") for each in lines)
+            ),
             body=rest,
             log=tuple(done.stderr.decode("utf-8", "replace").splitlines()),
         )
