@@ -1,0 +1,12 @@
+"""Side by side with the peers: python -m bench, or ./dev bench. docs/performance.md shows results.
+
+Everything is measured in one run on one machine and told as a ratio, since a bare number says more
+about the machine than about the server.
+"""
+
+from tools import TOP
+
+BENCH = TOP / "bench"
+APPS = BENCH / "apps"
+BUILD = TOP / "build" / "bench"
+VENV = TOP / "build" / "bench-venv"

@@ -1,0 +1,110 @@
+"""The rates as bars in an SVG, each as a multiple of one peer's: nothing but text is needed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from statistics import median
+
+from bench.load import Series
+from bench.peers import OURS, PEERS
+from bench.results import Results
+from bench.workloads import WAYS, WORKLOADS
+from tools import Problem
+
+MARK = "embedded"  # whose rate is 1
+COLOURS = {
+    OURS: "#1b6ca8",
+    "embedded": "#8d99ae",
+    "daemon": "#b8c0cf",
+    "uwsgi": "#e0a458",
+    "gunicorn": "#9bbf85",
+}
+WIDTH, LABELS, BAR, GAP = 760, 190, 13, 14
+TOP_SPACE, BOTTOM_SPACE = 62, 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """One workload's bars."""
+
+    title: str
+    bars: tuple[tuple[str, float], ...]
+
+
+def draw(results: Results, mpm: str = "event") -> str:
+    """The whole picture: the way that a quick run asks, too, for every workload measured."""
+    groups = chosen(results.series, mpm)
+    if not groups:
+        raise Problem(f"nothing to draw: measure {mpm}, {OURS} and {MARK} with --parts load")
+    most = max(ratio for group in groups for _, ratio in group.bars) * 1.08
+    scale = (WIDTH - LABELS - 50) / most
+    body = [legend()]
+    y = TOP_SPACE
+    for group in groups:
+        body.append(drawn(group, y, scale))
+        y += len(group.bars) * BAR + GAP
+    x = LABELS + scale
+    body.append(
+        f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP_SPACE - 6}" y2="{y}" '
+        'stroke="#333" stroke-dasharray="3 3"/>'
+    )
+    title = f"Requests per second, {mpm}, {WAYS[0].title}: multiples of the embedded incumbent's"
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{y + BOTTOM_SPACE}"',
+            f'  viewBox="0 0 {WIDTH} {y + BOTTOM_SPACE}" font-family="sans-serif" font-size="12">',
+            f'<rect width="{WIDTH}" height="{y + BOTTOM_SPACE}" fill="white"/>',
+            f'<text x="12" y="22" font-size="15">{escape(title)}</text>',
+            *body,
+            "</svg>",
+            "",
+        ]
+    )
+
+
+def chosen(series: Sequence[Series], mpm: str) -> list[Group]:
+    found = {
+        (each.workload, each.peer): each
+        for each in series
+        if each.mpm == mpm and each.way == WAYS[0].title
+    }
+    groups = []
+    for workload in WORKLOADS:
+        mark = found.get((workload.name, MARK))
+        if mark is None or (workload.name, OURS) not in found:
+            continue
+        bars = tuple(
+            (name, ratio(found[workload.name, name], mark))
+            for name in COLOURS
+            if (workload.name, name) in found
+        )
+        groups.append(Group(title=workload.title, bars=bars))
+    return groups
+
+
+def ratio(series: Series, mark: Series) -> float:
+    both = zip(series.samples, mark.samples, strict=True)
+    return median(a.rate / b.rate for a, b in both if b.rate)
+
+
+def legend() -> str:
+    places = range(12, WIDTH, 148)
+    return "\n".join(
+        f'<rect x="{x}" y="34" width="11" height="11" fill="{colour}"/>'
+        f'<text x="{x + 16}" y="44">{escape(PEERS[name].title)}</text>'
+        for x, (name, colour) in zip(places, COLOURS.items(), strict=False)
+    )
+
+
+def drawn(group: Group, y: int, scale: float) -> str:
+    middle = y + len(group.bars) * BAR / 2 + 4
+    lines = [f'<text x="12" y="{middle:.1f}">{escape(group.title)}</text>']
+    for number, (name, times) in enumerate(group.bars):
+        top = y + number * BAR
+        lines.append(
+            f'<rect x="{LABELS}" y="{top}" width="{times * scale:.1f}" height="{BAR - 2}" '
+            f'fill="{COLOURS[name]}"/>'
+            f'<text x="{LABELS + times * scale + 5:.1f}" y="{top + BAR - 3}" '
+            f'font-size="10">{times:.2f}</text>'
+        )
+    return "\n".join(lines)

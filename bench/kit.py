@@ -1,0 +1,112 @@
+"""What a run needs: the module under test, the floor, and the peers in a virtual environment.
+
+Everything lies under build/, pinned by requirements.txt, and is made again when that changes.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import APPS, BENCH, BUILD, VENV
+from tools import Problem, access, httpd, serve
+from tools.pythons import Python
+from tools.servers import Server
+
+FILE_SIZE = 100 * 1024 * 1024
+PROGRAMS = {"valgrind": "valgrind", "callgrind_annotate": "valgrind", "wrk": "wrk"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kit:
+    """Everything that can be started, built and installed for one Python."""
+
+    python: Python
+    ours: Path
+    floor: Path
+    incumbent: Path
+    venv: Path
+    file: Path
+
+
+def prepare(server: Server, python: Python) -> Kit:
+    """Builds and installs what is not there yet; a Problem says what is missing for that."""
+    require_programs(PROGRAMS)
+    BUILD.mkdir(parents=True, exist_ok=True)
+    make_venv(python)
+    user = httpd.unprivileged_user()
+    for path in (APPS, BUILD, VENV):
+        access.require(path, user)
+    return Kit(
+        python=python,
+        ours=serve.build(server, python),
+        floor=build_floor(server),
+        incumbent=find_incumbent(),
+        venv=VENV,
+        file=make_file(),
+    )
+
+
+def require_programs(programs: Mapping[str, str]) -> None:
+    """Tells of every one that is missing, with the packages that bring them."""
+    missing = [package for name, package in programs.items() if not shutil.which(name)]
+    if missing:
+        packages = " ".join(sorted(set(missing)))
+        raise Problem(f"the measurements need these packages: {packages} (apt-get install)")
+
+
+def make_venv(python: Python) -> None:
+    """The environment keeps what it was made from; another text makes it anew."""
+    stamp = VENV / "made-from.txt"
+    wanted = f"# {python.executable}\n{(BENCH / 'requirements.txt').read_text()}"
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return
+    print(f"installing the peers into {VENV.relative_to(BENCH.parent)}", file=sys.stderr)
+    run([str(python.executable), "-m", "venv", "--clear", str(VENV)])
+    pip = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+    run([*pip, "--disable-pip-version-check", "-r", str(BENCH / "requirements.txt")])
+    stamp.write_text(wanted)
+
+
+def build_floor(server: Server) -> Path:
+    """By the server's own apxs, which leaves what it makes beside the source: so beside a copy."""
+    folder = BUILD / f"floor-{server.version}"
+    folder.mkdir(exist_ok=True)
+    source, built = folder / "mod_floor.c", folder / ".libs" / "mod_floor.so"
+    text = (BENCH / "floor" / "mod_floor.c").read_text()
+    if not built.is_file() or not source.is_file() or source.read_text() != text:
+        source.write_text(text)
+        run([str(server.apxs), "-c", source.name], cwd=folder)
+    return built
+
+
+def find_incumbent() -> Path:
+    found = sorted(VENV.glob("lib/python*/site-packages/mod_wsgi/server/mod_wsgi*.so"))
+    if not found:
+        raise Problem(f"no module in {VENV}: remove that folder and run this again")
+    return found[0]
+
+
+def make_file() -> Path:
+    """What the file workload sends; not sparse, since holes may be read faster than data."""
+    path = BUILD / "100-megabytes"
+    if not path.is_file() or path.stat().st_size != FILE_SIZE:
+        path.write_bytes(os.urandom(1024 * 1024) * (FILE_SIZE // 1024 // 1024))
+    return path
+
+
+def run(command: Sequence[str], cwd: Path | None = None) -> None:
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise Problem(f"{' '.join(command)} failed with {done.returncode}\n{done.stdout}")

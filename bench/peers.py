@@ -1,0 +1,297 @@
+"""Who is measured: how each is configured as its own documentation advises, and started.
+
+All get the same number of processes and threads. What runs behind Apache has an Apache in front
+with as many. That Apache loads the floor's module, which does nothing unless it is asked.
+"""
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import APPS
+from bench.kit import Kit
+from bench.workloads import Workload
+from tools import httpd
+from tools.httpd import Load
+from tools.servers import Server
+
+STOP_SECONDS = 15.0
+SHARED_MEMORY = "/dev/shm"  # noqa: S108  where gunicorn's documentation puts its heartbeats
+
+# MaxKeepAliveRequests so that a round is not broken by reconnecting; EnableSendfile since Apache
+# 2.4 has it off, and whoever serves files in production turns it on.
+COMMON = "MaxKeepAliveRequests 0\nKeepAliveTimeout 60\nEnableSendfile On\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What a peer is asked to serve: one workload, at / or at /0/, /1/... if there are more."""
+
+    server: Server
+    kit: Kit
+    load: Load
+    workload: Workload
+    mounts: int = 1
+
+    @property
+    def paths(self) -> list[str]:
+        return [f"/{number}" for number in range(self.mounts)] if self.mounts > 1 else [""]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Started:
+    """A peer that was started; it may not answer yet."""
+
+    url: str
+    apache: int | None  # the pids of the first processes: Apache's, and what is behind it
+    others: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Peer:
+    """One way to serve a WSGI application."""
+
+    name: str
+    title: str
+    start: Callable[[Task], AbstractContextManager[Started]]
+
+
+def location(path: str, variables: dict[str, str]) -> str:
+    lines = [f'    SetEnv mod_wsgi.{name} "{value}"' for name, value in variables.items()]
+    return "\n".join(
+        [f"<Location {path or '/'}>", "    SetHandler mod_wsgi", *lines, "</Location>\n"]
+    )
+
+
+def our_lines(task: Task) -> str:
+    """The three variables that the front page shows.
+
+    Alone, an application runs in the main interpreter, which saves a second one; as it does for
+    the incumbent.
+    """
+    sections = []
+    for number, path in enumerate(task.paths):
+        variables = {
+            "application": f"{task.workload.module}::{task.workload.callable}",
+            "interpreter": f"bench{number}" if task.mounts > 1 else "main_interpreter",
+            "directory": str(APPS),
+        }
+        if task.workload.needs_packages:
+            variables["virtualenv"] = str(task.kit.venv)
+        sections.append(location(path, variables))
+    return "".join(sections)
+
+
+@contextmanager
+def start_floor(task: Task) -> Iterator[Started]:
+    with apache(task, task.kit.floor, our_lines(task)) as started:
+        yield started
+
+
+@contextmanager
+def start_ours(task: Task) -> Iterator[Started]:
+    with apache(task, task.kit.ours, our_lines(task)) as started:
+        yield started
+
+
+@contextmanager
+def start_embedded(task: Task) -> Iterator[Started]:
+    """Alone, an application runs in the first interpreter, as its documentation advises."""
+    with httpd.server_root() as root:
+        lines = [
+            f'WSGIPythonHome "{task.kit.venv}"',
+            f'WSGIPythonPath "{APPS}"',
+            "WSGIScriptReloading Off",
+            "WSGIEnableSendfile On",
+        ]
+        for number, script in enumerate(write_scripts(task, root)):
+            group = f"bench{number}" if task.mounts > 1 else "%{GLOBAL}"
+            lines.append(
+                f'WSGIScriptAlias {task.paths[number] or "/"} "{script}" application-group={group}'
+            )
+        with apache(task, task.kit.incumbent, "\n".join(lines), root=root) as started:
+            yield started
+
+
+@contextmanager
+def start_daemon(task: Task) -> Iterator[Started]:
+    """Each application has processes of its own, which is what the mode is for."""
+    with httpd.server_root() as root:
+        lines = [
+            f'WSGISocketPrefix "{root}/daemon"',
+            "WSGIRestrictEmbedded On",
+            "WSGIScriptReloading Off",
+            "WSGIEnableSendfile On",
+        ]
+        for number, script in enumerate(write_scripts(task, root)):
+            lines.append(
+                f"WSGIDaemonProcess bench{number} processes={task.load.processes} "
+                f'threads={task.load.threads} python-home="{task.kit.venv}" python-path="{APPS}"'
+            )
+            lines.append(
+                f'WSGIScriptAlias {task.paths[number] or "/"} "{script}" '
+                f"process-group=bench{number} application-group=%{{GLOBAL}}"
+            )
+        with apache(task, task.kit.incumbent, "\n".join(lines), root=root) as started:
+            yield started
+
+
+def write_scripts(task: Task, root: Path) -> list[Path]:
+    """Files for the incumbent, which serves files and not modules."""
+    text = f"from {task.workload.module} import {task.workload.callable} as application\n"
+    scripts = [root / f"application{number}.wsgi" for number in range(task.mounts)]
+    for script in scripts:
+        script.write_text(text)
+    return scripts
+
+
+@contextmanager
+def start_gunicorn(task: Task) -> Iterator[Started]:
+    """Threads, and connections from Apache that are kept; one gunicorn serves one application."""
+    with httpd.server_root() as root, ExitStack() as stack:
+        open_to_all(root)
+        commands = [
+            [
+                *(str(task.kit.venv / "bin" / "gunicorn"), "--worker-class", "gthread"),
+                *("--workers", str(task.load.processes), "--threads", str(task.load.threads)),
+                *("--bind", f"unix:{root}/gunicorn{number}", "--keep-alive", "75"),
+                *("--worker-tmp-dir", SHARED_MEMORY, "--log-level", "warning"),
+                *("--chdir", str(APPS), *as_user("--user", "--group")),
+                f"{task.workload.module}:{task.workload.callable}",
+            ]
+            for number in range(task.mounts)
+        ]
+        pids = [stack.enter_context(process(command, task, root)) for command in commands]
+        lines = [
+            f'ProxyPass "{path or "/"}" "unix:{root}/gunicorn{number}|'
+            f'http://bench{number}{path or "/"}" enablereuse=on'
+            for number, path in enumerate(task.paths)
+        ]
+        proxy = "mod_proxy", "mod_proxy_http"
+        with apache(task, task.kit.floor, "\n".join(lines), root=root, proxy=proxy) as started:
+            yield Started(url=started.url, apache=started.apache, others=tuple(pids))
+
+
+@contextmanager
+def start_uwsgi(task: Task) -> Iterator[Started]:
+    """One uWSGI serves all; each application has an interpreter of its own in each process."""
+    with httpd.server_root() as root:
+        open_to_all(root)
+        application = f"{task.workload.module}:{task.workload.callable}"
+        mounts = [f"--mount={path or '/'}={application}" for path in task.paths]
+        command = [
+            *(str(task.kit.venv / "bin" / "uwsgi"), "--master", "--die-on-term", "--need-app"),
+            *("--processes", str(task.load.processes), "--uwsgi-socket", f"{root}/uwsgi"),
+            *("--chmod-socket=666", "--listen", "128", "--thunder-lock", "--disable-logging"),
+            *("--enable-threads", "--threads", str(task.load.threads)),
+            *("--home", str(task.kit.venv), "--chdir", str(APPS), "--pythonpath", str(APPS)),
+            *("--manage-script-name", *mounts, *as_user("--uid", "--gid")),
+        ]
+        line = f'ProxyPass "/" "unix:{root}/uwsgi|uwsgi://bench/"'
+        proxy = "mod_proxy", "mod_proxy_uwsgi"
+        with (
+            process(command, task, root) as pid,
+            apache(task, task.kit.floor, line, root=root, proxy=proxy) as started,
+        ):
+            yield Started(url=started.url, apache=started.apache, others=(pid,))
+
+
+@contextmanager
+def start_granian(task: Task) -> Iterator[Started]:
+    """Without any Apache: no peer, but a mark of what Rust and no configuration can do."""
+    port = httpd.free_port()
+    with httpd.server_root() as root:
+        command = [
+            *(str(task.kit.venv / "bin" / "granian"), "--interface", "wsgi", "--no-ws"),
+            *("--workers", str(task.load.processes)),
+            *("--blocking-threads", str(task.load.threads)),
+            *("--host", "127.0.0.1", "--port", str(port), "--no-access-log"),
+            *("--log-level", "warning", "--working-dir", str(APPS)),
+            f"{task.workload.module}:{task.workload.callable}",
+        ]
+        with process(command, task, root) as pid:
+            yield Started(url=f"http://127.0.0.1:{port}", apache=None, others=(pid,))
+
+
+OURS, FLOOR = "mod_wsgi", "floor"
+
+PEERS = {
+    peer.name: peer
+    for peer in (
+        Peer(name=OURS, title="mod_wsgi", start=start_ours),
+        Peer(name=FLOOR, title="C handler (floor)", start=start_floor),
+        Peer(name="embedded", title="incumbent, embedded", start=start_embedded),
+        Peer(name="daemon", title="incumbent, daemon", start=start_daemon),
+        Peer(name="uwsgi", title="Apache + uWSGI", start=start_uwsgi),
+        Peer(name="gunicorn", title="Apache + gunicorn", start=start_gunicorn),
+        Peer(name="granian", title="granian (no Apache)", start=start_granian),
+    )
+}
+
+
+@contextmanager
+def apache(
+    task: Task,
+    module: Path,
+    lines: str,
+    *,
+    root: Path | None = None,
+    proxy: Sequence[str] = (),
+) -> Iterator[Started]:
+    with httpd.running(
+        task.server,
+        module,
+        root=root,
+        body=COMMON + lines,
+        modules=(*httpd.MODULES, *proxy),
+        load=task.load,
+        log_level="warn",
+        environment=environment(task),
+    ) as running:
+        yield Started(url=running.url, apache=running.pid)
+
+
+@contextmanager
+def process(command: Sequence[str], task: Task, root: Path) -> Iterator[int]:
+    """A server behind Apache, which is gone with all its processes when the block ends."""
+    ours = {name: text for name, text in os.environ.items() if not name.startswith("PYTHON")}
+    with (root / "backend.log").open("ab") as log:
+        started = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=APPS,
+            env={**ours, **environment(task)},
+            start_new_session=True,
+        )
+    try:
+        yield started.pid
+    finally:
+        started.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            started.wait(STOP_SECONDS)
+        with suppress(ProcessLookupError):
+            os.killpg(started.pid, signal.SIGKILL)
+        started.wait(STOP_SECONDS)
+
+
+def environment(task: Task) -> dict[str, str]:
+    """Apart from the file to serve, what makes Python run the same way every time."""
+    steady = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
+    return {"BENCH_FILE": str(task.kit.file), **steady}
+
+
+def as_user(user_option: str, group_option: str) -> list[str]:
+    """What a server behind Apache changes to: the same user as Apache does."""
+    user = httpd.unprivileged_user()
+    return [user_option, user.pw_name, group_option, str(user.pw_gid)] if user else []
+
+
+def open_to_all(root: Path) -> None:
+    """Some servers make their sockets after they have changed to the other user."""
+    root.chmod(0o777)
