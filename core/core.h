@@ -88,6 +88,10 @@ void wsgi_runtime_run(void (*job)(void *arg), void *arg);
 /* Wakes the Python thread: there may be an interpreter to end. */
 void wsgi_runtime_wake(void);
 
+/* Whether another module (mod_python) owns Python in this process. Jobs run
+   without any lock then, and no current state. */
+int wsgi_runtime_is_shared(void);
+
 /* Whether the process is ending: no lock may be taken any more. */
 int wsgi_runtime_is_stopping(void);
 
@@ -114,8 +118,7 @@ struct wsgi_interp {
     const char *shown; /* the part of it for people */
     int own_gil;       /* it has a lock of its own */
     int is_pooled;     /* one of several of that name */
-    PyThreadState *birth; /* its first state, on the Python thread; NULL where
-                             another module owns the interpreter */
+    PyThreadState *birth; /* its first state, on the Python thread */
     PyInterpreterState *state;
     PyTypeObject *call_type, *input_type, *errors_type, *wrapper_type;
     PyObject *constants; /* the part of environ that is always the same */

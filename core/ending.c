@@ -255,7 +255,7 @@ void wsgi_ending_all(wsgi_interp *interps)
     while (running) {
         running = is_running(main_ender);
         for (interp = interps; interp != NULL; interp = interp->next)
-            if (interp->birth != NULL && interp->birth != main_state)
+            if (interp->birth != main_state)
                 running |= is_ending(interp, main_state);
         if (running) {
             Py_BEGIN_ALLOW_THREADS

@@ -134,9 +134,14 @@ typedef struct wsgi_process {
 
     /* Optional: another owner of Python in this process (mod_python).
        Returns its interpreter (a PyInterpreterState) of that name, made if
-       needed, or NULL after logging. Called without Python's lock. The name
-       lives until the process ends. */
+       needed, with a thread state of it current and its lock held: the core
+       keeps that state. NULL after logging. Called without any lock, in one
+       thread, once for a name, which lives until the process ends. */
     void *(*find_interp)(const char *name);
+
+    /* Why Python must not be used in this process, with the way to mend it,
+       or NULL. Every request is answered with an error page then. */
+    const char *refusal;
 } wsgi_process;
 
 /*

@@ -102,20 +102,19 @@ static void make_own(void *arg)
     }
 }
 
-/* An interpreter that another module owns, prepared in passing. */
-static void make_foreign(making *m)
+/* On the Python thread: an interpreter that another module owns. The state it
+   comes with is kept, since some Pythons can't make one where there is none. */
+static void make_foreign(void *arg)
 {
-    PyThreadState *state;
+    making *m = arg;
 
     m->result = -1;
     m->interp->state = wsgi_runtime_process.find_interp(m->interp->name);
     if (m->interp->state == NULL)
         return;
-    state = PyThreadState_New(m->interp->state);
-    PyEval_RestoreThread(state);
+    m->interp->birth = PyThreadState_Get();
     prepare_or_report(m);
-    PyThreadState_Clear(state);
-    PyThreadState_DeleteCurrent();
+    PyEval_SaveThread();
 }
 
 /* A new interpreter, not in the registry yet, or NULL after logging. One that
@@ -138,10 +137,7 @@ static wsgi_interp *make(const wsgi_request *request, const char *name,
     interp->own_gil = own_gil;
     interp->is_pooled = is_pooled;
     pthread_mutex_init(&interp->loading, NULL);
-    if (wsgi_runtime_process.find_interp != NULL)
-        make_foreign(&m);
-    else
-        wsgi_runtime_run(make_own, &m);
+    wsgi_runtime_run(wsgi_runtime_is_shared() ? make_foreign : make_own, &m);
     return m.result == 0 ? interp : NULL;
 }
 

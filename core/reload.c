@@ -135,7 +135,7 @@ static int is_replaceable(const wsgi_interp *interp, wsgi_watch *watch,
 {
     int is_main = strcmp(interp->name, "main_interpreter") == 0;
 
-    if (interp->birth != NULL && !is_main)
+    if (!is_main && !wsgi_runtime_is_shared())
         return 1;
     if (!watch->refused)
         wsgi_log(request, WSGI_WARNING,

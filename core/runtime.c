@@ -65,17 +65,17 @@ static int work(void)
     return wsgi_ending_step();
 }
 
-static void *python_thread(void *unused)
+/* The life of the Python thread, from start to end. */
+static void own_python(void)
 {
     PyThreadState *main_state;
     int again = 0;
 
-    (void)unused;
     if (wsgi_python_start(getenv("MOD_WSGI_PYTHON_HOME"), failure,
                           sizeof failure) < 0) {
         state = FAILED;
         sem_post(&done);
-        return NULL;
+        return;
     }
     main_state = PyEval_SaveThread();
     state = RUNNING;
@@ -95,6 +95,28 @@ static void *python_thread(void *unused)
     sem_post(&ended);
     /* The lock is kept: no thread of an application runs Python code while
        the process exits. */
+}
+
+/* The same where another module owns Python: there is less to do, but the
+   states that keep its interpreters open still need a thread. */
+static void share_python(void)
+{
+    state = RUNNING;
+    sem_post(&done);
+    for (;;) {
+        wait_for(&wanted);
+        current_job(current_arg);
+        sem_post(&done);
+    }
+}
+
+static void *python_thread(void *unused)
+{
+    (void)unused;
+    if (wsgi_runtime_is_shared())
+        share_python();
+    else
+        own_python();
     return NULL;
 }
 
@@ -133,9 +155,23 @@ static void report_failure(const wsgi_request *request)
              home ? "'" : "", PY_MAJOR_VERSION, PY_MINOR_VERSION);
 }
 
+/* Says once that Python must not be used. */
+static void report_refusal(const wsgi_request *request)
+{
+    static int reported;
+
+    if (!__atomic_exchange_n(&reported, 1, __ATOMIC_RELAXED))
+        wsgi_log(request, WSGI_ERROR, "Python is not started: %s",
+                 wsgi_runtime_process.refusal);
+}
+
 int wsgi_runtime_start(const wsgi_request *request)
 {
-    if (state == RUNNING || wsgi_runtime_process.find_interp != NULL)
+    if (wsgi_runtime_process.refusal != NULL) {
+        report_refusal(request);
+        return -1;
+    }
+    if (state == RUNNING)
         return 0;
     pthread_mutex_lock(&starting);
     if (state == NEW) {
@@ -159,8 +195,13 @@ void wsgi_runtime_run(void (*job)(void *arg), void *arg)
 
 void wsgi_runtime_wake(void)
 {
-    if (wsgi_runtime_process.find_interp == NULL)
+    if (!wsgi_runtime_is_shared())
         sem_post(&wanted);
+}
+
+int wsgi_runtime_is_shared(void)
+{
+    return wsgi_runtime_process.find_interp != NULL;
 }
 
 int wsgi_runtime_is_stopping(void)
@@ -179,7 +220,7 @@ void wsgi_stop(void)
 {
     struct timespec until;
 
-    if (state != RUNNING || stopping)
+    if (state != RUNNING || stopping || wsgi_runtime_is_shared())
         return;
     stopping = 1;
     sem_post(&wanted);

@@ -21,6 +21,9 @@ static void child_init(server_rec *server, pool *p)
 
     (void)p;
     wsgi_apache_server = server;
+    if (ap_find_linked_module("mod_python.c") != NULL)
+        process.refusal = "mod_python is loaded, and on Apache 1.3 it can't "
+                          "share Python: take one LoadModule line out";
     wsgi_start(&process);
 }
 

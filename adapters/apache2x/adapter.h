@@ -29,6 +29,9 @@ extern server_rec *wsgi_apache_server;
 /* host.c: what this server does for the core. */
 extern const wsgi_host wsgi_apache_host;
 
+/* mod_python.c: where mod_python is loaded, lets it be the owner of Python. */
+void wsgi_apache_join_mod_python(wsgi_process *process);
+
 /* host.c: tells the server of the filter that it needs. */
 void wsgi_apache_register_filter(void);
 

@@ -31,6 +31,7 @@ static void child_init(apr_pool_t *pool, server_rec *server)
     };
 
     wsgi_apache_server = server;
+    wsgi_apache_join_mod_python(&process);
     wsgi_start(&process);
     apr_pool_cleanup_register(pool, NULL, stop, apr_pool_cleanup_null);
 }
@@ -102,9 +103,12 @@ static int handle(request_rec *r)
 
 static void register_hooks(apr_pool_t *pool)
 {
+    /* mod_python starts Python in its own child_init. */
+    static const char *const earlier[] = {"mod_python.c", NULL};
+
     (void)pool;
     wsgi_apache_register_filter();
-    ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_init(child_init, earlier, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(handle, NULL, NULL, APR_HOOK_MIDDLE);
 }
 
