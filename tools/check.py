@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 
 from tools import TOP
 
@@ -32,6 +33,14 @@ class Check:
 
     name: str
     commands: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compilation:
+    """A file and the words that compile it, but for where the object goes."""
+
+    file: str
+    words: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,21 +121,31 @@ def strict_compilations() -> Iterator[tuple[str, ...]]:
     The same through scons would make every object anew, here and at the next build.
     """
     for entry in compilations():
-        words = shlex.split(entry["command"])
-        words[words.index("-o") + 1] = os.devnull
-        yield *words, "-Werror"
+        yield *entry.words, "-Werror", "-o", os.devnull
 
 
 def clang_tidy() -> Iterator[tuple[str, ...]]:
     for entry in compilations():
-        yield "clang-tidy", "-p", ".", "--quiet", entry["file"]
+        yield "clang-tidy", "--quiet", entry.file, "--", *entry.words[1:]
 
 
-def compilations() -> list[dict[str, str]]:
-    """What compile_commands.json lists; its own check has failed where it is missing."""
+@cache
+def compilations() -> tuple[Compilation, ...]:
+    """What compile_commands.json lists; its own check has failed where it is missing.
+
+    Read once, since any other build may write it anew for another Apache.
+    """
     path = TOP / DATABASE
-    entries: list[dict[str, str]] = json.loads(path.read_text()) if path.is_file() else []
-    return entries
+    entries = json.loads(path.read_text()) if path.is_file() else []
+    return tuple(
+        Compilation(file=entry["file"], words=without_output(shlex.split(entry["command"])))
+        for entry in entries
+    )
+
+
+def without_output(words: list[str]) -> tuple[str, ...]:
+    place = words.index("-o")
+    return *words[:place], *words[place + 2 :]
 
 
 def passes(check: Check) -> bool:
