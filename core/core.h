@@ -227,6 +227,11 @@ int wsgi_visit_move(wsgi_visit *visit, wsgi_interp *interp);
 /* The request that the calling thread serves, or NULL. */
 const wsgi_request *wsgi_visit_request(void);
 
+/* ---- signals.c: applications handle no signals. ------------------------- */
+
+/* Makes signal.signal() of this interpreter a function without effect. */
+int wsgi_signals_ignore(void);
+
 /* ---- reload.c: a changed application in a fresh interpreter. ------------ */
 
 /* If the source of what runs here has changed since it was loaded: loads the

@@ -42,21 +42,45 @@ static PyObject *intern(const char *text)
     return name;
 }
 
-/* Gives a new interpreter what requests need there. threading must be
-   imported where its "main thread" lives as long as the interpreter. */
-static int prepare(wsgi_interp *interp)
+/* sys.argv is ['mod_wsgi']; some Pythons set it in the first interpreter
+   only. */
+static int set_argv(void)
 {
+    PyObject *argv = Py_BuildValue("[s]", "mod_wsgi");
+    int result = -1;
+
+    if (argv != NULL)
+        result = PySys_SetObject((char *)"argv", argv);
+    Py_XDECREF(argv);
+    return result;
+}
+
+/* What of an interpreter's modules is the process's: not for us to change
+   where another module owns it. */
+static int prepare_modules(wsgi_interp *interp)
+{
+    /* Imported where its "main thread" lives as long as the interpreter. */
     PyObject *threading = PyImport_ImportModule("threading");
 
     if (threading == NULL)
         return -1;
     Py_DECREF(threading);
+    if (wsgi_runtime_is_shared())
+        return 0;
+    return set_argv() == 0 && wsgi_errors_install(interp) == 0
+               ? wsgi_signals_ignore()
+               : -1;
+}
+
+/* Gives a new interpreter what requests need there. */
+static int prepare(wsgi_interp *interp)
+{
     interp->input_key = intern("wsgi.input");
     interp->errors_key = intern("wsgi.errors");
     interp->paths = PyList_New(0);
     if (interp->input_key == NULL || interp->errors_key == NULL ||
         interp->paths == NULL || make_types(interp) < 0 ||
-        wsgi_errors_install(interp) < 0)
+        prepare_modules(interp) < 0)
         return -1;
     interp->constants = wsgi_environ_constants(interp);
     return interp->constants != NULL ? 0 : -1;

@@ -53,6 +53,36 @@ static void fill_in(exchange *x, wsgi_request *request)
     wsgi_apache_find_section(r, request);
 }
 
+/* Whether a header's name ends in a space: this server keeps it there, another
+   one takes the header for what it seems to be. */
+static int has_spaced_name(request_rec *r)
+{
+    const array_header *all = ap_table_elts(r->headers_in);
+    const table_entry *entry = (const table_entry *)(void *)all->elts;
+    int i;
+
+    for (i = 0; i < all->nelts; i++, entry++)
+        if (strpbrk(entry->key, " \t") != NULL)
+            return 1;
+    return 0;
+}
+
+/* A server in front of this one may see another end of such a body: what
+   comes behind it on the connection is not believed. */
+static int check_end(request_rec *r)
+{
+    const char *length = ap_table_get(r->headers_in, "Content-Length");
+
+    if (has_spaced_name(r))
+        return HTTP_BAD_REQUEST;
+    if (r->read_chunked)
+        r->connection->keepalive = -1;
+    return length == NULL || (*length != '\0' &&
+                              length[strspn(length, "0123456789")] == '\0')
+               ? OK
+               : HTTP_BAD_REQUEST;
+}
+
 /* This server takes SIGPIPE for the end of the client's connection, even if
    the pipe is the application's own: errors of writing are enough. */
 static int handle_undisturbed(const wsgi_request *request)
@@ -74,6 +104,8 @@ static int handle(request_rec *r)
     int status;
 
     status = ap_setup_client_block(r, REQUEST_CHUNKED_DECHUNK);
+    if (status == OK)
+        status = check_end(r);
     if (status != OK)
         return status;
     wsgi_apache_prepare_env(r);

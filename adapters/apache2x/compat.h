@@ -39,6 +39,10 @@
    since 2.4.24 "Proxy" too; older servers have to be helped. */
 #define WSGI_HEADERS_ARE_SAFE (WSGI_LINE >= 204)
 
+/* 2.4 refuses a request whose end is in doubt, and closes the connection.
+   Older servers read on. */
+#define WSGI_BODIES_ARE_STRICT (WSGI_LINE >= 204)
+
 /* The argument of SetHandler in a section, NULL if there is none (section is
    NULL where no directive is the core's). Since 2.4.19 it is an expression; one
    that fails has no handler. */

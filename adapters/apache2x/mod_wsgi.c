@@ -47,6 +47,22 @@ static int64_t body_length(request_rec *r)
     return r->remaining;
 }
 
+/* A server in front of an old one may see another end of such a body: what
+   comes behind it on the connection is not believed. */
+static int check_end(request_rec *r)
+{
+    const char *length = apr_table_get(r->headers_in, "Content-Length");
+
+    if (WSGI_BODIES_ARE_STRICT)
+        return OK;
+    if (r->read_chunked)
+        r->connection->keepalive = AP_CONN_CLOSE;
+    return length == NULL || (*length != '\0' &&
+                              length[strspn(length, "0123456789")] == '\0')
+               ? OK
+               : HTTP_BAD_REQUEST;
+}
+
 static int is_too_large(request_rec *r)
 {
     apr_off_t limit = ap_get_limit_req_body(r);
@@ -89,6 +105,8 @@ static int handle(request_rec *r)
     if (r->handler == NULL || strcmp(r->handler, WSGI_HANDLER) != 0)
         return DECLINED;
     status = ap_setup_client_block(r, REQUEST_CHUNKED_DECHUNK);
+    if (status == OK)
+        status = check_end(r);
     if (status != OK)
         return status;
     if (is_too_large(r))

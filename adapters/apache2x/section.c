@@ -72,7 +72,8 @@ static unsigned count_segments(const char *pattern)
     return count;
 }
 
-static const char *match_directory(request_rec *r,
+/* filename ends in '/', as the paths of sections do. */
+static const char *match_directory(request_rec *r, const char *filename,
                                    const core_dir_config *section)
 {
     const char *path;
@@ -80,8 +81,8 @@ static const char *match_directory(request_rec *r,
     if (section->r != NULL)
         return NULL;
     if (!section->d_is_fnmatch)
-        return wsgi_mount_covers(section->d, r->filename) ? section->d : NULL;
-    path = first_segments(r, r->filename, count_segments(section->d));
+        return wsgi_mount_covers(section->d, filename) ? section->d : NULL;
+    path = first_segments(r, filename, count_segments(section->d));
     return apr_fnmatch(section->d, path, APR_FNM_PATHNAME) == APR_SUCCESS ||
                    apr_fnmatch(section->d, apr_pstrcat(r->pool, path, "/", NULL),
                                APR_FNM_PATHNAME) == APR_SUCCESS
@@ -98,11 +99,12 @@ static const char *find_directory(request_rec *r, core_server_config *core)
 {
     void **sections = (void **)(void *)core->sec_dir->elts;
     const struct htaccess_result *file;
+    const char *filename = apr_pstrcat(r->pool, r->filename, "/", NULL);
     const char *deepest = NULL;
     int i;
 
     for (i = 0; i < core->sec_dir->nelts; i++) {
-        const char *path = match_directory(r, core_of(sections[i]));
+        const char *path = match_directory(r, filename, core_of(sections[i]));
 
         if (is_deeper(path, deepest) && is_ours(r, sections[i]))
             deepest = path;
