@@ -1,0 +1,344 @@
+"""Requests that the server makes of itself: includes, error documents, rewritten URLs.
+
+They lead into our handler, out of it, and from one of its applications to another. A sub-request
+begins with its parent's variables, an internal redirect with them renamed: what chooses the
+application must be what is set where the request has come to.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.harness.cells import Cell
+from tests.harness.serving import Workshop, running
+from tests.harness.site import Site, message
+
+NO_REWRITING = "Apache 1.3 and 2.0 do not rewrite per directory in a sub-request"
+NO_FILTERS = "Apache 1.3 has no filters: only files can be pages with includes"
+
+CONFIG = """
+LoadModule @{include} "@{modules}/mod_include.so"
+@{base}
+@{applications}
+<Directory "@{www}/pages">
+    Options +Includes +ExecCGI
+    AddHandler mod_wsgi .wsgi
+    AddType text/html .shtml
+    AddHandler server-parsed .shtml
+</Directory>
+<Directory "@{www}/rewritten">
+    Options +FollowSymLinks
+    RewriteEngine On
+    RewriteRule ^to/(.*)$ /pages/where/$1 [PT]
+    RewriteRule ^set/(.*)$ /pages/where/$1 [PT,E=mod_wsgi.nonsense:x]
+</Directory>
+
+Alias /files "@{www}/pages"
+<Location /files>
+    ErrorDocument 404 /pages/redirected/missing
+</Location>
+<Location /pages/reads_then_fails>
+    ErrorDocument 500 /pages/redirected/failed
+</Location>
+<Location /pages/fails>
+    ErrorDocument 500 /pages/redirected/failed
+</Location>
+<Location /pages/forbidden>
+    ErrorDocument 403 /pages/redirected/never
+</Location>
+<Location /pages/breaks>
+    ErrorDocument 500 /pages/redirected/never
+</Location>
+
+<Location /twice>
+    SetHandler mod_wsgi
+    SetEnv mod_wsgi.application pages::fails
+    ErrorDocument 500 /pages/fails/again
+</Location>
+<Location /to-a-mapped-file>
+    SetHandler mod_wsgi
+    SetEnv mod_wsgi.application pages::fails
+    ErrorDocument 500 /files/sorry.wsgi
+</Location>
+<Location /to-a-file>
+    SetHandler mod_wsgi
+    SetEnv mod_wsgi.application pages::fails
+    ErrorDocument 500 /files/sorry.txt
+</Location>
+<LocationMatch "^/regex/">
+    SetHandler mod_wsgi
+    SetEnv mod_wsgi.application pages::fails
+    SetEnv mod_wsgi.script_name /regex
+    ErrorDocument 500 /pages/redirected/regex
+</LocationMatch>
+<Location /other>
+    SetHandler mod_wsgi
+    SetEnv mod_wsgi.application pages::where
+    SetEnv mod_wsgi.interpreter another
+</Location>
+
+RewriteEngine On
+RewriteRule ^/old/(.*)$ /pages/where/$1 [PT]
+RewriteRule ^/pages/where/leave$ /files/plain.txt [PT]
+"""
+
+FILTERED = """
+<LocationMatch "^/pages/includes">
+    SetOutputFilter INCLUDES
+    Options +Includes
+</LocationMatch>
+"""
+
+
+def including(url: str, before: str = "") -> str:
+    return f'before;{before}<!--#include virtual="{url}" -->;after'
+
+
+FILES = {
+    "pages/plain.txt": "plain",
+    "pages/sorry.txt": "a file says sorry",
+    "pages/sorry.wsgi": """
+def application(environ, start_response):
+    start_response(environ["REDIRECT_STATUS"] + " Sorry", [("Content-Type", "text/plain")])
+    return [b"an application says sorry"]
+""",
+    "pages/one.shtml": including("/hello/named"),
+    "pages/where.shtml": including("/pages/where/more?q=1"),
+    "pages/other.shtml": including("/other/more"),
+    "pages/nested.shtml": including("/files/one.shtml"),
+    "pages/cookie.shtml": including("/pages/sets_a_cookie"),
+    "pages/reads.shtml": including("/pages/reads"),
+    "pages/fails.shtml": including("/pages/fails"),
+    "pages/breaks.shtml": including("/pages/breaks"),
+    "pages/generator.shtml": including("/respond/a_generator"),
+    "pages/wrapper.shtml": including("/files/whole"),
+    "pages/rewritten.shtml": including("/rewritten/to/more"),
+    "rewritten/index.txt": "here",
+    **{
+        f"pages/set-{number}.shtml": including(
+            "/rewritten/to/more" if "rewritten" in name else "/pages/where/more",
+            f'<!--#set var="{name.removeprefix("rewritten:")}" value="{value}" -->',
+        )
+        for number, (name, value) in enumerate(
+            [
+                ("mod_wsgi.application", "pages::fails"),
+                ("mod_wsgi.interpreter", "stolen"),
+                ("mod_wsgi.script_name", "/pages"),
+                ("mod_wsgi.nonsense", "x"),
+                ("REDIRECT_mod_wsgi.script_name", "/pages"),
+                ("REDIRECT_mod_wsgi.nonsense", "x"),
+                ("rewritten:mod_wsgi.script_name", "/pages"),
+                ("rewritten:mod_wsgi.nonsense", "x"),
+            ]
+        )
+    },
+}
+SETS = sorted(name.removeprefix("pages/") for name in FILES if "/set-" in name)
+
+
+@pytest.fixture(scope="module")
+def module_site(request: pytest.FixtureRequest, cell: Cell, workshop: Workshop) -> Iterator[Site]:
+    """A server with mod_include; one process, so that its one lock would show."""
+    old = cell.server.line == "1.3"
+    values = {
+        "modules": str(cell.server.modules),
+        "include": "includes_module" if old else "include_module",
+    }
+    config = CONFIG + ("" if old else FILTERED)
+    built = request.getfixturevalue("module")
+    with running(cell, built, workshop, config, files=FILES, values=values) as started:
+        yield started
+
+
+@pytest.fixture
+def filtering(cell: Cell, request: pytest.FixtureRequest) -> Site:
+    """The server, where an application's own answer can hold includes."""
+    if cell.server.line == "1.3":
+        pytest.skip(NO_FILTERS)
+    site: Site = request.getfixturevalue("site")
+    return site
+
+
+# ---- includes
+
+
+@pytest.mark.parametrize(
+    ("name", "included"),
+    [
+        ("one", "hello from named"),
+        ("where", "/pages/where|/more|q=1|GET"),
+        ("other", "/other|/more||GET"),
+        ("nested", "before;hello from named;after"),
+        ("generator", "a generator"),
+        ("rewritten", "/pages/where|/more||GET"),
+    ],
+)
+def test_a_page_includes_what_an_application_answers(
+    site: Site, cell: Cell, name: str, included: str
+) -> None:
+    if name == "rewritten" and cell.server.line in ("1.3", "2.0"):
+        pytest.skip(NO_REWRITING)
+    assert site.ask(f"/files/{name}.shtml").text == f"before;{included};after"
+
+
+def test_a_page_includes_a_file_that_an_application_sends(site: Site, workshop: Workshop) -> None:
+    body = site.ask("/files/wrapper.shtml").body
+    assert body == b"before;" + workshop.data.read_bytes() + b";after"
+
+
+def test_the_headers_of_what_is_included_are_not_those_of_the_page(site: Site) -> None:
+    reply = site.ask("/files/cookie.shtml")
+    assert reply.text == "before;with a cookie;after"
+    assert (reply.header("Set-Cookie"), reply.header("X-Sub")) == (None, None)
+
+
+@pytest.mark.parametrize("page", SETS)
+def test_what_a_page_sets_does_not_choose_for_what_it_includes(
+    site: Site, cell: Cell, page: str
+) -> None:
+    """A sub-request's settings are those of the section it leads to, not its parent's."""
+    if "/rewritten" in FILES[f"pages/{page}"] and cell.server.line in ("1.3", "2.0"):
+        pytest.skip(NO_REWRITING)
+    assert site.ask(f"/files/{page}").text == "before;/pages/where|/more||GET;after"
+
+
+def test_a_sub_request_does_not_wait_for_its_parents_body(site: Site) -> None:
+    reply = site.ask("/files/reads.shtml", method="GET", body=b"the page's own")
+    assert (reply.status, reply.text) == (200, "before;0 bytes;after")
+
+
+def test_an_include_that_fails_leaves_the_page(site: Site) -> None:
+    site.expects_traceback("ValueError: failed at once")
+    site.tolerates("unable to include|include")
+    reply = site.ask("/files/fails.shtml")
+    assert reply.text.startswith("before;")
+    assert reply.text.endswith(";after")
+
+
+def test_an_include_that_breaks_in_the_middle_breaks_the_page(site: Site) -> None:
+    """Half of what it should hold must not pass for the whole."""
+    site.expects_traceback("ValueError: broke in a sub-request")
+    site.tolerates("unable to include|include")
+    answer = site.raw(message("/files/breaks.shtml"))
+    assert b";after" not in answer
+    assert not answer.endswith(b"0\r\n\r\n")
+
+
+AROUND = {
+    "includes": "before;%s;after",
+    "includes_from_a_generator": "begin;before;%s;after;end",
+    "includes_from_write": "before;%s;after",
+}
+
+
+@pytest.mark.parametrize("path", AROUND)
+@pytest.mark.parametrize(
+    ("target", "included"),
+    [
+        ("/hello/named", "hello from named"),
+        ("/other/more", "/other|/more||GET"),
+        ("/respond/a_generator", "a generator"),
+        ("/pages/includes?/other/deep", "before;/other|/deep||GET;after"),
+        ("/files/one.shtml", "before;hello from named;after"),
+        ("/files/plain.txt", "plain"),
+    ],
+)
+def test_an_applications_answer_may_include_another_applications(
+    filtering: Site, path: str, target: str, included: str
+) -> None:
+    """One request inside another, in one thread: in the same interpreter or in another one."""
+    for _ in range(3):
+        reply = filtering.ask(f"/pages/{path}?{target}")
+        assert reply.text == AROUND[path] % included
+
+
+# ---- error documents
+
+
+def test_an_application_may_be_the_page_for_a_missing_file(site: Site) -> None:
+    site.tolerates("File does not exist")
+    reply = site.ask("/files/not-there")
+    assert reply.status == 404
+    assert reply.text == "404|/files/not-there|/pages/redirected|/missing|0 bytes"
+
+
+@pytest.mark.parametrize("name", ["fails", "reads_then_fails"])
+@pytest.mark.parametrize("body", [b"", b"a body of its own"])
+def test_an_application_may_be_the_page_for_another_ones_error(
+    site: Site, name: str, body: bytes
+) -> None:
+    """It has no body to read, whatever is left of the other one's."""
+    site.expects_traceback("ValueError: failed ")
+    reply = site.ask(f"/pages/{name}/x", method="POST" if body else "GET", body=body)
+    assert reply.status == 500
+    told = reply.text.split("|")
+    assert told[:4] == ["500", f"/pages/{name}/x", "/pages/redirected", "/failed"]
+    assert told[4] == "0 bytes"
+
+
+def test_the_settings_of_the_failed_application_are_not_those_of_the_page(site: Site) -> None:
+    """REDIRECT_mod_wsgi.script_name says where another application was mounted."""
+    site.expects_traceback("ValueError: failed at once")
+    reply = site.ask("/regex/x")
+    assert reply.text == "500|/regex/x|/pages/redirected|/regex|0 bytes"
+
+
+def test_an_error_document_that_fails_as_well_ends_there(site: Site) -> None:
+    site.expects_traceback("ValueError: failed at once")
+    reply = site.ask("/twice")
+    assert reply.status == 500
+    assert "ErrorDocument" in reply.text
+    site.tolerates("Traceback|File|raise|ValueError|exception")
+
+
+def test_an_error_document_may_be_a_file(site: Site) -> None:
+    site.expects_traceback("ValueError: failed at once")
+    reply = site.ask("/to-a-file")
+    assert (reply.status, reply.text) == (500, "a file says sorry")
+
+
+def test_an_error_document_may_be_an_application_that_is_a_file(site: Site) -> None:
+    """It is not the application that failed, whose setting the server has renamed."""
+    site.expects_traceback("ValueError: failed at once")
+    reply = site.ask("/to-a-mapped-file")
+    assert (reply.status, reply.text) == (500, "an application says sorry")
+
+
+def test_an_applications_own_error_page_is_not_replaced(site: Site) -> None:
+    reply = site.ask("/pages/forbidden")
+    assert (reply.status, reply.text) == (403, "my own words")
+
+
+def test_a_response_that_broke_is_not_continued_by_an_error_page(site: Site) -> None:
+    site.expects_traceback("ValueError: broke in a sub-request")
+    answer = site.raw(message("/pages/breaks"))
+    assert b"half" in answer
+    assert b"redirected" not in answer
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+# ---- rewritten URLs
+
+
+@pytest.mark.parametrize("path", ["/old/a/b", "/rewritten/to/a/b"])
+def test_a_rewritten_url_leads_to_an_application(site: Site, path: str) -> None:
+    """By the server's rules, or by a directory's, which redirect internally."""
+    assert site.ask(f"{path}?q=1").text == "/pages/where|/a/b|q=1|GET"
+
+
+def test_a_rewritten_url_leads_out_of_our_handler(site: Site) -> None:
+    """The section that sets our handler is the one that the URL leads to, not where it began."""
+    assert site.ask("/pages/where/leave").text == "plain"
+    assert site.ask("/pages/where/stay").text == "/pages/where|/stay||GET"
+
+
+@pytest.mark.parametrize("body", [b"", b"a body"])
+def test_a_body_survives_a_rewritten_url(site: Site, body: bytes) -> None:
+    reply = site.ask("/rewritten/to/x", method="POST", body=body)
+    assert reply.text == "/pages/where|/x||POST"
+
+
+def test_a_setting_of_a_rewrite_counts(site: Site) -> None:
+    """What the rewriting rule itself sets is set on purpose, unlike what is inherited."""
+    site.expects("mod_wsgi.nonsense 'x' is not a variable")
+    assert site.ask("/rewritten/set/x").status == 500
