@@ -84,13 +84,12 @@ def measure_growth(task: Task, peers: Sequence[Peer], counts: Sequence[int]) -> 
 
 def grow(task: Task, peer: Peer) -> Growth:
     print(f"{task.mounts} applications: {peer.title}", file=sys.stderr)
-    paths = [f"{path}/" for path in task.paths]
     begin = time.monotonic()
     with peer.start(task) as started:
-        for path in paths:
+        for path in task.paths:
             check(peer, started, task.workload, path)
         ready = time.monotonic() - begin
-        sample = wrk(started, task.workload, Way(keep_alive=True, concurrency=8), 2, paths)
+        sample = wrk(started, task.workload, Way(keep_alive=True, concurrency=8), 2, task.paths)
         return Growth(
             peer=peer.name,
             applications=task.mounts,

@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bench.kit import Kit
-from bench.peers import FLOOR, OURS, PEERS, Peer, Started, Task, apache, location
+from bench.peers import FLOOR, OURS, PAGE, PEERS, Peer, Started, Task, apache, location
 from bench.workloads import HELLO
 from tools import Problem, httpd
 from tools.httpd import Load
@@ -104,7 +104,7 @@ def ask(started: Started, requests: int) -> None:
     place = urlsplit(started.url)
     connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=60)
     for _ in range(requests):
-        connection.putrequest("GET", "/", skip_host=True, skip_accept_encoding=True)
+        connection.putrequest("GET", PAGE, skip_host=True, skip_accept_encoding=True)
         for name, value in HEADERS.items():
             connection.putheader(name, value)
         connection.endheaders()

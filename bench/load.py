@@ -16,7 +16,7 @@ from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from bench import BENCH
-from bench.peers import FLOOR, Peer, Started, Task
+from bench.peers import FLOOR, PAGE, Peer, Started, Task
 from bench.workloads import HELLO, Way, Workload, ways
 from tools import Problem
 
@@ -96,7 +96,7 @@ def wrk(
     workload: Workload,
     way: Way,
     seconds: int,
-    paths: Sequence[str] = ("/",),
+    paths: Sequence[str] = (PAGE,),
 ) -> Sample:
     """One run of wrk with one thread: the other processor is the server's."""
     said = subprocess.run(
@@ -121,7 +121,7 @@ def wrk(
     )
 
 
-def check(peer: Peer, started: Started, workload: Workload, path: str = "/") -> None:
+def check(peer: Peer, started: Started, workload: Workload, path: str = PAGE) -> None:
     """Waits for the first answer, which must be right: a wrong one may be quick to make."""
     expected = 13 if peer.name == FLOOR else workload.size
     deadline = time.monotonic() + ANSWER_SECONDS

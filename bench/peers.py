@@ -19,6 +19,7 @@ from tools import httpd
 from tools.httpd import Load
 from tools.servers import Server
 
+PAGE = "/page"
 STOP_SECONDS = 15.0
 SHARED_MEMORY = "/dev/shm"  # noqa: S108  where gunicorn's documentation puts its heartbeats
 
@@ -29,7 +30,7 @@ COMMON = "MaxKeepAliveRequests 0\nKeepAliveTimeout 60\nEnableSendfile On\n"
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What a peer is asked to serve: one workload, at / or at /0/, /1/... if there are more."""
+    """What a peer is asked to serve: one workload, at / or at /0, /1... if there are more."""
 
     server: Server
     kit: Kit
@@ -38,8 +39,14 @@ class Task:
     mounts: int = 1
 
     @property
-    def paths(self) -> list[str]:
+    def prefixes(self) -> list[str]:
+        """Where the applications are mounted: nothing for one alone, which has the root."""
         return [f"/{number}" for number in range(self.mounts)] if self.mounts > 1 else [""]
+
+    @property
+    def paths(self) -> list[str]:
+        """What is asked: no directory of Apache's, where mod_dir looks for an index file first."""
+        return [f"{prefix}{PAGE}" for prefix in self.prefixes]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +81,7 @@ def our_lines(task: Task) -> str:
     the incumbent.
     """
     sections = []
-    for number, path in enumerate(task.paths):
+    for number, path in enumerate(task.prefixes):
         variables = {
             "application": f"{task.workload.module}::{task.workload.callable}",
             "interpreter": f"bench{number}" if task.mounts > 1 else "main_interpreter",
@@ -111,7 +118,8 @@ def start_embedded(task: Task) -> Iterator[Started]:
         for number, script in enumerate(write_scripts(task, root)):
             group = f"bench{number}" if task.mounts > 1 else "%{GLOBAL}"
             lines.append(
-                f'WSGIScriptAlias {task.paths[number] or "/"} "{script}" application-group={group}'
+                f'WSGIScriptAlias {task.prefixes[number] or "/"} "{script}" '
+                f"application-group={group}"
             )
         with apache(task, task.kit.incumbent, "\n".join(lines), root=root) as started:
             yield started
@@ -133,7 +141,7 @@ def start_daemon(task: Task) -> Iterator[Started]:
                 f'threads={task.load.threads} python-home="{task.kit.venv}" python-path="{APPS}"'
             )
             lines.append(
-                f'WSGIScriptAlias {task.paths[number] or "/"} "{script}" '
+                f'WSGIScriptAlias {task.prefixes[number] or "/"} "{script}" '
                 f"process-group=bench{number} application-group=%{{GLOBAL}}"
             )
         with apache(task, task.kit.incumbent, "\n".join(lines), root=root) as started:
@@ -169,7 +177,7 @@ def start_gunicorn(task: Task) -> Iterator[Started]:
         lines = [
             f'ProxyPass "{path or "/"}" "unix:{root}/gunicorn{number}|'
             f'http://bench{number}{path or "/"}" enablereuse=on'
-            for number, path in enumerate(task.paths)
+            for number, path in enumerate(task.prefixes)
         ]
         proxy = "mod_proxy", "mod_proxy_http"
         with apache(task, task.kit.floor, "\n".join(lines), root=root, proxy=proxy) as started:
@@ -182,7 +190,7 @@ def start_uwsgi(task: Task) -> Iterator[Started]:
     with httpd.server_root() as root:
         open_to_all(root)
         application = f"{task.workload.module}:{task.workload.callable}"
-        mounts = [f"--mount={path or '/'}={application}" for path in task.paths]
+        mounts = [f"--mount={path or '/'}={application}" for path in task.prefixes]
         command = [
             *(str(task.kit.venv / "bin" / "uwsgi"), "--master", "--die-on-term", "--need-app"),
             *("--processes", str(task.load.processes), "--uwsgi-socket", f"{root}/uwsgi"),

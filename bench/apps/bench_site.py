@@ -20,7 +20,7 @@ def view(request):
     return HttpResponse(template.render(Context({"title": request.path, "rows": ROWS})))
 
 
-urlpatterns = [path("", view)]
+urlpatterns = [path("page", view)]
 
 if not settings.configured:
     settings.configure(
