@@ -43,6 +43,9 @@
    Older servers read on. */
 #define WSGI_BODIES_ARE_STRICT (WSGI_LINE >= 204)
 
+/* mod_deflate of 2.0 makes a body even of none, where none may be. */
+#define WSGI_DEFLATES_NOTHING (WSGI_LINE < 202)
+
 /* The argument of SetHandler in a section, NULL if there is none (section is
    NULL where no directive is the core's). Since 2.4.19 it is an expression; one
    that fails has no handler. */

@@ -139,6 +139,8 @@ static int send_head(void *record, const wsgi_head *head)
     r->status = head->status;
     r->status_line = apr_pstrdup(r->pool, head->status_line);
     forget_guesses(r);
+    if (WSGI_DEFLATES_NOTHING && (head->status == 204 || head->status == 304))
+        apr_table_setn(r->subprocess_env, "no-gzip", "1");
     if (head->content_type != NULL)
         ap_set_content_type(r, apr_pstrdup(r->pool, head->content_type));
     if (head->content_length >= 0)
