@@ -42,6 +42,14 @@ extern const wsgi_host wsgi_apache_host;
    request on the connection begins where it begins. */
 void wsgi_apache_drain(exchange *x);
 
+/* environ.c: whether the server asks for this URL because another one gave an
+   error. */
+int wsgi_apache_is_error_document(const request_rec *r);
+
+/* environ.c: whether a body belongs to this very request: that of a
+   sub-request is its parent's, that of an error document has been read. */
+int wsgi_apache_has_body(const request_rec *r);
+
 /* environ.c: makes r->subprocess_env the CGI environment. */
 void wsgi_apache_prepare_env(request_rec *r);
 

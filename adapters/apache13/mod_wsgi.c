@@ -48,7 +48,8 @@ static void fill_in(exchange *x, wsgi_request *request)
     request->site_port = ntohs(r->connection->local_addr.sin_port);
     request->scheme = ap_http_method(r);
     request->authorization = ap_table_get(r->headers_in, "Authorization");
-    request->body_length = r->read_chunked ? -1 : r->remaining;
+    if (wsgi_apache_has_body(r))
+        request->body_length = r->read_chunked ? -1 : r->remaining;
     request->head_only = r->header_only;
     wsgi_apache_find_section(r, request);
 }

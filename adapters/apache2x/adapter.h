@@ -35,6 +35,14 @@ void wsgi_apache_join_mod_python(wsgi_process *process);
 /* host.c: tells the server of the filter that it needs. */
 void wsgi_apache_register_filter(void);
 
+/* environ.c: whether the server asks for this URL because another one gave an
+   error. */
+int wsgi_apache_is_error_document(const request_rec *r);
+
+/* environ.c: whether a body belongs to this very request: that of a
+   sub-request is its parent's, that of an error document has been read. */
+int wsgi_apache_has_body(const request_rec *r);
+
 /* environ.c: makes r->subprocess_env the CGI environment. */
 void wsgi_apache_prepare_env(request_rec *r);
 

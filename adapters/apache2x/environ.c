@@ -8,10 +8,19 @@
 #include "adapter.h"
 
 #define PREFIX "mod_wsgi."
+#define REDIRECT "REDIRECT_"
+
+/* A variable's name without what internal redirects have put before it. */
+static const char *plain(const char *name)
+{
+    while (strncmp(name, REDIRECT, sizeof REDIRECT - 1) == 0)
+        name += sizeof REDIRECT - 1;
+    return name;
+}
 
 static int is_ours(const char *name)
 {
-    return strncmp(name, PREFIX, sizeof PREFIX - 1) == 0;
+    return strncmp(plain(name), PREFIX, sizeof PREFIX - 1) == 0;
 }
 
 /* How many of the first entries of a table are this one: name and value in
@@ -23,7 +32,7 @@ static int count_same(const apr_table_entry_t *entries, int count,
 
     for (i = 0; i < count; i++)
         same += entries[i].val == entry->val &&
-                strcasecmp(entries[i].key, entry->key) == 0;
+                strcasecmp(plain(entries[i].key), plain(entry->key)) == 0;
     return same;
 }
 
@@ -49,6 +58,34 @@ static void forget_inherited(request_rec *r)
             count_same(entries, i, &entries[i]) >=
                 count_same(parents, theirs->nelts, &entries[i]))
             apr_table_addn(kept, entries[i].key, entries[i].val);
+    r->subprocess_env = kept;
+}
+
+int wsgi_apache_is_error_document(const request_rec *r)
+{
+    for (r = r->prev; r != NULL; r = r->prev)
+        if (ap_is_HTTP_ERROR(r->status))
+            return 1;
+    return 0;
+}
+
+int wsgi_apache_has_body(const request_rec *r)
+{
+    return r->main == NULL && !wsgi_apache_is_error_document(r);
+}
+
+/* The settings of what failed are not those of the page that says so. */
+static void forget_failed(request_rec *r)
+{
+    const apr_array_header_t *all = apr_table_elts(r->subprocess_env);
+    const apr_table_entry_t *entry =
+        (const apr_table_entry_t *)(const void *)all->elts;
+    apr_table_t *kept = apr_table_make(r->pool, all->nelts);
+    int i;
+
+    for (i = 0; i < all->nelts; i++, entry++)
+        if (!is_ours(entry->key) || plain(entry->key) == entry->key)
+            apr_table_addn(kept, entry->key, entry->val);
     r->subprocess_env = kept;
 }
 
@@ -97,8 +134,12 @@ void wsgi_apache_prepare_env(request_rec *r)
 {
     if (r->main != NULL)
         forget_inherited(r);
+    if (wsgi_apache_is_error_document(r))
+        forget_failed(r);
     if (!WSGI_HEADERS_ARE_SAFE)
         drop_ambiguous_headers(r);
     ap_add_common_vars(r);
     ap_add_cgi_vars(r);
+    if (!wsgi_apache_has_body(r))
+        apr_table_unset(r->subprocess_env, "CONTENT_LENGTH");
 }

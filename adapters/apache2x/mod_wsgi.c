@@ -40,6 +40,8 @@ static void child_init(apr_pool_t *pool, server_rec *server)
    may change what the client announced. */
 static int64_t body_length(request_rec *r)
 {
+    if (!wsgi_apache_has_body(r))
+        return 0;
     if (r->read_chunked)
         return -1;
     if (r->remaining > 0 && r->input_filters != r->proto_input_filters)
