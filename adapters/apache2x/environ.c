@@ -8,13 +8,13 @@
 #include "adapter.h"
 
 #define PREFIX "mod_wsgi."
-#define REDIRECT "REDIRECT_"
+#define RENAMED "REDIRECT_"
 
 /* A variable's name without what internal redirects have put before it. */
 static const char *plain(const char *name)
 {
-    while (strncmp(name, REDIRECT, sizeof REDIRECT - 1) == 0)
-        name += sizeof REDIRECT - 1;
+    while (strncmp(name, RENAMED, sizeof RENAMED - 1) == 0)
+        name += sizeof RENAMED - 1;
     return name;
 }
 
