@@ -98,7 +98,7 @@ def test_a_file_opens_with_its_name_and_its_duty(path: Path) -> None:
 def host_slots() -> dict[str, bool]:
     """The slots of the host's table, and of each whether it may stay empty."""
     match = re.search(
-        r"typedef struct wsgi_host \{(.*?)\} wsgi_host;", HOST_HEADER.read_text(), re.S
+        r"typedef struct wsgi_host \{(.*?)\} wsgi_host;", HOST_HEADER.read_text(), re.DOTALL
     )
     assert match, "core/host.h declares no wsgi_host"
     pieces = re.findall(r"/\*(.*?)\*/\s*[\w\s\*]+?(?:\(\*(\w+)\)|\*(\w+);)", match[1], re.DOTALL)

@@ -121,7 +121,7 @@ def test_head_is_answered_without_a_body(bare: Bare) -> None:
 
 
 def test_a_program_that_cannot_start_python_answers_500_and_lives(
-    bare_host: object, bare: Bare, monkeypatch: pytest.MonkeyPatch
+    bare: Bare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MOD_WSGI_PYTHON_HOME", "/nonexistent")
     outcome = bare("--requests", "3", "respond::one_block")

@@ -94,7 +94,7 @@ def test_a_path_divides(bare: Bare, case: Case) -> None:
 def test_a_file_is_its_own_mount(
     bare: Bare, tmp_path: Path, uri: str, behind: str, script_name: str
 ) -> None:
-    """The rule of CGI: SCRIPT_NAME leads to the file, PATH_INFO is what the server found behind."""
+    """The rule of CGI: SCRIPT_NAME leads to the file, PATH_INFO is what stands behind it."""
     script = tmp_path / "show.wsgi"
     script.write_text("from environs import mount as application\n")
     outcome = bare(

@@ -1,0 +1,104 @@
+"""Applications with something left to do when their interpreter or their process ends.
+
+Each tells its test by files (waiting.py), since a process that ends answers nobody.
+"""
+
+import atexit
+import os
+import threading
+import time
+
+import answers
+import waiting
+
+
+def at_exit(environ, start_response):
+    """Registers a function for the end, which tells that it ran."""
+    atexit.register(waiting.tell, environ, "ran")
+    return answers.plain(start_response, b"registered")
+
+
+def raises_at_exit(environ, start_response):
+    def fail():
+        raise ValueError("raised at the end")
+
+    atexit.register(waiting.tell, environ, "ran all the same")
+    atexit.register(fail)
+    return answers.plain(start_response, b"registered")
+
+
+def slow_at_exit(environ, start_response):
+    """Registers a function that takes longer than any server waits."""
+    atexit.register(time.sleep, 60)
+    return answers.plain(start_response, b"registered")
+
+
+def thread(environ, start_response):
+    """Leaves a thread behind that has to be waited for: it needs half a second to end."""
+
+    def work():
+        waiting.wait(environ)
+        time.sleep(0.5)
+        waiting.tell(environ, "ended by itself")
+
+    threading.Thread(target=work).start()
+    return answers.plain(start_response, b"started")
+
+
+def endless_thread(environ, start_response):
+    """Leaves a thread behind that nobody can wait for."""
+    threading.Thread(target=time.sleep, args=(60,)).start()
+    return answers.plain(start_response, b"started")
+
+
+def daemon(environ, start_response):
+    """Leaves a thread behind that nobody is to wait for, and that is never idle."""
+
+    def work():
+        while True:
+            sum(range(1000))
+
+    for _ in range(2):
+        worker = threading.Thread(target=work)
+        worker.daemon = True
+        worker.start()
+    return answers.plain(start_response, b"started")
+
+
+def local(environ, start_response):
+    """Keeps an object for this thread of the server; its end is told."""
+    KEPT.object = Told(environ)
+    return answers.plain(start_response, b"kept")
+
+
+class Told(object):
+    def __init__(self, environ):
+        self.path = waiting.path(environ, ".told")
+
+    def __del__(self, opened=open):
+        with opened(self.path, "w") as stream:
+            stream.write("gone")
+
+
+KEPT = threading.local()
+
+
+def sleeps(environ, start_response):
+    """A request that is under way for long, and waits without Python's lock."""
+    atexit.register(waiting.tell, environ, "ran", ".end.told")
+    waiting.tell(environ, "begun")
+    time.sleep(60)
+    return answers.plain(start_response, b"slept")
+
+
+def computes(environ, start_response):
+    """A request that is under way for long, and never rests."""
+    waiting.tell(environ, "begun")
+    end = time.time() + 60
+    while time.time() < end:
+        sum(range(1000))
+    return answers.plain(start_response, b"computed")
+
+
+def process(environ, start_response):
+    return answers.plain(start_response, str(os.getpid()).encode("ascii"))

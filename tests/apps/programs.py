@@ -1,0 +1,54 @@
+"""Applications that start programs, and that would handle signals."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import answers
+
+
+def program(environ, start_response):
+    """The output of a program, and how it ended."""
+    command = [sys.executable, "-c", "import os; print(os.getppid()); raise SystemExit(3)"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    told = process.communicate()[0]
+    report = {"parent": int(told), "status": process.returncode, "pid": os.getpid()}
+    return answers.as_json(start_response, report)
+
+
+def square(number):
+    return number * number
+
+
+def spawned(environ, start_response):
+    """Work done by processes that multiprocessing starts afresh."""
+    import multiprocessing
+
+    context = multiprocessing.get_context("spawn")
+    pool = context.Pool(1)
+    try:
+        done = pool.map_async(square, [1, 2, 3]).get(20)
+    finally:
+        pool.terminate()
+        pool.join()
+    return answers.as_json(start_response, done)
+
+
+def forked(environ, start_response):
+    """A copy of this process ends with a status of its own, at once."""
+    try:
+        pid = os.fork()
+    except RuntimeError as error:
+        return answers.as_json(start_response, {"refused": str(error)})
+    if pid == 0:
+        os._exit(7)
+    status = os.waitpid(pid, 0)[1]
+    return answers.as_json(start_response, {"status": os.WEXITSTATUS(status)})
+
+
+def handles_signals(environ, start_response):
+    """Takes the signals that Apache steers its processes with."""
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGINT, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_IGN)
+    return answers.plain(start_response, b"handled")

@@ -1,0 +1,222 @@
+"""Interpreters by name: who chooses the name, how many there are, and what they do not share.
+
+One process serves everything here, so that what interpreters share is seen for sure.
+"""
+
+from typing import Any
+from urllib.parse import quote_from_bytes
+
+import pytest
+
+from tests.conftest import Serve
+from tests.harness.site import Site
+
+OPTIONS = {"processes": 1}
+
+SHOP = """
+ORDERS = []
+
+def application(environ, start_response):
+    import json, sys, items
+    ORDERS.append(environ["QUERY_STRING"])
+    told = {"orders": ORDERS, "items": items.ITEMS, "file": items.__file__,
+            "path": [entry for entry in sys.path if "htdocs" in entry]}
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return [json.dumps(told).encode("ascii")]
+"""
+
+FILES = {
+    f"{name}/{path}": text
+    for name in ("red", "blue")
+    for path, text in (
+        ("site/shop.py", SHOP),
+        ("venv/pyvenv.cfg", "home = /usr/bin\n"),
+        ("venv/lib/python@{version}/site-packages/items.py", f"ITEMS = 'of {name}'\n"),
+        (f"venv/lib/python@{{version}}/site-packages/only_{name}.py", "SAID = 'here'\n"),
+    )
+}
+
+SHOP_SETTINGS = """
+    SetEnv mod_wsgi.application shop
+    SetEnv mod_wsgi.directory "@{www}/COLOUR/site:@{apps}"
+    SetEnv mod_wsgi.virtualenv "@{www}/COLOUR/venv"
+"""
+
+CONFIG = (
+    """
+DocumentRoot "@{www}"
+RewriteEngine On
+RewriteRule ^/named/(.*)$ - [E=mod_wsgi.interpreter:$1]
+<Location /named>
+    SetHandler mod_wsgi
+    SetEnv mod_wsgi.application states::mark
+    SetEnv mod_wsgi.directory "@{apps}"
+</Location>
+SetEnvIf X-Customer "(.*)" mod_wsgi.interpreter=$1
+<Location /by-header>
+    SetHandler mod_wsgi
+    SetEnv mod_wsgi.application states::mark
+    SetEnv mod_wsgi.directory "@{apps}"
+</Location>
+<Location /set>
+    SetHandler mod_wsgi
+    SetEnv mod_wsgi.application states::mark
+    SetEnv mod_wsgi.directory "@{apps}"
+    SetEnv mod_wsgi.interpreter set
+</Location>
+<Location /main>
+    SetHandler mod_wsgi
+    SetEnv mod_wsgi.application states::mark
+    SetEnv mod_wsgi.directory "@{apps}"
+    SetEnv mod_wsgi.interpreter main_interpreter
+</Location>
+
+<Location /shop>
+    SetHandler mod_wsgi
+</Location>
+<Location /imports>
+    SetHandler mod_wsgi
+</Location>
+Listen 127.0.0.2:@{port}
+<VirtualHost 127.0.0.2:@{port}>
+    ServerName red.test
+"""
+    + SHOP_SETTINGS.replace("COLOUR", "red")
+    + """
+    <Location /imports>
+        SetEnv mod_wsgi.application states::imports
+    </Location>
+</VirtualHost>
+Listen 127.0.0.3:@{port}
+<VirtualHost 127.0.0.3:@{port}>
+    ServerName blue.test
+"""
+    + SHOP_SETTINGS.replace("COLOUR", "blue")
+    + """
+    <Location /imports>
+        SetEnv mod_wsgi.application states::imports
+    </Location>
+</VirtualHost>
+"""
+)
+
+
+def mark(site: Site, path: str, word: str = "") -> Any:
+    reply = site.ask(f"{path}?{word}")
+    assert reply.status == 200, reply.text
+    return reply.json()
+
+
+def named(name: bytes | str) -> str:
+    raw = name.encode() if isinstance(name, str) else name
+    return f"/named/{quote_from_bytes(raw, safe='')}"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "plain",
+        "with space",
+        "a.b-c_d",
+        "*",
+        "%41",
+        "[a-z]",
+        "name:80|",
+        "'; import os",
+        "n" * 255,
+        b"\xc3\xa9\xff\xfe",
+    ],
+    ids=lambda name: repr(name[:12]),
+)
+def test_any_printable_name_from_a_url_is_an_interpreter_of_its_own(
+    site: Site, name: bytes | str
+) -> None:
+    """The name is only ever compared: nothing in it has a meaning."""
+    assert mark(site, named(name), "first")["before"] is None
+    assert mark(site, named(name))["before"] == "first"
+    assert mark(site, "/set")["before"] is None
+
+
+@pytest.mark.parametrize("name", [b"a\x01", b"\x1f", b"\x7f", b"0\x1fname", b"tab\tbed"])
+def test_a_name_with_a_control_character_is_refused(site: Site, name: bytes) -> None:
+    """Such a character separates the owner of a customer's interpreter from its name."""
+    site.expects("mod_wsgi.interpreter '.*' has a control character")
+    assert site.ask(named(name)).status == 500
+
+
+@pytest.mark.parametrize("length", [256, 1000, 4000])
+def test_a_name_of_more_than_255_bytes_is_refused(site: Site, length: int) -> None:
+    site.expects("mod_wsgi.interpreter '.*255 bytes|longer than 255|mod_wsgi.interpreter 'n+")
+    assert site.ask(named("n" * length)).status == 500
+
+
+def test_a_hostile_name_forges_no_line_of_the_log(site: Site) -> None:
+    site.expects("control character")
+    site.ask(named(b"x\r\n[error] forged"))
+    assert not [line for line in site.watch.lines() if line.startswith("[error] forged")]
+
+
+def test_a_request_header_chooses_where_the_configuration_lets_it(site: Site) -> None:
+    for name in ("one", "two"):
+        site.ask(f"/by-header?{name}", headers={"X-Customer": name})
+    told = site.ask("/by-header", headers={"X-Customer": "one"}).json()
+    assert told["before"] == "one"
+
+
+def test_a_request_header_changes_no_name_that_is_set(site: Site) -> None:
+    mark(site, "/set", "set-was-here")
+    told = site.ask("/set", headers={"X-Customer": "elsewhere"}).json()
+    assert told["before"] == "set-was-here"
+
+
+def test_the_main_interpreter_can_be_named_by_a_rewritten_url(site: Site) -> None:
+    """It is the administrator who lets URLs choose names here, and who may choose this one."""
+    mark(site, "/main", "of-main")
+    assert mark(site, named("main_interpreter"))["before"] == "of-main"
+
+
+def shop(site: Site, address: str, order: str) -> Any:
+    return mark(site.at(address), "/shop", order)
+
+
+def test_sites_of_the_same_names_never_see_each_others_modules(site: Site) -> None:
+    """Both say `shop`, both import `items`, both are of one process."""
+    red = shop(site, "127.0.0.2", "for-red")
+    blue = shop(site, "127.0.0.3", "for-blue")
+    assert (red["orders"], red["items"]) == (["for-red"], "of red")
+    assert (blue["orders"], blue["items"]) == (["for-blue"], "of blue")
+    assert not any("blue" in entry for entry in (*red["path"], red["file"]))
+    assert not any("red" in entry for entry in (*blue["path"], blue["file"]))
+
+
+@pytest.mark.parametrize(("address", "module"), [("127.0.0.2", "blue"), ("127.0.0.3", "red")])
+def test_a_virtual_environment_is_no_other_sites(site: Site, address: str, module: str) -> None:
+    site.expects_traceback(f"(ModuleNotFound|Import)Error: No module named .?only_{module}")
+    site.expects("raised an exception")
+    assert site.at(address).ask(f"/imports?only_{module}").status == 500
+
+
+def test_past_the_most_interpreters_a_request_gets_a_503_and_a_line(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOD_WSGI_MAX_INTERPRETERS", "3")
+    site = serve(CONFIG, processes=1, files=FILES)
+    site.expects("no interpreter 'four'.*3 already.*MOD_WSGI_MAX_INTERPRETERS")
+    for name in ("one", "two", "three"):
+        mark(site, named(name), name)
+    assert site.ask(named("four")).status == 503
+    assert len(site.watch.severe()) == 1
+    assert [mark(site, named(name))["before"] for name in ("one", "two", "three")] == [
+        "one",
+        "two",
+        "three",
+    ]
+
+
+def test_a_bound_that_is_no_number_is_said_and_the_default_used(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOD_WSGI_MAX_INTERPRETERS", "many")
+    site = serve(CONFIG, processes=1, files=FILES)
+    assert mark(site, "/set")["before"] is None
+    site.watch.wait_for("MOD_WSGI_MAX_INTERPRETERS 'many' is not a number.*64 is used")
