@@ -20,10 +20,12 @@ from tools import Problem, pythons, serve, servers
 from tools.httpd import Load
 
 PARTS = ("instructions", "load", "memory", "start", "growth")
+
+# As many threads as connections in each process: with fewer, the event MPM ends kept connections.
 LOADS = {
     "prefork": Load(processes=8, threads=1),
-    "worker": Load(processes=2, threads=32),
-    "event": Load(processes=2, threads=32),
+    "worker": Load(processes=2, threads=64),
+    "event": Load(processes=2, threads=64),
 }
 SMALL = {"prefork": Load(processes=4, threads=1), "event": Load(processes=1, threads=8)}
 

@@ -4,22 +4,20 @@ Memory is Pss, in which a page that n processes share counts a n-th for each: th
 processes is what the machine gives away.
 """
 
-import re
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from statistics import mean
 
-from bench.load import check, wrk
+from bench.load import check, pids, wrk
 from bench.peers import FLOOR, OURS, PEERS, Peer, Started, Task
+from bench.processes import families, pss
 from bench.workloads import Way
 from tools.httpd import Load
 
 APPLICATIONS = (1, 10, 50)
 _WAY = Way(keep_alive=False, concurrency=16)
-_PSS = re.compile(r"^Pss:\s+(\d+) kB", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,33 +98,9 @@ def grow(task: Task, peer: Peer) -> Growth:
 
 
 def memory(name: str, started: Started) -> Memory:
-    roots = [pid for pid in (started.apache, *started.others) if pid]
-    children = families()
-    every = [pid for root in roots for pid in family(root, children)]
-    of_apache = children.get(started.apache, []) if started.apache else []
+    of_apache = families().get(started.apache, []) if started.apache else []
     return Memory(
         peer=name,
-        total=sum(pss(pid) for pid in every),
+        total=sum(pss(pid) for pid in pids(started)),
         child=mean(pss(pid) for pid in of_apache) if of_apache else 0.0,
     )
-
-
-def families() -> dict[int, list[int]]:
-    """The children of every process."""
-    children: dict[int, list[int]] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(stat.read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue  # it has ended since
-        children.setdefault(parent, []).append(int(stat.parent.name))
-    return children
-
-
-def family(pid: int, children: dict[int, list[int]]) -> list[int]:
-    return [pid, *(each for child in children.get(pid, []) for each in family(child, children))]
-
-
-def pss(pid: int) -> int:
-    match = _PSS.search(Path(f"/proc/{pid}/smaps_rollup").read_text())
-    return int(match[1]) if match else 0

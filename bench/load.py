@@ -1,4 +1,4 @@
-"""Requests per second and latency: wrk asks each peer in turn, round after round.
+"""Requests per second, latency, processor time: wrk asks each peer in turn, round after round.
 
 Whatever else the machine does in a round hits neighbours alike, so what counts is the ratio of two
 peers within a round, and of those the median.
@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from bench import BENCH
 from bench.peers import FLOOR, PAGE, Peer, Started, Task
+from bench.processes import families, family, processor_seconds
 from bench.workloads import HELLO, Way, Workload, ways
 from tools import Problem
 
@@ -31,6 +32,7 @@ class Sample:
     rate: float
     p50: float
     p99: float
+    processor: float  # seconds that the server computed for a request
     errors: int
 
 
@@ -99,6 +101,8 @@ def wrk(
     paths: Sequence[str] = (PAGE,),
 ) -> Sample:
     """One run of wrk with one thread: the other processor is the server's."""
+    working = pids(started)
+    before = processor_seconds(working)
     said = subprocess.run(
         [
             *("wrk", "--threads=1", f"--connections={way.concurrency}"),
@@ -111,14 +115,26 @@ def wrk(
         check=False,
         timeout=seconds + 120,
     )
+    computed = processor_seconds(working) - before
     line = next((line for line in said.stdout.splitlines() if line.startswith("{")), None)
     if line is None:
         raise Problem(f"wrk failed on {started.url}: {said.stdout}{said.stderr}")
     facts = json.loads(line)
     done = facts["bytes"] if workload.by_bytes else facts["requests"]
     return Sample(
-        rate=done / facts["seconds"], p50=facts["p50"], p99=facts["p99"], errors=facts["errors"]
+        rate=done / facts["seconds"],
+        p50=facts["p50"],
+        p99=facts["p99"],
+        processor=computed / max(1, done),
+        errors=facts["errors"],
     )
+
+
+def pids(started: Started) -> list[int]:
+    """All processes of a peer."""
+    children = families()
+    roots = [pid for pid in (started.apache, *started.others) if pid]
+    return [pid for root in roots for pid in family(root, children)]
 
 
 def check(peer: Peer, started: Started, workload: Workload, path: str = PAGE) -> None:

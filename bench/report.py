@@ -36,6 +36,7 @@ def tables(results: Results) -> Iterator[Table]:
         series = [each for each in results.series if each.mpm == mpm]
         if series:
             yield rates(mpm, series)
+            yield processor(mpm, series)
             yield latencies(mpm, series)
     if results.memory:
         yield memory(results)
@@ -70,6 +71,18 @@ def rates(mpm: str, series: Sequence[Series]) -> Table:
         f"{mpm}: our requests per second, as a multiple of each peer's (more is better for us)",
         series,
         lambda ours, theirs: told([a.rate / b.rate for a, b in pairs(ours, theirs) if b.rate]),
+    )
+
+
+def processor(mpm: str, series: Sequence[Series]) -> Table:
+    """What a busy machine does not disturb, and what a request costs where processors are paid."""
+
+    def cell(ours: Series, theirs: Series) -> str:
+        return told([b.processor / a.processor for a, b in pairs(ours, theirs) if a.processor])
+
+    kept = [each for each in series if each.way.startswith("keep-alive")]
+    return compare(
+        f"{mpm}: processor time of a request, each peer's as a multiple of ours", kept, cell
     )
 
 
