@@ -205,9 +205,12 @@ unsigned long wsgi_interp_retirements(void)
 
 void wsgi_interp_retire(wsgi_interp *interp)
 {
+    long visits =
+        __atomic_or_fetch(&interp->visits, RETIRED, __ATOMIC_ACQ_REL);
+
+    /* After the flag: who sees this number must see the flag, too. */
     __atomic_add_fetch(&retirements, 1, __ATOMIC_ACQ_REL);
-    end_if_empty(interp, __atomic_or_fetch(&interp->visits, RETIRED,
-                                           __ATOMIC_ACQ_REL));
+    end_if_empty(interp, visits);
 }
 
 /* ---- The registry ----------------------------------------------------- */

@@ -164,7 +164,9 @@ static void swap(wsgi_visit *visit, const wsgi_settings *settings)
         if (wsgi_script_find(visit, settings) != NULL) {
             wsgi_log(visit->request, WSGI_INFO,
                      "the application has changed and was loaded anew");
+            Py_BEGIN_ALLOW_THREADS /* its lock is held while others are made */
             wsgi_interp_replace(old, fresh);
+            Py_END_ALLOW_THREADS
         } else {
             wsgi_log(visit->request, WSGI_ERROR,
                      "the application has changed and does not load: what "
