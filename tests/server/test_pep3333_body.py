@@ -209,7 +209,7 @@ def test_a_broken_response_looks_broken(site: Site, name: str, stay: str) -> Non
     """PEP 3333 duty 64: no last chunk, and the connection is closed."""
     site.tolerates(r"Traceback|File|raised|yield|for block|answer|ValueError|KeyError|close")
     answer = site.raw(message(f"/shapes/{name}?b-{name}-{stay}", headers={"Connection": stay}))
-    assert b"4\r\none;\r\n" in answer
+    assert b"one;" in answer
     assert not answer.endswith(b"0\r\n\r\n")
 
 
