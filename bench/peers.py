@@ -110,7 +110,7 @@ def start_embedded(task: Task) -> Iterator[Started]:
     """Alone, an application runs in the first interpreter, as its documentation advises."""
     with httpd.server_root() as root:
         lines = [
-            f'WSGIPythonHome "{task.kit.venv}"',
+            *([f'WSGIPythonHome "{task.kit.venv}"'] if task.workload.needs_packages else []),
             f'WSGIPythonPath "{APPS}"',
             "WSGIScriptReloading Off",
             "WSGIEnableSendfile On",
@@ -135,10 +135,11 @@ def start_daemon(task: Task) -> Iterator[Started]:
             "WSGIScriptReloading Off",
             "WSGIEnableSendfile On",
         ]
+        home = f'python-home="{task.kit.venv}"' if task.workload.needs_packages else ""
         for number, script in enumerate(write_scripts(task, root)):
             lines.append(
                 f"WSGIDaemonProcess bench{number} processes={task.load.processes} "
-                f'threads={task.load.threads} python-home="{task.kit.venv}" python-path="{APPS}"'
+                f'threads={task.load.threads} python-path="{APPS}" {home}'
             )
             lines.append(
                 f'WSGIScriptAlias {task.prefixes[number] or "/"} "{script}" '
