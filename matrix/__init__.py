@@ -1,0 +1,13 @@
+"""The container matrix: every Apache with every Python and every process model, in one command."""
+
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+
+class Unavailable(Exception):
+    """A cell's archive or image cannot be had; the text is the reason, on one line."""
+
+
+class CellFailed(Exception):
+    """An image, an object or a test of a cell failed; the text says which, on one line."""

@@ -1,0 +1,149 @@
+"""Release archives: from a folder at hand, the cache, or their address, and never a changed one.
+
+Where matrix.toml knows no SHA-256, the first archive seen is trusted and written down in
+archives.lock beside it; from then on another one is refused.
+"""
+
+import fnmatch
+import hashlib
+import io
+import json
+import re
+import tarfile
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from matrix import CellFailed, Unavailable
+from matrix.data import Apache, Fix
+from tools import Problem
+
+_LOCKED = threading.Lock()
+_SECONDS = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shelf:
+    """Where archives are looked for, and where their sums are kept."""
+
+    sources: Path | None
+    cache: Path
+    lock: Path
+    offline: list[str] = field(default_factory=list)  # addresses that gave nothing in this run
+
+
+def obtain(shelf: Shelf, apache: Apache) -> bytes:
+    """The archive's bytes, checked; Unavailable where they cannot be had."""
+    content = _from_folder(shelf, apache)
+    if content is None:
+        content = _download(shelf, apache)
+        check(shelf, apache, content)
+        shelf.cache.mkdir(parents=True, exist_ok=True)
+        (shelf.cache / apache.archive).write_bytes(content)
+    else:
+        check(shelf, apache, content)
+    return content
+
+
+def _from_folder(shelf: Shelf, apache: Apache) -> bytes | None:
+    for folder in (shelf.sources, shelf.cache):
+        if folder and (folder / apache.archive).is_file():
+            return (folder / apache.archive).read_bytes()
+    return None
+
+
+def _download(shelf: Shelf, apache: Apache) -> bytes:
+    """Asks the address once in a run; a second cell does not wait for it again."""
+    why = f"{apache.archive} is neither in --sources nor at {apache.url}"
+    if apache.url in shelf.offline:
+        raise Unavailable(why)
+    try:
+        with urllib.request.urlopen(apache.url, timeout=_SECONDS) as answer:
+            content: bytes = answer.read()
+    except (urllib.error.URLError, OSError) as error:
+        shelf.offline.append(apache.url)
+        reason = getattr(error, "reason", error)
+        raise Unavailable(f"{why} ({reason})") from error
+    return content
+
+
+def check(shelf: Shelf, apache: Apache, content: bytes) -> None:
+    """Refuses an archive that is not the one known; writes down one that is the first."""
+    found = hashlib.sha256(content).hexdigest()
+    known = apache.sha256 or _remember(shelf.lock, apache.archive, found)
+    if known != found:
+        raise Unavailable(
+            f"{apache.archive} is refused: its SHA-256 is {found}, and {known} is known"
+        )
+
+
+def _remember(lock: Path, archive: str, found: str) -> str:
+    with _LOCKED:
+        sums = read_lock(lock)
+        if archive not in sums:
+            sums[archive] = found
+            text = json.dumps(dict(sorted(sums.items())), indent=2)
+            lock.write_text(text + "\n")
+        return sums[archive]
+
+
+def read_lock(lock: Path) -> dict[str, str]:
+    """The sums of the archives seen first."""
+    if not lock.is_file():
+        return {}
+    try:
+        sums = json.loads(lock.read_text())
+    except ValueError as error:
+        raise Problem(f"{lock} is damaged: take it back from git, or remove it") from error
+    if not isinstance(sums, dict) or not all(isinstance(each, str) for each in sums.values()):
+        raise Problem(f"{lock} is no table of sums: take it back from git, or remove it")
+    return sums
+
+
+def mended(content: bytes, fixes: Sequence[Fix]) -> bytes:
+    """The archive with its fixes, as a plain tar below a top folder named "source".
+
+    Times and modes stay, since makefiles compare the times of what a release has generated.
+    """
+    used: set[Fix] = set()
+    target = io.BytesIO()
+    try:
+        with (
+            tarfile.open(fileobj=io.BytesIO(content)) as archive,
+            tarfile.open(fileobj=target, mode="w", format=tarfile.GNU_FORMAT) as made,
+        ):
+            for member in archive:
+                _, slash, inner = member.name.partition("/")
+                member.name = f"source{slash}{inner}"
+                member.uid = member.gid = 0
+                member.uname = member.gname = ""
+                if member.islnk():
+                    member.linkname = f"source/{member.linkname.partition('/')[2]}"
+                stream = archive.extractfile(member) if member.isfile() else None
+                data = stream.read() if stream else b""
+                for fix in fixes:
+                    if member.isfile() and _concerns(fix, inner):
+                        changed = apply(fix, data)
+                        used.update({fix} if changed != data else set())
+                        data = changed
+                member.size = len(data)
+                made.addfile(member, io.BytesIO(data) if member.isfile() else None)
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise CellFailed(f"the archive is damaged: {error}") from error
+    for fix in fixes:
+        if fix not in used:
+            raise CellFailed(f"a fix changes nothing: {fix.find!r} in {', '.join(fix.files)}")
+    return target.getvalue()
+
+
+def _concerns(fix: Fix, name: str) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in fix.files)
+
+
+def apply(fix: Fix, data: bytes) -> bytes:
+    """The file's text with every place replaced. Old sources are latin-1."""
+    text = data.decode("latin-1")
+    return re.sub(fix.find, fix.replace, text, flags=re.MULTILINE).encode("latin-1")

@@ -1,0 +1,109 @@
+"""The cells of the matrix: their names, and the choice of some by shell patterns.
+
+A cell's name is its only name: on the command line, of its log, in every report.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from matrix.data import Apache, Data, Python
+from tools import Problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One server with one process model, and one Python inside it.
+
+    The suite is the base whose own, packaged server it is; empty for a server of an archive.
+    """
+
+    line: str
+    mpm: str
+    python: str
+    suite: str = ""
+    excluded: str | None = None
+
+    @property
+    def row(self) -> str:
+        """The server's part of the name, which is a row of the grid."""
+        plain = f"apache{self.line}-{self.mpm}"
+        return f"{plain}-{self.suite}" if self.suite else plain
+
+    @property
+    def column(self) -> str:
+        return f"py{self.python}"
+
+    @property
+    def plain(self) -> str:
+        """What the test suite calls this cell, which knows of no suites."""
+        return f"apache{self.line}-{self.mpm}-{self.column}"
+
+    @property
+    def name(self) -> str:
+        return f"{self.plain}-{self.suite}" if self.suite else self.plain
+
+
+def expand(data: Data) -> tuple[Cell, ...]:
+    """Every cell of the data, the excluded ones among them; servers in the data's order."""
+    from_archives = (
+        _cell(data, apache.line, mpm, python)
+        for apache in data.apaches.values()
+        for mpm in apache.mpms
+        for python in data.pythons.values()
+    )
+    return (*from_archives, *_packaged(data))
+
+
+def _packaged(data: Data) -> Iterator[Cell]:
+    packaged = data.packaged
+    if packaged is None:
+        return
+    for base in packaged.bases:
+        for mpm in packaged.mpms:
+            for python in data.pythons.values():
+                if python.base == base:
+                    yield _cell(data, packaged.line, mpm, python, base)
+
+
+def _cell(data: Data, line: str, mpm: str, python: Python, suite: str = "") -> Cell:
+    bare = Cell(line=line, mpm=mpm, python=python.version, suite=suite)
+    reasons = (each.reason for each in data.exclusions if fnmatchcase(bare.name, each.cells))
+    return Cell(
+        line=line, mpm=mpm, python=python.version, suite=suite, excluded=next(reasons, None)
+    )
+
+
+def select(cells: Sequence[Cell], patterns: Sequence[str]) -> list[Cell]:
+    """The cells that a pattern names and no pattern with "!" before it takes out again.
+
+    Without a pattern that names some, all are meant. A pattern that matches nothing is a mistake.
+    """
+    wanted = [pattern for pattern in patterns if not pattern.startswith("!")] or ["*"]
+    unwanted = [pattern[1:] for pattern in patterns if pattern.startswith("!")]
+    for pattern in (*wanted, *unwanted):
+        if not any(fnmatchcase(cell.name, pattern) for cell in cells):
+            raise Problem(f"no cell matches {pattern!r}: ./dev matrix list shows their names")
+    chosen = [
+        cell for cell in cells if matches(cell.name, wanted) and not matches(cell.name, unwanted)
+    ]
+    if not chosen:
+        raise Problem(f"no cell is left of {' '.join(patterns)}: ./dev matrix list shows them")
+    return chosen
+
+
+def matches(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def apache_of(data: Data, cell: Cell) -> Apache:
+    """The archive's server of a cell that has no suite."""
+    return data.apaches[cell.line]
+
+
+def first_of_each_line(cells: Sequence[Cell]) -> set[str]:
+    """The cells that run the slow tests, too: one for each line of Apache."""
+    firsts: dict[str, str] = {}
+    for cell in cells:
+        firsts.setdefault(cell.line, cell.name)
+    return set(firsts.values())

@@ -1,0 +1,315 @@
+"""Builds and tests cells in containers.
+
+What cells share is made once, by whoever needs it first: bases, Apaches, Pythons, and objects,
+which go from container to container through one volume (see site_scons/site_init.py).
+"""
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO, TypeVar
+
+from docker import DockerClient
+
+from matrix import CellFailed, Unavailable, engine, images
+from matrix.archives import Shelf
+from matrix.cells import Cell
+from matrix.data import Apache, Data, Python
+from matrix.engine import Mount, Task
+from matrix.snapshot import Snapshot
+from matrix.verdict import Verdict, judge
+
+T = TypeVar("T")
+Say = Callable[[str], None]
+
+OBJECTS = f"{images.PREFIX}-objects"
+OBJECTS_AT = "/objects"
+TOOLS_PYTHON = f"{images.TOOLS}/bin/python3"
+SCONS = (TOOLS_PYTHON, "-m", "SCons", "-Q")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Once:
+    """Results by key: the first who asks makes one, the others wait for it, or for its error."""
+
+    made: dict[Hashable, Future[Any]] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+        with self.lock:
+            first = key not in self.made
+            future: Future[T] = self.made.setdefault(key, Future())
+        if first:
+            try:
+                future.set_result(make())
+            except BaseException as error:  # noqa: BLE001  every waiter gets it
+                future.set_exception(error)
+        return future.result()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """A run's surroundings, and what its cells share."""
+
+    client: DockerClient
+    data: Data
+    shelf: Shelf
+    snapshot: Snapshot
+    logs: Path
+    stamps: Path
+    once: Once = field(default_factory=Once)
+
+    @contextmanager
+    def log(self, name: str) -> Iterator[TextIO]:
+        """A log of something shared, or of one cell: later words come after earlier ones."""
+        with (self.logs / f"{name}.log").open("a", buffering=1) as stream:
+            yield stream
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """What a cell runs on: an image, and the volumes that are mounted into it."""
+
+    image: str
+    mounts: tuple[Mount, ...]
+    compiler: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compilation:
+    """What scons is to make, and the images that decide what comes out."""
+
+    what: str
+    command: tuple[str, ...]
+    made_of: tuple[str, ...]
+
+
+def build(site: Site, cell: Cell, say: Say) -> Built:
+    """Everything that the cell's tests need, its module linked among it."""
+    with engine.explained():
+        return _build(site, cell, say)
+
+
+def _build(site: Site, cell: Cell, say: Say) -> Built:
+    python = site.data.pythons[cell.python]
+    if python.unavailable:
+        raise Unavailable(python.unavailable)
+    tools = _tools(site, say)
+    if cell.suite:
+        image = _packaged(site, python, say)
+        built = Built(image=image, mounts=(tools,), compiler="gcc")
+        _link(site, cell, built, (image,), say)
+        return built
+    apache = site.data.apaches[cell.line]
+    server_image = _apache(site, apache, cell.mpm, say)
+    image = _python(site, python, say)
+    server = _server(site, apache, server_image)
+    compiler = f"{images.TOOLS}/bin/cc"
+    _adapter(site, apache, Built(image=server_image, mounts=(tools,), compiler=compiler), say)
+    built = Built(image=image, mounts=(tools, server), compiler=compiler)
+    _core(site, python, Built(image=image, mounts=(tools,), compiler=compiler), say)
+    _link(site, cell, built, (server_image, image), say)
+    return built
+
+
+def test(site: Site, cell: Cell, built: Built, *, slow: bool, say: Say) -> Verdict:
+    """Runs the test suite in the cell; what it found, once it is clear that it ran at all."""
+    say("testing")
+    python = site.data.pythons[cell.python]
+    command = [TOOLS_PYTHON, "-m", "pytest", "-p", "no:cacheprovider", "tests/server"]
+    command += ["--apache", cell.line, "--mpm", cell.mpm, "--python", python.executable]
+    command += ["--slow", "all" if slow else "none"]
+    command += ["--junitxml", "/out/junit.xml", "--grid-json", "/out/grid.json"]
+    task = _task(site, built, command, writes=False, looks=True)
+    with site.log(cell.name) as log, engine.explained():
+        ended = engine.run(site.client, task, log)
+    if "junit.xml" in ended.out:
+        (site.logs / f"{cell.name}.xml").write_bytes(ended.out["junit.xml"])
+    if ended.late:
+        raise CellFailed(f"the tests took longer than {site.data.limits.seconds} s")
+    if ended.killed_for_memory:
+        raise CellFailed(f"the tests used more than {site.data.limits.memory} of memory")
+    if "grid.json" not in ended.out:
+        raise CellFailed(f"pytest ended with status {ended.status} before any test: see the log")
+    version = "" if cell.suite else site.data.apaches[cell.line].version
+    return judge(cell, json.loads(ended.out["grid.json"]), ended.status, version)
+
+
+def shell_task(site: Site, built: Built) -> Task:
+    """A container like a test's that waits for somebody to look around in it."""
+    return _task(site, built, ["sleep", "infinity"], writes=False, looks=True)
+
+
+def base(site: Site, name: str, say: Say) -> str:
+    """The image of a base with what every cell of it needs."""
+
+    def make() -> str:
+        say(f"base {name}")
+        found = site.data.bases[name]
+        with site.log(f"base-{name}") as log:
+            image = images.ensure_base(site.client, found, log)
+            return images.ensure(site.client, images.base_recipe(found, image), log)
+
+    return site.once.get(("base", name), make)
+
+
+def _tools(site: Site, say: Say) -> Mount:
+    """The volume of the Python that runs the tests."""
+
+    def make() -> Mount:
+        image = _tools_image(site, say)
+        volume = f"{images.PREFIX}-tools-{image.rpartition(':')[2]}"
+        engine.volume_of_image(site.client, volume, image, images.TOOLS)
+        return Mount(volume=volume, path=images.TOOLS)
+
+    return site.once.get("tools volume", make)
+
+
+def _tools_image(site: Site, say: Say) -> str:
+    def make() -> str:
+        parent = base(site, site.data.tools.base, say)
+        say("the tests' own Python")
+        with site.log("tools") as log:
+            return images.ensure(site.client, images.tools_recipe(site.data, parent), log)
+
+    return site.once.get("tools", make)
+
+
+def _apache(site: Site, apache: Apache, mpm: str, say: Say) -> str:
+    name = images.apache_name(apache, mpm)
+
+    def make() -> str:
+        parent = base(site, apache.base, say)
+        say(f"Apache {apache.version}")
+        with site.log(name) as log:
+            recipe = images.apache_recipe(site.shelf, apache, mpm, parent)
+            return images.ensure(site.client, recipe, log)
+
+    return site.once.get(("apache", name), make)
+
+
+def _server(site: Site, apache: Apache, image: str) -> Mount:
+    """The volume of a server of an archive."""
+    path = f"{images.SERVERS}/{apache.line}"
+    volume = image.replace("/", "-").replace(":", "-")
+
+    def make() -> Mount:
+        engine.volume_of_image(site.client, volume, image, path)
+        return Mount(volume=volume, path=path)
+
+    return site.once.get(("server", image), make)
+
+
+def _python(site: Site, python: Python, say: Say) -> str:
+    def make() -> str:
+        parent = base(site, python.base, say)
+        tools = _tools_image(site, say)
+        say(f"Python {python.version}")
+        with site.log(f"py{python.version}") as log:
+            recipe = images.python_recipe(python, parent, tools)
+            return images.ensure(site.client, recipe, log, *([tools] if python.wheels else []))
+
+    return site.once.get(("python", python.version), make)
+
+
+def _packaged(site: Site, python: Python, say: Say) -> str:
+    def make() -> str:
+        image = _python(site, python, say)
+        say(f"the packaged server of {python.base}")
+        with site.log(f"packaged-{python.base}-py{python.version}") as log:
+            return images.ensure(
+                site.client, images.packaged_recipe(site.data, python, image), log
+            )
+
+    return site.once.get(("packaged", python.version), make)
+
+
+def _adapter(site: Site, apache: Apache, built: Built, say: Say) -> None:
+    """The adapter's objects, on the base of its server: they then link everywhere."""
+    what = f"adapter-apache{apache.line}"
+    words = _apache_words(apache.line)
+    command = (*SCONS, *words, "python=/usr/bin/python3", f"build/{what}")
+    _compile(site, Compilation(what=what, command=command, made_of=(built.image,)), built, say)
+
+
+def _core(site: Site, python: Python, built: Built, say: Say) -> None:
+    """The core's objects for one Python."""
+    what = f"core-py{python.version}"
+    command = (*SCONS, "apache=none", f"python={python.executable}", f"build/{what}")
+    _compile(site, Compilation(what=what, command=command, made_of=(built.image,)), built, say)
+
+
+def _link(site: Site, cell: Cell, built: Built, made_of: tuple[str, ...], say: Say) -> None:
+    """The module, which fits every process model of the images it is made of."""
+    apxs = (
+        ["apache=" + cell.line, "apxs=/usr/bin/apxs"] if cell.suite else _apache_words(cell.line)
+    )
+    python = site.data.pythons[cell.python]
+    command = (*SCONS, *apxs, f"python={python.executable}")
+    what = "-".join(
+        ["module", f"apache{cell.line}", cell.column, *([cell.suite] * bool(cell.suite))]
+    )
+    _compile(site, Compilation(what=what, command=command, made_of=made_of), built, say)
+
+
+def _apache_words(line: str) -> list[str]:
+    return [f"apache={line}", f"apxs={images.SERVERS}/{line}/bin/apxs"]
+
+
+def _compile(site: Site, wanted: Compilation, built: Built, say: Say) -> None:
+    """Runs scons in a container, unless a run before has done just that with the same sources.
+
+    A stamp stands for objects in the volume, so it says which volume that is, too.
+    """
+
+    def make() -> None:
+        born = site.once.get("objects", lambda: engine.make_volume(site.client, OBJECTS))
+        told = repr((wanted, built, site.snapshot.compiled, born))
+        stamp = site.stamps / hashlib.sha256(told.encode()).hexdigest()
+        if stamp.exists():
+            return
+        say(f"compiling {wanted.what}")
+        with site.log(wanted.what) as log:
+            ended = engine.run(site.client, _task(site, built, wanted.command, writes=True), log)
+        if ended.status != 0:
+            raise CellFailed(f"{wanted.what} did not build: see {wanted.what}.log")
+        site.stamps.mkdir(parents=True, exist_ok=True)
+        stamp.touch()
+
+    site.once.get((wanted.what, wanted.made_of), make)
+
+
+def _task(
+    site: Site, built: Built, command: Sequence[str], *, writes: bool, looks: bool = False
+) -> Task:
+    # Writable always: even to read its cache, SCons makes a lock there.
+    objects = Mount(volume=OBJECTS, path=OBJECTS_AT, writable=True)
+    return Task(
+        image=built.image,
+        command=command,
+        mounts=(*built.mounts, objects),
+        environment=_environment(built, writes=writes),
+        files=site.snapshot.files,
+        memory=site.data.limits.memory,
+        processes=site.data.limits.processes,
+        seconds=site.data.limits.seconds,
+        looks=looks,
+    )
+
+
+def _environment(built: Built, *, writes: bool) -> Mapping[str, str]:
+    """Tests take objects and give none; pip finds what it needs in the image."""
+    return {
+        "CC": built.compiler,
+        "SCONSFLAGS": "--site-dir=matrix/site_scons" + ("" if writes else " --cache-readonly"),
+        "MATRIX_OBJECTS": OBJECTS_AT,
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": images.WHEELS,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "LANG": "C.UTF-8",
+    }

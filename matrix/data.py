@@ -1,0 +1,363 @@
+"""Reads matrix.toml: everything that the matrix is made of, checked before anything runs.
+
+A mistake in the file is one line with the key's whole name, since a misspelt key that was silently
+ignored would build something else than was meant.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tools import Problem
+from tools.servers import LINES, MPMS
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What the container of one cell may use."""
+
+    memory: str
+    processes: int
+    seconds: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Base:
+    """A system that cells run on: an image, and what is installed on top of it."""
+
+    name: str
+    image: str
+    debootstrap: bool
+    apt: tuple[str, ...]
+    packages: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tools:
+    """Where the Python that runs the tests comes from."""
+
+    base: str
+    python: str
+    packages: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fix:
+    """What old code needs on a current system: a replacement in some files of the archive."""
+
+    why: str
+    files: tuple[str, ...]
+    find: str
+    replace: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Apache:
+    """One line of Apache, built from its release archive."""
+
+    line: str
+    version: str
+    archive: str
+    url: str
+    sha256: str | None
+    base: str
+    mpms: tuple[str, ...]
+    packages: tuple[str, ...]
+    configure: tuple[str, ...]
+    environment: Mapping[str, str]
+    fixes: tuple[Fix, ...]
+
+    @property
+    def one_build(self) -> bool:
+        """Whether one build holds every process model."""
+        return not any("{mpm}" in option for option in self.configure)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packaged:
+    """The servers that distributions package, one for each base named."""
+
+    line: str
+    bases: tuple[str, ...]
+    mpms: tuple[str, ...]
+    packages: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Python:
+    """One Python of one base; where it is unavailable everywhere, the reason."""
+
+    version: str
+    base: str
+    executable: str
+    packages: tuple[str, ...]
+    wheels: tuple[str, ...]
+    unavailable: str | None
+
+    @property
+    def name(self) -> str:
+        return f"py{self.version}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exclusion:
+    """Cells that are left out on purpose."""
+
+    cells: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """The whole file."""
+
+    limits: Limits
+    bases: Mapping[str, Base]
+    tools: Tools
+    apaches: Mapping[str, Apache]
+    packaged: Packaged | None
+    pythons: Mapping[str, Python]
+    exclusions: tuple[Exclusion, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table of the file with its whole name, for complaints. What is taken out is known."""
+
+    name: str
+    rest: dict[str, Any]
+
+    def take(self, key: str, kind: type[T], default: T | None = None) -> T:
+        """The value of a key, which must be there unless it has a default."""
+        if key not in self.rest:
+            if default is None:
+                raise Problem(f"{self.name}.{key} is missing: docs/matrix.md says what it means")
+            return default
+        value = self.rest.pop(key)
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise Problem(f"{self.name}.{key} is no {_KINDS[kind]}: {value!r}")
+        return value
+
+    def maybe(self, key: str) -> str | None:
+        return self.take(key, str) if key in self.rest else None
+
+    def words(self, key: str, default: list[str] | None = None) -> tuple[str, ...]:
+        """A list of strings; it must be there and not be empty unless it has a default."""
+        words = self.take(key, list, default)
+        if not all(isinstance(word, str) for word in words) or (default is None and not words):
+            raise Problem(f"{self.name}.{key} is no list of strings: {words!r}")
+        return tuple(words)
+
+    def tables(self, key: str) -> "list[Table]":
+        """The tables of a list of tables."""
+        entries = self.take(key, list, [])
+        return [table_of(f"{self.name}.{key}[{at}]", each) for at, each in enumerate(entries)]
+
+    def named(self, key: str, default: dict[str, Any] | None = None) -> "dict[str, Table]":
+        """The tables below a table, by name."""
+        entries = self.take(key, dict, default)
+        return {
+            name: table_of(f"{self.name}.{key}.{name}", each) for name, each in entries.items()
+        }
+
+    def done(self) -> None:
+        """Refuses a key that nobody asked for."""
+        for key in self.rest:
+            raise Problem(f"{self.name}.{key} is unknown: docs/matrix.md lists the keys")
+
+
+_KINDS: dict[type, str] = {
+    str: "string",
+    int: "number",
+    list: "list",
+    dict: "table",
+    bool: "boolean",
+}
+
+
+def table_of(name: str, value: object) -> Table:
+    if not isinstance(value, dict):
+        raise Problem(f"{name} is no table: {value!r}")
+    return Table(name=name, rest=dict(value))
+
+
+def load(path: Path) -> Data:
+    """The checked content of a data file."""
+    try:
+        return parse(path.read_text(), path.name)
+    except OSError as error:
+        raise Problem(f"cannot read {path}: {error.strerror}") from error
+
+
+def parse(text: str, name: str = "matrix.toml") -> Data:
+    """The checked content of a text."""
+    try:
+        whole = table_of(name, tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise Problem(f"{name} is no TOML: {error}") from error
+    limits = read_limits(table_of(f"{name}.limits", whole.take("limits", dict)))
+    bases = {key: read_base(key, each) for key, each in whole.named("bases").items()}
+    tools = read_tools(table_of(f"{name}.tools", whole.take("tools", dict)))
+    apaches = {key: read_apache(key, each) for key, each in whole.named("apaches", {}).items()}
+    packaged = read_packaged(whole)
+    pythons = {key: read_python(key, each) for key, each in whole.named("pythons").items()}
+    exclusions = tuple(read_exclusion(each) for each in whole.tables("exclusions"))
+    whole.done()
+    data = Data(
+        limits=limits,
+        bases=bases,
+        tools=tools,
+        apaches=apaches,
+        packaged=packaged,
+        pythons=pythons,
+        exclusions=exclusions,
+    )
+    check_references(data, name)
+    return data
+
+
+def read_limits(table: Table) -> Limits:
+    limits = Limits(
+        memory=table.take("memory", str),
+        processes=table.take("processes", int),
+        seconds=table.take("seconds", int),
+    )
+    table.done()
+    if not re.fullmatch(r"\d+[kmg]", limits.memory):
+        raise Problem(f"{table.name}.memory is no size like 4g: {limits.memory!r}")
+    return limits
+
+
+def read_base(name: str, table: Table) -> Base:
+    base = Base(
+        name=name,
+        image=table.take("image", str),
+        debootstrap=table.take("debootstrap", bool, default=False),
+        apt=table.words("apt", []),
+        packages=table.words("packages", []),
+    )
+    table.done()
+    if base.debootstrap and base.image.count(":") != 1:
+        raise Problem(f"{table.name}.image is to be made by debootstrap, so it must be NAME:SUITE")
+    return base
+
+
+def read_tools(table: Table) -> Tools:
+    tools = Tools(
+        base=table.take("base", str),
+        python=table.take("python", str),
+        packages=table.words("packages"),
+    )
+    table.done()
+    return tools
+
+
+def read_apache(line: str, table: Table) -> Apache:
+    fixes = tuple(read_fix(each) for each in table.tables("fixes"))
+    environment = table.take("environment", dict, {})
+    apache = Apache(
+        line=line,
+        version=table.take("version", str),
+        archive=table.take("archive", str),
+        url=table.take("url", str),
+        sha256=table.maybe("sha256"),
+        base=table.take("base", str),
+        mpms=check_mpms(table),
+        packages=table.words("packages", []),
+        configure=table.words("configure"),
+        environment={key: str(value) for key, value in environment.items()},
+        fixes=fixes,
+    )
+    table.done()
+    check_line(table, line)
+    if not apache.version.startswith(f"{line}."):
+        raise Problem(f"{table.name}.version is no {line}.x: {apache.version!r}")
+    if apache.sha256 is not None and not re.fullmatch(r"[0-9a-f]{64}", apache.sha256):
+        raise Problem(f"{table.name}.sha256 is no SHA-256 of 64 hexadecimal digits")
+    if Path(apache.archive).name != apache.archive:
+        raise Problem(f"{table.name}.archive is a file's name, not a path: {apache.archive!r}")
+    return apache
+
+
+def check_mpms(table: Table) -> tuple[str, ...]:
+    mpms = table.words("mpms")
+    for mpm in mpms:
+        if mpm not in MPMS:
+            raise Problem(f"{table.name}.mpms: {mpm!r} is none of {', '.join(MPMS)}")
+    return mpms
+
+
+def check_line(table: Table, line: str) -> None:
+    if line not in LINES:
+        raise Problem(f"{table.name}: {line!r} is no line of Apache ({', '.join(LINES)})")
+
+
+def read_fix(table: Table) -> Fix:
+    fix = Fix(
+        why=table.take("why", str),
+        files=table.words("files"),
+        find=table.take("find", str),
+        replace=table.take("replace", str),
+    )
+    table.done()
+    try:
+        re.compile(fix.find)
+    except re.error as error:
+        raise Problem(f"{table.name}.find is no regular expression: {error}") from error
+    return fix
+
+
+def read_packaged(whole: Table) -> Packaged | None:
+    if "packaged" not in whole.rest:
+        return None
+    table = table_of(f"{whole.name}.packaged", whole.take("packaged", dict))
+    packaged = Packaged(
+        line=table.take("line", str),
+        bases=table.words("bases"),
+        mpms=check_mpms(table),
+        packages=table.words("packages"),
+    )
+    table.done()
+    check_line(table, packaged.line)
+    return packaged
+
+
+def read_python(version: str, table: Table) -> Python:
+    if not re.fullmatch(r"\d\.\d+t?", version):
+        raise Problem(f"{table.name}: {version!r} is no version like 3.14 or 3.14t")
+    reason = table.maybe("unavailable")
+    python = Python(
+        version=version,
+        base=table.take("base", str, "" if reason else None),
+        executable=table.take("executable", str, "" if reason else None),
+        packages=table.words("packages", []),
+        wheels=table.words("wheels", []),
+        unavailable=reason,
+    )
+    table.done()
+    return python
+
+
+def read_exclusion(table: Table) -> Exclusion:
+    exclusion = Exclusion(cells=table.take("cells", str), reason=table.take("reason", str))
+    table.done()
+    return exclusion
+
+
+def check_references(data: Data, name: str) -> None:
+    """Every base that is named must be there."""
+    named = {f"apaches.{key}.base": apache.base for key, apache in data.apaches.items()}
+    named["tools.base"] = data.tools.base
+    for version, python in data.pythons.items():
+        if python.unavailable is None:
+            named[f"pythons.{version}.base"] = python.base
+    for base in data.packaged.bases if data.packaged else ():
+        named[f"packaged.bases ({base})"] = base
+    for key, base in named.items():
+        if base not in data.bases:
+            raise Problem(f"{name}.{key} is {base!r}: there is no base of that name")

@@ -1,0 +1,282 @@
+"""The Docker daemon: what the matrix wants of it, and one clear line for each way it can fail."""
+
+import errno
+import io
+import shutil
+import socket
+import tarfile
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+import docker
+import docker.errors
+import requests
+from docker import DockerClient
+from docker.models.containers import Container
+
+from matrix import CellFailed
+from tools import Problem
+
+# On everything that the matrix makes, so that `clean` finds it and nothing else.
+LABEL = "mod_wsgi.matrix"
+
+# What tells a volume from a later one of the same name: the time that Docker gives is another.
+BORN = "mod_wsgi.matrix.born"
+
+_INSTALL = "or run the cells of this machine's own servers with --local"
+_FULL = "no space left on device"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mount:
+    """A volume, and where a container sees it."""
+
+    volume: str
+    path: str
+    writable: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One command in a container of its own."""
+
+    image: str
+    command: Sequence[str]
+    mounts: Sequence[Mount]
+    environment: Mapping[str, str]
+    files: bytes  # a tar, unpacked into /
+    memory: str
+    processes: int
+    seconds: int
+    looks: bool = False  # into other users' processes, as the tests do into the server's
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How a command ended, and what it left in /out."""
+
+    status: int
+    out: Mapping[str, bytes]
+    late: bool
+    killed_for_memory: bool
+
+
+@contextmanager
+def connected(most: int = 10) -> Iterator[DockerClient]:
+    """A client of the daemon that the environment names; errors become one line each."""
+    with explained():
+        client = docker.from_env(timeout=600, max_pool_size=most + 4)
+        try:
+            client.ping()
+            yield client
+        finally:
+            client.close()
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turns what Docker raises about itself into a Problem with the way out."""
+    try:
+        yield
+    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+        raise Problem(explanation(error)) from error
+
+
+def explanation(error: BaseException) -> str:
+    """One line that says what is wrong with Docker, and what to do."""
+    causes = list(_causes(error))
+    numbers = {each.errno for each in causes if isinstance(each, OSError)}
+    said = " ".join(str(error).split())
+    if errno.ENOSPC in numbers or _FULL in said.lower():
+        return "the disk is full: ./dev matrix clean removes what the matrix keeps in Docker"
+    if errno.EACCES in numbers or errno.EPERM in numbers:
+        return f"no permission to use Docker: add yourself to the group docker, {_INSTALL}"
+    unreachable = {errno.ENOENT, errno.ECONNREFUSED, errno.ECONNRESET}
+    if numbers & unreachable or any(isinstance(each, socket.gaierror) for each in causes):
+        if shutil.which("dockerd") is None and shutil.which("docker") is None:
+            return f"Docker is not installed: install docker.io (Debian) or docker, {_INSTALL}"
+        return f"the Docker daemon is not running: start it (service docker start), {_INSTALL}"
+    return f"Docker failed: {said}"
+
+
+def _causes(error: object) -> Iterator[BaseException]:
+    """An exception and what it wraps, however it does: as cause, as context or as argument."""
+    waiting, seen = [error], set[int]()
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, BaseException) and id(each) not in seen:
+            seen.add(id(each))
+            yield each
+            waiting += [each.__cause__, each.__context__, *each.args]
+            waiting.append(getattr(each, "reason", None))
+
+
+def has_image(client: DockerClient, name: str) -> bool:
+    try:
+        client.images.get(name)
+    except docker.errors.ImageNotFound:
+        return False
+    return True
+
+
+def image_id(client: DockerClient, name: str) -> str:
+    return str(client.images.get(name).id)
+
+
+def build_image(client: DockerClient, tag: str, context: bytes, log: TextIO) -> None:
+    """Builds an image from a tar with its Dockerfile; what the build says goes to the log."""
+    steps = client.api.build(
+        fileobj=io.BytesIO(context),
+        custom_context=True,
+        tag=tag,
+        rm=True,
+        forcerm=True,
+        decode=True,
+        labels={LABEL: "image"},
+        use_config_proxy=True,
+    )
+    for step in steps:
+        log.write(step.get("stream", ""))
+        if "error" in step:
+            log.write(step["error"] + "\n")
+            if _FULL in step["error"].lower():
+                raise Problem(explanation(OSError(errno.ENOSPC, _FULL)))
+            raise CellFailed(f"the image {tag.partition(':')[0]} did not build: see the log")
+
+
+def has_volume(client: DockerClient, name: str) -> bool:
+    try:
+        client.volumes.get(name)
+    except docker.errors.NotFound:
+        return False
+    return True
+
+
+def make_volume(client: DockerClient, name: str) -> str:
+    """An empty volume, or the one that is there; answers what tells it from any other."""
+    if not has_volume(client, name):
+        client.volumes.create(name, labels={LABEL: "volume", BORN: uuid.uuid4().hex})
+    labels: dict[str, str] = client.volumes.get(name).attrs["Labels"] or {}
+    return labels.get(BORN, "")
+
+
+def volume_of_image(client: DockerClient, name: str, image: str, path: str) -> None:
+    """A volume with what an image has at a path: Docker fills an empty one when it is mounted."""
+    if has_volume(client, name):
+        return
+    make_volume(client, name)
+    try:
+        volumes = {name: {"bind": path, "mode": "rw"}}
+        made = client.containers.create(image, volumes=volumes, labels={LABEL: "filler"})
+        made.remove()
+    except BaseException:
+        client.volumes.get(name).remove(force=True)
+        raise
+
+
+def run(client: DockerClient, task: Task, log: TextIO) -> Ended:
+    """Runs a task to its end without a network; what it says goes to the log as it says it."""
+    with container(client, task) as made:
+        timer = threading.Timer(task.seconds, _kill, [made])
+        started = time.monotonic()
+        made.start()
+        timer.start()
+        try:
+            blocks = made.logs(stream=True, follow=True)
+            log.writelines(block.decode("utf-8", "replace") for block in blocks)
+            status = int(made.wait()["StatusCode"])
+        finally:
+            timer.cancel()
+        made.reload()
+        return Ended(
+            status=status,
+            out=_left(made),
+            late=status != 0 and time.monotonic() - started >= task.seconds,
+            killed_for_memory=bool(made.attrs["State"].get("OOMKilled")),
+        )
+
+
+@contextmanager
+def container(client: DockerClient, task: Task, *, network: str = "none") -> Iterator[Container]:
+    """A container that is ready to start; it is gone when the block ends."""
+    made = client.containers.create(
+        task.image,
+        list(task.command),
+        working_dir="/src",
+        environment=dict(task.environment),
+        volumes={
+            mount.volume: {"bind": mount.path, "mode": "rw" if mount.writable else "ro"}
+            for mount in task.mounts
+        },
+        network_mode=network,
+        mem_limit=task.memory,
+        memswap_limit=task.memory,
+        pids_limit=task.processes,
+        # Modules are loaded from there, which Docker forbids unless told otherwise.
+        tmpfs={"/tmp": "exec,mode=1777"},  # noqa: S108
+        init=True,
+        cap_add=["SYS_PTRACE"] if task.looks else [],
+        labels={LABEL: "container"},
+    )
+    try:
+        made.put_archive("/", task.files)
+        yield made
+    finally:
+        with suppress(docker.errors.NotFound):
+            made.remove(force=True, v=True)
+
+
+def _kill(running: Container) -> None:
+    with suppress(docker.errors.APIError):
+        running.kill()
+
+
+def _left(ended: Container) -> dict[str, bytes]:
+    """The files of /out."""
+    try:
+        blocks, _ = ended.get_archive("/out")
+    except docker.errors.NotFound:
+        return {}
+    found = {}
+    with tarfile.open(fileobj=io.BytesIO(b"".join(blocks))) as archive:
+        for member in archive:
+            stream = archive.extractfile(member)
+            if stream:
+                found[Path(member.name).name] = stream.read()
+    return found
+
+
+def clean(client: DockerClient) -> Mapping[str, int]:
+    """Removes what carries the label: containers first, since they hold the rest."""
+    marked: dict[str, str | list[str] | bool] = {"label": LABEL}
+    containers = client.containers.list(all=True, filters=marked)
+    for each in containers:
+        each.remove(force=True, v=True)
+    volumes = client.volumes.list(filters=marked)
+    for volume in volumes:
+        volume.remove(force=True)
+    images = client.images.list(filters=marked)
+    # An image that another is made from goes when that one has gone.
+    for image in images:
+        for tag in image.tags:
+            client.images.remove(tag, force=True)
+    client.images.prune(filters={"dangling": True, "label": LABEL})
+    return {"containers": len(containers), "volumes": len(volumes), "images": len(images)}
+
+
+def tar(files: Mapping[str, bytes], programs: Sequence[str] = ()) -> bytes:
+    """Files as a tar that is the same for the same files."""
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w", format=tarfile.GNU_FORMAT) as made:
+        for name in sorted(files):
+            member = tarfile.TarInfo(name)
+            member.size = len(files[name])
+            member.mode = 0o755 if name in programs else 0o644
+            made.addfile(member, io.BytesIO(files[name]))
+    return target.getvalue()

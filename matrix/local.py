@@ -1,0 +1,98 @@
+"""The cells of this machine's own servers and Pythons, without any container."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from matrix import CellFailed, Unavailable
+from matrix.cells import Cell
+from matrix.verdict import Verdict, judge
+from tests.harness import cells as machine
+from tools import TOP
+
+_GRACE_SECONDS = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class Local:
+    """What the machine has, by the cells' names."""
+
+    found: dict[str, machine.Cell]
+    obstacles: dict[str, str]
+    logs: Path
+    seconds: int
+
+    def cells(self) -> tuple[Cell, ...]:
+        return tuple(
+            Cell(
+                line=each.server.line,
+                mpm=each.server.mpm,
+                python=f"{each.python.version}{each.python.abi}",
+            )
+            for each in self.found.values()
+        )
+
+
+def discover(logs: Path, seconds: int) -> Local:
+    """Every combination on this machine; those that cannot run are there with the reason."""
+    every = machine.discover((), (), ())
+    found = {cell.name: cell for cell in every.every}
+    return Local(found=found, obstacles=every.not_run, logs=logs, seconds=seconds)
+
+
+def build(local: Local, cell: Cell) -> None:
+    """Builds the cell's module as a plain scons does."""
+    known = _known(local, cell)
+    folder = local.logs / "modules" / cell.name
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        machine.build(known, folder)
+    except machine.BuildFailed as failure:
+        (local.logs / f"{cell.name}.log").write_text(str(failure))
+        raise CellFailed("the module did not build: see the log") from failure
+
+
+def test(local: Local, cell: Cell, *, slow: bool) -> Verdict:
+    """Runs the test suite in the cell."""
+    known = _known(local, cell)
+    grid = local.logs / f"{cell.name}.json"
+    grid.unlink(missing_ok=True)
+    command: Sequence[str] = [
+        *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests/server"),
+        *("--apache", cell.line, "--mpm", cell.mpm, "--python", str(known.python.executable)),
+        *("--slow", "all" if slow else "none"),
+        *("--junitxml", str(local.logs / f"{cell.name}.xml"), "--grid-json", str(grid)),
+    ]
+    with (local.logs / f"{cell.name}.log").open("a") as log:
+        status = _bounded(command, local.seconds, log)
+    if not grid.is_file():
+        raise CellFailed(f"pytest ended with status {status} before any test: see the log")
+    content = json.loads(grid.read_text())
+    grid.unlink()
+    return judge(cell, content, status, known.server.version)
+
+
+def _bounded(command: Sequence[str], seconds: int, log: TextIO) -> int:
+    """Runs a command; one that takes too long is interrupted, so that it stops its servers."""
+    with subprocess.Popen(command, cwd=TOP, stdout=log, stderr=subprocess.STDOUT) as process:
+        try:
+            return process.wait(seconds)
+        except subprocess.TimeoutExpired as late:
+            process.send_signal(signal.SIGINT)
+            raise CellFailed(f"the tests took longer than {seconds} s") from late
+        finally:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_GRACE_SECONDS)
+            process.kill()
+
+
+def _known(local: Local, cell: Cell) -> machine.Cell:
+    if cell.name in local.obstacles:
+        raise Unavailable(local.obstacles[cell.name])
+    return local.found[cell.name]

@@ -1,0 +1,169 @@
+"""The report as one page that needs nothing but the logs beside it."""
+
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from html import escape
+from string import Template
+
+from matrix import HERE, reports
+from matrix.results import Report, Result, counts
+
+_PAGE = Template("""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>mod_wsgi matrix: $verdict</title>
+<style>
+$style</style>
+</head>
+<body>
+<h1>mod_wsgi matrix: $verdict</h1>
+<p class="faint">$about</p>
+<ul class="tiles">
+$tiles
+</ul>
+<h2>Apache x Python</h2>
+<div class="scroll"><table class="grid">
+<thead><tr><td></td>$columns</tr></thead>
+<tbody>
+$rows
+</tbody>
+</table></div>
+$reasons
+<h2>Cells</h2>
+<p class="faint">The bar shows building, then testing; the longest cell is as long as the bar.</p>
+<div class="scroll"><table class="list">
+<thead><tr><th>Cell</th><th></th><th>Server, Python</th><th class="number">Tests</th>
+<th class="number">Build</th><th class="number">Test</th><th></th></tr></thead>
+<tbody>
+$cells
+</tbody>
+</table></div>
+$left_out
+</body>
+</html>
+""")
+
+_VERDICTS = {0: "passed", 1: "failed", 2: "stopped", 3: "incomplete"}
+
+
+def render(report: Report, logs: AbstractSet[str]) -> str:
+    """The page; logs are the files that may be linked to."""
+    rows, columns = reports.rows_and_columns(report.results)
+    places = {(result.row, result.column): result for result in report.results}
+    return _PAGE.substitute(
+        verdict=_VERDICTS[report.status],
+        style=(HERE / "page.css").read_text(),
+        about=escape(about(report)),
+        tiles="\n".join(tiles(report)),
+        columns="".join(f'<th scope="col">{escape(column)}</th>' for column in columns),
+        rows="\n".join(grid_row(row, columns, places, logs) for row in rows),
+        reasons=reasons(report),
+        cells="\n".join(cell_rows(report.results, logs)),
+        left_out=left_out(report.results),
+    )
+
+
+def about(report: Report) -> str:
+    minutes, seconds = divmod(round(report.seconds), 60)
+    parts = [f"{report.verb} of {report.revision}", report.started, report.where]
+    return " · ".join([*parts, f"{minutes} min {seconds:02} s", f"exit status {report.status}"])
+
+
+def tiles(report: Report) -> Iterator[str]:
+    for state, count in counts(report.results).items():
+        yield f'<li class="{css(state)}"><b>{count}</b> {state}</li>'
+    tests = sum(result.passed + result.failed for result in report.results)
+    if tests:
+        yield f"<li><b>{tests:,}</b> tests</li>"
+
+
+def grid_row(
+    row: str, columns: Sequence[str], places: dict[tuple[str, str], Result], logs: AbstractSet[str]
+) -> str:
+    cells = "".join(grid_cell(places.get((row, column)), logs) for column in columns)
+    return f'<tr><th scope="row">{escape(row)}</th>{cells}</tr>'
+
+
+def grid_cell(result: Result | None, logs: AbstractSet[str]) -> str:
+    if result is None:
+        return '<td class="none"></td>'
+    ran = result.passed + result.failed
+    seconds = result.build_seconds + result.test_seconds
+    told = f"{result.passed}/{ran}" if ran else result.state
+    below = f"{seconds:.0f} s" if ran or result.state == "built" else "&nbsp;"
+    inner = f"{told}<small>{below}</small>"
+    title = escape(f"{result.cell}: {result.state} {result.reason}".strip(), quote=True)
+    return f'<td class="{css(result.state)}" title="{title}">{linked(result, inner, logs)}</td>'
+
+
+def linked(result: Result, inner: str, logs: AbstractSet[str]) -> str:
+    if result.log not in logs:
+        return f"<span>{inner}</span>"
+    return f'<a href="{escape(result.log, quote=True)}">{inner}</a>'
+
+
+def reasons(report: Report) -> str:
+    """Each reason once, with the cells it holds for, the worst state first."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for result in report.results:
+        if result.reason:
+            found.setdefault((result.state, result.reason), []).append(result.cell)
+    if not found:
+        return ""
+    order = list(counts(report.results))
+    lines = [
+        f'<tr><td><span class="badge {css(state)}">{state}</span></td><td>{escape(reason)}</td>'
+        f"<td>{named(cells)}</td></tr>"
+        for (state, reason), cells in sorted(
+            found.items(), key=lambda item: order.index(item[0][0])
+        )
+    ]
+    return (
+        '<h2>Reasons</h2>\n<div class="scroll"><table class="list"><tbody>\n'
+        + "\n".join(lines)
+        + "\n</tbody></table></div>"
+    )
+
+
+def named(cells: Sequence[str]) -> str:
+    told = ", ".join(f"<code>{escape(cell)}</code>" for cell in cells[:_SHOWN])
+    return told if len(cells) <= _SHOWN else f"{told} and {len(cells) - _SHOWN} more"
+
+
+_SHOWN = 4
+
+
+def cell_rows(results: Sequence[Result], logs: AbstractSet[str]) -> Iterator[str]:
+    """A line for each cell that was begun."""
+    begun = [result for result in results if result.state in ("failed", "passed", "built")]
+    longest = max((each.build_seconds + each.test_seconds for each in begun), default=0) or 1
+    for result in begun:
+        yield (
+            f"<tr><td>{linked(result, f'<code>{escape(result.cell)}</code>', logs)}</td>"
+            f'<td><span class="badge {css(result.state)}">{result.state}</span></td>'
+            f"<td>{escape(' · '.join(filter(None, [result.server, result.python])))}</td>"
+            f'<td class="number">{result.passed}/{result.passed + result.failed}</td>'
+            f'<td class="number">{result.build_seconds:.1f} s</td>'
+            f'<td class="number">{result.test_seconds:.1f} s</td>'
+            f'<td><div class="bar">{bar(result.build_seconds, longest)}'
+            f"{bar(result.test_seconds, longest)}</div></td></tr>"
+        )
+
+
+def bar(seconds: float, longest: float) -> str:
+    return f'<i style="width:{100 * seconds / longest:.1f}%"></i>'
+
+
+def left_out(results: Sequence[Result]) -> str:
+    """What the suite itself leaves out somewhere, since a cell cannot do it."""
+    told = sorted({why for result in results for why in result.left_out_reasons})
+    if not told:
+        return ""
+    lines = "\n".join(f"<li>{escape(why)}</li>" for why in told)
+    return f"<h2>Tests that do not apply to a cell</h2>\n<ul>\n{lines}\n</ul>"
+
+
+def css(state: str) -> str:
+    return state.replace(" ", "-")

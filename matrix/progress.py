@@ -1,0 +1,88 @@
+"""What is going on: a live table on a terminal, one plain line for each event elsewhere."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from matrix.results import Result
+
+_STYLES = {"passed": "green", "built": "green", "failed": "bold red", "unavailable": "yellow"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """Where the schedule reports to."""
+
+    phase: Callable[[str, str], None]
+    ended: Callable[[Result], None]
+
+
+@contextmanager
+def shown(console: Console, total: int) -> Iterator[Progress]:
+    """The kind of progress that suits the console."""
+    board = Board(console=console, total=total)
+    if not console.is_terminal:
+        yield Progress(phase=board.plain_phase, ended=board.ended)
+        return
+    with Live(console=console, get_renderable=board.table, refresh_per_second=4, transient=True):
+        yield Progress(phase=board.live_phase, ended=board.ended)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Board:
+    """The cells under way. Several threads write to it."""
+
+    console: Console
+    total: int
+    running: dict[str, tuple[str, float]] = field(default_factory=dict)
+    finished: list[str] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def live_phase(self, cell: str, phase: str) -> None:
+        with self.lock:
+            started = self.running.get(cell, ("", time.monotonic()))[1]
+            self.running[cell] = (phase, started)
+
+    def plain_phase(self, cell: str, phase: str) -> None:
+        self.console.print(f"{cell}: {phase}", markup=False, highlight=False, soft_wrap=True)
+
+    def ended(self, result: Result) -> None:
+        with self.lock:
+            self.running.pop(result.cell, None)
+            self.finished.append(result.cell)
+            number = len(self.finished)
+        self.console.print(
+            f"[{number}/{self.total}] {line(result)}",
+            style=_STYLES.get(result.state, ""),
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+
+    def table(self) -> Table:
+        """The cells under way, each with its phase and its time."""
+        table = Table.grid(padding=(0, 2))
+        with self.lock:
+            for cell, (phase, started) in self.running.items():
+                table.add_row(cell, phase, f"{time.monotonic() - started:.0f} s")
+        return table
+
+
+def line(result: Result) -> str:
+    """A cell's end on one line."""
+    seconds = result.build_seconds + result.test_seconds
+    told = result.reason or tests_told(result)
+    return f"{result.cell}: {result.state}{f' - {told}' if told else ''} ({seconds:.0f} s)"
+
+
+def tests_told(result: Result) -> str:
+    if result.state != "passed":
+        return ""
+    left_out = f", {result.left_out} not for this cell" if result.left_out else ""
+    return f"{result.passed} tests{left_out}"

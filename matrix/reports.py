@@ -1,0 +1,111 @@
+"""A run's reports: the grid on the terminal, JSON, JUnit XML, and the page."""
+
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from matrix import page
+from matrix.results import Report, Result, counts, save
+
+JSON, JUNIT, PAGE = "report.json", "junit.xml", "index.html"
+
+
+def write(folder: Path, report: Report) -> None:
+    """All reports, beside the logs that they point to."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save(folder / JSON, report)
+    (folder / JUNIT).write_bytes(junit(folder, report))
+    (folder / PAGE).write_text(page.render(report, logs(folder)))
+
+
+def logs(folder: Path) -> frozenset[str]:
+    """The logs that are there to be pointed to."""
+    return frozenset(path.name for path in folder.glob("*.log"))
+
+
+def rows_and_columns(results: Sequence[Result]) -> tuple[list[str], list[str]]:
+    """The grid's names: servers as they come, Pythons by version."""
+    rows = list(dict.fromkeys(result.row for result in results))
+    columns = {result.column for result in results}
+    return rows, sorted(columns, key=version_key)
+
+
+def version_key(column: str) -> tuple[int, int, str]:
+    """Sorts py3.9 before py3.10, and py3.14 before py3.14t."""
+    major, _, minor = column.removeprefix("py").partition(".")
+    return int(major), int(minor.removesuffix("t")), minor
+
+
+def grid(report: Report) -> list[str]:
+    """The grid as lines, reasons below it under a number each, and what it all means."""
+    rows, columns = rows_and_columns(report.results)
+    places = {(result.row, result.column): result for result in report.results}
+    notes: list[str] = []
+    table = [["", *columns]]
+    for row in rows:
+        results = (places.get((row, column)) for column in columns)
+        table.append([row, *(text(result, notes) if result else "" for result in results)])
+    widths = [max(len(line[at]) for line in table) for at in range(len(table[0]))]
+    lines = [
+        "  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip()
+        for line in table
+    ]
+    lines += [f"[{number}] {note}" for number, note in enumerate(notes, 1)]
+    return [*lines, "", summary(report)]
+
+
+def text(result: Result, notes: list[str]) -> str:
+    """What stands in one place of the grid."""
+    told = "ok" if result.state == "passed" else result.state
+    if result.state == "passed":
+        told = f"{result.passed} ok"
+    if not result.reason:
+        return told
+    if result.reason not in notes:
+        notes.append(result.reason)
+    return f"{told} [{notes.index(result.reason) + 1}]"
+
+
+def summary(report: Report) -> str:
+    """The last line of a run."""
+    told = ", ".join(f"{count} {state}" for state, count in counts(report.results).items())
+    minutes, seconds = divmod(round(report.seconds), 60)
+    allowed = sum(each.allowed for each in report.results)
+    permitted = f" ({allowed} unavailable as allowed)" if allowed else ""
+    return f"{told}{permitted} in {minutes} min {seconds:02} s, exit status {report.status}"
+
+
+def junit(folder: Path, report: Report) -> bytes:
+    """One suite for each cell: pytest's own cases, or one that says what became of the cell."""
+    whole = ET.Element("testsuites", name="matrix", time=f"{report.seconds:.1f}")
+    for result in report.results:
+        whole.append(suite(folder, result))
+    ET.indent(whole)
+    written: bytes = ET.tostring(whole, encoding="utf-8", xml_declaration=True)
+    return written
+
+
+def suite(folder: Path, result: Result) -> ET.Element:
+    cases = list(cases_of(folder, result))
+    told = {"failed": "failure", "unavailable": "error", "not run": "error", "excluded": "skipped"}
+    kind = "skipped" if result.allowed else told.get(result.state)
+    if kind and not any(case.find("failure") is not None for case in cases):
+        case = ET.Element("testcase", classname=result.cell, name="the cell")
+        ET.SubElement(case, kind, message=result.reason)
+        cases.append(case)
+    made = ET.Element("testsuite", name=result.cell, tests=str(len(cases)))
+    for kind, attribute in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
+        made.set(attribute, str(sum(case.find(kind) is not None for case in cases)))
+    made.set("time", f"{result.build_seconds + result.test_seconds:.1f}")
+    made.extend(cases)
+    return made
+
+
+def cases_of(folder: Path, result: Result) -> Iterator[ET.Element]:
+    """What pytest wrote for this cell, if it came that far in this run."""
+    path = folder / f"{result.cell}.xml"
+    if result.passed + result.failed == 0 or not path.is_file():
+        return
+    for case in ET.parse(path).iter("testcase"):  # noqa: S314  pytest of our own container
+        case.set("classname", f"{result.cell}.{case.get('classname')}")
+        yield case

@@ -1,0 +1,91 @@
+"""What became of each cell, and what that means for the exit status."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tools import Problem
+
+# From the worst to the best; a grid shows a row's worst first.
+STATES = ("failed", "unavailable", "not run", "passed", "built", "excluded")
+
+PASSED, FAILED, USAGE, UNAVAILABLE = 0, 1, 2, 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """One cell's end. The reason is empty where it passed; the log is beside the report."""
+
+    cell: str
+    row: str
+    column: str
+    state: str
+    reason: str = ""
+    passed: int = 0
+    failed: int = 0
+    left_out: int = 0
+    left_out_reasons: tuple[str, ...] = ()
+    build_seconds: float = 0.0
+    test_seconds: float = 0.0
+    server: str = ""
+    python: str = ""
+    log: str = ""
+    allowed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """A whole run."""
+
+    started: str
+    seconds: float
+    where: str
+    revision: str
+    verb: str
+    results: tuple[Result, ...]
+    trouble: str = ""  # what stopped the run, if something of the machine did
+
+    @property
+    def status(self) -> int:
+        """0 only if every selected cell did what was asked, or was allowed to be unavailable."""
+        if self.trouble:
+            return USAGE
+        states = [each.state for each in self.results if not each.allowed]
+        if "failed" in states or "not run" in states:
+            return FAILED
+        if "unavailable" in states or not set(states) & {"passed", "built"}:
+            return UNAVAILABLE
+        return PASSED
+
+
+def save(path: Path, report: Report) -> None:
+    whole = {**asdict(report), "status": report.status}
+    path.write_text(json.dumps(whole, indent=2) + "\n")
+
+
+def load(path: Path) -> Report:
+    """A report that was saved."""
+    try:
+        whole: dict[str, Any] = json.loads(path.read_text())
+        del whole["status"]
+        entries = whole.pop("results")
+        return Report(**whole, results=tuple(_result(each) for each in entries))
+    except FileNotFoundError as error:
+        raise Problem(f"there is no {path} yet: ./dev matrix run makes one") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise Problem(
+            f"{path} is no report of this program: ./dev matrix run makes one"
+        ) from error
+
+
+def _result(entry: dict[str, Any]) -> Result:
+    reasons = tuple(entry.pop("left_out_reasons"))
+    return Result(**entry, left_out_reasons=reasons)
+
+
+def counts(results: Sequence[Result]) -> dict[str, int]:
+    """How many cells ended in each state, for those states that occur."""
+    states = [each.state for each in results]
+    return {state: states.count(state) for state in STATES if state in states}

@@ -1,0 +1,114 @@
+"""Takes the selected cells through building and testing, several at a time."""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from typing import Any
+
+from matrix import CellFailed, Unavailable
+from matrix.cells import Cell, matches
+from matrix.progress import Progress
+from matrix.results import Result
+from matrix.verdict import Verdict
+from tools import Problem
+
+# Builds a cell (what it answers goes to the test), and tests it.
+Build = Callable[[Cell, Callable[[str], None]], Any]
+Test = Callable[[Cell, Any, Callable[[str], None]], Verdict]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is to be done with each cell, and when to stop."""
+
+    build: Build
+    test: Test | None
+    jobs: int
+    keep_going: bool
+    allowed: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """Every cell's result in the cells' order, and what stopped the run if something did."""
+
+    results: tuple[Result, ...]
+    trouble: str
+
+
+def carry_out(plan: Plan, cells: Sequence[Cell], progress: Progress) -> Outcome:
+    """Runs the cells; what the machine itself lacks (a daemon, space) stops the run."""
+    results: dict[str, Result] = {}
+    trouble = ""
+    waiting = [cell for cell in cells if cell.excluded is None]
+    running: set[Future[Result]] = set()
+    with ThreadPoolExecutor(plan.jobs) as pool:
+        while running or waiting:
+            while waiting and len(running) < plan.jobs:
+                running.add(pool.submit(one, plan, waiting.pop(0), progress))
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                try:
+                    result = future.result()
+                except Problem as problem:
+                    trouble = trouble or str(problem)
+                    waiting.clear()
+                    continue
+                results[result.cell] = result
+                if result.state == "failed" and not plan.keep_going:
+                    waiting.clear()
+    why = trouble or "another cell failed before (--keep-going runs all)"
+    return Outcome(
+        results=tuple(results.get(cell.name) or _not_begun(cell, why) for cell in cells),
+        trouble=trouble,
+    )
+
+
+def one(plan: Plan, cell: Cell, progress: Progress) -> Result:
+    """Builds and tests one cell."""
+    started = built_at = time.monotonic()
+    fresh = Result(cell=cell.name, row=cell.row, column=cell.column, state="built")
+    fresh = replace(fresh, log=f"{cell.name}.log")
+
+    def say(phase: str) -> None:
+        progress.phase(cell.name, phase)
+
+    try:
+        built = plan.build(cell, say)
+        built_at = time.monotonic()
+        result = _judged(fresh, plan.test(cell, built, say)) if plan.test else fresh
+    except Unavailable as reason:
+        allowed = matches(cell.name, plan.allowed)
+        result = replace(fresh, state="unavailable", reason=str(reason), allowed=allowed)
+    except CellFailed as reason:
+        result = replace(fresh, state="failed", reason=str(reason))
+    ended = time.monotonic()
+    built_at = built_at if built_at > started else ended
+    result = replace(
+        result,
+        build_seconds=round(built_at - started, 1),
+        test_seconds=round(ended - built_at, 1),
+    )
+    progress.ended(result)
+    return result
+
+
+def _judged(fresh: Result, verdict: Verdict) -> Result:
+    return replace(
+        fresh,
+        state="failed" if verdict.reason else "passed",
+        reason=verdict.reason,
+        passed=verdict.passed,
+        failed=verdict.failed,
+        left_out=verdict.left_out,
+        left_out_reasons=verdict.left_out_reasons,
+        server=verdict.server,
+        python=verdict.python,
+    )
+
+
+def _not_begun(cell: Cell, why: str) -> Result:
+    state = "excluded" if cell.excluded else "not run"
+    reason = cell.excluded or why
+    return Result(cell=cell.name, row=cell.row, column=cell.column, state=state, reason=reason)

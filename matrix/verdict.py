@@ -1,0 +1,56 @@
+"""Judges what the test suite says of a cell: green is only what demonstrably ran."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from matrix.cells import Cell
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """The suite's counts, and why the cell failed; no reason where it passed."""
+
+    reason: str
+    passed: int
+    failed: int
+    left_out: int
+    left_out_reasons: tuple[str, ...]
+    server: str
+    python: str
+
+
+def judge(cell: Cell, grid: Mapping[str, Any], status: int, apache: str = "") -> Verdict:
+    """What pytest's grid and status mean; apache is the version that must have been tested."""
+    entries = [entry for entry in grid.get("cells", []) if entry["cell"] == cell.plain]
+    entry: Mapping[str, Any] = entries[0] if entries else {}
+    passed, failed = int(entry.get("passed", 0)), int(entry.get("failed", 0))
+    tested, python = str(entry.get("apache", "")), str(entry.get("python", ""))
+    version = cell.python.removesuffix("t")
+    if not entry:
+        reason = "the tests found another cell than this one: see the log"
+    elif entry.get("reason"):
+        reason = f"not tested: {entry['reason']}"
+    elif apache and tested != apache:
+        reason = f"Apache {tested} was tested instead of {apache}"
+    elif not f"{python}.".startswith(f"{version}."):
+        reason = f"Python {python} was tested instead of {version}"
+    elif failed:
+        reason = f"{failed} of {failed + passed} tests failed"
+    elif passed == 0:
+        reason = "no test ran"
+    elif status != 0:
+        reason = f"all tests passed, and pytest ended with status {status}: see the log"
+    else:
+        reason = ""
+    return Verdict(
+        reason=reason,
+        passed=passed,
+        failed=failed,
+        left_out=int(entry.get("not_run", 0)),
+        left_out_reasons=tuple(
+            f"{count} x {why}" for why, count in dict(entry.get("reasons", {})).items()
+        ),
+        server=tested,
+        python=python,
+    )
