@@ -99,9 +99,10 @@ def collect(arguments: argparse.Namespace) -> Results:
     server = servers.choose("2.4", arguments.apxs, arguments.mpm[0])
     python = pythons.choose(arguments.python, serve.refuse_python)
     tools = kit.prepare(server, python)
+    command = shlex.join(["./dev", "bench", *sys.argv[1:]])
     machine = {
         **results.describe_machine(server, python),
-        "command": shlex.join(["./dev", "bench", *sys.argv[1:]]),
+        "command": f"{earlier.machine['command']}; {command}" if earlier else command,
         "date": time.strftime("%Y-%m-%d"),
     }
     found = replace(earlier, machine=machine) if earlier else Results(machine=machine)

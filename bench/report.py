@@ -189,7 +189,7 @@ def growth(results: Results) -> Table:
     )
     return Table(
         title=title,
-        columns=["", *(f"{number} applications" for number in counts), "MB each"],
+        columns=["", *(f"n = {number}" for number in counts), "MB each"],
         rows=rows,
     )
 
