@@ -146,7 +146,8 @@ def test_a_name_with_a_control_character_is_refused(site: Site, name: bytes) -> 
 
 @pytest.mark.parametrize("length", [256, 1000, 4000])
 def test_a_name_of_more_than_255_bytes_is_refused(site: Site, length: int) -> None:
-    site.expects("mod_wsgi.interpreter '.*255 bytes|longer than 255|mod_wsgi.interpreter 'n+")
+    site.expects("mod_wsgi.interpreter 'n+")
+    site.tolerates("File name too long")  # the server's own word on the URL
     assert site.ask(named("n" * length)).status == 500
 
 

@@ -1,0 +1,408 @@
+"""Customers who configure their directories with .htaccess files: what each may do, and what not.
+
+Two customers have directories of their own below the document root: mallory, who tries
+everything, and alice, who is to notice nothing of it. The administrator has an application, too.
+docs/shared-hosting.md shows these attempts and their answers.
+"""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Serve
+from tests.harness.site import Site
+
+OPTIONS = {"processes": 1}
+
+ALICE, MALLORY = 20001, 20002
+
+CONFIG = """
+DocumentRoot "@{www}"
+<Directory "@{www}">
+    AllowOverride FileInfo
+    Options ExecCGI FollowSymLinks
+</Directory>
+<Directory "@{www}/mallory/not-allowed">
+    Options FollowSymLinks
+</Directory>
+<Location /admin>
+    SetHandler mod_wsgi
+    SetEnv mod_wsgi.application shop
+    SetEnv mod_wsgi.directory "@{www}/admin-code"
+    SetEnv mod_wsgi.interpreter blue
+</Location>
+"""
+
+SHOP = """
+ORDERS = []
+
+def application(environ, start_response):
+    ORDERS.append(environ["QUERY_STRING"])
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    user = environ.get("REMOTE_USER", "nobody")
+    return [("%s of @{owner}, for %s" % (",".join(ORDERS), user)).encode("latin-1")]
+"""
+
+HTACCESS = """
+SetHandler mod_wsgi
+SetEnv mod_wsgi.application shop
+SetEnv mod_wsgi.directory {directory}
+SetEnv mod_wsgi.interpreter blue
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hosting:
+    """The customers' directories below the document root of one server, for a test to write to."""
+
+    www: Path
+
+    def put(self, owner: int, path: str, text: str, mode: int = 0o644) -> Path:
+        """A file of an owner below the document root; missing folders become the owner's, too."""
+        target = self.www / path
+        for folder in reversed(target.parents):
+            if not folder.exists():
+                folder.mkdir(mode=0o755)
+                os.chown(folder, owner, owner)
+        target.write_text(text)
+        target.chmod(mode)
+        os.chown(target, owner, owner)
+        return target
+
+    def link(self, owner: int, path: str, goal: str) -> Path:
+        target = self.www / path
+        target.unlink(missing_ok=True)
+        target.symlink_to(self.www / goal)
+        os.chown(target, owner, owner, follow_symlinks=False)
+        return target
+
+    def shop(self, owner: int, path: str, name: str) -> None:
+        self.put(owner, f"{path}/shop.py", SHOP.replace("@{owner}", name))
+
+    def htaccess(self, owner: int, path: str, code: str, more: str = "") -> None:
+        """A mount at path, whose application is below the folder `code`."""
+        settings = HTACCESS.format(directory=self.www / code)
+        self.put(owner, f"{path}/.htaccess", settings + more)
+
+
+@pytest.fixture
+def hosting(site: Site) -> Iterator[Hosting]:
+    """Alice's shop is open; whatever mallory does in a test, it goes on as before."""
+    if os.geteuid() != 0:
+        pytest.skip("files of two users can only be made by root")
+    host = Hosting(www=site.root / "htdocs")
+    host.shop(ALICE, "alice/code", "alice")
+    host.htaccess(ALICE, "alice/shop", "alice/code")
+    host.shop(MALLORY, "mallory/code", "mallory")
+    host.shop(0, "admin-code", "the administrator")
+    yield host
+    answer = told(site, "/alice/shop/")
+    assert answer.endswith("of alice, for nobody")
+    assert "mallory" not in answer
+
+
+def told(site: Site, path: str) -> str:
+    reply = site.ask(path)
+    assert reply.status == 200, reply.text
+    return reply.text
+
+
+def refused(site: Site, path: str, line: str, status: int = 403) -> None:
+    """One answer, and one line that says why."""
+    site.expects(line)
+    assert site.ask(path).status == status
+    site.watch.wait_for(line)
+    assert len(site.watch.severe()) == 1, "\n".join(site.watch.severe())
+
+
+def test_a_customers_application_runs(hosting: Hosting, site: Site) -> None:
+    hosting.htaccess(MALLORY, "mallory/own", "mallory/code")
+    assert "of mallory" in told(site, "/mallory/own/")
+
+
+def test_the_same_name_is_another_interpreter_for_each_owner(hosting: Hosting, site: Site) -> None:
+    """All three say `mod_wsgi.interpreter blue` and `shop`."""
+    hosting.htaccess(MALLORY, "mallory/blue", "mallory/code")
+    assert "from-mallory of mallory" in told(site, "/mallory/blue/?from-mallory")
+    assert told(site, "/admin?from-admin").startswith("from-admin of the administrator")
+    assert "mallory" not in told(site, "/alice/shop/?")
+    assert told(site, "/alice/shop/").endswith("of alice, for nobody")
+
+
+def test_two_directories_of_an_owner_share_a_name(hosting: Hosting, site: Site) -> None:
+    hosting.htaccess(MALLORY, "mallory/one", "mallory/code")
+    hosting.htaccess(MALLORY, "mallory/two", "mallory/code")
+    told(site, "/mallory/one/?first")
+    assert "first," in told(site, "/mallory/two/?second")
+
+
+def test_the_default_name_is_private_to_the_owner_too(hosting: Hosting, site: Site) -> None:
+    settings = f"""
+SetHandler mod_wsgi
+SetEnv mod_wsgi.application shop
+SetEnv mod_wsgi.directory {hosting.www}/mallory/code
+"""
+    hosting.put(MALLORY, "mallory/unnamed/.htaccess", settings)
+    assert "of mallory" in told(site, "/mallory/unnamed/")
+
+
+def test_the_administrator_has_to_allow_execution(hosting: Hosting, site: Site) -> None:
+    hosting.htaccess(MALLORY, "mallory/not-allowed", "mallory/code")
+    refused(site, "/mallory/not-allowed/", r"may not have .* run: .*Options \+ExecCGI")
+
+
+def test_a_customer_cannot_allow_execution(hosting: Hosting, site: Site) -> None:
+    """AllowOverride has no Options here: the server itself refuses the file."""
+    hosting.htaccess(MALLORY, "mallory/not-allowed", "mallory/code", "Options +ExecCGI\n")
+    site.expects("Options not allowed here")
+    assert site.ask("/mallory/not-allowed/").status == 500
+
+
+def test_the_main_interpreter_is_the_administrators(hosting: Hosting, site: Site) -> None:
+    hosting.htaccess(
+        MALLORY, "mallory/m", "mallory/code", "SetEnv mod_wsgi.interpreter main_interpreter\n"
+    )
+    refused(site, "/mallory/m/", "main_interpreter is the administrator's")
+
+
+@pytest.mark.parametrize("name", ["20001\x1fblue", "\x1fblue", "blue\x01"])
+def test_another_owners_name_cannot_be_spelt(hosting: Hosting, site: Site, name: str) -> None:
+    hosting.htaccess(
+        MALLORY, "mallory/n", "mallory/code", f'SetEnv mod_wsgi.interpreter "{name}"\n'
+    )
+    refused(site, "/mallory/n/", "has a control character", 500)
+
+
+@pytest.mark.parametrize("name", ["20001\x1fblue", "20001%1Fblue", "%1Fblue"])
+def test_another_owners_name_cannot_come_from_a_url(
+    hosting: Hosting, site: Site, name: str
+) -> None:
+    rules = "RewriteEngine On\nRewriteRule ^(.*)$ - [E=mod_wsgi.interpreter:$1]\n"
+    settings = HTACCESS.format(directory=f"{hosting.www}/mallory/code").replace(
+        "SetEnv mod_wsgi.interpreter blue\n", rules
+    )
+    hosting.put(MALLORY, "mallory/url/.htaccess", settings)
+    refused(site, "/mallory/url/" + name.replace("\x1f", "%1f"), "has a control character", 500)
+
+
+def test_another_owners_number_is_but_a_name(hosting: Hosting, site: Site) -> None:
+    hosting.htaccess(
+        MALLORY, "mallory/num", "mallory/code", f"SetEnv mod_wsgi.interpreter {ALICE}blue\n"
+    )
+    assert "of mallory" in told(site, "/mallory/num/")
+
+
+def test_the_code_of_another_customer_does_not_run(hosting: Hosting, site: Site) -> None:
+    hosting.htaccess(MALLORY, "mallory/foreign", "alice/code")
+    refused(
+        site,
+        "/mallory/foreign/",
+        f"directory '.*alice/code' belongs to the user {ALICE},.*{MALLORY}",
+    )
+
+
+def test_one_foreign_directory_of_two_is_refused(hosting: Hosting, site: Site) -> None:
+    directories = f"{hosting.www}/mallory/code:{hosting.www}/alice/code"
+    hosting.htaccess(
+        MALLORY,
+        "mallory/second",
+        "mallory/code",
+        f"SetEnv mod_wsgi.directory {directories}\nSetEnv mod_wsgi.interpreter second\n",
+    )
+    refused(site, "/mallory/second/", f"alice/code' belongs to the user {ALICE}")
+
+
+def test_a_link_to_the_code_of_another_customer_does_not_run(hosting: Hosting, site: Site) -> None:
+    hosting.link(MALLORY, "mallory/borrowed", "alice/code")
+    hosting.htaccess(MALLORY, "mallory/linked", "mallory/borrowed")
+    refused(site, "/mallory/linked/", f"borrowed' belongs to the user {ALICE}")
+
+
+def test_a_virtual_environment_of_another_customer_is_refused(
+    hosting: Hosting, site: Site, version: str
+) -> None:
+    hosting.put(ALICE, f"alice/venv/lib/python{version}/site-packages/secret.py", "")
+    hosting.htaccess(
+        MALLORY,
+        "mallory/env",
+        "mallory/code",
+        f"SetEnv mod_wsgi.virtualenv {hosting.www}/alice/venv\nSetEnv mod_wsgi.interpreter env\n",
+    )
+    refused(site, "/mallory/env/", f"virtualenv '.*alice/venv' belongs to the user {ALICE}")
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o757])
+def test_a_directory_that_everybody_writes_to_is_refused(
+    hosting: Hosting, site: Site, mode: int
+) -> None:
+    hosting.shop(MALLORY, "mallory/open", "mallory")
+    (hosting.www / "mallory/open").chmod(mode)
+    hosting.htaccess(
+        MALLORY, "mallory/w", "mallory/open", f"SetEnv mod_wsgi.interpreter open{mode}\n"
+    )
+    refused(site, "/mallory/w/", "open' can be written to by everybody.*chmod o-w")
+
+
+def test_an_application_without_a_directory_is_refused(hosting: Hosting, site: Site) -> None:
+    """Else it would be looked for where the administrator keeps modules."""
+    hosting.put(
+        MALLORY,
+        "mallory/anywhere/.htaccess",
+        "SetHandler mod_wsgi\nSetEnv mod_wsgi.application shop\n",
+    )
+    refused(site, "/mallory/anywhere/", "set mod_wsgi.directory to the directory")
+
+
+def test_a_directory_that_cannot_be_read_is_said(hosting: Hosting, site: Site) -> None:
+    hosting.shop(MALLORY, "mallory/closed", "mallory")
+    (hosting.www / "mallory/closed").chmod(0o711)
+    hosting.htaccess(
+        MALLORY, "mallory/x", "mallory/closed", "SetEnv mod_wsgi.interpreter closed\n"
+    )
+    refused(site, "/mallory/x/", "mod_wsgi.directory '.*closed' is not a directory.*can read", 500)
+
+
+SCRIPT = """
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"a file of @{owner}"]
+"""
+
+SCRIPTS = "AddHandler mod_wsgi .wsgi\n"
+
+
+def script(hosting: Hosting, owner: int, path: str, name: str, mode: int = 0o644) -> Path:
+    return hosting.put(owner, path, SCRIPT.replace("@{owner}", name), mode)
+
+
+def test_a_customers_file_runs(hosting: Hosting, site: Site) -> None:
+    hosting.put(MALLORY, "mallory/files/.htaccess", SCRIPTS)
+    script(hosting, MALLORY, "mallory/files/own.wsgi", "mallory")
+    assert told(site, "/mallory/files/own.wsgi") == "a file of mallory"
+
+
+def test_a_file_of_another_customer_does_not_run(hosting: Hosting, site: Site) -> None:
+    hosting.put(MALLORY, "mallory/files/.htaccess", SCRIPTS)
+    script(hosting, ALICE, "mallory/files/foreign.wsgi", "alice")
+    refused(site, "/mallory/files/foreign.wsgi", f"foreign.wsgi' belongs to the user {ALICE}")
+
+
+def test_a_link_to_a_file_of_another_customer_does_not_run(hosting: Hosting, site: Site) -> None:
+    hosting.put(MALLORY, "mallory/files/.htaccess", SCRIPTS)
+    script(hosting, ALICE, "alice/private.wsgi", "alice")
+    hosting.link(MALLORY, "mallory/files/link.wsgi", "alice/private.wsgi")
+    refused(site, "/mallory/files/link.wsgi", f"link.wsgi' belongs to the user {ALICE}")
+
+
+def test_a_file_that_everybody_writes_to_does_not_run(hosting: Hosting, site: Site) -> None:
+    hosting.put(MALLORY, "mallory/files/.htaccess", SCRIPTS)
+    script(hosting, MALLORY, "mallory/files/open.wsgi", "mallory", 0o666)
+    refused(site, "/mallory/files/open.wsgi", "open.wsgi' can be written to by everybody")
+
+
+def test_a_file_that_is_swapped_while_it_is_opened_is_never_another_customers(
+    hosting: Hosting, site: Site
+) -> None:
+    """What is checked is what is read, however the names move meanwhile."""
+    site.tolerates("belongs to the user|is no file|No such file|Is a directory")
+    hosting.put(MALLORY, "mallory/race/.htaccess", SCRIPTS)
+    script(hosting, ALICE, "alice/private.wsgi", "alice")
+    script(hosting, MALLORY, "mallory/race/mine.wsgi", "mallory")
+    names = [f"link{number}.wsgi" for number in range(60)]
+    for name in names:
+        hosting.link(MALLORY, f"mallory/race/{name}", "mallory/race/mine.wsgi")
+    with swapping(hosting, [f"mallory/race/{name}" for name in names]):
+        replies = [site.ask(f"/mallory/race/{name}") for name in names]
+    assert {reply.status for reply in replies} <= {200, 403, 404}
+    assert {reply.text for reply in replies if reply.status == 200} <= {"a file of mallory"}
+
+
+@contextmanager
+def swapping(hosting: Hosting, paths: list[str]) -> Iterator[None]:
+    """Lets links lead now to mallory's own file, now to alice's, all the time."""
+    ended = threading.Event()
+    part = hosting.www / "mallory/race/part"
+
+    def swap() -> None:
+        while not ended.is_set():
+            for path in paths:
+                for goal in ("alice/private.wsgi", "mallory/race/mine.wsgi"):
+                    part.symlink_to(hosting.www / goal)
+                    part.rename(hosting.www / path)
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def test_a_link_into_another_customers_application_brings_no_settings_along(
+    hosting: Hosting, site: Site
+) -> None:
+    """Mallory's file applies above the link, alice's below it: together they are nobody's."""
+    hosting.htaccess(
+        MALLORY,
+        "mallory/outer",
+        "mallory/code",
+        "SetEnv mod_wsgi.interpreter blue\nSetEnv REMOTE_USER alice\n",
+    )
+    hosting.link(MALLORY, "mallory/outer/shop", "alice/shop")
+    refused(site, "/mallory/outer/shop/", "an .htaccess file of another user took part")
+
+
+def test_a_redirect_brings_no_settings_of_a_customer_to_the_administrator(
+    hosting: Hosting, site: Site, version: str
+) -> None:
+    """An internal redirect keeps variables under a new name, which settings are found by, too."""
+    hosting.put(MALLORY, f"mallory/venv/lib/python{version}/site-packages/x.pth", "import os\n")
+    settings = f"SetEnv mod_wsgi.virtualenv {hosting.www}/mallory/venv\n"
+    rules = "RewriteEngine On\nRewriteRule ^(.*)$ /admin?jumped [PT]\n"
+    hosting.put(MALLORY, "mallory/jump/.htaccess", settings + rules)
+    refused(site, "/mallory/jump/x", "directory '.*admin-code' belongs to the user 0")
+    assert "jumped" not in told(site, "/admin?later")
+
+
+def test_a_redirect_brings_no_settings_of_a_customer_to_another(
+    hosting: Hosting, site: Site
+) -> None:
+    """However short mallory's path is: alice's settings must be alice's alone."""
+    hosting.put(
+        MALLORY,
+        "m/.htaccess",
+        "SetEnv mod_wsgi.script_name /alice\n"
+        "RewriteEngine On\nRewriteRule ^(.*)$ /alice/shop/?redirected [PT]\n",
+    )
+    refused(site, "/m/x", "an .htaccess file of another user took part")
+    assert "redirected" not in told(site, "/alice/shop/")
+
+
+def test_a_customer_who_takes_all_interpreters_leaves_the_others_theirs(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bound is the process's: who has an interpreter keeps it, who has none gets a 503."""
+    if os.geteuid() != 0:
+        pytest.skip("files of two users can only be made by root")
+    monkeypatch.setenv("MOD_WSGI_MAX_INTERPRETERS", "4")
+    site = serve(CONFIG, processes=1)
+    hosting = Hosting(www=site.root / "htdocs")
+    hosting.shop(ALICE, "alice/code", "alice")
+    hosting.htaccess(ALICE, "alice/shop", "alice/code")
+    hosting.shop(MALLORY, "mallory/code", "mallory")
+    rules = "RewriteEngine On\nRewriteRule ^(.+)$ - [E=mod_wsgi.interpreter:$1]\n"
+    settings = HTACCESS.format(directory=f"{hosting.www}/mallory/code").replace(
+        "SetEnv mod_wsgi.interpreter blue\n", rules
+    )
+    hosting.put(MALLORY, "mallory/many/.htaccess", settings)
+    told(site, "/alice/shop/")
+    site.expects("no interpreter 'n3': this process has 4 already")
+    statuses = [site.ask(f"/mallory/many/n{number}").status for number in range(4)]
+    assert statuses == [200, 200, 200, 503]
+    assert "of alice" in told(site, "/alice/shop/")
