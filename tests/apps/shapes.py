@@ -120,6 +120,18 @@ def short_written(environ, start_response):
     return []
 
 
+def written_to_its_length(environ, start_response):
+    """All that was promised is written; what is returned adds nothing."""
+    start_response("200 OK", TEXT + [("Content-Length", "10")])(b"0123456789")
+    return []
+
+
+def written_beyond_its_length(environ, start_response):
+    """All that was promised is written, and more is returned."""
+    start_response("200 OK", TEXT + [("Content-Length", "10")])(b"0123456789")
+    return [b"more"]
+
+
 def nothing_of_ten(environ, start_response):
     start_response("200 OK", TEXT + [("Content-Length", "10")])
     return iter([])

@@ -98,6 +98,20 @@ def test_a_connection_is_kept_after_a_compressed_body(deflating: Site, name: str
     assert second.body == b"hello from named"
 
 
+@pytest.mark.parametrize("name", ["written_to_its_length", "written_beyond_its_length"])
+def test_a_response_ends_once(deflating: Site, name: str) -> None:
+    """A filter that is told of the end twice would add a second one."""
+    with deflating.connect() as connection:
+        connection.sendall(
+            message(f"/shapes/{name}", headers={**GZIP, "Connection": "keep-alive"})
+        )
+        first = read_reply(connection)
+        connection.sendall(message("/hello/named"))
+        second = read_reply(connection)
+    assert inflated(first) == b"0123456789"
+    assert second.body == b"hello from named"
+
+
 def test_a_big_file_is_compressed_whole(deflating: Site, workshop: Workshop) -> None:
     """A file that would have gone by sendfile."""
     reply = deflating.ask("/files/whole", headers=GZIP)

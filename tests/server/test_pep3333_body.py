@@ -1,6 +1,8 @@
 """PEP 3333, duties 53 to 65: the body of the response."""
 
 import re
+import socket
+from contextlib import suppress
 
 import pytest
 
@@ -211,6 +213,18 @@ def test_a_broken_response_looks_broken(site: Site, name: str, stay: str) -> Non
     answer = site.raw(message(f"/shapes/{name}?b-{name}-{stay}", headers={"Connection": stay}))
     assert b"one;" in answer
     assert not answer.endswith(b"0\r\n\r\n")
+
+
+def test_a_response_that_breaks_because_its_body_did_looks_broken(site: Site) -> None:
+    """PEP 3333 duty 64: a client that stops sending in the middle may still be listening."""
+    with site.connect() as connection:
+        sent = {"Content-Length": "100"}
+        connection.sendall(message("/bodies/echo_as_it_comes", "POST", sent) + b"first\n")
+        seen = receive_until(connection, b"first\n")
+        connection.shutdown(socket.SHUT_WR)
+        with suppress(ConnectionResetError):
+            seen += b"".join(iter(lambda: connection.recv(65536), b""))
+    assert not seen.endswith(b"0\r\n\r\n")
 
 
 @pytest.mark.parametrize("name", ["no_blocks", "an_empty_generator"])
