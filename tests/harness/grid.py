@@ -20,7 +20,7 @@ from tests.harness.cells import Cell, Cells
 WORST = ("failed", "passed", "not run")
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class Results:
     """What became of each test of each cell. Not frozen: it collects while the tests run."""
 
