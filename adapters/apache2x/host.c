@@ -59,11 +59,15 @@ static apr_status_t get_brigade(exchange *x, size_t size)
     ap_filter_t in_between = {
         .frec = catcher, .ctx = x, .r = r, .c = r->connection};
     apr_status_t status;
+    int before = r->status;
 
     r->output_filters = &in_between;
     status = ap_get_brigade(r->input_filters, x->in, AP_MODE_READBYTES,
                             APR_BLOCK_READ, (apr_off_t)size);
     r->output_filters = filters;
+    if (r->status != before) /* what follows the last chunk is no trailer */
+        x->refused = r->status;
+    r->status = before;
     return status;
 }
 
