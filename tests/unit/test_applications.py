@@ -19,9 +19,9 @@ for path in sys.argv[1:]:
 """
 
 
-@pytest.mark.parametrize("python", pythons.find(), ids=lambda python: python.name)
-def test_every_application_compiles(python: Python) -> None:
-    command = [str(python.executable), "-c", COMPILE, *map(str, SOURCES)]
+@pytest.mark.parametrize("every", pythons.find(), ids=lambda python: python.name)
+def test_every_application_compiles(every: Python) -> None:
+    command = [str(every.executable), "-c", COMPILE, *map(str, SOURCES)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
 

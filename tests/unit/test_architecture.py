@@ -65,7 +65,7 @@ def test_the_border_knows_neither_side() -> None:
 def test_only_one_header_looks_at_the_version_of_python(path: Path) -> None:
     if path == TOP / "core" / "python.h":
         return
-    assert not re.findall(r"\bPY_(VERSION_HEX|M\w+_VERSION)\b", code(path))
+    assert "PY_VERSION_HEX" not in code(path)
 
 
 @pytest.mark.parametrize("path", CORE_SOURCES, ids=named)
@@ -132,7 +132,7 @@ def test_a_file_of_the_core_is_on_the_map(path: Path) -> None:
 
 @pytest.mark.parametrize("folder", sorted({path.parent for path in ADAPTERS}), ids=named)
 def test_an_adapter_is_on_the_map(folder: Path) -> None:
-    assert named(folder) in (TOP / "ARCHITECTURE.md").read_text()
+    assert f"`{folder.name}/`" in (TOP / "ARCHITECTURE.md").read_text()
 
 
 def variables() -> list[str]:
@@ -151,8 +151,8 @@ def test_a_variable_is_documented(name: str) -> None:
 
 def test_every_documented_variable_exists() -> None:
     documentation = (TOP / "docs" / "configuration.md").read_text()
-    written = set(re.findall(r"mod_wsgi\.([a-z_]+)", documentation)) - {"so", "c"}
-    assert written <= set(variables())
+    rows = re.findall(r"^\| `mod_wsgi\.([a-z_]+)`", documentation, re.MULTILINE)
+    assert sorted(rows) == sorted(variables())
 
 
 @pytest.mark.parametrize("name", sorted({"MOD_WSGI_PYTHON_HOME", "MOD_WSGI_MAX_INTERPRETERS"}))

@@ -1,0 +1,156 @@
+"""Release archives: which are accepted, and what is mended in them."""
+
+import hashlib
+import io
+import json
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from matrix import CellFailed, Unavailable, archives
+from matrix.archives import Shelf
+from matrix.data import Apache, Fix
+from tools import Problem
+
+NOWHERE = "http://127.0.0.1:9/apache_1.3.42.tar.gz"
+
+
+def packed(**files: str) -> bytes:
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w:gz") as made:
+        for name, text in files.items():
+            member = tarfile.TarInfo(f"apache_1.3.42/{name}")
+            member.size, member.mtime, member.mode = len(text), 1234, 0o755
+            made.addfile(member, io.BytesIO(text.encode("latin-1")))
+        link = tarfile.TarInfo("apache_1.3.42/link")
+        link.type, link.linkname = tarfile.SYMTYPE, "configure"
+        made.addfile(link)
+    return target.getvalue()
+
+
+ARCHIVE = packed(configure="#!/bin/sh\n", main="int getline;\n\xe9 getline\n")
+SUM = hashlib.sha256(ARCHIVE).hexdigest()
+
+
+def fix(find: str, put: str, *files: str) -> Fix:
+    return Fix(why="a test", files=files, find=find, replace=put)
+
+
+@pytest.fixture
+def apache() -> Apache:
+    return Apache(
+        line="1.3",
+        version="1.3.42",
+        archive="apache_1.3.42.tar.gz",
+        url=NOWHERE,
+        sha256=None,
+        base="old",
+        mpms=("prefork",),
+        packages=(),
+        configure=(),
+        environment={},
+        fixes=(),
+    )
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    (tmp_path / "sources").mkdir()
+    return Shelf(
+        sources=tmp_path / "sources", cache=tmp_path / "cache", lock=tmp_path / "archives.lock"
+    )
+
+
+def put(shelf: Shelf, apache: Apache, content: bytes = ARCHIVE) -> None:
+    assert shelf.sources
+    (shelf.sources / apache.archive).write_bytes(content)
+
+
+def test_the_first_archive_is_written_down(shelf: Shelf, apache: Apache) -> None:
+    put(shelf, apache)
+    assert archives.obtain(shelf, apache) == ARCHIVE
+    assert json.loads(shelf.lock.read_text()) == {apache.archive: SUM}
+
+
+def test_another_archive_of_that_name_is_refused(shelf: Shelf, apache: Apache) -> None:
+    put(shelf, apache)
+    archives.obtain(shelf, apache)
+    put(shelf, apache, ARCHIVE + b"!")
+    with pytest.raises(Unavailable, match=f"is refused: .*{SUM} is known"):
+        archives.obtain(shelf, apache)
+
+
+def test_a_known_sum_counts_and_nothing_is_written_down(shelf: Shelf, apache: Apache) -> None:
+    put(shelf, apache)
+    assert archives.obtain(shelf, replace(apache, sha256=SUM)) == ARCHIVE
+    assert not shelf.lock.exists()
+    with pytest.raises(Unavailable, match="is refused"):
+        archives.obtain(shelf, replace(apache, sha256="0" * 64))
+
+
+def test_an_archive_that_cannot_be_had_is_unavailable(shelf: Shelf, apache: Apache) -> None:
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="neither in --sources nor at"):
+            archives.obtain(shelf, apache)
+    assert not shelf.lock.exists()
+
+
+def test_a_cached_archive_is_not_downloaded_again(shelf: Shelf, apache: Apache) -> None:
+    shelf.cache.mkdir()
+    (shelf.cache / apache.archive).write_bytes(ARCHIVE)
+    assert archives.obtain(shelf, apache) == ARCHIVE
+
+
+def test_a_download_is_checked_and_then_cached(
+    shelf: Shelf, apache: Apache, tmp_path: Path
+) -> None:
+    original = tmp_path / "upstream.tar.gz"
+    original.write_bytes(ARCHIVE)
+    assert archives.obtain(shelf, replace(apache, url=original.as_uri())) == ARCHIVE
+    assert (shelf.cache / apache.archive).read_bytes() == ARCHIVE
+
+
+def test_a_refused_download_is_not_cached(shelf: Shelf, apache: Apache, tmp_path: Path) -> None:
+    original = tmp_path / "upstream.tar.gz"
+    original.write_bytes(ARCHIVE)
+    with pytest.raises(Unavailable, match="is refused"):
+        archives.obtain(shelf, replace(apache, url=original.as_uri(), sha256="0" * 64))
+    assert not (shelf.cache / apache.archive).exists()
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"a": 1}'])
+def test_a_damaged_lock_file_is_named(shelf: Shelf, text: str) -> None:
+    shelf.lock.write_text(text)
+    with pytest.raises(Problem, match=str(shelf.lock)):
+        archives.read_lock(shelf.lock)
+
+
+def test_a_fix_changes_only_its_files_and_no_time_or_mode() -> None:
+    made = archives.mended(ARCHIVE, [fix(r"\bgetline\b", "own_getline", "ma*")])
+    with tarfile.open(fileobj=io.BytesIO(made)) as archive:
+        content = {}
+        for member in archive:
+            stream = archive.extractfile(member) if member.isfile() else None
+            content[member.name] = stream.read() if stream else member.linkname.encode()
+            assert member.isfile() is False or (member.mtime, member.mode) == (1234, 0o755)
+    assert content == {
+        "source/configure": b"#!/bin/sh\n",
+        "source/main": b"int own_getline;\n\xe9 own_getline\n",
+        "source/link": b"configure",
+    }
+
+
+def test_an_anchor_in_a_fix_means_a_line() -> None:
+    assert archives.apply(fix("^a$", "b", "x"), b"a\naa\na\n") == b"b\naa\nb\n"
+
+
+def test_a_fix_that_changes_nothing_is_an_error() -> None:
+    with pytest.raises(CellFailed, match="a fix changes nothing: 'nosuch' in main"):
+        archives.mended(ARCHIVE, [fix("nosuch", "", "main")])
+
+
+def test_what_is_no_archive_is_an_error() -> None:
+    with pytest.raises(CellFailed, match="damaged"):
+        archives.mended(b"<html>not found</html>", [])

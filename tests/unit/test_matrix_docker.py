@@ -1,0 +1,208 @@
+"""The matrix and Docker, without any: what it asks for, and one clear line when it fails."""
+
+import errno
+import io
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import docker.errors
+import pytest
+
+from matrix import HERE, __main__, containers, data, engine, images, snapshot
+from matrix.containers import Once
+from tools import Problem
+
+OWN = data.load(HERE / "matrix.toml")
+
+
+def wrapped(error: OSError) -> docker.errors.DockerException:
+    """As Docker's library wraps what the socket said."""
+    made = docker.errors.DockerException("Error while fetching server API version")
+    made.__cause__ = ConnectionError("Connection aborted.", error)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("error", "installed", "line"),
+    [
+        (FileNotFoundError(errno.ENOENT, "gone"), False, "Docker is not installed"),
+        (FileNotFoundError(errno.ENOENT, "gone"), True, "the Docker daemon is not running"),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "no"), True, "daemon is not running"),
+        (PermissionError(errno.EACCES, "no"), True, "no permission to use Docker"),
+        (OSError(errno.ENOSPC, "full"), True, "the disk is full"),
+    ],
+)
+def test_what_is_wrong_with_docker_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, error: OSError, installed: bool, line: str
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda _: "/usr/bin/docker" if installed else None)
+    told = engine.explanation(wrapped(error))
+    assert line in told
+    assert "\n" not in told
+
+
+def test_a_full_disk_is_known_by_what_the_daemon_says() -> None:
+    told = docker.errors.APIError("write /var/lib: no space left on device")
+    assert "./dev matrix clean" in engine.explanation(told)
+
+
+def test_a_daemon_that_is_not_there_is_a_usage_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no.sock")
+    assert __main__.main(["run", "*-bookworm", "--output", str(tmp_path / "out")]) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 1
+    assert told[0].startswith("matrix: ")
+    assert "Docker" in told[0]
+
+
+def test_cells_are_listed_one_a_line_without_docker(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no.sock")
+    assert __main__.main(["list", "apache1.3-*-py3.1?"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == [
+        f"apache1.3-prefork-py3.{minor}" for minor in (10, 11, 12, 13, 14, 15)
+    ]
+    assert all("Docker" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["run", "nosuch-*"],
+        ["run", "apache2.2-event-py3.11"],
+        ["shell"],
+        ["bases", "nosuch"],
+        ["list", "--data", "nosuch.toml"],
+        ["run", "--sources", "nosuch"],
+        ["report", "--output", "nosuch"],
+    ],
+)
+def test_a_wrong_command_is_a_usage_error(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no.sock")
+    assert __main__.main(words) == 2
+    assert capsys.readouterr().err.startswith("matrix: ")
+
+
+def test_an_image_is_known_by_everything_that_it_is_made_of() -> None:
+    recipe = images.Recipe(name="x", parent="p", lines=["RUN true"], files={"a": b"1"})
+    others = [
+        images.Recipe(name="x", parent="p", lines=["RUN false"], files={"a": b"1"}),
+        images.Recipe(name="x", parent="p", lines=["RUN true"], files={"a": b"2"}),
+        images.Recipe(name="x", parent="p", lines=["RUN true"], files={"b": b"1"}),
+        images.Recipe(name="x", parent="p", lines=["RUN true"], stages=["FROM q AS r"]),
+    ]
+    digests = {each.digest(["id"]) for each in (recipe, *others)} | {recipe.digest(["other"])}
+    assert len(digests) == 6
+    assert recipe.digest(["id"]) == recipe.digest(["id"])
+
+
+def test_a_late_file_is_known_by_its_identity_and_made_only_when_wanted() -> None:
+    def unwanted() -> bytes:
+        raise AssertionError
+
+    first, second = (
+        images.Recipe(
+            name="x", parent="p", lines=[], files={"a": images.Late(identity=each, make=unwanted)}
+        )
+        for each in "12"
+    )
+    assert first.digest([]) != second.digest([])
+
+
+def test_the_models_of_one_build_share_an_image() -> None:
+    names = {
+        (line, mpm): images.apache_name(apache, mpm)
+        for line, apache in OWN.apaches.items()
+        for mpm in apache.mpms
+    }
+    assert names["2.4", "event"] == names["2.4", "prefork"] == "apache2.4"
+    assert names["2.2", "worker"] == "apache2.2-worker"
+
+
+def test_no_options_are_left_unfilled() -> None:
+    for apache in OWN.apaches.values():
+        for option in apache.configure:
+            assert "{" not in option.format(prefix="/opt/httpd/x", mpm="prefork")
+
+
+@pytest.mark.parametrize(
+    ("suite", "expected"),
+    [
+        (
+            "trixie",
+            [
+                "deb http://mirror.example/debian trixie main",
+                "deb http://mirror.example/debian trixie-updates main",
+                "deb http://mirror.example/debian-security trixie-security main",
+            ],
+        ),
+        ("sid", ["deb http://mirror.example/debian sid main"]),
+    ],
+)
+def test_a_base_gets_its_updates_from_the_mirror_it_came_from(
+    tmp_path: Path, suite: str, expected: list[str]
+) -> None:
+    sources = tmp_path / "sources.list"
+    sources.write_text(f"deb http://mirror.example/debian {suite} main\n")
+    images.add_updates(sources, suite)
+    assert sources.read_text().splitlines() == expected
+
+
+def test_what_is_shared_is_made_once_and_fails_for_all() -> None:
+    once, calls = Once(), []
+
+    def make() -> str:
+        calls.append(1)
+        return "made"
+
+    def fail() -> str:
+        calls.append(2)
+        raise Problem("broken")
+
+    assert [once.get("a", make), once.get("a", make)] == ["made", "made"]
+    for _ in range(2):
+        with pytest.raises(Problem, match="broken"):
+            once.get("b", fail)
+    assert calls == [1, 2]
+
+
+def test_a_snapshot_holds_the_tree_and_nothing_that_is_made(tmp_path: Path) -> None:
+    for name in ("core/a.c", "tests/t.py", "build/x.o", "core/__pycache__/y.pyc"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    taken = snapshot.take(tmp_path)
+    with tarfile.open(fileobj=io.BytesIO(taken.files)) as archive:
+        assert archive.getnames() == ["out/.keep", "src/core/a.c", "src/tests/t.py"]
+
+
+@pytest.mark.parametrize(("name", "counts"), [("core/a.c", True), ("tests/t.py", False)])
+def test_only_what_is_compiled_makes_objects_anew(tmp_path: Path, name: str, counts: bool) -> None:
+    for each in ("core/a.c", "tests/t.py"):
+        (tmp_path / each).parent.mkdir()
+        (tmp_path / each).write_text(each)
+    before = snapshot.take(tmp_path).compiled
+    (tmp_path / name).write_text("changed")
+    assert (snapshot.take(tmp_path).compiled != before) is counts
+
+
+def test_a_tar_is_the_same_for_the_same_files() -> None:
+    assert engine.tar({"a": b"1", "b": b"2"}) == engine.tar({"b": b"2", "a": b"1"})
+
+
+def test_a_packaged_servers_cell_is_compiled_by_its_own_compiler() -> None:
+    built = containers.Built(image="i", mounts=(), compiler="gcc")
+    environment: Any = containers._environment(built, writes=False)  # noqa: SLF001
+    assert environment["CC"] == "gcc"
+    assert environment["PIP_NO_INDEX"] == "1"
+    assert "--cache-readonly" in environment["SCONSFLAGS"]

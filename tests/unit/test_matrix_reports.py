@@ -1,0 +1,263 @@
+"""What a run of the matrix says: its verdicts, its exit status, its reports."""
+
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from matrix import CellFailed, Unavailable, page, reports, results, schedule, verdict
+from matrix.cells import Cell
+from matrix.progress import Progress
+from matrix.results import Report, Result
+from matrix.verdict import Verdict
+from tools import Problem
+
+CELL = Cell(line="2.4", mpm="event", python="3.14t", suite="sid")
+
+
+def entry(**facts: Any) -> dict[str, Any]:
+    known = {
+        "cell": CELL.plain,
+        "apache": "2.4.71",
+        "python": "3.14.2",
+        "passed": 9,
+        "failed": 0,
+        "not_run": 2,
+        "reasons": {"no threads": 2},
+        "reason": None,
+    }
+    return {"cells": [{**known, **facts}]}
+
+
+def result(state: str, name: str = "apache2.4-event-py3.14", **facts: Any) -> Result:
+    row, _, column = name.rpartition("-")
+    known = {"reason": "" if state in ("passed", "built") else f"why {state}"}
+    return Result(cell=name, row=row, column=column, state=state, **{**known, **facts})
+
+
+def report(*ended: Result, **facts: Any) -> Report:
+    known = {
+        "started": "2026-01-02 03:04 UTC",
+        "seconds": 61.0,
+        "where": "Docker 1",
+        "revision": "abc",
+        "verb": "run",
+    }
+    return Report(results=ended, **{**known, **facts})
+
+
+def test_a_cell_passes_when_its_tests_ran_and_passed() -> None:
+    told = verdict.judge(CELL, entry(), 0)
+    assert (told.reason, told.passed, told.left_out) == ("", 9, 2)
+    assert told.left_out_reasons == ("2 x no threads",)
+
+
+@pytest.mark.parametrize(
+    ("grid", "status", "reason"),
+    [
+        ({"cells": []}, 0, "another cell"),
+        (entry(cell="apache2.4-prefork-py3.14t"), 0, "another cell"),
+        (entry(reason="no Python.h"), 0, "not tested: no Python.h"),
+        (entry(apache="2.4.70"), 0, "Apache 2.4.70 was tested instead of 2.4.71"),
+        (entry(python="3.1.4"), 0, "Python 3.1.4 was tested instead of 3.14"),
+        (entry(failed=3), 1, "3 of 12 tests failed"),
+        (entry(passed=0), 0, "no test ran"),
+        (entry(), 2, "pytest ended with status 2"),
+    ],
+)
+def test_a_cell_that_was_not_tested_is_never_green(
+    grid: dict[str, Any], status: int, reason: str
+) -> None:
+    assert reason in verdict.judge(CELL, grid, status, "2.4.71").reason
+
+
+@pytest.mark.parametrize(
+    ("ended", "status"),
+    [
+        (["passed", "passed"], results.PASSED),
+        (["built"], results.PASSED),
+        (["passed", "excluded"], results.PASSED),
+        (["passed", "failed"], results.FAILED),
+        (["passed", "not run"], results.FAILED),
+        (["passed", "failed", "unavailable"], results.FAILED),
+        (["passed", "unavailable"], results.UNAVAILABLE),
+        (["excluded"], results.UNAVAILABLE),
+        ([], results.UNAVAILABLE),
+    ],
+)
+def test_the_exit_status_is_that_of_the_worst_cell(ended: list[str], status: int) -> None:
+    assert report(*(result(state) for state in ended)).status == status
+
+
+def test_an_unavailable_cell_may_be_allowed() -> None:
+    allowed = result("unavailable", allowed=True)
+    assert report(result("passed"), allowed).status == results.PASSED
+
+
+def test_a_run_of_nothing_but_allowed_cells_is_not_green() -> None:
+    assert report(result("unavailable", allowed=True)).status == results.UNAVAILABLE
+
+
+def test_trouble_with_the_machine_has_a_status_of_its_own() -> None:
+    stopped = report(result("passed"), result("not run"), trouble="the disk is full")
+    assert stopped.status == results.USAGE
+
+
+def test_a_report_comes_back_as_it_was_saved(tmp_path: Path) -> None:
+    first = report(result("passed", left_out_reasons=("2 x no threads",)), result("failed"))
+    results.save(tmp_path / "report.json", first)
+    assert results.load(tmp_path / "report.json") == first
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"status": 0, "results": []}'])
+def test_what_is_no_report_is_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "report.json"
+    path.write_text(text)
+    with pytest.raises(Problem, match=r"is no report"):
+        results.load(path)
+
+
+def test_a_report_that_was_never_made_is_a_problem(tmp_path: Path) -> None:
+    with pytest.raises(Problem, match="run makes one"):
+        results.load(tmp_path / "report.json")
+
+
+def test_the_grid_has_a_row_for_each_server_and_a_column_for_each_python() -> None:
+    lines = reports.grid(
+        report(
+            result("passed", "apache2.4-event-py3.14t", passed=12),
+            result("unavailable", "apache2.4-event-py3.9"),
+            result("unavailable", "apache1.3-prefork-py3.9"),
+            result("failed", "apache1.3-prefork-py3.14"),
+        )
+    )
+    assert lines[0].split() == ["py3.9", "py3.14", "py3.14t"]
+    assert lines[1].split() == ["apache2.4-event", "unavailable", "[1]", "12", "ok"]
+    assert lines[2].split() == ["apache1.3-prefork", "unavailable", "[1]", "failed", "[2]"]
+    assert lines[3:5] == ["[1] why unavailable", "[2] why failed"]
+    summary = "1 failed, 2 unavailable, 1 passed in 1 min 01 s, exit status 1"
+    assert lines[-1] == summary
+
+
+def test_junit_has_a_suite_for_each_cell_and_none_without_a_case(tmp_path: Path) -> None:
+    (tmp_path / "apache2.4-event-py3.14.xml").write_text(
+        '<testsuites><testsuite><testcase classname="t" name="a"/>'
+        '<testcase classname="t" name="b"><skipped message="m"/></testcase>'
+        "</testsuite></testsuites>"
+    )
+    whole = ET.fromstring(  # noqa: S314  made here
+        reports.junit(
+            tmp_path,
+            report(
+                result("passed", passed=2),
+                result("unavailable", "apache1.3-prefork-py2.7"),
+                result("unavailable", "apache1.3-prefork-py3.9", allowed=True),
+                result("failed", "apache2.0-worker-py3.9"),
+                result("excluded", "apache2.2-event-py3.9"),
+            ),
+        )
+    )
+    told = [
+        tuple(suite.get(key) for key in ("tests", "failures", "errors", "skipped"))
+        for suite in whole
+    ]
+    assert told == [
+        ("2", "0", "0", "1"),
+        ("1", "0", "1", "0"),
+        ("1", "0", "0", "1"),
+        ("1", "1", "0", "0"),
+        ("1", "0", "0", "1"),
+    ]
+    assert whole[0][0].get("classname") == "apache2.4-event-py3.14.t"
+
+
+def test_cases_of_an_earlier_run_do_not_count(tmp_path: Path) -> None:
+    old = '<testsuites><testsuite><testcase classname="t" name="a"/></testsuite></testsuites>'
+    (tmp_path / "apache2.4-event-py3.14.xml").write_text(old)
+    suite = reports.suite(tmp_path, result("unavailable"))
+    assert [case.get("name") for case in suite] == ["the cell"]
+
+
+def test_the_page_needs_nothing_else_and_links_only_to_logs_that_are_there() -> None:
+    text = page.render(
+        report(
+            result("passed", passed=7, log="apache2.4-event-py3.14.log"),
+            result("failed", "apache2.0-worker-py3.9", reason="<b> & co", log="gone.log"),
+        ),
+        frozenset({"apache2.4-event-py3.14.log"}),
+    )
+    assert 'href="apache2.4-event-py3.14.log"' in text
+    assert "gone.log" not in text
+    assert "&lt;b&gt; &amp; co" in text
+    assert "<b> &" not in text
+    for outside in ("http:", "https:", "<script", "<link", "url("):
+        assert outside not in text
+
+
+def carried_out(*, keep_going: bool = True, test: bool = True) -> schedule.Outcome:
+    """A run of four cells that end in four ways, one after the other."""
+    ends: dict[str, Exception | None] = {
+        "py2.7": Unavailable("no archive"),
+        "py3.9": CellFailed("broken"),
+        "py3.13": None,
+    }
+
+    def build(cell: Cell, say: Any) -> str:
+        say("building")
+        end = ends[cell.column]
+        if end:
+            raise end
+        return "built"
+
+    def tested(_: Cell, built: Any, __: Any) -> Verdict:
+        assert built == "built"
+        return verdict.judge(CELL, entry(), 0)
+
+    plan = schedule.Plan(
+        build=build,
+        test=tested if test else None,
+        jobs=1,
+        keep_going=keep_going,
+        allowed=["*-py2.7"],
+    )
+    chosen = [
+        Cell(line="2.4", mpm="event", python=python, excluded="why" if python == "3.6" else None)
+        for python in ("2.7", "3.6", "3.9", "3.13")
+    ]
+    silent = Progress(phase=lambda _cell, _phase: None, ended=lambda _result: None)
+    return schedule.carry_out(plan, chosen, silent)
+
+
+def states(outcome: schedule.Outcome) -> list[str]:
+    return [each.state for each in outcome.results]
+
+
+def test_every_selected_cell_has_a_result() -> None:
+    outcome = carried_out()
+    assert states(outcome) == ["unavailable", "excluded", "failed", "passed"]
+    assert outcome.results[0].allowed
+    assert outcome.results[3].passed == 9
+
+
+def test_without_testing_a_cell_is_only_built() -> None:
+    assert states(carried_out(test=False))[-1] == "built"
+
+
+def test_a_failure_stops_the_run_unless_told_otherwise() -> None:
+    outcome = carried_out(keep_going=False)
+    assert states(outcome) == ["unavailable", "excluded", "failed", "not run"]
+    assert "--keep-going" in outcome.results[-1].reason
+
+
+def test_trouble_stops_the_run_and_leaves_a_report() -> None:
+    def build(_: Cell, __: Any) -> str:
+        raise Problem("the disk is full")
+
+    plan = schedule.Plan(build=build, test=None, jobs=1, keep_going=True, allowed=[])
+    silent = Progress(phase=lambda _cell, _phase: None, ended=lambda _result: None)
+    chosen = [replace(CELL, mpm=mpm) for mpm in ("prefork", "worker", "event")]
+    outcome = schedule.carry_out(plan, chosen, silent)
+    assert outcome.trouble == "the disk is full"
+    assert states(outcome) == ["not run"] * 3

@@ -1,0 +1,196 @@
+"""The matrix's data file, the names of its cells, and the choice among them."""
+
+import re
+
+import pytest
+
+from matrix import HERE, cells, data
+from matrix.cells import Cell
+from tools import Problem
+
+SMALL = """
+[limits]
+memory = "1g"
+processes = 100
+seconds = 60
+
+[bases.old]
+image = "debian:old"
+debootstrap = true
+
+[bases.new]
+image = "debian:new"
+
+[tools]
+base = "new"
+python = "3.11"
+packages = ["python3.11"]
+
+[apaches."1.3"]
+version = "1.3.42"
+archive = "apache_1.3.42.tar.gz"
+url = "https://upstream.example/apache_1.3.42.tar.gz"
+base = "old"
+mpms = ["prefork"]
+configure = ["--prefix={prefix}"]
+
+[apaches."2.2"]
+version = "2.2.34"
+archive = "httpd-2.2.34.tar.bz2"
+url = "https://upstream.example/httpd-2.2.34.tar.bz2"
+base = "old"
+mpms = ["prefork", "event"]
+configure = ["--prefix={prefix}", "--with-mpm={mpm}"]
+
+[packaged]
+line = "2.4"
+bases = ["new"]
+mpms = ["prefork"]
+packages = ["apache2"]
+
+[pythons."2.7"]
+base = "old"
+executable = "/usr/bin/python2.7"
+
+[pythons."3.14"]
+base = "new"
+executable = "/usr/bin/python3.14"
+
+[pythons."3.14t"]
+unavailable = "nobody packages it"
+
+[[exclusions]]
+cells = "apache2.2-event-*"
+reason = "experimental"
+"""
+
+NAMES = [
+    "apache1.3-prefork-py2.7",
+    "apache1.3-prefork-py3.14",
+    "apache1.3-prefork-py3.14t",
+    "apache2.2-prefork-py2.7",
+    "apache2.2-prefork-py3.14",
+    "apache2.2-prefork-py3.14t",
+    "apache2.2-event-py2.7",
+    "apache2.2-event-py3.14",
+    "apache2.2-event-py3.14t",
+    "apache2.4-prefork-py3.14-new",
+]
+
+
+@pytest.fixture
+def every() -> tuple[Cell, ...]:
+    return cells.expand(data.parse(SMALL))
+
+
+def chosen(every: tuple[Cell, ...], *patterns: str) -> list[str]:
+    return [cell.name for cell in cells.select(every, patterns)]
+
+
+def test_a_cell_is_named_after_server_model_python_and_suite(every: tuple[Cell, ...]) -> None:
+    assert [cell.name for cell in every] == NAMES
+
+
+def test_a_packaged_server_has_only_the_pythons_of_its_suite(every: tuple[Cell, ...]) -> None:
+    assert [cell.python for cell in every if cell.suite] == ["3.14"]
+
+
+def test_the_suite_is_no_part_of_what_the_tests_call_the_cell(every: tuple[Cell, ...]) -> None:
+    assert every[-1].plain == "apache2.4-prefork-py3.14"
+
+
+def test_an_excluded_cell_is_there_with_its_reason(every: tuple[Cell, ...]) -> None:
+    excluded = {cell.name: cell.excluded for cell in every if cell.excluded}
+    assert excluded == {name: "experimental" for name in NAMES if "event" in name}
+
+
+@pytest.mark.parametrize(
+    ("patterns", "names"),
+    [
+        ([], NAMES),
+        (["apache1.3-*"], NAMES[:3]),
+        (["apache1.3-*", "!*-py2.7*"], NAMES[1:3]),
+        (["!*-py2.7*", "apache1.3-*"], NAMES[1:3]),
+        (["!apache2.2-*"], [*NAMES[:3], NAMES[-1]]),
+        (["*-py3.14"], [NAMES[1], NAMES[4], NAMES[7]]),
+        (["*-new", "apache1.3-prefork-py2.7"], [NAMES[0], NAMES[-1]]),
+    ],
+)
+def test_patterns_choose_cells(
+    every: tuple[Cell, ...], patterns: list[str], names: list[str]
+) -> None:
+    assert chosen(every, *patterns) == names
+
+
+@pytest.mark.parametrize("patterns", [["apache3-*"], ["apache1.3-*", "!*-py9.9"]])
+def test_a_pattern_that_matches_nothing_is_a_mistake(
+    every: tuple[Cell, ...], patterns: list[str]
+) -> None:
+    with pytest.raises(Problem, match="no cell matches"):
+        chosen(every, *patterns)
+
+
+def test_a_choice_that_leaves_nothing_is_a_mistake(every: tuple[Cell, ...]) -> None:
+    with pytest.raises(Problem, match="no cell is left"):
+        chosen(every, "apache1.3-*", "!*")
+
+
+def test_one_cell_of_each_line_runs_the_slow_tests(every: tuple[Cell, ...]) -> None:
+    assert cells.first_of_each_line(every) == {NAMES[0], NAMES[3], NAMES[-1]}
+
+
+def test_a_build_is_for_all_models_unless_its_options_name_one() -> None:
+    apaches = data.parse(SMALL).apaches
+    assert apaches["1.3"].one_build
+    assert not apaches["2.2"].one_build
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ('memory = "1g"', 'memory = "lots"', "limits.memory is no size"),
+        ("seconds = 60", 'seconds = "60"', "limits.seconds is no number"),
+        ("seconds = 60", "seconds = true", "limits.seconds is no number"),
+        ("seconds = 60", "", "limits.seconds is missing"),
+        ("seconds = 60", "seconds = 60\ncpus = 2", "limits.cpus is unknown"),
+        ('image = "debian:new"', "", "bases.new.image is missing"),
+        ('base = "new"\npython', 'base = "newer"\npython', "tools.base is 'newer'"),
+        ('bases = ["new"]', 'bases = ["neu"]', "'neu': there is no base"),
+        ('mpms = ["prefork", "event"]', 'mpms = ["forking"]', "'forking' is none of"),
+        ('version = "2.2.34"', 'version = "2.4.1"', "apaches.2.2.version is no 2.2.x"),
+        ('[apaches."1.3"]', '[apaches."1.2"]', "'1.2' is no line of Apache"),
+        ('"httpd-2.2.34.tar.bz2"\nurl', '"../httpd.tar.bz2"\nurl', "a file's name, not a path"),
+        ('version = "1.3.42"', 'version = "1.3.42"\nsha256 = "abc"', "sha256 is no SHA-256"),
+        ('[pythons."2.7"]', "[pythons.two]", "'two' is no version"),
+        ('executable = "/usr/bin/python2.7"', "", "pythons.2.7.executable is missing"),
+        ('packages = ["apache2"]', "packages = [2]", "packaged.packages is no list of strings"),
+        ('packages = ["apache2"]', "packages = []", "packaged.packages is no list of strings"),
+        ('reason = "experimental"', "", "exclusions[0].reason is missing"),
+        ("[limits]", "[limits", "is no TOML"),
+    ],
+)
+def test_a_mistake_in_the_data_is_named(old: str, new: str, complaint: str) -> None:
+    assert old in SMALL
+    with pytest.raises(Problem, match=re.escape(complaint)):
+        data.parse(SMALL.replace(old, new, 1))
+
+
+def test_a_fix_must_be_a_regular_expression() -> None:
+    fix = '[[apaches."1.3".fixes]]\nwhy = "x"\nfiles = ["a"]\nfind = "("\nreplace = ""\n'
+    with pytest.raises(Problem, match="no regular expression"):
+        data.parse(SMALL + fix)
+
+
+def test_a_data_file_that_is_not_there_is_a_problem_and_no_traceback() -> None:
+    with pytest.raises(Problem, match="cannot read"):
+        data.load(HERE / "nosuch.toml")
+
+
+def test_the_projects_own_data_is_valid_and_names_what_the_project_supports() -> None:
+    every = cells.expand(data.load(HERE / "matrix.toml"))
+    assert {cell.line for cell in every} == {"1.3", "2.0", "2.2", "2.4"}
+    wanted = {"2.7", "3.9", "3.11", "3.13", "3.14", "3.14t", "3.15"}
+    assert wanted <= {cell.python for cell in every}
+    assert len({cell.name for cell in every}) == len(every)
+    assert "apache2.4-event-py3.14t" in {cell.name for cell in every}
+    assert "apache2.4-prefork-py3.11-bookworm" in {cell.name for cell in every}
