@@ -160,14 +160,26 @@ def test_an_unread_body_is_not_taken_for_the_next_request(
     assert second.body == b"hello from named"
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_connection_serves_one_body_after_the_other(site: Site, way: str) -> None:
+def bodies_on_one_connection(site: Site, way: str) -> list[bytes]:
+    """The answers to the same request, sent three times over one connection."""
     headers, body = WAYS[way]
     request = message("/bodies/read_all", "POST", {**headers, "Connection": "keep-alive"}, body)
+    answers = []
     with site.connect() as connection:
         for _ in range(3):
             connection.sendall(request)
-            assert read_reply(connection).body == LINES
+            answers.append(read_reply(connection).body)
+    return answers
+
+
+def test_a_connection_serves_one_body_after_the_other(site: Site) -> None:
+    assert bodies_on_one_connection(site, "length") == [LINES] * 3
+
+
+@pytest.mark.needs("keep-alive-after-chunked")
+@pytest.mark.parametrize("way", [way for way in WAYS if way != "length"])
+def test_a_connection_serves_one_chunked_body_after_the_other(site: Site, way: str) -> None:
+    assert bodies_on_one_connection(site, way) == [LINES] * 3
 
 
 def test_a_body_over_the_limit_is_answered_with_413(site: Site) -> None:
