@@ -2,6 +2,7 @@
 
 import errno
 import io
+import re
 import shutil
 import socket
 import tarfile
@@ -20,7 +21,7 @@ import requests
 from docker import DockerClient
 from docker.models.containers import Container
 
-from matrix import CellFailed
+from matrix import CellFailed, Unavailable
 from tools import Problem
 
 # On everything that the matrix makes, so that `clean` finds it and nothing else.
@@ -31,6 +32,9 @@ BORN = "mod_wsgi.matrix.born"
 
 _INSTALL = "or run the cells of this machine's own servers with --local"
 _FULL = "no space left on device"
+
+# What apt-get says of a package that its mirror does not have.
+_MISSING = re.compile("Failed to fetch|Unable to locate package|has no installation candidate")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,13 +145,19 @@ def build_image(client: DockerClient, tag: str, context: bytes, log: TextIO) -> 
         labels={LABEL: "image"},
         use_config_proxy=True,
     )
+    missing = ""
     for step in steps:
-        log.write(step.get("stream", ""))
+        told = step.get("stream", "")
+        log.write(told)
+        missing = missing or (told.strip() if _MISSING.search(told) else "")
         if "error" in step:
             log.write(step["error"] + "\n")
             if _FULL in step["error"].lower():
                 raise Problem(explanation(OSError(errno.ENOSPC, _FULL)))
-            raise CellFailed(f"the image {tag.partition(':')[0]} did not build: see the log")
+            name = tag.partition(":")[0]
+            if missing:
+                raise Unavailable(f"a package for the image {name} cannot be had: {missing}")
+            raise CellFailed(f"the image {name} did not build: see the log")
 
 
 def has_volume(client: DockerClient, name: str) -> bool:

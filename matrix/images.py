@@ -227,8 +227,8 @@ def python_recipe(python: Python, base: str, tools: str) -> Recipe:
         ]
         lines.append(f"COPY --from=wheels {WHEELS} {WHEELS}")
         lines.append(
-            f"RUN {python.executable} {WHEELS}/pip-*.whl/pip install -q --no-index"
-            f" --find-links {WHEELS} pip setuptools wheel"
+            f"RUN PYTHONPATH=$(echo {WHEELS}/pip-*.whl) {python.executable} -m pip install -q"
+            f" --no-index --find-links {WHEELS} pip setuptools wheel"
         )
         maker, pins = python.executable, (*pins, venvs.VIRTUALENV)
     else:

@@ -3,13 +3,24 @@
 import errno
 import io
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import docker.errors
 import pytest
 
-from matrix import HERE, __main__, containers, data, engine, images, snapshot
+from matrix import (
+    HERE,
+    CellFailed,
+    Unavailable,
+    __main__,
+    containers,
+    data,
+    engine,
+    images,
+    snapshot,
+)
 from matrix.containers import Once
 from tools import Problem
 
@@ -92,6 +103,39 @@ def test_a_wrong_command_is_a_usage_error(
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no.sock")
     assert __main__.main(words) == 2
     assert capsys.readouterr().err.startswith("matrix: ")
+
+
+class Daemon:
+    """A daemon whose builds say what they are told to say."""
+
+    def __init__(self, *said: dict[str, str]) -> None:
+        self.api = self
+        self.said = said
+
+    def build(self, **_: Any) -> Iterator[dict[str, str]]:
+        return iter(self.said)
+
+
+FAILED = {"error": "returned a non-zero code: 100"}
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "line"),
+    [
+        ([{"stream": "make: ***"}, FAILED], CellFailed, "the image x did not build"),
+        ([{"stream": "E: Failed to fetch a.deb\n"}, FAILED], Unavailable, "fetch a.deb"),
+        ([{"stream": "E: Unable to locate package y"}, FAILED], Unavailable, "package y"),
+        ([{"error": "write: No space left on device"}], Problem, "the disk is full"),
+    ],
+)
+def test_an_image_that_does_not_build_says_whose_fault_it_is(
+    said: list[dict[str, str]], kind: type[Exception], line: str
+) -> None:
+    log = io.StringIO()
+    client: Any = Daemon(*said)
+    with pytest.raises(kind, match=line):
+        engine.build_image(client, "x:1", b"", log)
+    assert next(iter(said[0].values())) in log.getvalue()
 
 
 def test_an_image_is_known_by_everything_that_it_is_made_of() -> None:
