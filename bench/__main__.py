@@ -109,6 +109,8 @@ def collect(arguments: argparse.Namespace) -> Results:
     usual = PARTS[:-1] if arguments.quick else PARTS
     for part in arguments.parts or usual:
         found = measure(part, found, tools, arguments)
+        if arguments.json:  # what is measured is kept if a later part fails
+            results.write(found, arguments.json)
     return found
 
 
@@ -173,8 +175,6 @@ def measure_load(
 
 def show(found: Results, arguments: argparse.Namespace) -> None:
     """Written first, then printed: a closed pipe shall not cost an hour's work."""
-    if arguments.json:
-        results.write(found, arguments.json)
     if arguments.markdown:
         report.put_into(arguments.markdown, report.markdown_report(found))
     if arguments.svg:
