@@ -45,6 +45,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="once",
         help="slow tests: once for each line of Apache, in every cell, or not at all",
     )
+    group.addoption(
+        "--cells",
+        choices=("all", "cover"),
+        default="all",
+        help="of those: all, or so few that every Apache and every Python is in one",
+    )
     group.addoption("--grid-json", type=Path, metavar="PATH", help="write the grid as JSON, too")
 
 
@@ -64,8 +70,9 @@ def cells_for(config: pytest.Config) -> Cells:
     """The cells to test; found once, since every Python has to be asked."""
     if CELLS not in config.stash:
         wanted = (config.getoption(name) for name in ("apache", "python", "mpm"))
+        only_cover = config.getoption("cells") == "cover"
         try:
-            config.stash[CELLS] = cells_of_machine.discover(*wanted)
+            config.stash[CELLS] = cells_of_machine.discover(*wanted, only_cover)
         except Problem as problem:
             raise pytest.UsageError(str(problem)) from problem
     return config.stash[CELLS]

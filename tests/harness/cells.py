@@ -49,7 +49,9 @@ class BuildFailed(Exception):
     """scons did not make the module; the text is what it said."""
 
 
-def discover(lines: Sequence[str], versions: Sequence[str], mpms: Sequence[str]) -> Cells:
+def discover(
+    lines: Sequence[str], versions: Sequence[str], mpms: Sequence[str], only_cover: bool
+) -> Cells:
     """Every combination found on the machine, or those asked for, the newest line first."""
     every = tuple(
         Cell(server=server, python=python)
@@ -59,7 +61,36 @@ def discover(lines: Sequence[str], versions: Sequence[str], mpms: Sequence[str])
     )
     not_run = {cell.name: reason for cell in every if (reason := obstacle(cell.python))}
     ready = tuple(cell for cell in every if cell.name not in not_run)
+    if only_cover:
+        chosen = cover(ready)
+        ready, left = chosen, [cell for cell in ready if cell not in chosen]
+        not_run |= {cell.name: "left out of --cells cover" for cell in left}
     return Cells(ready=ready, not_run=not_run, every=every)
+
+
+def cover(cells: Sequence[Cell]) -> tuple[Cell, ...]:
+    """The cells to choose where time is short.
+
+    Every server and every Python is in one; Apache 2.4 has its oldest and its newest Python under
+    prefork and event.
+    """
+    servers_there = list(dict.fromkeys(cell.server for cell in cells))
+    pythons_there = list(dict.fromkeys(cell.python for cell in cells))
+    chosen = {
+        (server, pythons_there[place % len(pythons_there)])
+        for place, server in enumerate(servers_there)
+    }
+    chosen |= {
+        (servers_there[place % len(servers_there)], python)
+        for place, python in enumerate(pythons_there)
+    }
+    chosen |= {
+        (server, python)
+        for server in servers_there
+        if server.line == "2.4" and server.mpm in ("prefork", "event")
+        for python in (pythons_there[0], pythons_there[-1])
+    }
+    return tuple(cell for cell in cells if (cell.server, cell.python) in chosen)
 
 
 def obstacle(python: Python) -> str | None:
