@@ -4,6 +4,7 @@ import errno
 import io
 import tarfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -105,12 +106,15 @@ def test_a_wrong_command_is_a_usage_error(
     assert capsys.readouterr().err.startswith("matrix: ")
 
 
+@dataclass(frozen=True, kw_only=True)
 class Daemon:
     """A daemon whose builds say what they are told to say."""
 
-    def __init__(self, *said: dict[str, str]) -> None:
-        self.api = self
-        self.said = said
+    said: list[dict[str, str]]
+
+    @property
+    def api(self) -> "Daemon":
+        return self
 
     def build(self, **_: Any) -> Iterator[dict[str, str]]:
         return iter(self.said)
@@ -132,7 +136,7 @@ def test_an_image_that_does_not_build_says_whose_fault_it_is(
     said: list[dict[str, str]], kind: type[Exception], line: str
 ) -> None:
     log = io.StringIO()
-    client: Any = Daemon(*said)
+    client: Any = Daemon(said=said)
     with pytest.raises(kind, match=line):
         engine.build_image(client, "x:1", b"", log)
     assert next(iter(said[0].values())) in log.getvalue()
