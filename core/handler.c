@@ -35,10 +35,13 @@ static int error_status(const wsgi_call *call)
    what was sent must look broken. Returns what wsgi_handle returns. */
 static int break_off(wsgi_call *call)
 {
+    int was_broken = call->broken;
+
     report(call);
     if (!call->head_sent)
         return error_status(call);
-    if (!call->complete && !call->broken)
+    /* Who stops sending a body may still be listening. */
+    if (!call->complete && !was_broken)
         wsgi_response_fail(call);
     return 0;
 }

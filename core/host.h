@@ -70,8 +70,9 @@ typedef struct wsgi_request {
     const char *filename;   /* what the URL maps to in the file system */
     const char *path_info;  /* the part of the URL behind filename */
     int is_file;            /* filename is an existing regular file */
-    const char *htaccess;   /* the directory of the innermost .htaccess file
-                               that took part in this request */
+    const char *const *htaccess; /* the directories of the .htaccess files that
+                                    took part in this request, the innermost
+                                    first, then NULL; NULL: there were none */
     int may_execute;        /* the directory's options allow CGI programs */
     const char *site_name;  /* the virtual host's configured name, not what */
     unsigned site_port;     /* the client says it is; the port it came to */

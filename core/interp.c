@@ -141,6 +141,14 @@ static void make_foreign(void *arg)
     PyEval_SaveThread();
 }
 
+/* A name without its owner. */
+static const char *shown_part(const char *name)
+{
+    const char *mark = strstr(name, WSGI_OWNER_MARK);
+
+    return mark != NULL ? mark + strlen(WSGI_OWNER_MARK) : name;
+}
+
 /* A new interpreter, not in the registry yet, or NULL after logging. One that
    can't be prepared is not freed: Python may hold pointers into it. */
 static wsgi_interp *make(const wsgi_request *request, const char *name,
@@ -148,16 +156,13 @@ static wsgi_interp *make(const wsgi_request *request, const char *name,
 {
     wsgi_interp *interp = calloc(1, sizeof *interp);
     making m = {.request = request, .interp = interp};
-    const char *mark;
 
     if (interp == NULL || (interp->name = strdup(name)) == NULL) {
         wsgi_log(request, WSGI_ERROR, "out of memory");
         free(interp);
         return NULL;
     }
-    mark = strstr(interp->name, WSGI_OWNER_MARK);
-    interp->shown = mark != NULL ? mark + strlen(WSGI_OWNER_MARK)
-                                 : interp->name;
+    interp->shown = shown_part(interp->name);
     interp->own_gil = own_gil;
     interp->is_pooled = is_pooled;
     pthread_mutex_init(&interp->loading, NULL);
@@ -254,7 +259,7 @@ static wsgi_interp *add(const wsgi_request *request,
                  "no interpreter '%s': this process has %d already, the most "
                  "that " MAX_VARIABLE " allows; set that in the server's "
                  "environment, or mod_wsgi.interpreter to share one",
-                 name, count);
+                 shown_part(name), count);
         *status = 503;
         return NULL;
     }

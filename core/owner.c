@@ -15,14 +15,35 @@ static int forbid(const wsgi_request *request, const char *why)
 {
     wsgi_log(request, WSGI_ERROR,
              "the .htaccess file of %s may not have %s run: %s",
-             request->htaccess, request->uri, why);
+             request->htaccess[0], request->uri, why);
     return FORBIDDEN;
+}
+
+/* Whose files took part. The server's administrator (root) may add some, but
+   one customer must not add to what another has set: a link is enough to have
+   files of both in one request. */
+static int find_owner(const wsgi_request *request, long *owner)
+{
+    const char *const *dir;
+    struct stat info;
+
+    *owner = 0;
+    for (dir = request->htaccess; *dir != NULL; dir++) {
+        if (stat(*dir, &info) < 0)
+            return forbid(request, "that directory can't be looked at");
+        if (info.st_uid == 0 || (long)info.st_uid == *owner)
+            continue;
+        if (*owner != 0)
+            return forbid(request, "an .htaccess file of another user took "
+                                   "part, in a directory above it or before "
+                                   "a redirect");
+        *owner = (long)info.st_uid;
+    }
+    return 0;
 }
 
 int wsgi_owner_find(const wsgi_request *request, wsgi_settings *settings)
 {
-    struct stat info;
-
     settings->owner = -1;
     if (request->htaccess == NULL)
         return 0;
@@ -37,10 +58,7 @@ int wsgi_owner_find(const wsgi_request *request, wsgi_settings *settings)
         !request->is_file)
         return forbid(request, "set mod_wsgi.directory to the directory that "
                                "holds the application");
-    if (stat(request->htaccess, &info) < 0)
-        return forbid(request, "that directory can't be looked at");
-    settings->owner = (long)info.st_uid;
-    return 0;
+    return find_owner(request, &settings->owner);
 }
 
 int wsgi_owner_check(const wsgi_request *request, const wsgi_settings *s,
@@ -55,12 +73,17 @@ int wsgi_owner_check(const wsgi_request *request, const wsgi_settings *s,
                  path);
         return FORBIDDEN;
     }
+    if (!S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode)) {
+        wsgi_log(request, WSGI_ERROR, "%s '%s' is no file", what, path);
+        return FORBIDDEN;
+    }
     if ((long)info.st_uid != s->owner) {
         wsgi_log(request, WSGI_ERROR,
                  "%s '%s' belongs to the user %ld, and the .htaccess file of "
                  "%s is the user %ld's: a customer's application must be the "
                  "customer's own",
-                 what, path, (long)info.st_uid, request->htaccess, s->owner);
+                 what, path, (long)info.st_uid, request->htaccess[0],
+                 s->owner);
         return FORBIDDEN;
     }
     if (info.st_mode & S_IWOTH) {

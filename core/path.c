@@ -62,8 +62,9 @@ static int check_directory(wsgi_visit *visit, const wsgi_settings *settings,
     int status = 0;
 
     snprintf(path, size, "%s", name);
-    if (fd < 0 && access(name, X_OK) == 0 && is_directory(name))
-        return settings->owner < 0 ? 0 : -1; /* not for listing */
+    if (fd < 0 && settings->owner < 0 && access(name, X_OK) == 0 &&
+        is_directory(name))
+        return 0; /* not for listing; a customer's has to be opened */
     if (fd < 0) {
         wsgi_log(visit->request, WSGI_ERROR,
                  "%s '%s' is not a directory that this server's user can "

@@ -177,7 +177,8 @@ static PyObject *read_all(int fd, const char *name)
    that was checked. NULL after logging, or with an exception set. */
 static PyObject *read_source(const wanted *w)
 {
-    int fd = open(w->application, O_RDONLY | O_CLOEXEC), status;
+    /* Not to wait for the other end of a pipe that has this name by now. */
+    int fd = open(w->application, O_RDONLY | O_CLOEXEC | O_NONBLOCK), status;
     PyObject *bytes = NULL;
 
     if (fd < 0)

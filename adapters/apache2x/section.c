@@ -116,17 +116,30 @@ static const char *find_directory(request_rec *r, core_server_config *core)
     return deepest;
 }
 
-/* The innermost .htaccess that took part; the server also lists directories
-   that have none, with nothing in htaccess. */
-static const char *find_htaccess(request_rec *r)
+/* The directories of the .htaccess files that took part, the innermost first;
+   the server also lists directories that have none, with nothing in htaccess.
+   NULL if there is none at all. */
+static const char *const *list_htaccess(request_rec *r)
 {
     const struct htaccess_result *file;
-    const char *deepest = NULL;
+    const char **list;
+    size_t i, count = 0;
 
     for (file = r->htaccess; file != NULL; file = file->next)
-        if (file->htaccess != NULL && is_deeper(file->dir, deepest))
-            deepest = file->dir;
-    return deepest;
+        count += file->htaccess != NULL;
+    if (count == 0)
+        return NULL;
+    list = apr_palloc(r->pool, (count + 1) * sizeof *list);
+    count = 0;
+    for (file = r->htaccess; file != NULL; file = file->next) {
+        if (file->htaccess == NULL)
+            continue;
+        for (i = count++; i > 0 && is_deeper(file->dir, list[i - 1]); i--)
+            list[i] = list[i - 1];
+        list[i] = file->dir;
+    }
+    list[count] = NULL;
+    return list;
 }
 
 void wsgi_apache_find_section(request_rec *r, wsgi_request *request)
@@ -137,6 +150,5 @@ void wsgi_apache_find_section(request_rec *r, wsgi_request *request)
     request->location = find_location(r, core);
     if (request->location == NULL && r->filename != NULL)
         request->directory = find_directory(r, core);
-    if (r->htaccess != NULL)
-        request->htaccess = find_htaccess(r);
+    request->htaccess = list_htaccess(r);
 }

@@ -39,6 +39,7 @@ static struct plan {
     int64_t read_failure; /* ... with this */
     long gone_after;      /* bytes of the response the client takes; -1 all */
     int requests, threads;
+    const char *htaccess[8]; /* NULL at the end */
     wsgi_request request;
 } plan = {
     .fail_read_after = -1,
@@ -351,6 +352,17 @@ static const struct option options[] = {
     {NULL, 0, NULL, 0},
 };
 
+static void add_htaccess(const char *directory)
+{
+    size_t i = 0;
+
+    while (plan.htaccess[i] != NULL)
+        i++;
+    if (i + 1 == sizeof plan.htaccess / sizeof *plan.htaccess)
+        give_up("too many --htaccess", directory);
+    plan.htaccess[i] = directory;
+}
+
 static int to_number(const char *text)
 {
     char *end;
@@ -430,7 +442,8 @@ static void take_mapping(int key, char *value)
         plan.request.is_file = 1;
         break;
     case HTACCESS:
-        plan.request.htaccess = value;
+        plan.request.htaccess = plan.htaccess;
+        add_htaccess(value);
         break;
     case MAY_EXECUTE:
         plan.request.may_execute = 1;
