@@ -105,6 +105,14 @@ def test_a_chunked_body_ends_with_its_last_chunk_and_trailers(site: Site) -> Non
     assert answer == b"first" or answer.endswith(b"\r\n\r\nhello from named")
 
 
+def test_a_body_over_the_limit_never_reaches_the_application(site: Site) -> None:
+    """PEP 3333 duty 31: LimitRequestBody is answered with 413 before the application runs."""
+    site.tolerates("larger than")
+    target = "/limited/error_name?over-the-limit"
+    assert site.ask(target, method="POST", body=b"x" * 2000).status == 413
+    assert not (site.scratch / "over-the-limit.told").exists()
+
+
 @pytest.mark.parametrize("size", [0, 5, 100_000])
 def test_another_thread_may_read(site: Site, size: int) -> None:
     """PEP 3333 duty 30: while its request lasts."""
