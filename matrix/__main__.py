@@ -272,6 +272,7 @@ def docker_plan(
         jobs=arguments.jobs,
         keep_going=arguments.keep_going,
         allowed=arguments.allow_unavailable,
+        stop=lambda: engine.stop(site.client, site.run),
     )
 
 
@@ -294,6 +295,7 @@ def local_plan(
         jobs=arguments.jobs,
         keep_going=arguments.keep_going,
         allowed=arguments.allow_unavailable,
+        stop=lambda: None,  # pytest is interrupted by the terminal, as this program is
     )
 
 

@@ -7,6 +7,7 @@ which go from container to container through one volume (see site_scons/site_ini
 import hashlib
 import json
 import threading
+import uuid
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -63,6 +64,7 @@ class Site:
     logs: Path
     stamps: Path
     once: Once = field(default_factory=Once)
+    run: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @contextmanager
     def log(self, name: str) -> Iterator[TextIO]:
@@ -298,6 +300,7 @@ def _task(
         memory=site.data.limits.memory,
         processes=site.data.limits.processes,
         seconds=site.data.limits.seconds,
+        run=site.run,
         looks=looks,
     )
 

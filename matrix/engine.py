@@ -30,6 +30,9 @@ LABEL = "mod_wsgi.matrix"
 # What tells a volume from a later one of the same name: the time that Docker gives is another.
 BORN = "mod_wsgi.matrix.born"
 
+# On a container: the run that it belongs to.
+RUN = "mod_wsgi.matrix.run"
+
 _INSTALL = "or run the cells of this machine's own servers with --local"
 _FULL = "no space left on device"
 
@@ -58,6 +61,7 @@ class Task:
     memory: str
     processes: int
     seconds: int
+    run: str = ""
     looks: bool = False  # into other users' processes, as the tests do into the server's
 
 
@@ -232,7 +236,7 @@ def container(client: DockerClient, task: Task, *, network: str = "none") -> Ite
         tmpfs={"/tmp": "exec,mode=1777"},  # noqa: S108
         init=True,
         cap_add=["SYS_PTRACE"] if task.looks else [],
-        labels={LABEL: "container"},
+        labels={LABEL: "container", RUN: task.run},
     )
     try:
         made.put_archive("/", task.files)
@@ -260,6 +264,14 @@ def _left(ended: Container) -> dict[str, bytes]:
             if stream:
                 found[Path(member.name).name] = stream.read()
     return found
+
+
+def stop(client: DockerClient, of_run: str) -> None:
+    """Removes the containers of a run; whoever waits for one sees it end."""
+    filters: dict[str, str | list[str] | bool] = {"label": f"{RUN}={of_run}"}
+    for each in client.containers.list(all=True, filters=filters):
+        with suppress(docker.errors.APIError):
+            each.remove(force=True, v=True)
 
 
 def clean(client: DockerClient) -> Mapping[str, int]:

@@ -92,8 +92,8 @@ def grid_cell(result: Result | None, logs: AbstractSet[str]) -> str:
     ran = result.passed + result.failed
     seconds = result.build_seconds + result.test_seconds
     told = f"{result.passed}/{ran}" if ran else result.state
-    below = f"{seconds:.0f} s" if ran or result.state == "built" else "&nbsp;"
-    inner = f"{told}<small>{below}</small>"
+    begun = ran or result.state == "built"
+    inner = f"{told}<small>{seconds:.0f} s</small>" if begun else told
     title = escape(f"{result.cell}: {result.state} {result.reason}".strip(), quote=True)
     return f'<td class="{css(result.state)}" title="{title}">{linked(result, inner, logs)}</td>'
 

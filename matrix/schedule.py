@@ -1,8 +1,9 @@
 """Takes the selected cells through building and testing, several at a time."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,6 +28,7 @@ class Plan:
     jobs: int
     keep_going: bool
     allowed: Sequence[str]
+    stop: Callable[[], None]  # ends what the cells have running, when the user interrupts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +45,7 @@ def carry_out(plan: Plan, cells: Sequence[Cell], progress: Progress) -> Outcome:
     trouble = ""
     waiting = [cell for cell in cells if cell.excluded is None]
     running: set[Future[Result]] = set()
-    with ThreadPoolExecutor(plan.jobs) as pool:
+    with ThreadPoolExecutor(plan.jobs) as pool, _interruptible(plan):
         while running or waiting:
             while waiting and len(running) < plan.jobs:
                 running.add(pool.submit(one, plan, waiting.pop(0), progress))
@@ -63,6 +65,16 @@ def carry_out(plan: Plan, cells: Sequence[Cell], progress: Progress) -> Outcome:
         results=tuple(results.get(cell.name) or _not_begun(cell, why) for cell in cells),
         trouble=trouble,
     )
+
+
+@contextmanager
+def _interruptible(plan: Plan) -> Iterator[None]:
+    """Without this an interrupted run would wait for its cells' tests to end."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        plan.stop()
+        raise
 
 
 def one(plan: Plan, cell: Cell, progress: Progress) -> Result:

@@ -1,5 +1,7 @@
 """What a run of the matrix says: its verdicts, its exit status, its reports."""
 
+import signal
+import threading
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
@@ -221,6 +223,7 @@ def carried_out(*, keep_going: bool = True, test: bool = True) -> schedule.Outco
         jobs=1,
         keep_going=keep_going,
         allowed=["*-py2.7"],
+        stop=lambda: None,
     )
     chosen = [
         Cell(line="2.4", mpm="event", python=python, excluded="why" if python == "3.6" else None)
@@ -255,9 +258,34 @@ def test_trouble_stops_the_run_and_leaves_a_report() -> None:
     def build(_: Cell, __: Any) -> str:
         raise Problem("the disk is full")
 
-    plan = schedule.Plan(build=build, test=None, jobs=1, keep_going=True, allowed=[])
+    plan = schedule.Plan(
+        build=build, test=None, jobs=1, keep_going=True, allowed=[], stop=lambda: None
+    )
     silent = Progress(phase=lambda _cell, _phase: None, ended=lambda _result: None)
     chosen = [replace(CELL, mpm=mpm) for mpm in ("prefork", "worker", "event")]
     outcome = schedule.carry_out(plan, chosen, silent)
     assert outcome.trouble == "the disk is full"
     assert states(outcome) == ["not run"] * 3
+
+
+def test_an_interrupted_run_ends_what_its_cells_have_running() -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def build(_: Cell, __: Any) -> str:
+        begun.set()
+        assert ended.wait(10)
+        raise CellFailed("its container was removed")
+
+    plan = schedule.Plan(
+        build=build, test=None, jobs=1, keep_going=True, allowed=[], stop=ended.set
+    )
+
+    def interrupt() -> None:
+        begun.wait(10)
+        signal.raise_signal(signal.SIGINT)
+
+    silent = Progress(phase=lambda _cell, _phase: None, ended=lambda _result: None)
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        schedule.carry_out(plan, [CELL], silent)
+    assert ended.is_set()
