@@ -9,6 +9,12 @@ CLOSES_AFTER_CHUNKS = (
     "the connection behind a chunked request: nothing can be smuggled as the next one"
 )
 NO_CGI_PASS_AUTH = "CGIPassAuth is a directive of Apache 2.4.13 and later"
+NO_MOD_PYTHON = "the mod_python installed here is built for Apache 2.4"
+NO_OWN_LOCK = "interpreters with a lock of their own came with Python 3.12"
+ONE_STATE = (
+    "before Python 3.12 a thread has its state in one interpreter only, since PyGILState_Ensure "
+    "would find the wrong one of several"
+)
 
 LIMITS: dict[str, dict[str, str]] = {
     "apache1.3": {
@@ -16,19 +22,32 @@ LIMITS: dict[str, dict[str, str]] = {
         "sendfile": "Apache 1.3 sends files through its own buffer",
         "cgi-pass-auth": NO_CGI_PASS_AUTH,
         "keep-alive-after-chunked": CLOSES_AFTER_CHUNKS,
+        "filters": "Apache 1.3 has no filters: a handler writes straight to the client",
+        "mod-python": NO_MOD_PYTHON,
     },
     "apache2.0": {
         "bare-204": "Apache 2.0 itself adds Content-Length: 0 to an answer without a body",
         "strict-chunks": "Apache 2.0 takes a chunk size that is no number for the last chunk",
         "cgi-pass-auth": NO_CGI_PASS_AUTH,
         "keep-alive-after-chunked": CLOSES_AFTER_CHUNKS,
+        "mod-python": NO_MOD_PYTHON,
     },
     "apache2.2": {
         "cgi-pass-auth": NO_CGI_PASS_AUTH,
         "keep-alive-after-chunked": CLOSES_AFTER_CHUNKS,
+        "mod-python": NO_MOD_PYTHON,
     },
     "prefork": {
         "threads": "the prefork model knows no threads: a process serves one request at a time",
+    },
+    "py2.7": {
+        "many-states": ONE_STATE,
+        "own-lock": NO_OWN_LOCK,
+        "spawn": "multiprocessing of Python 2 only forks",
+    },
+    **{
+        f"py3.{minor}": {"many-states": ONE_STATE, "own-lock": NO_OWN_LOCK}
+        for minor in range(6, 12)
     },
 }
 
