@@ -71,11 +71,14 @@ def _download(shelf: Shelf, apache: Apache) -> bytes:
 
 
 def check(shelf: Shelf, apache: Apache, content: bytes) -> None:
-    """Refuses an archive that is not the one known; writes down one that is the first."""
+    """Refuses an archive that is not the one known; writes down one that is the first.
+
+    That is a failure, which no --allow-unavailable excuses.
+    """
     found = hashlib.sha256(content).hexdigest()
     known = apache.sha256 or _remember(shelf.lock, apache.archive, found)
     if known != found:
-        raise Unavailable(
+        raise CellFailed(
             f"{apache.archive} is refused: its SHA-256 is {found}, and {known} is known"
         )
 

@@ -78,7 +78,7 @@ def test_another_archive_of_that_name_is_refused(shelf: Shelf, apache: Apache) -
     put(shelf, apache)
     archives.obtain(shelf, apache)
     put(shelf, apache, ARCHIVE + b"!")
-    with pytest.raises(Unavailable, match=f"is refused: .*{SUM} is known"):
+    with pytest.raises(CellFailed, match=f"is refused: .*{SUM} is known"):
         archives.obtain(shelf, apache)
 
 
@@ -86,7 +86,7 @@ def test_a_known_sum_counts_and_nothing_is_written_down(shelf: Shelf, apache: Ap
     put(shelf, apache)
     assert archives.obtain(shelf, replace(apache, sha256=SUM)) == ARCHIVE
     assert not shelf.lock.exists()
-    with pytest.raises(Unavailable, match="is refused"):
+    with pytest.raises(CellFailed, match="is refused"):
         archives.obtain(shelf, replace(apache, sha256="0" * 64))
 
 
@@ -115,7 +115,7 @@ def test_a_download_is_checked_and_then_cached(
 def test_a_refused_download_is_not_cached(shelf: Shelf, apache: Apache, tmp_path: Path) -> None:
     original = tmp_path / "upstream.tar.gz"
     original.write_bytes(ARCHIVE)
-    with pytest.raises(Unavailable, match="is refused"):
+    with pytest.raises(CellFailed, match="is refused"):
         archives.obtain(shelf, replace(apache, url=original.as_uri(), sha256="0" * 64))
     assert not (shelf.cache / apache.archive).exists()
 
