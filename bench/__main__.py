@@ -74,7 +74,7 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--show", action="store_true", help="measure nothing, show --from FILE")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the samples")
-    parser.add_argument("--svg", type=Path, metavar="FILE", help="draw the rates")
+    parser.add_argument("--svg", type=Path, metavar="FILE", help="draw a chart")
     parser.add_argument(
         "--markdown", type=Path, metavar="FILE", help="put the tables there, between its marks"
     )

@@ -1,4 +1,7 @@
-"""The rates as bars in an SVG, each as a multiple of one peer's: nothing but text is needed."""
+"""Bars in an SVG: requests for the same processor time, as multiples of one peer's.
+
+Not requests per second, which other work on the machine disturbs more. Nothing but text is needed.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +14,7 @@ from bench.results import Results
 from bench.workloads import WAYS, WORKLOADS
 from tools import Problem
 
-MARK = "embedded"  # whose rate is 1
+MARK = "embedded"  # who is 1
 COLOURS = {
     OURS: "#1b6ca8",
     "embedded": "#8d99ae",
@@ -48,7 +51,7 @@ def draw(results: Results, mpm: str = "event") -> str:
         f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP_SPACE - 6}" y2="{y}" '
         'stroke="#333" stroke-dasharray="3 3"/>'
     )
-    title = f"Requests per second, {mpm}, {WAYS[0].title}: multiples of the embedded incumbent's"
+    title = f"Requests for the same processor time, {mpm}, {WAYS[0].title} (embedded incumbent: 1)"
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{y + BOTTOM_SPACE}"',
@@ -84,7 +87,8 @@ def chosen(series: Sequence[Series], mpm: str) -> list[Group]:
 
 def ratio(series: Series, mark: Series) -> float:
     both = zip(series.samples, mark.samples, strict=True)
-    return median(a.rate / b.rate for a, b in both if b.rate)
+    times = [b.processor / a.processor for a, b in both if a.processor and b.processor]
+    return median(times) if times else 0.0
 
 
 def legend() -> str:

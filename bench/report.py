@@ -17,7 +17,7 @@ from bench.workloads import WORKLOADS, ways
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 MPMS = ("event", "worker", "prefork")
 NOISY = 0.3  # the middle half of the rounds spreads over this part of the median
-ENOUGH = 4  # rounds to tell a spread from
+ENOUGH = 5  # rounds to have a middle half
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,9 @@ def rates(mpm: str, series: Sequence[Series]) -> Table:
     return compare(
         f"{mpm}: our requests per second, as a multiple of each peer's (more is better for us)",
         series,
-        lambda ours, theirs: told([a.rate / b.rate for a, b in pairs(ours, theirs) if b.rate]),
+        lambda ours, theirs: told(
+            [a.rate / b.rate for a, b in pairs(ours, theirs) if a.rate and b.rate]
+        ),
     )
 
 
@@ -78,7 +80,13 @@ def processor(mpm: str, series: Sequence[Series]) -> Table:
     """What a busy machine does not disturb, and what a request costs where processors are paid."""
 
     def cell(ours: Series, theirs: Series) -> str:
-        return told([b.processor / a.processor for a, b in pairs(ours, theirs) if a.processor])
+        return told(
+            [
+                b.processor / a.processor
+                for a, b in pairs(ours, theirs)
+                if a.processor and b.processor
+            ]
+        )
 
     kept = [each for each in series if each.way.startswith("keep-alive")]
     return compare(
@@ -89,8 +97,8 @@ def processor(mpm: str, series: Sequence[Series]) -> Table:
 def latencies(mpm: str, series: Sequence[Series]) -> Table:
     def cell(ours: Series, theirs: Series) -> str:
         both = pairs(ours, theirs)
-        middle = told([b.p50 / a.p50 for a, b in both if a.p50])
-        worst = told([b.p99 / a.p99 for a, b in both if a.p99])
+        middle = told([b.p50 / a.p50 for a, b in both if a.p50 and b.p50])
+        worst = told([b.p99 / a.p99 for a, b in both if a.p99 and b.p99])
         return f"{middle} / {worst}"
 
     kept = [each for each in series if each.way.startswith("keep-alive")]
@@ -123,15 +131,14 @@ def pairs(ours: Series, theirs: Series) -> list[tuple[Sample, Sample]]:
 
 
 def told(ratios: Sequence[float]) -> str:
-    """The median, and whether to believe it."""
+    """The median, and whether to believe it; of a few rounds, every one must agree."""
     if not ratios:
         return "-"
     middle = median(ratios)
-    noisy = False
+    low, high = min(ratios), max(ratios)
     if len(ratios) >= ENOUGH:
         low, _, high = quantiles(ratios, n=4)
-        noisy = high - low > NOISY * middle
-    return f"{'~' if noisy else ''}{middle:.2f}"
+    return f"{'~' if high - low > NOISY * middle else ''}{middle:.2f}"
 
 
 def memory(results: Results) -> Table:

@@ -44,6 +44,7 @@ def describe_machine(server: Server, python: Python) -> dict[str, str]:
         "kernel": f"{platform.system()} {platform.release()}",
         "Apache": server.version,
         "Python": python.release,
+        "other work": f"load average {os.getloadavg()[0]:.1f} when this began",
         "peers": ", ".join(f"{name} {version}" for name, version in pins),
         "commit": commit or "unknown",
     }
