@@ -126,6 +126,7 @@ struct wsgi_interp {
     PyObject *paths;  /* list: what we put on sys.path */
     char *virtualenv; /* the one it uses, or NULL */
     wsgi_script *scripts;
+    struct timespec born;    /* on the clock of files */
     wsgi_watch *watch;       /* reload.c's, or NULL */
     pthread_mutex_t loading; /* held while an application is imported */
     long visits;             /* how many are inside, and flags; atomic */

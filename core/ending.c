@@ -157,7 +157,17 @@ static int is_alone(const wsgi_interp *interp)
            PyThreadState_Next(interp->birth) == NULL;
 }
 
-enum progress { WAITING, READY, GIVEN_UP };
+/* ASLEEP: until a thread of the server lets go, which wakes this one. */
+enum progress { WAITING, ASLEEP, READY, GIVEN_UP };
+
+static enum progress give_up(const wsgi_interp *interp)
+{
+    wsgi_log(NULL, WSGI_WARNING,
+             "a replaced interpreter '%s' stays in memory: threads that the "
+             "application started in it have not ended in %d seconds",
+             interp->shown, PATIENCE_SECONDS);
+    return GIVEN_UP;
+}
 
 /* How far an interpreter is on its way to the end; its first state is
    current. */
@@ -170,26 +180,19 @@ static enum progress step(wsgi_interp *interp)
         interp->ender = start_ender();
     }
     is_late = time(NULL) >= interp->deadline;
-    if (is_running(interp->ender) && !is_late)
-        return WAITING;
+    if (is_running(interp->ender))
+        return is_late ? give_up(interp) : WAITING;
     /* Threads of the server come by when they serve their next request. */
     if (__atomic_load_n(&interp->slots, __ATOMIC_ACQUIRE) > 0)
-        return WAITING;
-    if (!is_running(interp->ender))
-        clear(interp);
+        return ASLEEP;
+    clear(interp);
     if (is_alone(interp))
         return READY;
-    if (!is_late)
-        return WAITING;
-    wsgi_log(NULL, WSGI_WARNING,
-             "a replaced interpreter '%s' stays in memory: threads that the "
-             "application started in it have not ended in %d seconds",
-             interp->shown, PATIENCE_SECONDS);
-    return GIVEN_UP;
+    return is_late ? give_up(interp) : WAITING;
 }
 
-/* Takes a step inside of the interpreter. Returns whether it was the last. */
-static int step_inside(wsgi_interp *interp)
+/* Takes a step inside of the interpreter. */
+static enum progress step_inside(wsgi_interp *interp)
 {
     PyThreadState *main_state = PyEval_SaveThread();
     enum progress progress;
@@ -198,11 +201,11 @@ static int step_inside(wsgi_interp *interp)
     progress = step(interp);
     if (progress == READY) {
         wsgi_python_end_interp(interp->birth, main_state);
-        return 1;
+        return READY;
     }
     PyEval_SaveThread();
     PyEval_RestoreThread(main_state);
-    return progress == GIVEN_UP;
+    return progress;
 }
 
 int wsgi_ending_step(void)
@@ -215,11 +218,12 @@ int wsgi_ending_step(void)
     queue = NULL;
     pthread_mutex_unlock(&lock);
     for (; interp != NULL; interp = next) {
+        enum progress progress = step_inside(interp);
+
         next = interp->next;
-        if (!step_inside(interp)) {
+        if (progress == WAITING || progress == ASLEEP)
             put_back(interp);
-            left = 1;
-        }
+        left |= progress == WAITING;
     }
     return left;
 }

@@ -163,6 +163,7 @@ static wsgi_interp *make(const wsgi_request *request, const char *name,
         return NULL;
     }
     interp->shown = shown_part(interp->name);
+    clock_gettime(CLOCK_REALTIME_COARSE, &interp->born);
     interp->own_gil = own_gil;
     interp->is_pooled = is_pooled;
     pthread_mutex_init(&interp->loading, NULL);

@@ -7,6 +7,10 @@
  * the application in a fresh interpreter while the others go on in the old
  * one. If that works, the fresh one takes the old one's place; if not, the
  * old one keeps serving.
+ *
+ * A module may be imported at any time, and edited before it is first looked
+ * at. So a file that nobody knew yet counts as changed if it is younger than
+ * the last look (at first: than the interpreter).
  */
 #include <fts.h>
 #include <sys/stat.h>
@@ -15,38 +19,55 @@
 
 struct wsgi_watch {
     PyObject *files; /* dict: path -> (mtime, size), as loaded */
+    struct timespec since; /* when it was last looked at them */
     time_t checked;
     unsigned long long tree; /* of a failed attempt: what it saw; 0 none */
+    int stale;   /* a file was edited while it was loaded */
     int busy;    /* a thread is checking; atomic */
     int refused; /* that it can't be reloaded has been logged */
 };
 
 /* ---- Files ------------------------------------------------------------ */
 
-/* (seconds, nanoseconds, size) of a file; of one that is gone, None. */
-static PyObject *stamp_of(const char *path)
+static int is_before(const struct timespec *a, const struct timespec *b)
 {
-    struct stat info;
-
-    if (stat(path, &info) == 0)
-        return Py_BuildValue("(LlL)", (long long)info.st_mtime,
-                             (long)info.st_mtim.tv_nsec,
-                             (long long)info.st_size);
-    Py_INCREF(Py_None);
-    return Py_None;
+    return a->tv_sec < b->tv_sec ||
+           (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
 }
 
-/* The source file of a module, borrowed from *holder; NULL if it has none. */
+/* (seconds, nanoseconds, size) of a file; of one that is gone, None. A time to
+   come is another machine's: it says nothing. */
+static PyObject *stamp_of(const char *path, const struct timespec *since,
+                          int *is_younger)
+{
+    struct timespec now;
+    struct stat info;
+
+    *is_younger = 0;
+    if (stat(path, &info) < 0) {
+        Py_INCREF(Py_None);
+        return Py_None;
+    }
+    clock_gettime(CLOCK_REALTIME, &now);
+    *is_younger = is_before(since, &info.st_mtim) &&
+                  is_before(&info.st_mtim, &now);
+    return Py_BuildValue("(LlL)", (long long)info.st_mtim.tv_sec,
+                         (long)info.st_mtim.tv_nsec, (long long)info.st_size);
+}
+
+/* The source file of a module, borrowed from *holder; NULL if it has none. The
+   module is not asked for an attribute: some import others then. */
 static const char *source_of(PyObject *module, PyObject **holder)
 {
-    PyObject *file = PyObject_GetAttrString(module, "__file__");
+    PyObject *file = NULL;
     char *path = NULL;
     size_t size;
 
+    if (PyModule_Check(module))
+        file = PyDict_GetItemString(PyModule_GetDict(module), "__file__");
     if (file != NULL && WSGI_NATIVE_CHECK(file))
         *holder = wsgi_path_bytes(file);
     PyErr_Clear();
-    Py_XDECREF(file);
     if (*holder == NULL)
         return NULL;
     path = PyBytes_AS_STRING(*holder);
@@ -60,14 +81,16 @@ static const char *source_of(PyObject *module, PyObject **holder)
    it has changed. */
 static int look_at(wsgi_watch *watch, const char *path)
 {
-    PyObject *stamp = stamp_of(path), *known;
-    int changed = 0;
+    int changed = 0, is_younger;
+    PyObject *stamp = stamp_of(path, &watch->since, &is_younger), *known;
 
     if (stamp == NULL)
         return -1;
     known = PyDict_GetItemString(watch->files, path);
     if (known != NULL)
         changed = PyObject_RichCompareBool(known, stamp, Py_NE);
+    else
+        changed = is_younger;
     if (known == NULL || changed > 0)
         if (PyDict_SetItemString(watch->files, path, stamp) < 0)
             changed = -1;
@@ -81,10 +104,13 @@ static int look_at_all(const wsgi_interp *interp, wsgi_watch *watch,
                        const wsgi_request *request,
                        const wsgi_settings *settings)
 {
-    PyObject *modules = PyDict_Values(PyImport_GetModuleDict());
+    struct timespec now;
+    PyObject *modules;
     Py_ssize_t i;
     int changed = 0, result = 0;
 
+    clock_gettime(CLOCK_REALTIME_COARSE, &now); /* the file systems' clock */
+    modules = PyDict_Values(PyImport_GetModuleDict());
     if (settings->application == NULL)
         changed = look_at(watch, request->filename);
     for (i = 0; modules != NULL && i < PyList_GET_SIZE(modules); i++) {
@@ -97,6 +123,7 @@ static int look_at_all(const wsgi_interp *interp, wsgi_watch *watch,
         changed |= result;
     }
     Py_XDECREF(modules);
+    watch->since = now;
     return modules != NULL ? changed : -1;
 }
 
@@ -127,6 +154,17 @@ static unsigned long long sum_of_tree(const wsgi_settings *settings)
     return sum;
 }
 
+/* The same with the lock given up: a tree may be large. */
+static unsigned long long current_sum(const wsgi_settings *settings)
+{
+    unsigned long long sum;
+
+    Py_BEGIN_ALLOW_THREADS
+    sum = sum_of_tree(settings);
+    Py_END_ALLOW_THREADS
+    return sum;
+}
+
 /* ---- The swap --------------------------------------------------------- */
 
 /* Whether the interpreter can be replaced at all; says once if not. */
@@ -148,19 +186,30 @@ static int is_replaceable(const wsgi_interp *interp, wsgi_watch *watch,
     return 0;
 }
 
+/* Python takes its compiled copy of a file for that of another edit of the
+   same second (and, since Python 3, size): none is to be written then. */
+static void write_no_copies(void)
+{
+    if (PySys_SetObject((char *)"dont_write_bytecode", Py_True) < 0)
+        PyErr_Clear();
+}
+
 /* Loads the application in a fresh interpreter; goes back to the old one if
    it does not load. */
 static void swap(wsgi_visit *visit, const wsgi_settings *settings)
 {
     wsgi_interp *old = visit->slot->interp, *fresh;
+    unsigned long long tree;
 
     Py_BEGIN_ALLOW_THREADS
+    tree = sum_of_tree(settings); /* as the attempt will see it, at most */
     fresh = wsgi_interp_again(visit->request, old);
     Py_END_ALLOW_THREADS
     if (fresh == NULL)
         return;
     wsgi_interp_hold(old); /* it must be there to go back to */
     if (wsgi_visit_move(visit, fresh) == 0) {
+        write_no_copies();
         if (wsgi_script_find(visit, settings) != NULL) {
             wsgi_log(visit->request, WSGI_INFO,
                      "the application has changed and was loaded anew");
@@ -173,13 +222,13 @@ static void swap(wsgi_visit *visit, const wsgi_settings *settings)
                      "was loaded before keeps serving");
             wsgi_visit_move(visit, old);
             wsgi_interp_retire(fresh);
-            old->watch->tree = sum_of_tree(settings);
+            old->watch->tree = tree;
         }
     }
     wsgi_interp_release(old);
 }
 
-static wsgi_watch *new_watch(void)
+static wsgi_watch *new_watch(const wsgi_interp *interp)
 {
     wsgi_watch *watch = calloc(1, sizeof *watch);
 
@@ -187,6 +236,7 @@ static wsgi_watch *new_watch(void)
         free(watch);
         return NULL;
     }
+    watch->since = interp->born;
     return watch;
 }
 
@@ -202,12 +252,10 @@ void wsgi_reload_watch(wsgi_visit *visit, const wsgi_settings *settings)
     wsgi_interp *interp = visit->slot->interp;
     wsgi_watch *watch = interp->watch;
 
-    if (watch != NULL || (watch = new_watch()) == NULL)
+    if (watch != NULL || (watch = new_watch(interp)) == NULL)
         return;
-    if (look_at_all(interp, watch, visit->request, settings) >= 0)
-        interp->watch = watch;
-    else
-        wsgi_reload_forget(watch);
+    watch->stale = look_at_all(interp, watch, visit->request, settings) > 0;
+    interp->watch = watch;
     PyErr_Clear();
 }
 
@@ -218,8 +266,11 @@ static int has_changed(const wsgi_interp *interp, wsgi_watch *watch,
     int changed = look_at_all(interp, watch, request, settings);
 
     PyErr_Clear();
-    if (watch->tree != 0 && watch->tree != sum_of_tree(settings))
+    if (watch->tree != 0 && watch->tree != current_sum(settings))
         changed = 1;
+    if (watch->stale)
+        changed = 1;
+    watch->stale = 0;
     return changed > 0;
 }
 
@@ -229,6 +280,8 @@ void wsgi_reload_check(wsgi_visit *visit, const wsgi_settings *settings)
     wsgi_watch *watch = interp->watch;
     time_t now = time(NULL);
 
+    if (watch == NULL)
+        write_no_copies();
     if (watch == NULL || watch->checked == now ||
         __atomic_exchange_n(&watch->busy, 1, __ATOMIC_ACQUIRE))
         return;

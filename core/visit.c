@@ -194,6 +194,7 @@ static void end_thread(void *arg)
             self->last != self->slots)
             drop_state(self->last);
         drop_slot(self, self->slots);
+        wsgi_runtime_wake();
     }
     free(self->head.data);
     free(self->body.data);
