@@ -121,6 +121,17 @@ static int handle(request_rec *r)
     return status == 0 ? OK : status;
 }
 
+/* mod_dir looks for an index in a directory that exists, whoever handles the
+   URL, and would send the request there (2.4). To us it is no directory. */
+static int fixup(request_rec *r)
+{
+    if (r->handler == NULL || strcmp(r->handler, WSGI_HANDLER) != 0 ||
+        r->finfo.filetype != APR_DIR)
+        return DECLINED;
+    r->finfo.filetype = APR_NOFILE;
+    return OK;
+}
+
 static void register_hooks(apr_pool_t *pool)
 {
     /* mod_python starts Python in its own child_init. */
@@ -129,6 +140,7 @@ static void register_hooks(apr_pool_t *pool)
     (void)pool;
     wsgi_apache_register_filter();
     ap_hook_child_init(child_init, earlier, NULL, APR_HOOK_MIDDLE);
+    ap_hook_fixups(fixup, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_handler(handle, NULL, NULL, APR_HOOK_MIDDLE);
 }
 
