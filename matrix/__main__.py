@@ -59,7 +59,7 @@ VERBS = ("list", "bases", "build", "test", "run", "report", "shell", "clean")
 
 def main(words: Sequence[str] | None = None) -> int:
     """Does what the command line says; the exit status."""
-    arguments = parser().parse_args(words)
+    arguments = parser().parse_intermixed_args(words)
     verbs: dict[str, Callable[[argparse.Namespace], int]] = {
         "list": show_list,
         "bases": make_bases,

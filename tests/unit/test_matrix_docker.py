@@ -254,3 +254,9 @@ def test_a_packaged_servers_cell_is_compiled_by_its_own_compiler() -> None:
     assert environment["CC"] == "gcc"
     assert environment["PIP_NO_INDEX"] == "1"
     assert "--cache-readonly" in environment["SCONSFLAGS"]
+
+
+def test_patterns_may_come_after_options() -> None:
+    words = ["run", "--jobs", "2", "apache1.3-*", "--keep-going", "!*-py2.7*"]
+    arguments = __main__.parser().parse_intermixed_args(words)
+    assert (arguments.verb, arguments.patterns) == ("run", ["apache1.3-*", "!*-py2.7*"])
