@@ -10,6 +10,7 @@ from statistics import median
 
 from bench.load import Series
 from bench.peers import OURS, PEERS
+from bench.report import told
 from bench.results import Results
 from bench.workloads import WAYS, WORKLOADS
 from tools import Problem
@@ -31,7 +32,7 @@ class Group:
     """One workload's bars."""
 
     title: str
-    bars: tuple[tuple[str, float], ...]
+    bars: tuple[tuple[str, float, str], ...]  # whose, how long, what is written beside it
 
 
 def draw(results: Results, mpm: str = "event") -> str:
@@ -39,7 +40,7 @@ def draw(results: Results, mpm: str = "event") -> str:
     groups = chosen(results.series, mpm)
     if not groups:
         raise Problem(f"nothing to draw: measure {mpm}, {OURS} and {MARK} with --parts load")
-    most = max(ratio for group in groups for _, ratio in group.bars) * 1.08
+    most = max(length for group in groups for _, length, _ in group.bars) * 1.08
     scale = (WIDTH - LABELS - 50) / most
     body = [legend()]
     y = TOP_SPACE
@@ -77,7 +78,7 @@ def chosen(series: Sequence[Series], mpm: str) -> list[Group]:
         if mark is None or (workload.name, OURS) not in found:
             continue
         bars = tuple(
-            (name, ratio(found[workload.name, name], mark))
+            bar(found[workload.name, name], mark)
             for name in COLOURS
             if (workload.name, name) in found
         )
@@ -85,10 +86,10 @@ def chosen(series: Sequence[Series], mpm: str) -> list[Group]:
     return groups
 
 
-def ratio(series: Series, mark: Series) -> float:
+def bar(series: Series, mark: Series) -> tuple[str, float, str]:
     both = zip(series.samples, mark.samples, strict=True)
     times = [b.processor / a.processor for a, b in both if a.processor and b.processor]
-    return median(times) if times else 0.0
+    return series.peer, median(times) if times else 0.0, told(times)
 
 
 def legend() -> str:
@@ -103,12 +104,12 @@ def legend() -> str:
 def drawn(group: Group, y: int, scale: float) -> str:
     middle = y + len(group.bars) * BAR / 2 + 4
     lines = [f'<text x="12" y="{middle:.1f}">{escape(group.title)}</text>']
-    for number, (name, times) in enumerate(group.bars):
+    for number, (name, length, text) in enumerate(group.bars):
         top = y + number * BAR
         lines.append(
-            f'<rect x="{LABELS}" y="{top}" width="{times * scale:.1f}" height="{BAR - 2}" '
+            f'<rect x="{LABELS}" y="{top}" width="{length * scale:.1f}" height="{BAR - 2}" '
             f'fill="{COLOURS[name]}"/>'
-            f'<text x="{LABELS + times * scale + 5:.1f}" y="{top + BAR - 3}" '
-            f'font-size="10">{times:.2f}</text>'
+            f'<text x="{LABELS + length * scale + 5:.1f}" y="{top + BAR - 3}" '
+            f'font-size="10">{text}</text>'
         )
     return "\n".join(lines)
