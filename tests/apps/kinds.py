@@ -1,4 +1,4 @@
-"""Applications that tell of what types, and in what range, the things are that the server gives."""
+"""Applications that tell the types, and the range, of the things that the server gives."""
 
 import sys
 import types

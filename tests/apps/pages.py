@@ -1,4 +1,4 @@
-"""Applications that answer with pages for mod_include, and applications for such pages to include."""
+"""Applications that answer with pages for mod_include, and some for such pages to include."""
 
 import answers
 import waiting
@@ -33,7 +33,8 @@ def includes_from_write(environ, start_response):
 def where(environ, start_response):
     """What a sub-request or an internal redirect is told of its URL."""
     names = ("SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "REQUEST_METHOD")
-    return answers.plain(start_response, "|".join(environ[name] for name in names).encode("latin-1"))
+    told = "|".join(environ[name] for name in names)
+    return answers.plain(start_response, told.encode("latin-1"))
 
 
 def redirected(environ, start_response):
