@@ -7,12 +7,14 @@ applications serve of their own lies in tests/apps/real_*.py.
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import urljoin
 
 import pytest
@@ -31,6 +33,8 @@ CURRENT = ("3.11", "3.12", "3.13")
 
 # Longer than the harness's own: the first request of a process imports the whole application.
 TIMEOUT = 60.0
+
+SECRET = "correct horse battery"
 
 # Some kilobytes with every byte in them, line ends and NULs, and no multiple of a buffer's size.
 CONTENT = bytes(number * 7 % 256 for number in range(70_001))
@@ -66,6 +70,7 @@ class FormReader(HTMLParser):
     """Finds the forms of a page. HTMLParser reports what it reads to a subclass only."""
 
     def __init__(self) -> None:
+        """Begins without a form."""
         super().__init__()
         self.forms: list[Form] = []
         self.open = False
@@ -151,9 +156,9 @@ class Page:
         return reader.forms
 
 
-def loaded(client: requests.Session, method: str, url: str, **options: object) -> Page:
+def loaded(client: requests.Session, method: str, url: str, **options: Any) -> Page:
     """The page that a browser ends at, redirects followed; anything but a 200 is a failure."""
-    reply = client.request(method, url, timeout=TIMEOUT, **options)  # type: ignore[arg-type]
+    reply = client.request(method, url, timeout=TIMEOUT, **options)
     assert reply.status_code == 200, f"{method} {url}: {reply.status_code}\n{reply.text[:1000]}"
     return Page(client=client, url=reply.url, content=reply.content)
 
@@ -191,21 +196,29 @@ def call(*command: str, cwd: Path) -> None:
     assert done.returncode == 0, f"{command}\n{(done.stdout + done.stderr).decode()}"
 
 
+WIKI_SETTINGS = """
+    page_front_page = u'FrontPage'
+    actions_superuser = []
+    acl_rights_default = u'Known:read,write,delete,revert All:read'
+"""
+
+
 def furnish_moin(venv: Path, home: Path) -> None:
     """A wiki as its manual says: a copy of what was installed, with what an administrator edits.
 
-    That is the page to begin with, who may register, and a log of the wiki's own.
+    That is the page to begin with, who may register and write, and a log of the wiki's own.
     """
     installed = venv / "share" / "moin"
     for name in ("data", "underlay"):
         shutil.copytree(installed / name, home / name)
     settings = (installed / "config" / "wikiconfig.py").read_text(encoding="latin-1")
-    edits = ("page_front_page = u'FrontPage'", "actions_superuser = []")
-    added = "".join(f"    {line}\n" for line in edits)
-    (home / "wikiconfig.py").write_text(f"{settings}\n{added}", encoding="latin-1")
+    (home / "wikiconfig.py").write_text(f"{settings}\n{WIKI_SETTINGS}", encoding="latin-1")
     logging = (installed / "config" / "logging" / "logfile").read_text()
-    assert "/tmp/moin.log" in logging
-    (home / "logging.conf").write_text(logging.replace("/tmp/moin.log", str(home / "moin.log")))
+    logging, count = re.subn(
+        "^logfile=.*", f"logfile={home}/moin.log", logging, flags=re.MULTILINE
+    )
+    assert count == 1
+    (home / "logging.conf").write_text(logging)
     script = (installed / "server" / "moin.wsgi").read_text()
     for line in ("from MoinMoin import log", "log.load_config('/path/to/"):
         assert f"#{line}" in script
@@ -339,8 +352,7 @@ def module_site(
 def test_moinmoin_shows_its_front_page(site: Site) -> None:
     assert site.get("/wiki/", timeout=TIMEOUT).status_code == 404, "it begins without one"
     register(site, "Zoe")
-    page = log_in(site, "Zoe").open("/wiki/FrontPage?action=edit")
-    page.send({"savetext": "= Welcome =\nby '''Zo\xeb''' \u20ac"}, button="button_save")
+    write(log_in(site, "Zoe"), "FrontPage", "= Welcome =\nby '''Zo\xeb''' \u20ac")
     for path in ("/wiki", "/wiki/", "/wiki/FrontPage"):
         assert "<strong>Zo\xeb</strong> \u20ac" in browse(site, path).text
 
@@ -355,16 +367,10 @@ def test_moinmoin_serves_its_own_static_files(site: Site) -> None:
 def test_moinmoin_registers_a_user_who_logs_in_and_edits(site: Site) -> None:
     register(site, "Alice")
     page = log_in(site, "Alice")
-    assert "Alice" in page.text
     assert "action=logout" in page.text
-    text = "= Notes =\n" + "".join(f" * line {number}\n" for number in range(2000))
-    told = page.open("/wiki/AlicesNotes?action=edit").send(
-        {"savetext": text, "comment": "a long one"}, button="button_save"
-    )
-    assert "line 1999" in told.text
-    again = told.open("/wiki/AlicesNotes?action=edit").send(
-        {"savetext": "only this"}, button="button_save"
-    )
+    long = "= Notes =\n" + "".join(f" * line {number}\n" for number in range(2000))
+    assert "line 1999" in write(page, "AlicesNotes", long).text
+    again = write(page, "AlicesNotes", "only this")
     assert "only this" in again.text
     assert "line 1999" not in again.text
     assert "Alice" in browse(site, "/wiki/AlicesNotes?action=info").text
@@ -374,14 +380,17 @@ def test_moinmoin_registers_a_user_who_logs_in_and_edits(site: Site) -> None:
 @served(MOIN)
 def test_moinmoin_keeps_an_attachment(site: Site) -> None:
     register(site, "Bob")
-    page = log_in(site, "Bob").open("/wiki/BobsPage?action=edit")
-    page = page.send({"savetext": "with an attachment"}, button="button_save")
-    kept = page.open("/wiki/BobsPage?action=AttachFile").send(
-        {}, file=("file", "bytes.bin", CONTENT)
-    )
-    assert "bytes.bin" in kept.text
-    fetched = kept.open("/wiki/BobsPage?action=AttachFile&do=get&target=bytes.bin")
+    page = write(log_in(site, "Bob"), "BobsPage", "with an attachment")
+    page = page.open("/wiki/BobsPage?action=AttachFile")
+    page = page.send({}, file=("file", "bytes.bin", CONTENT))
+    assert "bytes.bin" in page.text
+    fetched = page.open("/wiki/BobsPage?action=AttachFile&do=get&target=bytes.bin")
     assert fetched.content == CONTENT
+
+
+def write(page: Page, name: str, text: str) -> Page:
+    editor = page.open(f"/wiki/{name}?action=edit")
+    return editor.send({"savetext": text}, button="button_save")
 
 
 def register(site: Site, name: str) -> None:
@@ -389,8 +398,8 @@ def register(site: Site, name: str) -> None:
     told = page.send(
         {
             "name": name,
-            "password1": f"the secret of {name}",
-            "password2": f"the secret of {name}",
+            "password1": SECRET,
+            "password2": SECRET,
             "email": f"{name}@example.com",
         },
         button="create",
@@ -400,7 +409,7 @@ def register(site: Site, name: str) -> None:
 
 def log_in(site: Site, name: str) -> Page:
     page = browse(site, "/wiki/LanguageSetup?action=login")
-    return page.send({"name": name, "password": f"the secret of {name}"}, button="login")
+    return page.send({"name": name, "password": SECRET}, button="login")
 
 
 @served(TRAC)
@@ -408,7 +417,8 @@ def test_trac_shows_its_wiki(site: Site) -> None:
     page = browse(site, "/projects/trac")
     assert "Welcome to Trac" in page.text
     assert 'href="/projects/trac/wiki/TracGuide"' in page.text
-    assert "The Trac User and Administration Guide" in page.open("/projects/trac/wiki/TracGuide").text
+    guide = page.open("/projects/trac/wiki/TracGuide")
+    assert "The Trac User and Administration Guide" in guide.text
     assert b"font-family" in page.open("/projects/trac/chrome/common/css/trac.css").content
 
 

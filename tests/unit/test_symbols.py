@@ -15,9 +15,7 @@ SYSTEM_LIBRARIES = re.compile(r"lib(c|m|dl|pthread|util|rt)\.(so\.\d+|musl-\w+\.
 
 
 def output(*command: str) -> str:
-    return subprocess.run(
-        command, capture_output=True, text=True, check=True, timeout=60
-    ).stdout
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
 
 
 def exported(path: Path) -> set[str]:
