@@ -204,7 +204,8 @@ static void finish(const exchange *x, int status, int is_last)
     if (status > worst_status)
         worst_status = status;
     if (is_last && status == 0) {
-        fwrite(x->output, 1, x->size, stdout);
+        if (x->size > 0)
+            fwrite(x->output, 1, x->size, stdout);
         if (x->failed)
             fputs("\n(broken off)\n", stdout);
     } else if (is_last) {
