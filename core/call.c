@@ -55,8 +55,8 @@ int wsgi_call_enter(wsgi_call *call, const char *what)
     if (!(__atomic_add_fetch(&call->users, 1, __ATOMIC_ACQ_REL) & ENDED))
         return 0;
     wsgi_call_leave(call);
-    PyErr_Format(PyExc_RuntimeError,
-                 "%s was used after its request had ended", what);
+    PyErr_Format(PyExc_RuntimeError, "%s was used after its request had ended",
+                 what);
     return -1;
 }
 

@@ -28,8 +28,7 @@ typedef struct wsgi_call wsgi_call;
 
 /* Writes one line, prefixed with "mod_wsgi: ". request may be NULL. */
 void wsgi_log(const wsgi_request *request, enum wsgi_level level,
-              const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+              const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* Writes one line as it is; what is not printable is shown as \xNN. */
 void wsgi_log_line(const wsgi_request *request, enum wsgi_level level,
@@ -286,7 +285,7 @@ struct wsgi_call {
     PyObject_HEAD
     const wsgi_request *request; /* borrowed, as is visit: see ended */
     wsgi_visit *visit;
-    long users; /* calls under way, and a flag for "ended"; atomic */
+    long users;           /* calls under way, and a flag for "ended"; atomic */
     pthread_mutex_t host; /* held for a down call: see wsgi_call_take_host */
 
     /* input.c */

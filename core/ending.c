@@ -86,8 +86,8 @@ static PyObject *start_ender(void)
     PyObject *thread = NULL, *started = NULL;
 
     if (threading != NULL && end != NULL)
-        thread = PyObject_CallMethod(threading, (char *)"Thread",
-                                     (char *)"OO", Py_None, end);
+        thread = PyObject_CallMethod(threading, (char *)"Thread", (char *)"OO",
+                                     Py_None, end);
     if (thread != NULL &&
         PyObject_SetAttrString(thread, "daemon", Py_True) == 0)
         started = PyObject_CallMethod(thread, (char *)"start", NULL);

@@ -18,9 +18,9 @@ typedef struct entry {
     struct entry *following; /* what came after it last time */
     struct entry *chain;     /* the next in its bucket */
     PyObject *key;
-    PyObject *value;   /* NULL: not in the dict now */
-    const char *name;  /* the bytes of key */
-    const char *bytes; /* the bytes of value */
+    PyObject *value;    /* NULL: not in the dict now */
+    const char *name;   /* the bytes of key */
+    const char *bytes;  /* the bytes of value */
     unsigned long turn; /* the last request that had it */
 } entry;
 
@@ -37,7 +37,7 @@ struct wsgi_environ {
 /* A walk over one request's variables. */
 typedef struct walk {
     wsgi_environ *cache;
-    entry **place; /* where the next entry is expected */
+    entry **place;   /* where the next entry is expected */
     PyObject *extra; /* a dict of variables too many to remember, or NULL */
     int seen;
     int https; /* HTTPS=on */
@@ -189,8 +189,7 @@ static int put_mount(walk *w, const char *uri, size_t script_name_size)
     result = put_entry(w, "SCRIPT_NAME", name);
     if (name != local)
         free(name);
-    return result < 0 ? -1
-                      : put_entry(w, "PATH_INFO", uri + script_name_size);
+    return result < 0 ? -1 : put_entry(w, "PATH_INFO", uri + script_name_size);
 }
 
 static int put_all(walk *w, const wsgi_request *request,

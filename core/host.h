@@ -63,23 +63,23 @@ typedef struct wsgi_head {
  * SCRIPT_NAME and PATH_INFO of it.
  */
 typedef struct wsgi_request {
-    void *record;           /* the server's own; first argument of down calls */
-    const char *uri;        /* the decoded path of the URL */
-    const char *location;   /* the literal <Location> that set our handler */
-    const char *directory;  /* the directory whose section set our handler */
-    const char *filename;   /* what the URL maps to in the file system */
-    const char *path_info;  /* the part of the URL behind filename */
-    int is_file;            /* filename is an existing regular file */
+    void *record;          /* the server's own; first argument of down calls */
+    const char *uri;       /* the decoded path of the URL */
+    const char *location;  /* the literal <Location> that set our handler */
+    const char *directory; /* the directory whose section set our handler */
+    const char *filename;  /* what the URL maps to in the file system */
+    const char *path_info; /* the part of the URL behind filename */
+    int is_file;           /* filename is an existing regular file */
     const char *const *htaccess; /* the directories of the .htaccess files that
                                     took part in this request, the innermost
                                     first, then NULL; NULL: there were none */
-    int may_execute;        /* the directory's options allow CGI programs */
-    const char *site_name;  /* the virtual host's configured name, not what */
-    unsigned site_port;     /* the client says it is; the port it came to */
-    const char *scheme;     /* "http" or "https" */
+    int may_execute;       /* the directory's options allow CGI programs */
+    const char *site_name; /* the virtual host's configured name, not what */
+    unsigned site_port;    /* the client says it is; the port it came to */
+    const char *scheme;    /* "http" or "https" */
     const char *authorization; /* the client's Authorization header */
-    int64_t body_length;    /* of the request: 0 none, -1 unknown (chunked) */
-    int head_only;          /* the method is HEAD: no body will be sent */
+    int64_t body_length; /* of the request: 0 none, -1 unknown (chunked) */
+    int head_only;       /* the method is HEAD: no body will be sent */
 } wsgi_request;
 
 /* Receives one variable of the CGI environment. value is never NULL. */

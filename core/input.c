@@ -13,10 +13,10 @@
 typedef struct input {
     PyObject_HEAD
     wsgi_call *call;
-    char *buffer;       /* BUFFER_SIZE bytes, or NULL until needed */
-    size_t begin, end;  /* what of it has not been read */
-    int64_t left;       /* bytes the server still has; -1 unknown */
-    int busy;           /* a read is under way */
+    char *buffer;      /* BUFFER_SIZE bytes, or NULL until needed */
+    size_t begin, end; /* what of it has not been read */
+    int64_t left;      /* bytes the server still has; -1 unknown */
+    int busy;          /* a read is under way */
 } input;
 
 static const char *explain(int error)

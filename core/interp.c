@@ -110,8 +110,8 @@ static void make_own(void *arg)
     if (strcmp(m->interp->name, MAIN_NAME) == 0)
         m->interp->birth = main_state;
     else
-        m->interp->birth = wsgi_python_new_interp(m->interp->own_gil, why,
-                                                  sizeof why);
+        m->interp->birth =
+            wsgi_python_new_interp(m->interp->own_gil, why, sizeof why);
     if (m->interp->birth == NULL) {
         wsgi_log(m->request, WSGI_ERROR,
                  "the interpreter '%s' can't be made: %s", m->interp->shown,
@@ -127,7 +127,8 @@ static void make_own(void *arg)
 }
 
 /* On the Python thread: an interpreter that another module owns. The state it
-   comes with is kept, since some Pythons can't make one where there is none. */
+   comes with is kept, since some Pythons can't make one where there is none.
+ */
 static void make_foreign(void *arg)
 {
     making *m = arg;
@@ -183,10 +184,9 @@ static void end_if_empty(wsgi_interp *interp, long visits)
 {
     long expected = RETIRED;
 
-    if (visits == RETIRED &&
-        __atomic_compare_exchange_n(&interp->visits, &expected,
-                                    RETIRED | ENDING, 0, __ATOMIC_ACQ_REL,
-                                    __ATOMIC_RELAXED))
+    if (visits == RETIRED && __atomic_compare_exchange_n(
+                                 &interp->visits, &expected, RETIRED | ENDING,
+                                 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
         wsgi_ending_add(interp);
 }
 
@@ -264,7 +264,8 @@ static wsgi_interp *add(const wsgi_request *request,
         *status = 503;
         return NULL;
     }
-    interp = make(request, name, settings->own_gil, settings->interpreters > 1);
+    interp =
+        make(request, name, settings->own_gil, settings->interpreters > 1);
     if (interp != NULL) {
         interp->next = interps;
         interps = interp;
@@ -312,11 +313,11 @@ wsgi_interp *wsgi_interp_find(const wsgi_request *request,
 
     pthread_mutex_lock(&registry);
     interp = least_busy(name, &count);
-    if (interp == NULL || (interp->visits > 0 &&
-                           count < settings->interpreters))
+    if (interp == NULL ||
+        (interp->visits > 0 && count < settings->interpreters))
         interp = add(request, settings, name, status);
-    if (interp != NULL && (!is_agreed(request, settings, interp) ||
-                           !wsgi_interp_hold(interp)))
+    if (interp != NULL &&
+        (!is_agreed(request, settings, interp) || !wsgi_interp_hold(interp)))
         interp = NULL;
     pthread_mutex_unlock(&registry);
     return interp;

@@ -86,8 +86,8 @@ static int64_t by_directory(const wsgi_request *request)
         return NO_MATCH;
     size = back(request->uri, (int64_t)strlen(request->uri),
                 request->path_info != NULL ? request->path_info : "");
-    return size < 0 ? NO_MATCH : back(request->uri, size,
-                                         request->filename + directory);
+    return size < 0 ? NO_MATCH
+                    : back(request->uri, size, request->filename + directory);
 }
 
 /* For a file that is an application, the rule of CGI: the server says what

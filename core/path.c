@@ -181,8 +181,8 @@ static int add_site(const char *name)
     int result = -1;
 
     if (site != NULL && path != NULL && before >= 0)
-        done = PyObject_CallMethod(site, (char *)"addsitedir", (char *)"O",
-                                   path);
+        done =
+            PyObject_CallMethod(site, (char *)"addsitedir", (char *)"O", path);
     if (done != NULL)
         added = PyList_GetSlice(sys_path, before, PyList_Size(sys_path));
     if (added != NULL &&

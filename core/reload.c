@@ -18,13 +18,13 @@
 #include "core.h"
 
 struct wsgi_watch {
-    PyObject *files; /* dict: path -> (mtime, size), as loaded */
+    PyObject *files;       /* dict: path -> (mtime, size), as loaded */
     struct timespec since; /* when it was last looked at them */
     time_t checked;
     unsigned long long tree; /* of a failed attempt: what it saw; 0 none */
-    int stale;   /* a file was edited while it was loaded */
-    int busy;    /* a thread is checking; atomic */
-    int refused; /* that it can't be reloaded has been logged */
+    int stale;               /* a file was edited while it was loaded */
+    int busy;                /* a thread is checking; atomic */
+    int refused;             /* that it can't be reloaded has been logged */
 };
 
 /* ---- Files ------------------------------------------------------------ */
@@ -139,7 +139,7 @@ static unsigned long long sum_of_tree(const wsgi_settings *settings)
     int n = 0;
 
     roots[0] = copy != NULL ? strtok_r(copy, ":", &rest) : NULL;
-    while (roots[n] != NULL && n < 62)
+    while (n < 62 && roots[n] != NULL)
         roots[++n] = strtok_r(NULL, ":", &rest);
     tree = n > 0 ? fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL) : NULL;
     while (tree != NULL && (item = fts_read(tree)) != NULL)

@@ -55,9 +55,15 @@ static int is_named(const char *name, size_t size, const char *other)
 static int is_hop_by_hop(const char *name, size_t size)
 {
     static const char *const all[] = {
-        "connection",          "keep-alive", "proxy-authenticate",
-        "proxy-authorization", "te",         "trailer",
-        "trailers",            "upgrade",    "transfer-encoding",
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "te",
+        "trailer",
+        "trailers",
+        "upgrade",
+        "transfer-encoding",
     };
     size_t i;
 
@@ -165,8 +171,8 @@ static int take_length(wsgi_head *head, const char *text, PyObject *value)
 }
 
 /* Checks a header and puts it where it belongs in the head. */
-static int take_header(wsgi_head *head, wsgi_header *headers,
-                       wsgi_buffer *to, PyObject *pair)
+static int take_header(wsgi_head *head, wsgi_header *headers, wsgi_buffer *to,
+                       PyObject *pair)
 {
     PyObject *name_object = PyTuple_GET_ITEM(pair, 0);
     PyObject *value_object = PyTuple_GET_ITEM(pair, 1);
@@ -553,8 +559,7 @@ static int send_blocks(wsgi_call *call, PyObject *result, int64_t *rest)
 /* PEP 3333, "Handling the Content-Length Header": "If the application does
    not supply a Content-Length header, [and] the len() of the iterable is 1,
    then the server can automatically determine Content-Length". */
-static void take_only_block(wsgi_call *call, PyObject *result,
-                            PyObject *block)
+static void take_only_block(wsgi_call *call, PyObject *result, PyObject *block)
 {
     if (call->head_sent || !call->headed || call->head.content_length >= 0 ||
         is_bodiless(call))
@@ -662,6 +667,8 @@ static int end_body(wsgi_call *call)
         return 0;
     }
     push_head(call, WSGI_FLUSH);
+    if (call->broken)
+        return 0;
     wsgi_log(call->request, WSGI_ERROR,
              "the application returned %lld of the %lld bytes its "
              "Content-Length announced: the connection is closed",
@@ -684,8 +691,7 @@ static void close_result(wsgi_call *call, PyObject *result)
     if (PyObject_HasAttrString(result, "close")) {
         answer = PyObject_CallMethod(result, (char *)"close", NULL);
         if (answer == NULL)
-            wsgi_errors_report(call->request,
-                               "the response's close() failed");
+            wsgi_errors_report(call->request, "the response's close() failed");
         Py_XDECREF(answer);
     }
     PyErr_Restore(type, value, traceback);

@@ -55,8 +55,8 @@ static void wait_a_moment(sem_t *semaphore)
    look again soon. */
 static int work(void)
 {
-    void (*job)(void *) = __atomic_exchange_n(&current_job, NULL,
-                                              __ATOMIC_ACQUIRE);
+    void (*job)(void *) =
+        __atomic_exchange_n(&current_job, NULL, __ATOMIC_ACQUIRE);
 
     if (job != NULL) {
         job(current_arg);

@@ -45,7 +45,7 @@ static int is_wanted(const wsgi_script *script, const wanted *w)
 /* ---- Loading ---------------------------------------------------------- */
 
 /* The message of the exception that is set, which is cleared; borrowed from
-   *holder, which the caller drops. */
+ *holder, which the caller drops. */
 static const char *take_message(PyObject **holder)
 {
     PyObject *type, *value, *traceback, *text;
@@ -167,8 +167,8 @@ static PyObject *read_all(int fd, const char *name)
     else if (got > 0)
         PyErr_NoMemory();
     else
-        bytes = PyBytes_FromStringAndSize(source.data,
-                                          (Py_ssize_t)source.size);
+        bytes =
+            PyBytes_FromStringAndSize(source.data, (Py_ssize_t)source.size);
     free(source.data);
     return bytes;
 }
@@ -228,8 +228,7 @@ static PyObject *load_file(const wanted *w)
     if (source != NULL)
         code = compile_source(source, w->application);
     if (code != NULL)
-        module = PyImport_ExecCodeModuleEx(name, code,
-                                           (char *)w->application);
+        module = PyImport_ExecCodeModuleEx(name, code, (char *)w->application);
     Py_XDECREF(code);
     Py_XDECREF(source);
     if (module == NULL && PyErr_Occurred())
@@ -256,8 +255,7 @@ static PyObject *get_dotted(PyObject *object, const char *names)
         return PyErr_NoMemory();
     }
     name = strtok_r(copy, ".", &rest);
-    for (; name != NULL && object != NULL;
-         name = strtok_r(NULL, ".", &rest)) {
+    for (; name != NULL && object != NULL; name = strtok_r(NULL, ".", &rest)) {
         PyObject *attribute = PyObject_GetAttrString(object, name);
 
         Py_DECREF(object);
@@ -296,8 +294,8 @@ static PyObject *get_callable(const wanted *w, PyObject *module)
 /* Scripts are added at the front and stay: no lock is needed to look. */
 static wsgi_script *find(const wanted *w)
 {
-    wsgi_script *script = __atomic_load_n(&w->interp->scripts,
-                                          __ATOMIC_ACQUIRE);
+    wsgi_script *script =
+        __atomic_load_n(&w->interp->scripts, __ATOMIC_ACQUIRE);
 
     while (script != NULL && !is_wanted(script, w))
         script = script->next;

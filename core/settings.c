@@ -27,8 +27,9 @@ enum {
 };
 
 static const char *const names[COUNT] = {
-    "application", "interpreter", "directory",    "virtualenv",    "script_name",
-    "reload",      "gil",         "interpreters", "authorization",
+    "application", "interpreter",  "directory",
+    "virtualenv",  "script_name",  "reload",
+    "gil",         "interpreters", "authorization",
 };
 
 /* An interpreter's name has at most this many bytes. */

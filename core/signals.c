@@ -19,8 +19,8 @@ WSGI_FUNCTION(ignore_signal)
     }
     signal = PyImport_ImportModule("signal");
     if (signal != NULL)
-        handler = PyObject_CallMethod(signal, (char *)"getsignal",
-                                      (char *)"O", args[0]);
+        handler = PyObject_CallMethod(signal, (char *)"getsignal", (char *)"O",
+                                      args[0]);
     Py_XDECREF(signal);
     if (handler != NULL)
         wsgi_log(wsgi_visit_request(), WSGI_WARNING,

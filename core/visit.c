@@ -14,8 +14,8 @@
 /* What one thread of the server keeps. */
 typedef struct thread {
     wsgi_slot *slots;
-    wsgi_slot *last;   /* the one that was entered last */
-    wsgi_visit *visit; /* the innermost one now, or NULL */
+    wsgi_slot *last;           /* the one that was entered last */
+    wsgi_visit *visit;         /* the innermost one now, or NULL */
     unsigned long retirements; /* those that its slots know of */
     wsgi_buffer head, body;
 } thread;
@@ -67,9 +67,9 @@ static char *append_default(char *to, const char *end,
     to = append(to, end, "|");
     if (s->directory != NULL)
         return append(to, end, s->directory);
-    return s->application != NULL ? to
-                                  : append_directory(to, end,
-                                                     request->filename);
+    return s->application != NULL
+               ? to
+               : append_directory(to, end, request->filename);
 }
 
 /* The name in the registry. A customer's begins with the customer's number
@@ -283,8 +283,8 @@ int wsgi_visit_enter(wsgi_visit *visit, const wsgi_request *request,
     thread *self = this_thread();
     int status = 500;
 
-    visit->slot =
-        self != NULL ? slot_for(self, request, settings, &status) : NULL;
+    visit->slot = self != NULL ? slot_for(self, request, settings, &status)
+                               : NULL;
     if (visit->slot == NULL)
         return status;
     attach(self, visit->slot);

@@ -27,9 +27,9 @@
 /* A request under way: the record behind wsgi_request. */
 typedef struct exchange {
     request_rec *r;
-    pthread_t thread;  /* the one that serves it */
-    int reading;       /* the body has been asked for */
-    int at_end;        /* of the request's body */
+    pthread_t thread; /* the one that serves it */
+    int reading;      /* the body has been asked for */
+    int at_end;       /* of the request's body */
 } exchange;
 
 /* mod_wsgi.c: the main server, whose log takes what belongs to no request. */

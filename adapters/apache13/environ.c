@@ -75,8 +75,7 @@ int wsgi_apache_has_body(const request_rec *r)
 static void forget_failed(request_rec *r)
 {
     const array_header *all = ap_table_elts(r->subprocess_env);
-    const table_entry *entry =
-        (const table_entry *)(void *)all->elts;
+    const table_entry *entry = (const table_entry *)(void *)all->elts;
     table *kept = ap_make_table(r->pool, all->nelts);
     int i;
 

@@ -123,7 +123,8 @@ static int fixup(request_rec *r)
 {
     const char *handler;
 
-    if (r->content_type == NULL || strcmp(r->content_type, DIR_MAGIC_TYPE) != 0)
+    if (r->content_type == NULL ||
+        strcmp(r->content_type, DIR_MAGIC_TYPE) != 0)
         return DECLINED;
     handler = wsgi_apache_set_handler(r->per_dir_config);
     if (handler == NULL || strcmp(handler, WSGI_HANDLER) != 0)

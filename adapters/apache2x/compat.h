@@ -47,8 +47,8 @@
 #define WSGI_DEFLATES_NOTHING (WSGI_LINE < 202)
 
 /* The argument of SetHandler in a section, NULL if there is none (section is
-   NULL where no directive is the core's). Since 2.4.19 it is an expression; one
-   that fails has no handler. */
+   NULL where no directive is the core's). Since 2.4.19 it is an expression;
+   one that fails has no handler. */
 static inline const char *wsgi_set_handler(request_rec *r,
                                            const core_dir_config *section)
 {

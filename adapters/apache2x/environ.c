@@ -44,8 +44,7 @@ static int count_same(const apr_table_entry_t *entries, int count,
 static void forget_inherited(request_rec *r)
 {
     const apr_array_header_t *mine = apr_table_elts(r->subprocess_env);
-    const apr_array_header_t *theirs =
-        apr_table_elts(r->main->subprocess_env);
+    const apr_array_header_t *theirs = apr_table_elts(r->main->subprocess_env);
     const apr_table_entry_t *entries =
         (const apr_table_entry_t *)(const void *)mine->elts;
     const apr_table_entry_t *parents =

@@ -76,11 +76,10 @@ static apr_status_t get_brigade(exchange *x, size_t size)
 static int64_t explain(exchange *x, apr_status_t status)
 {
     x->r->connection->keepalive = AP_CONN_CLOSE;
-    if (x->refused == HTTP_REQUEST_ENTITY_TOO_LARGE ||
-        status == APR_ENOSPC)
+    if (x->refused == HTTP_REQUEST_ENTITY_TOO_LARGE || status == APR_ENOSPC)
         return WSGI_READ_TOO_LARGE;
-    if (x->refused == HTTP_REQUEST_TIME_OUT ||
-        APR_STATUS_IS_TIMEUP(status) || APR_STATUS_IS_EAGAIN(status))
+    if (x->refused == HTTP_REQUEST_TIME_OUT || APR_STATUS_IS_TIMEUP(status) ||
+        APR_STATUS_IS_EAGAIN(status))
         return WSGI_READ_TIMEOUT;
     if (x->refused != 0 || status == AP_FILTER_ERROR ||
         status == APR_EGENERAL || status == APR_EINVAL)
@@ -208,8 +207,8 @@ static int send_file(void *record, int fd, int64_t offset, int64_t size,
     apr_bucket_alloc_t *alloc = x->r->connection->bucket_alloc;
     apr_pool_t *pool = x->r->pool;
     apr_file_t *file = NULL;
-    apr_int32_t flags =
-        APR_READ | (may_use_sendfile(x->r) ? APR_SENDFILE_ENABLED : 0);
+    apr_int32_t flags = APR_READ |
+                        (may_use_sendfile(x->r) ? APR_SENDFILE_ENABLED : 0);
 
     begin(x);
     if (apr_os_file_put(&file, &fd, flags, pool) != APR_SUCCESS)
@@ -247,8 +246,8 @@ static void write_log(void *record, enum wsgi_level level, const char *line)
         ap_log_error(APLOG_MARK, levels[level] | APLOG_NOERRNO, 0,
                      wsgi_apache_server, "%s", line);
     else if (apr_os_thread_equal(x->thread, apr_os_thread_current()))
-        ap_log_rerror(APLOG_MARK, levels[level] | APLOG_NOERRNO, 0, x->r,
-                      "%s", line);
+        ap_log_rerror(APLOG_MARK, levels[level] | APLOG_NOERRNO, 0, x->r, "%s",
+                      line);
     else /* the request's memory is its own thread's */
         ap_log_error(APLOG_MARK, levels[level] | APLOG_NOERRNO, 0,
                      x->r->server, "%s", line);

@@ -12,7 +12,7 @@
 
 APR_DECLARE_OPTIONAL_FN(void *, mp_acquire_interpreter, (const char *));
 
-static APR_OPTIONAL_FN_TYPE(mp_acquire_interpreter) *acquire;
+static APR_OPTIONAL_FN_TYPE(mp_acquire_interpreter) * acquire;
 
 /* What it returns to is not to be given back with mp_release_interpreter,
    which fails in every 3.5.x; the core ends the thread state itself. */

@@ -84,7 +84,8 @@ static const char *match_directory(request_rec *r, const char *filename,
         return wsgi_mount_covers(section->d, filename) ? section->d : NULL;
     path = first_segments(r, filename, count_segments(section->d));
     return apr_fnmatch(section->d, path, APR_FNM_PATHNAME) == APR_SUCCESS ||
-                   apr_fnmatch(section->d, apr_pstrcat(r->pool, path, "/", NULL),
+                   apr_fnmatch(section->d,
+                               apr_pstrcat(r->pool, path, "/", NULL),
                                APR_FNM_PATHNAME) == APR_SUCCESS
                ? path
                : NULL;

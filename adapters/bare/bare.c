@@ -233,7 +233,7 @@ static void *serve(void *is_first)
 
 static void serve_all(void)
 {
-    pthread_t threads[64];
+    pthread_t threads[64] = {0};
     int i;
 
     for (i = 1; i < plan.threads; i++)
