@@ -271,10 +271,10 @@ Alias /wiki "@{home}/moin.wsgi"
 )
 
 # Trac takes its settings from the environ, so SetEnv is all it needs. It asks setuptools for
-# pkg_resources, which newer ones do not have any more.
+# pkg_resources, which later ones announce the end of, and then do not have any more.
 TRAC = Application(
     name="trac",
-    packages=("trac==1.6", "setuptools<81", "jinja2==3.1.6"),
+    packages=("trac==1.6", "setuptools==75.8.2", "jinja2==3.1.6"),
     pythons=CURRENT,
     furnish=furnish_trac,
     config="""
