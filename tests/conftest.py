@@ -72,7 +72,7 @@ def cells_for(config: pytest.Config) -> Cells:
         wanted = (config.getoption(name) for name in ("apache", "python", "mpm"))
         only_cover = config.getoption("cells") == "cover"
         try:
-            config.stash[CELLS] = cells_of_machine.discover(*wanted, only_cover)
+            config.stash[CELLS] = cells_of_machine.discover(*wanted, only_cover=only_cover)
         except Problem as problem:
             raise pytest.UsageError(str(problem)) from problem
     return config.stash[CELLS]

@@ -50,7 +50,7 @@ class BuildFailed(Exception):
 
 
 def discover(
-    lines: Sequence[str], versions: Sequence[str], mpms: Sequence[str], only_cover: bool
+    lines: Sequence[str], versions: Sequence[str], mpms: Sequence[str], *, only_cover: bool
 ) -> Cells:
     """Every combination found on the machine, or those asked for, the newest line first."""
     every = tuple(
