@@ -11,6 +11,10 @@ CLOSES_AFTER_CHUNKS = (
 NO_CGI_PASS_AUTH = "CGIPassAuth is a directive of Apache 2.4.13 and later"
 NO_MOD_PYTHON = "the mod_python installed here is built for Apache 2.4"
 NO_OWN_LOCK = "interpreters with a lock of their own came with Python 3.12"
+NO_FORK = (
+    "this Python ends the copy that os.fork() makes in any interpreter but its first one, without "
+    "a way to ask before"
+)
 ONE_STATE = (
     "before Python 3.12 a thread has its state in one interpreter only, since PyGILState_Ensure "
     "would find the wrong one of several"
@@ -47,7 +51,11 @@ LIMITS: dict[str, dict[str, str]] = {
     },
     **{
         f"py3.{minor}": {"many-states": ONE_STATE, "own-lock": NO_OWN_LOCK}
-        for minor in range(6, 12)
+        for minor in range(6, 8)
+    },
+    **{
+        f"py3.{minor}": {"many-states": ONE_STATE, "own-lock": NO_OWN_LOCK, "fork": NO_FORK}
+        for minor in range(8, 12)
     },
 }
 

@@ -41,13 +41,20 @@ def thread(environ, start_response):
         time.sleep(0.5)
         waiting.tell(environ, "ended by itself")
 
-    threading.Thread(target=work).start()
+    start(work)
     return answers.plain(start_response, b"started")
+
+
+def start(work):
+    """A thread to wait for: one that a thread of the server starts is a daemon unless it says so."""
+    worker = threading.Thread(target=work)
+    worker.daemon = False
+    worker.start()
 
 
 def endless_thread(environ, start_response):
     """Leaves a thread behind that nobody can wait for."""
-    threading.Thread(target=time.sleep, args=(60,)).start()
+    start(lambda: time.sleep(60))
     return answers.plain(start_response, b"started")
 
 

@@ -1,0 +1,251 @@
+"""Python's start in a process, and its end: what may go wrong, and what must not take the server.
+
+A child that cannot start Python goes on serving everything else. A child that ends gives threads
+and functions registered with atexit their time, but not more than the bound, and never crashes:
+the harness fails every test whose server logs the violent end of a process.
+"""
+
+import os
+import shutil
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.conftest import Serve
+from tests.harness.cells import Cell
+from tests.harness.errorlog import until
+from tests.harness.serving import Workshop
+from tests.harness.site import Site, parent_of
+
+# wsgi_stop() waits five seconds; Apache's parent kills after ten.
+BOUND = 9.0
+
+CONFIG = """
+DocumentRoot "@{www}"
+@{base}
+@{applications}
+<Location /other/sleeps>
+    SetHandler mod_wsgi
+    SetEnv mod_wsgi.application endings::sleeps
+    SetEnv mod_wsgi.interpreter other
+</Location>
+<Location /other/at_exit>
+    SetHandler mod_wsgi
+    SetEnv mod_wsgi.application endings::at_exit
+    SetEnv mod_wsgi.interpreter other
+</Location>
+<Location /main/at_exit>
+    SetHandler mod_wsgi
+    SetEnv mod_wsgi.application endings::at_exit
+    SetEnv mod_wsgi.interpreter main_interpreter
+</Location>
+<Location /main/forked>
+    SetHandler mod_wsgi
+    SetEnv mod_wsgi.application programs::forked
+    SetEnv mod_wsgi.interpreter main_interpreter
+</Location>
+<Location /main/spawned>
+    SetHandler mod_wsgi
+    SetEnv mod_wsgi.application programs::spawned
+    SetEnv mod_wsgi.interpreter main_interpreter
+</Location>
+"""
+
+FILES = {"plain.txt": "plain"}
+
+
+# ---- the start
+
+
+def start_fails(site: Site, line: str) -> None:
+    """Every request for Python is a 500, one line says why, the processes live and serve."""
+    site.expects(line)
+    site.tolerates("Fatal Python error|ModuleNotFoundError|ImportError|Traceback")
+    before = site.children()
+    assert [site.get("/hello/named").status_code for _ in range(3)] == [500, 500, 500]
+    assert site.get("/plain.txt").text == "plain"
+    told = [each for each in site.watch.lines() if "Python" in each and "can't be started" in each]
+    assert len(told) == 1, told
+    assert site.children() == before
+
+
+def test_a_home_that_is_no_python_is_said(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOD_WSGI_PYTHON_HOME", "/nonexistent/python")
+    site = serve(CONFIG, files=FILES, processes=1)
+    start_fails(site, "can't be started: .*MOD_WSGI_PYTHON_HOME is '/nonexistent/python'")
+
+
+def test_a_home_without_a_standard_library_is_said(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, workshop: Workshop, version: str
+) -> None:
+    home = workshop.folder / "empty-home"
+    (home / "lib" / f"python{version}" / "lib-dynload").mkdir(parents=True, exist_ok=True)
+    (home / "lib" / f"python{version}" / "os.py").write_text("")
+    monkeypatch.setenv("MOD_WSGI_PYTHON_HOME", str(home))
+    start_fails(serve(CONFIG, files=FILES, processes=1), "can't be started: .*empty-home")
+
+
+def test_the_right_home_is_used(serve: Serve, monkeypatch: pytest.MonkeyPatch, cell: Cell) -> None:
+    home = str(cell.python.stdlib.parent.parent)
+    monkeypatch.setenv("MOD_WSGI_PYTHON_HOME", home)
+    site = serve(CONFIG, files=FILES, processes=1)
+    assert site.get("/states/process").json()["prefix"] == home
+
+
+def copied_home(workshop: Workshop, cell: Cell, sitecustomize: str) -> Path:
+    """The cell's own Python, linked file by file, with a sitecustomize of ours."""
+    home = workshop.folder / f"{cell.name}-home"
+    library = home / "lib" / cell.python.stdlib.name
+    shutil.rmtree(home, ignore_errors=True)
+    (library / "site-packages").mkdir(parents=True)
+    for entry in cell.python.stdlib.iterdir():
+        if entry.name not in ("site-packages", "dist-packages", "sitecustomize.py"):
+            (library / entry.name).symlink_to(entry)
+    (library / "sitecustomize.py").write_text(sitecustomize)
+    return home
+
+
+def test_a_sitecustomize_that_raises_is_logged_and_stops_nothing(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, workshop: Workshop, cell: Cell
+) -> None:
+    home = copied_home(workshop, cell, "raise ValueError('raised by sitecustomize')\n")
+    monkeypatch.setenv("MOD_WSGI_PYTHON_HOME", str(home))
+    site = serve(CONFIG, files=FILES, processes=1)
+    site.tolerates("sitecustomize")
+    site.expects("ValueError: raised by sitecustomize|Error in sitecustomize")
+    assert site.get("/hello/named").text == "hello from named"
+
+
+def test_a_sitecustomize_that_leaves_takes_no_process_along(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, workshop: Workshop, cell: Cell
+) -> None:
+    home = copied_home(workshop, cell, "import sys\nsys.exit(3)\n")
+    monkeypatch.setenv("MOD_WSGI_PYTHON_HOME", str(home))
+    site = serve(CONFIG, files=FILES, processes=1)
+    site.tolerates(
+        "sitecustomize|SystemExit|can't be started|Traceback|Fatal Python|Error in|site"
+    )
+    before = site.children()
+    assert site.get("/hello/named").status_code in (200, 500)
+    assert site.children() == before
+
+
+# ---- the end
+
+
+def stop(site: Site) -> float:
+    """How long the processes need to end after the server was told to."""
+    children, begin = site.children(), time.monotonic()
+    os.kill(site.pid, signal.SIGTERM)
+    assert until(lambda: all(parent_of(pid) is None for pid in children), 20)
+    return time.monotonic() - begin
+
+
+@pytest.mark.parametrize("path", ["/endings/at_exit", "/other/at_exit", "/main/at_exit"])
+def test_functions_for_the_end_run_when_the_server_stops(serve: Serve, path: str) -> None:
+    site = serve(CONFIG, files=FILES, processes=1)
+    site.get(f"{path}?stopped")
+    assert stop(site) < BOUND
+    assert site.told("stopped") == "ran"
+
+
+def test_functions_for_the_end_run_on_a_graceful_restart(serve: Serve) -> None:
+    site = serve(CONFIG, files=FILES, processes=1)
+    site.get("/endings/at_exit?restarted")
+    site.restart()
+    assert site.told("restarted") == "ran"
+
+
+def test_threads_are_waited_for_when_the_server_stops(serve: Serve) -> None:
+    site = serve(CONFIG, files=FILES, processes=1)
+    site.get("/endings/thread?waited-for")
+    site.go("waited-for")
+    assert stop(site) < BOUND
+    assert site.told("waited-for") == "ended by itself"
+
+
+@pytest.mark.parametrize("name", ["endless_thread", "slow_at_exit", "daemon"])
+def test_nothing_holds_the_end_up_longer_than_the_bound(serve: Serve, name: str) -> None:
+    site = serve(CONFIG, files=FILES, processes=1)
+    site.get(f"/endings/{name}")
+    assert stop(site) < BOUND
+
+
+@pytest.mark.parametrize("name", ["endless_thread", "slow_at_exit", "daemon"])
+def test_nothing_holds_a_graceful_restart_up(serve: Serve, name: str) -> None:
+    site = serve(CONFIG, files=FILES, processes=1)
+    site.get(f"/endings/{name}")
+    children = site.children()
+    site.restart()
+    assert until(lambda: all(parent_of(pid) is None for pid in children), BOUND + 3)
+    assert until(lambda: site.get("/hello/named").text == "hello from named", 5)
+
+
+@pytest.mark.parametrize("path", ["/endings/sleeps", "/endings/computes", "/other/sleeps"])
+def test_a_request_under_way_does_not_make_the_end_a_crash(serve: Serve, path: str) -> None:
+    """The server's parent has the last word: it kills who has not ended after ten seconds."""
+    site = serve(CONFIG, files=FILES, processes=1)
+    site.tolerates("still did not exit|sending a SIGKILL|could not make child")
+    with ThreadPoolExecutor(1) as pool:
+        request = pool.submit(site.get, f"{path}?under-way", timeout=30)
+        site.told("under-way")
+        assert stop(site) < 15
+        with pytest.raises(requests.RequestException):
+            request.result()
+
+
+def test_many_short_lives_end_without_a_crash(serve: Serve) -> None:
+    """Busy daemon threads in three interpreters, while process after process ends."""
+    site = serve("MaxRequestsPerChild 3\n" + CONFIG, files=FILES, processes=2)
+    seen = set()
+    for number in range(24):
+        path = ("/endings/daemon", "/other/at_exit", "/main/at_exit")[number % 3]
+        assert site.get(f"{path}?short-{number}").status_code == 200
+        seen.update(site.children())
+    assert len(seen) > 3
+
+
+# ---- programs and signals
+
+
+def test_an_application_starts_programs(serve: Serve) -> None:
+    site = serve(CONFIG, files=FILES, processes=1)
+    told = site.get("/programs/program").json()
+    assert (told["parent"], told["status"]) == (told["pid"], 3)
+
+
+@pytest.mark.needs("spawn")
+@pytest.mark.parametrize("path", ["/programs/spawned", "/main/spawned"])
+def test_multiprocessing_spawns(serve: Serve, path: str) -> None:
+    site = serve(CONFIG, files=FILES, processes=1)
+    assert site.get(path, timeout=40).json() == [1, 4, 9]
+
+
+@pytest.mark.needs("fork")
+def test_an_application_forks_or_is_told_that_it_cannot(serve: Serve) -> None:
+    """From 3.12 on Python refuses in an interpreter that is not its first."""
+    site = serve(CONFIG, files=FILES, processes=1)
+    told = site.get("/programs/forked").json()
+    assert told.get("status") == 7 or "subinterpreter" in told.get("refused", "")
+    assert site.get("/hello/named").text == "hello from named"
+
+
+def test_an_application_forks_in_the_main_interpreter(serve: Serve) -> None:
+    site = serve(CONFIG, files=FILES, processes=1)
+    assert site.get("/main/forked").json() == {"status": 7}
+    assert site.get("/hello/named").text == "hello from named"
+
+
+def test_an_application_takes_no_signal_from_the_server(serve: Serve) -> None:
+    site = serve(CONFIG, files=FILES, processes=1)
+    assert site.get("/programs/handles_signals").text == "handled"
+    site.watch.wait_for("call of signal.signal.. has no effect")
+    before = site.children()
+    site.restart()
+    assert until(lambda: not set(before) & set(site.children()), 12)
+    assert site.get("/programs/handles_signals").text == "handled"
+    assert stop(site) < BOUND
