@@ -28,7 +28,7 @@ static volatile enum state state;
 static volatile sig_atomic_t stopping;
 static pthread_mutex_t starting = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t running = PTHREAD_MUTEX_INITIALIZER;
-static sem_t wanted, done, ended;
+static sem_t started, wanted, done, ended;
 static void (*current_job)(void *);
 static void *current_arg;
 static char failure[256];
@@ -74,12 +74,12 @@ static void own_python(void)
     if (wsgi_python_start(getenv("MOD_WSGI_PYTHON_HOME"), failure,
                           sizeof failure) < 0) {
         state = FAILED;
-        sem_post(&done);
+        sem_post(&started);
         return;
     }
     main_state = PyEval_SaveThread();
     state = RUNNING;
-    sem_post(&done);
+    sem_post(&started);
     for (;;) {
         if (again)
             wait_a_moment(&wanted);
@@ -102,7 +102,7 @@ static void own_python(void)
 static void share_python(void)
 {
     state = RUNNING;
-    sem_post(&done);
+    sem_post(&started);
     for (;;) {
         wait_for(&wanted);
         current_job(current_arg);
@@ -127,6 +127,7 @@ static void start_thread(void)
     pthread_t thread;
     int error;
 
+    sem_init(&started, 0, 0);
     sem_init(&wanted, 0, 0);
     sem_init(&done, 0, 0);
     sem_init(&ended, 0, 0);
@@ -140,7 +141,7 @@ static void start_thread(void)
         return;
     }
     pthread_detach(thread);
-    wait_for(&done);
+    wait_for(&started);
 }
 
 static void report_failure(const wsgi_request *request)
