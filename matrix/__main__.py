@@ -195,10 +195,13 @@ def prospect(known: Data, store: Shelf, images: dict[str, bool], cell: Cell) -> 
         if not images[name]
     ]
     if not cell.suite:
-        archive = known.apaches[cell.line].archive
+        apache = known.apaches[cell.line]
         folders = [folder for folder in (store.sources, store.cache) if folder]
-        if not any((folder / archive).is_file() for folder in folders):
-            missing.append(f"{archive} is to be downloaded")
+        missing += [
+            f"{each.name} is to be downloaded"
+            for each in (apache.archive, *apache.parts)
+            if not any((folder / each.name).is_file() for folder in folders)
+        ]
     return "; ".join(missing) or "runs here"
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from matrix import CellFailed, Unavailable
-from matrix.data import Apache, Fix
+from matrix.data import Archive, Fix
 from tools import Problem
 
 _LOCKED = threading.Lock()
@@ -35,52 +35,50 @@ class Shelf:
     offline: list[str] = field(default_factory=list)  # addresses that gave nothing in this run
 
 
-def obtain(shelf: Shelf, apache: Apache) -> bytes:
+def obtain(shelf: Shelf, wanted: Archive) -> bytes:
     """The archive's bytes, checked; Unavailable where they cannot be had."""
-    content = _from_folder(shelf, apache)
+    content = _from_folder(shelf, wanted)
     if content is None:
-        content = _download(shelf, apache)
-        check(shelf, apache, content)
+        content = _download(shelf, wanted)
+        check(shelf, wanted, content)
         shelf.cache.mkdir(parents=True, exist_ok=True)
-        (shelf.cache / apache.archive).write_bytes(content)
+        (shelf.cache / wanted.name).write_bytes(content)
     else:
-        check(shelf, apache, content)
+        check(shelf, wanted, content)
     return content
 
 
-def _from_folder(shelf: Shelf, apache: Apache) -> bytes | None:
+def _from_folder(shelf: Shelf, wanted: Archive) -> bytes | None:
     for folder in (shelf.sources, shelf.cache):
-        if folder and (folder / apache.archive).is_file():
-            return (folder / apache.archive).read_bytes()
+        if folder and (folder / wanted.name).is_file():
+            return (folder / wanted.name).read_bytes()
     return None
 
 
-def _download(shelf: Shelf, apache: Apache) -> bytes:
+def _download(shelf: Shelf, wanted: Archive) -> bytes:
     """Asks the address once in a run; a second cell does not wait for it again."""
-    why = f"{apache.archive} is neither in --sources nor at {apache.url}"
-    if apache.url in shelf.offline:
+    why = f"{wanted.name} is neither in --sources nor at {wanted.url}"
+    if wanted.url in shelf.offline:
         raise Unavailable(why)
     try:
-        with urllib.request.urlopen(apache.url, timeout=_SECONDS) as answer:
+        with urllib.request.urlopen(wanted.url, timeout=_SECONDS) as answer:
             content: bytes = answer.read()
     except (urllib.error.URLError, OSError) as error:
-        shelf.offline.append(apache.url)
+        shelf.offline.append(wanted.url)
         reason = getattr(error, "reason", error)
         raise Unavailable(f"{why} ({reason})") from error
     return content
 
 
-def check(shelf: Shelf, apache: Apache, content: bytes) -> None:
+def check(shelf: Shelf, wanted: Archive, content: bytes) -> None:
     """Refuses an archive that is not the one known; writes down one that is the first.
 
     That is a failure, which no --allow-unavailable excuses.
     """
     found = hashlib.sha256(content).hexdigest()
-    known = apache.sha256 or _remember(shelf.lock, apache.archive, found)
+    known = wanted.sha256 or _remember(shelf.lock, wanted.name, found)
     if known != found:
-        raise CellFailed(
-            f"{apache.archive} is refused: its SHA-256 is {found}, and {known} is known"
-        )
+        raise CellFailed(f"{wanted.name} is refused: its SHA-256 is {found}, and {known} is known")
 
 
 def _remember(lock: Path, archive: str, found: str) -> str:
@@ -106,40 +104,52 @@ def read_lock(lock: Path) -> dict[str, str]:
     return sums
 
 
-def mended(content: bytes, fixes: Sequence[Fix]) -> bytes:
-    """The archive with its fixes, as a plain tar below a top folder named "source".
+def mended(archives: Sequence[tuple[str, bytes]], fixes: Sequence[Fix]) -> bytes:
+    """Archives, each with the folder it goes into, as one plain tar below "source", and fixed.
 
     Times and modes stay, since makefiles compare the times of what a release has generated.
     """
     used: set[Fix] = set()
     target = io.BytesIO()
     try:
-        with (
-            tarfile.open(fileobj=io.BytesIO(content)) as archive,
-            tarfile.open(fileobj=target, mode="w", format=tarfile.GNU_FORMAT) as made,
-        ):
-            for member in archive:
-                _, slash, inner = member.name.partition("/")
-                member.name = f"source{slash}{inner}"
-                member.uid = member.gid = 0
-                member.uname = member.gname = ""
-                if member.islnk():
-                    member.linkname = f"source/{member.linkname.partition('/')[2]}"
-                stream = archive.extractfile(member) if member.isfile() else None
-                data = stream.read() if stream else b""
-                for fix in fixes:
-                    if member.isfile() and _concerns(fix, inner):
-                        changed = apply(fix, data)
-                        used.update({fix} if changed != data else set())
-                        data = changed
-                member.size = len(data)
-                made.addfile(member, io.BytesIO(data) if member.isfile() else None)
+        with tarfile.open(fileobj=target, mode="w", format=tarfile.GNU_FORMAT) as made:
+            for into, content in archives:
+                with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+                    used |= _move(archive, f"source/{into}".rstrip("/"), fixes, made)
     except (tarfile.TarError, EOFError, OSError) as error:
         raise CellFailed(f"the archive is damaged: {error}") from error
     for fix in fixes:
         if fix not in used:
             raise CellFailed(f"a fix changes nothing: {fix.find!r} in {', '.join(fix.files)}")
     return target.getvalue()
+
+
+def _move(
+    archive: tarfile.TarFile, top: str, fixes: Sequence[Fix], made: tarfile.TarFile
+) -> set[Fix]:
+    """Writes what is in an archive below another top folder; answers the fixes that counted."""
+    used: set[Fix] = set()
+    for member in archive:
+        member.name = _below(top, member.name)
+        member.uid = member.gid = 0
+        member.uname = member.gname = ""
+        if member.islnk():
+            member.linkname = _below(top, member.linkname)
+        stream = archive.extractfile(member) if member.isfile() else None
+        data = stream.read() if stream else b""
+        for fix in fixes:
+            if member.isfile() and _concerns(fix, member.name.removeprefix("source/")):
+                changed = apply(fix, data)
+                used |= {fix} if changed != data else set()
+                data = changed
+        member.size = len(data)
+        made.addfile(member, io.BytesIO(data) if member.isfile() else None)
+    return used
+
+
+def _below(top: str, name: str) -> str:
+    _, slash, inner = name.partition("/")
+    return f"{top}{slash}{inner}"
 
 
 def _concerns(fix: Fix, name: str) -> bool:

@@ -57,14 +57,23 @@ class Fix:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Archive:
+    """A release archive; into is the folder of another one's tree that it is unpacked into."""
+
+    name: str
+    url: str
+    sha256: str | None
+    into: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Apache:
-    """One line of Apache, built from its release archive."""
+    """One line of Apache, built from its release archive and what belongs into its tree."""
 
     line: str
     version: str
-    archive: str
-    url: str
-    sha256: str | None
+    archive: Archive
+    parts: tuple[Archive, ...]
     base: str
     mpms: tuple[str, ...]
     packages: tuple[str, ...]
@@ -263,9 +272,8 @@ def read_apache(line: str, table: Table) -> Apache:
     apache = Apache(
         line=line,
         version=table.take("version", str),
-        archive=table.take("archive", str),
-        url=table.take("url", str),
-        sha256=table.maybe("sha256"),
+        archive=read_archive(table),
+        parts=tuple(read_part(each) for each in table.tables("parts")),
         base=table.take("base", str),
         mpms=check_mpms(table),
         packages=table.words("packages", []),
@@ -277,11 +285,27 @@ def read_apache(line: str, table: Table) -> Apache:
     check_line(table, line)
     if not apache.version.startswith(f"{line}."):
         raise Problem(f"{table.name}.version is no {line}.x: {apache.version!r}")
-    if apache.sha256 is not None and not re.fullmatch(r"[0-9a-f]{64}", apache.sha256):
-        raise Problem(f"{table.name}.sha256 is no SHA-256 of 64 hexadecimal digits")
-    if Path(apache.archive).name != apache.archive:
-        raise Problem(f"{table.name}.archive is a file's name, not a path: {apache.archive!r}")
     return apache
+
+
+def read_archive(table: Table, into: str = "") -> Archive:
+    archive = Archive(
+        name=table.take("archive", str),
+        url=table.take("url", str),
+        sha256=table.maybe("sha256"),
+        into=into,
+    )
+    if archive.sha256 is not None and not re.fullmatch(r"[0-9a-f]{64}", archive.sha256):
+        raise Problem(f"{table.name}.sha256 is no SHA-256 of 64 hexadecimal digits")
+    if Path(archive.name).name != archive.name:
+        raise Problem(f"{table.name}.archive is a file's name, not a path: {archive.name!r}")
+    return archive
+
+
+def read_part(table: Table) -> Archive:
+    part = read_archive(table, table.take("into", str))
+    table.done()
+    return part
 
 
 def check_mpms(table: Table) -> tuple[str, ...]:

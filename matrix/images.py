@@ -189,10 +189,12 @@ def apache_recipe(shelf: Shelf, apache: Apache, mpm: str, base: str) -> Recipe:
     settings = [f"{name}={text}" for name, text in apache.environment.items()]
     configure = shlex.join(["env", *settings, "./configure", *options])
     after = f"rm -rf /usr/src/source && chmod -R a+rX {SERVERS}"
-    archive = archives.obtain(shelf, apache)
+    wanted = (apache.archive, *apache.parts)
+    contents = [(each.into, archives.obtain(shelf, each)) for each in wanted]
+    sums = [(into, hashlib.sha256(content).hexdigest()) for into, content in contents]
     source = Late(
-        identity=f"{hashlib.sha256(archive).hexdigest()} {apache.fixes!r}",
-        make=partial(archives.mended, archive, apache.fixes),
+        identity=repr((sums, apache.fixes)),
+        make=partial(archives.mended, contents, apache.fixes),
     )
     return Recipe(
         name=apache_name(apache, mpm),

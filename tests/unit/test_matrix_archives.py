@@ -11,7 +11,7 @@ import pytest
 
 from matrix import CellFailed, Unavailable, archives
 from matrix.archives import Shelf
-from matrix.data import Apache, Fix
+from matrix.data import Archive, Fix
 from tools import Problem
 
 NOWHERE = "http://127.0.0.1:9/apache_1.3.42.tar.gz"
@@ -39,20 +39,8 @@ def fix(find: str, put: str, *files: str) -> Fix:
 
 
 @pytest.fixture
-def apache() -> Apache:
-    return Apache(
-        line="1.3",
-        version="1.3.42",
-        archive="apache_1.3.42.tar.gz",
-        url=NOWHERE,
-        sha256=None,
-        base="old",
-        mpms=("prefork",),
-        packages=(),
-        configure=(),
-        environment={},
-        fixes=(),
-    )
+def apache() -> Archive:
+    return Archive(name="apache_1.3.42.tar.gz", url=NOWHERE, sha256=None)
 
 
 @pytest.fixture
@@ -63,18 +51,18 @@ def shelf(tmp_path: Path) -> Shelf:
     )
 
 
-def put(shelf: Shelf, apache: Apache, content: bytes = ARCHIVE) -> None:
+def put(shelf: Shelf, apache: Archive, content: bytes = ARCHIVE) -> None:
     assert shelf.sources
-    (shelf.sources / apache.archive).write_bytes(content)
+    (shelf.sources / apache.name).write_bytes(content)
 
 
-def test_the_first_archive_is_written_down(shelf: Shelf, apache: Apache) -> None:
+def test_the_first_archive_is_written_down(shelf: Shelf, apache: Archive) -> None:
     put(shelf, apache)
     assert archives.obtain(shelf, apache) == ARCHIVE
-    assert json.loads(shelf.lock.read_text()) == {apache.archive: SUM}
+    assert json.loads(shelf.lock.read_text()) == {apache.name: SUM}
 
 
-def test_another_archive_of_that_name_is_refused(shelf: Shelf, apache: Apache) -> None:
+def test_another_archive_of_that_name_is_refused(shelf: Shelf, apache: Archive) -> None:
     put(shelf, apache)
     archives.obtain(shelf, apache)
     put(shelf, apache, ARCHIVE + b"!")
@@ -82,7 +70,7 @@ def test_another_archive_of_that_name_is_refused(shelf: Shelf, apache: Apache) -
         archives.obtain(shelf, apache)
 
 
-def test_a_known_sum_counts_and_nothing_is_written_down(shelf: Shelf, apache: Apache) -> None:
+def test_a_known_sum_counts_and_nothing_is_written_down(shelf: Shelf, apache: Archive) -> None:
     put(shelf, apache)
     assert archives.obtain(shelf, replace(apache, sha256=SUM)) == ARCHIVE
     assert not shelf.lock.exists()
@@ -90,34 +78,34 @@ def test_a_known_sum_counts_and_nothing_is_written_down(shelf: Shelf, apache: Ap
         archives.obtain(shelf, replace(apache, sha256="0" * 64))
 
 
-def test_an_archive_that_cannot_be_had_is_unavailable(shelf: Shelf, apache: Apache) -> None:
+def test_an_archive_that_cannot_be_had_is_unavailable(shelf: Shelf, apache: Archive) -> None:
     for _ in range(2):
         with pytest.raises(Unavailable, match="neither in --sources nor at"):
             archives.obtain(shelf, apache)
     assert not shelf.lock.exists()
 
 
-def test_a_cached_archive_is_not_downloaded_again(shelf: Shelf, apache: Apache) -> None:
+def test_a_cached_archive_is_not_downloaded_again(shelf: Shelf, apache: Archive) -> None:
     shelf.cache.mkdir()
-    (shelf.cache / apache.archive).write_bytes(ARCHIVE)
+    (shelf.cache / apache.name).write_bytes(ARCHIVE)
     assert archives.obtain(shelf, apache) == ARCHIVE
 
 
 def test_a_download_is_checked_and_then_cached(
-    shelf: Shelf, apache: Apache, tmp_path: Path
+    shelf: Shelf, apache: Archive, tmp_path: Path
 ) -> None:
     original = tmp_path / "upstream.tar.gz"
     original.write_bytes(ARCHIVE)
     assert archives.obtain(shelf, replace(apache, url=original.as_uri())) == ARCHIVE
-    assert (shelf.cache / apache.archive).read_bytes() == ARCHIVE
+    assert (shelf.cache / apache.name).read_bytes() == ARCHIVE
 
 
-def test_a_refused_download_is_not_cached(shelf: Shelf, apache: Apache, tmp_path: Path) -> None:
+def test_a_refused_download_is_not_cached(shelf: Shelf, apache: Archive, tmp_path: Path) -> None:
     original = tmp_path / "upstream.tar.gz"
     original.write_bytes(ARCHIVE)
     with pytest.raises(CellFailed, match="is refused"):
         archives.obtain(shelf, replace(apache, url=original.as_uri(), sha256="0" * 64))
-    assert not (shelf.cache / apache.archive).exists()
+    assert not (shelf.cache / apache.name).exists()
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"a": 1}'])
@@ -128,7 +116,7 @@ def test_a_damaged_lock_file_is_named(shelf: Shelf, text: str) -> None:
 
 
 def test_a_fix_changes_only_its_files_and_no_time_or_mode() -> None:
-    made = archives.mended(ARCHIVE, [fix(r"\bgetline\b", "own_getline", "ma*")])
+    made = archives.mended([("", ARCHIVE)], [fix(r"\bgetline\b", "own_getline", "ma*")])
     with tarfile.open(fileobj=io.BytesIO(made)) as archive:
         content = {}
         for member in archive:
@@ -148,9 +136,21 @@ def test_an_anchor_in_a_fix_means_a_line() -> None:
 
 def test_a_fix_that_changes_nothing_is_an_error() -> None:
     with pytest.raises(CellFailed, match="a fix changes nothing: 'nosuch' in main"):
-        archives.mended(ARCHIVE, [fix("nosuch", "", "main")])
+        archives.mended([("", ARCHIVE)], [fix("nosuch", "", "main")])
 
 
 def test_what_is_no_archive_is_an_error() -> None:
     with pytest.raises(CellFailed, match="damaged"):
-        archives.mended(b"<html>not found</html>", [])
+        archives.mended([("", b"<html>not found</html>")], [])
+
+
+def test_a_part_goes_into_its_folder_and_can_be_mended_there() -> None:
+    archive = [("", ARCHIVE), ("srclib/apr", packed(configure="#!/bin/sh\n"))]
+    made = archives.mended(archive, [fix("sh", "bash", "srclib/*/configure")])
+    with tarfile.open(fileobj=io.BytesIO(made)) as opened:
+        plain, part = (
+            opened.extractfile(f"source/{name}") for name in ("configure", "srclib/apr/configure")
+        )
+        assert plain
+        assert part
+        assert (plain.read(), part.read()) == (b"#!/bin/sh\n", b"#!/bin/bash\n")
