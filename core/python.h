@@ -408,7 +408,7 @@ static inline PyThreadState *wsgi_python_new_interp(int own_gil, char *why,
     PyThreadState *state = NULL;
     PyInterpreterConfig config = {
         .use_main_obmalloc = !own_gil,
-        .allow_fork = 1,
+        .allow_fork = 0, /* would end the copy; subprocess needs it not */
         .allow_exec = 1,
         .allow_threads = 1,
         .allow_daemon_threads = 1,

@@ -297,6 +297,19 @@ int wsgi_visit_enter(wsgi_visit *visit, const wsgi_request *request,
     return 0;
 }
 
+/* An inner visit's state must not stay beside that of an outer one: the outer
+   one's would be what PyGILState_Ensure finds later. */
+static void go_back(thread *self, wsgi_visit *visit)
+{
+    const wsgi_visit *outer = visit->outer;
+
+    while (outer != NULL && outer->slot != visit->slot)
+        outer = outer->outer;
+    if (outer == NULL)
+        drop_state(visit->slot);
+    self->last = visit->outer->slot;
+}
+
 void wsgi_visit_leave(wsgi_visit *visit)
 {
     thread *self = this_thread();
@@ -304,6 +317,8 @@ void wsgi_visit_leave(wsgi_visit *visit)
 
     self->visit = visit->outer;
     PyEval_SaveThread();
+    if (WSGI_ONE_STATE_PER_THREAD && visit->outer != NULL)
+        go_back(self, visit);
     wsgi_interp_release(interp);
     drop_retired(self);
 }
