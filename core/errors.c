@@ -274,6 +274,27 @@ static void log_texts(const wsgi_request *request, PyObject *texts)
     }
 }
 
+/* Whether an exception is an extension module's refusal to be loaded in more
+   than one interpreter, or in one with a lock of its own. */
+static int is_about_interpreters(PyObject *type, PyObject *value)
+{
+    static const char *const words[] = {"interpreter", "more than once"};
+    PyObject *text = NULL, *bytes = NULL;
+    size_t i;
+    int answer = 0;
+
+    if (PyErr_GivenExceptionMatches(type, PyExc_ImportError) && value != NULL)
+        text = PyObject_Str(value);
+    if (text != NULL)
+        bytes = wsgi_text_bytes(text);
+    for (i = 0; bytes != NULL && i < sizeof words / sizeof *words; i++)
+        answer |= strstr(PyBytes_AS_STRING(bytes), words[i]) != NULL;
+    PyErr_Clear();
+    Py_XDECREF(text);
+    Py_XDECREF(bytes);
+    return answer;
+}
+
 void wsgi_errors_report(const wsgi_request *request, const char *what)
 {
     PyObject *type, *value, *traceback, *texts;
@@ -288,6 +309,11 @@ void wsgi_errors_report(const wsgi_request *request, const char *what)
         log_texts(request, texts);
     else
         wsgi_log(request, WSGI_ERROR, "(an exception without a traceback)");
+    if (is_about_interpreters(type, value))
+        wsgi_log(request, WSGI_ERROR,
+                 "an extension module does not support this interpreter: set "
+                 "mod_wsgi.interpreter to main_interpreter, and mod_wsgi.gil "
+                 "to shared if it is own");
     Py_XDECREF(texts);
     Py_XDECREF(type);
     Py_XDECREF(value);

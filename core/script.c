@@ -90,40 +90,9 @@ static void report_missing(const wanted *w, const char *module)
     Py_XDECREF(holder);
 }
 
-/* What extension modules say that can't be loaded in more than one
-   interpreter, or in one with a lock of its own. */
-static int is_about_interpreters(void)
-{
-    static const char *const words[] = {"interpreter", "more than once"};
-    PyObject *type, *value, *traceback, *text = NULL, *bytes = NULL;
-    size_t i;
-    int answer = 0;
-
-    PyErr_Fetch(&type, &value, &traceback);
-    if (type != NULL && value != NULL &&
-        PyErr_GivenExceptionMatches(type, PyExc_ImportError))
-        text = PyObject_Str(value);
-    bytes = text != NULL ? wsgi_text_bytes(text) : NULL;
-    for (i = 0; bytes != NULL && i < sizeof words / sizeof *words; i++)
-        answer |= strstr(PyBytes_AS_STRING(bytes), words[i]) != NULL;
-    PyErr_Clear();
-    Py_XDECREF(text);
-    Py_XDECREF(bytes);
-    PyErr_Restore(type, value, traceback);
-    return answer;
-}
-
 static void report_failed(const wanted *w)
 {
     char what[1024];
-
-    if (is_about_interpreters())
-        wsgi_log(w->request, WSGI_ERROR,
-                 "an extension module that '%s' imports does not support "
-                 "this interpreter: set mod_wsgi.interpreter to "
-                 "main_interpreter%s",
-                 w->application,
-                 w->settings->own_gil ? ", and mod_wsgi.gil to shared" : "");
 
     snprintf(what, sizeof what, "%s'%s' can't be loaded, for it raised:",
              w->is_file ? "the application file " : "mod_wsgi.application ",
