@@ -58,6 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in (
         "server: asks a real server",
         "slow: takes long; run as --slow says",
+        "pythons(version, ...): asks something that is made for these Pythons only",
         "needs(capability): not run where tests/limits.py says that the capability is missing",
     ):
         config.addinivalue_line("markers", marker)
@@ -112,15 +113,26 @@ def cell_of(item: pytest.Item) -> Cell | None:
 
 
 def is_wanted(item: pytest.Item, config: pytest.Config) -> bool:
-    """Whether a slow test is to run in this cell: with "once", in the first of its line."""
-    how = config.getoption("slow")
-    if item.get_closest_marker("slow") is None or how == "all":
+    """Whether a test is to run in this cell.
+
+    Not where it is for other Pythons; a slow one with "once" only in the first cell of its line
+    that has such a Python.
+    """
+    cell, how = cell_of(item), config.getoption("slow")
+    slow = item.get_closest_marker("slow") is not None
+    if cell is not None and not suits(item, cell):
+        return False
+    if not slow or how == "all":
         return True
-    cell = cell_of(item)
     if how == "none" or cell is None:
         return False
-    ready = cells_for(config).ready
+    ready = [each for each in cells_for(config).ready if suits(item, each)]
     return cell is next(each for each in ready if each.server.line == cell.server.line)
+
+
+def suits(item: pytest.Item, cell: Cell) -> bool:
+    """Whether the test may run with the Python of this cell: with any, unless it is marked."""
+    return all(cell.python.version in marker.args for marker in item.iter_markers("pythons"))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -321,10 +321,15 @@ TURBOGEARS = Application(
 )
 
 
+def for_its_pythons(application: Application, *others: str) -> pytest.ParameterSet:
+    suitable = pytest.mark.pythons(*application.pythons)
+    return pytest.param(application, *others, id=application.name, marks=suitable)
+
+
 def served(application: Application) -> pytest.MarkDecorator:
     """A test of this application asks a server that it shares with the others of it."""
     return pytest.mark.parametrize(
-        "module_site", [application], indirect=True, ids=[application.name], scope="module"
+        "module_site", [for_its_pythons(application)], indirect=True, scope="module"
     )
 
 
@@ -334,9 +339,6 @@ def module_site(
 ) -> Iterator[Site]:
     """A server with one application."""
     application: Application = request.param
-    if cell.python.version not in application.pythons:
-        suitable = ", ".join(application.pythons)
-        pytest.skip(f"{application.packages[0]} is run with Python {suitable}")
     venv = environment(cell.python, workshop.folder, application)
     home = workshop.folder / f"{application.name}-{cell.name}"
     home.mkdir()
@@ -496,8 +498,7 @@ def enter_admin(site: Site) -> Page:
 
 small_sites = pytest.mark.parametrize(
     ("module_site", "mount"),
-    [(CHERRYPY, "/cherrypy"), (TURBOGEARS, "/turbogears")],
-    ids=["cherrypy", "turbogears"],
+    [for_its_pythons(CHERRYPY, "/cherrypy"), for_its_pythons(TURBOGEARS, "/turbogears")],
     indirect=["module_site"],
     scope="module",
 )

@@ -102,8 +102,15 @@ static PyMethodDef methods[] = {
 /* Made once, in one phase: interpreters with a lock of their own refuse it. */
 #if PY_MAJOR_VERSION >= 3
 static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, "gilstate", NULL, -1, methods,
-    NULL, NULL, NULL, NULL,
+    PyModuleDef_HEAD_INIT,
+    "gilstate",
+    NULL,
+    -1,
+    methods,
+    NULL,
+    NULL,
+    NULL,
+    NULL,
 };
 
 PyMODINIT_FUNC PyInit_gilstate(void)
