@@ -330,8 +330,8 @@ def swapping(hosting: Hosting, paths: list[str]) -> Iterator[None]:
 
     def swap() -> None:
         while not ended.is_set():
-            for path in paths:
-                for goal in ("alice/private.wsgi", "mallory/race/mine.wsgi"):
+            for goal in ("alice/private.wsgi", "mallory/race/mine.wsgi"):
+                for path in paths:
                     part.symlink_to(hosting.www / goal)
                     part.rename(hosting.www / path)
 
