@@ -251,14 +251,16 @@ def carry_out(arguments: argparse.Namespace) -> int:
         here = local.discover(arguments.output, known.limits.seconds)
         chosen = cells.select(here.cells(), arguments.patterns)
         arguments.output.mkdir(parents=True, exist_ok=True)
-        return finish(arguments, chosen, local_plan(arguments, here, chosen), "local")
+        plan = local_plan(arguments, here, chosen)
+        return finish(arguments, chosen, plan, "local", snapshot.revision(TOP))
     chosen = cells.select(cells.expand(known), arguments.patterns)
     if all(cell.excluded for cell in chosen):
         raise Problem(f"every cell selected is excluded: {chosen[0].excluded}")
     with engine.connected(arguments.jobs) as client:
         where = f"Docker {client.version()['Version']}"
         site = surroundings(arguments, known, client)
-        return finish(arguments, chosen, docker_plan(arguments, site, chosen), where)
+        plan = docker_plan(arguments, site, chosen)
+        return finish(arguments, chosen, plan, where, site.snapshot.revision)
 
 
 def docker_plan(
@@ -310,7 +312,11 @@ def slow_cells(how: str, chosen: Sequence[Cell]) -> set[str]:
 
 
 def finish(
-    arguments: argparse.Namespace, chosen: Sequence[Cell], plan: schedule.Plan, where: str
+    arguments: argparse.Namespace,
+    chosen: Sequence[Cell],
+    plan: schedule.Plan,
+    where: str,
+    revision: str,
 ) -> int:
     """Carries a plan out and reports; what an earlier run said of these cells is forgotten."""
     for cell in chosen:
@@ -325,7 +331,7 @@ def finish(
         started=started.strftime("%Y-%m-%d %H:%M UTC"),
         seconds=round(time.monotonic() - begun, 1),
         where=f"{where}, {platform.machine()}",
-        revision=snapshot.revision(TOP),
+        revision=revision,
         verb=arguments.verb,
         results=outcome.results,
         trouble=outcome.trouble,

@@ -36,6 +36,9 @@ RUN = "mod_wsgi.matrix.run"
 _INSTALL = "or run the cells of this machine's own servers with --local"
 _FULL = "no space left on device"
 
+# How the daemon marks what a build says on its standard error.
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
 # What apt-get says of a package that its mirror does not have.
 _MISSING = re.compile("Failed to fetch|Unable to locate package|has no installation candidate")
 
@@ -151,7 +154,7 @@ def build_image(client: DockerClient, tag: str, context: bytes, log: TextIO) -> 
     )
     missing = ""
     for step in steps:
-        told = step.get("stream", "")
+        told = _COLOUR.sub("", step.get("stream", ""))
         log.write(told)
         missing = missing or (told.strip() if _MISSING.search(told) else "")
         if "error" in step:
