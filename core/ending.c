@@ -62,12 +62,26 @@ static void stand_in(void)
     Py_XDECREF(threading);
 }
 
+/* Python itself calls threading._shutdown() when it ends an interpreter, and
+   before 3.8 that fails the second time: let it call what does nothing. */
+static void be_done_with_threads(void)
+{
+    PyObject *threading = PyImport_ImportModule("threading");
+
+    if (threading != NULL)
+        PyObject_SetAttrString(threading, "_shutdown",
+                               (PyObject *)&PyTuple_Type);
+    PyErr_Clear();
+    Py_XDECREF(threading);
+}
+
 static PyObject *end_application(PyObject *self, PyObject *unused)
 {
     (void)self;
     (void)unused;
     stand_in();
     call_if_imported("threading", "_shutdown");
+    be_done_with_threads();
     call_if_imported("atexit", "_run_exitfuncs");
     flush("stdout");
     flush("stderr");
