@@ -11,6 +11,7 @@ CLOSES_AFTER_CHUNKS = (
 NO_CGI_PASS_AUTH = "CGIPassAuth is a directive of Apache 2.4.13 and later"
 NO_MOD_PYTHON = "the mod_python installed here is built for Apache 2.4"
 NO_OWN_LOCK = "interpreters with a lock of their own came with Python 3.12"
+ENDS_PROCESS = "a sys.exit() in sitecustomize ends the process in Pythons before 3.8"
 NO_FORK = (
     "this Python ends the copy that os.fork() makes in any interpreter but its first one, without "
     "a way to ask before"
@@ -48,9 +49,14 @@ LIMITS: dict[str, dict[str, str]] = {
         "many-states": ONE_STATE,
         "own-lock": NO_OWN_LOCK,
         "spawn": "multiprocessing of Python 2 only forks",
+        "start-that-returns": ENDS_PROCESS,
     },
     **{
-        f"py3.{minor}": {"many-states": ONE_STATE, "own-lock": NO_OWN_LOCK}
+        f"py3.{minor}": {
+            "many-states": ONE_STATE,
+            "own-lock": NO_OWN_LOCK,
+            "start-that-returns": ENDS_PROCESS,
+        }
         for minor in range(6, 8)
     },
     **{

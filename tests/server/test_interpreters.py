@@ -52,7 +52,9 @@ RewriteRule ^/named/(.*)$ - [E=mod_wsgi.interpreter:$1]
     SetEnv mod_wsgi.application states::mark
     SetEnv mod_wsgi.directory "@{apps}"
 </Location>
-SetEnvIf X-Customer "(.*)" mod_wsgi.interpreter=$1
+SetEnvIf X-Customer "^one$" mod_wsgi.interpreter=one
+SetEnvIf X-Customer "^two$" mod_wsgi.interpreter=two
+SetEnvIf X-Customer "^elsewhere$" mod_wsgi.interpreter=elsewhere
 <Location /by-header>
     SetHandler mod_wsgi
     SetEnv mod_wsgi.application states::mark
