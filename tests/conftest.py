@@ -51,6 +51,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="all",
         help="of those: all, or so few that every Apache and every Python is in one",
     )
+    group.addoption(
+        "--profile",
+        default="release",
+        metavar="NAME",
+        help="scons profile of the bare host that tests/unit runs: asan finds errors of memory",
+    )
     group.addoption("--grid-json", type=Path, metavar="PATH", help="write the grid as JSON, too")
 
 

@@ -23,7 +23,7 @@ from tools import TOP
 DATABASE = "compile_commands.json"
 C_FOLDERS = ("core", "adapters", "bench", "tests")
 TYPED_FOLDERS = ("tools", "tests", "matrix", "bench")
-SHELL_SCRIPTS = ("dev", ".ci/run")
+SHELL_SCRIPTS = ("dev", ".ci/run", "matrix/tools.sh")
 LIMIT_SECONDS = 900
 
 
@@ -83,6 +83,9 @@ def checks() -> Iterator[Check]:
     yield Check(name="clang-tidy", commands=tuple(clang_tidy()))
     unit = python("pytest", "-q", "-m", "not server", "tests/unit")
     yield Check(name="tests without a server", commands=(unit,))
+    core = ("tests/unit/test_bare_host.py", "tests/unit/test_mount_rules.py")
+    sanitized = python("pytest", "-q", "--profile", "asan", *core)
+    yield Check(name="the core under sanitizers", commands=(sanitized,))
 
 
 def python(module: str, *words: str) -> tuple[str, ...]:

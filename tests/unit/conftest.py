@@ -1,6 +1,7 @@
 """The bare host: the core without a server, one process for each question."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -72,17 +73,19 @@ def python(request: pytest.FixtureRequest) -> Python:
 
 
 @pytest.fixture(scope="session")
-def bare_host(python: Python) -> Path:
-    """The bare host's program for this Python, built first."""
+def bare_host(request: pytest.FixtureRequest, python: Python) -> Path:
+    """The bare host's program for this Python and the profile asked for, built first."""
+    profile = request.config.getoption("profile")
     command = [*(sys.executable, "-m", "SCons", "-Q", "-j2"), "apache=none"]
-    command.append(f"python={python.executable}")
+    command += [f"python={python.executable}", f"profile={profile}"]
     with one_at_a_time():
         built = subprocess.run(
             command, cwd=TOP, capture_output=True, text=True, check=False, timeout=600
         )
     if built.returncode != 0:
         pytest.fail(f"{' '.join(command)}\n{built.stdout}{built.stderr}", pytrace=False)
-    return TOP / "build" / f"bare-{python.name}" / "bare"
+    suffix = "" if profile == "release" else f"-{profile}"
+    return TOP / "build" / f"bare-{python.name}{suffix}" / "bare"
 
 
 @pytest.fixture
@@ -99,6 +102,7 @@ def bare(bare_host: Path, tmp_path: Path) -> Bare:
             [*command, *arguments], capture_output=True, check=False, timeout=120
         )
         assert done.returncode >= 0, f"ended by signal {-done.returncode}: {done.stderr!r}"
+        assert not re.search(rb"Sanitizer|runtime error:", done.stderr), done.stderr.decode()
         head, _, rest = done.stdout.partition(b"\r\n\r\n")
         lines = head.decode("latin-1").split("\r\n")
         return Outcome(
