@@ -46,7 +46,7 @@ CONFIG = (
     """
 DocumentRoot "@{www}"
 RewriteEngine On
-RewriteRule ^/named/(.*)$ - [E=mod_wsgi.interpreter:$1]
+RewriteRule ^/named/([^/]*)$ - [E=mod_wsgi.interpreter:$1]
 <Location /named>
     SetHandler mod_wsgi
     SetEnv mod_wsgi.application states::mark
