@@ -285,7 +285,12 @@ def test_an_interrupted_run_ends_what_its_cells_have_running() -> None:
         signal.raise_signal(signal.SIGINT)
 
     silent = Progress(phase=lambda _cell, _phase: None, ended=lambda _result: None)
+    # A shell that starts programs in the background has them ignore SIGINT.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=interrupt).start()
-    with pytest.raises(KeyboardInterrupt):
-        schedule.carry_out(plan, [CELL], silent)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            schedule.carry_out(plan, [CELL], silent)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert ended.is_set()
