@@ -17,21 +17,20 @@ def program(environ, start_response):
     return answers.as_json(start_response, report)
 
 
-def square(number):
-    return number * number
+def square(pipe, numbers):
+    pipe.send([number * number for number in numbers])
 
 
 def spawned(environ, start_response):
-    """Work done by processes that multiprocessing starts afresh."""
+    """Work done by a process that multiprocessing starts afresh."""
     import multiprocessing
 
     context = multiprocessing.get_context("spawn")
-    pool = context.Pool(1)
-    try:
-        done = pool.map_async(square, [1, 2, 3]).get(20)
-    finally:
-        pool.terminate()
-        pool.join()
+    ours, theirs = context.Pipe()
+    process = context.Process(target=square, args=(theirs, [1, 2, 3]))
+    process.start()
+    done = ours.recv() if ours.poll(20) else "no answer"
+    process.join(10)
     return answers.as_json(start_response, done)
 
 

@@ -18,7 +18,7 @@ import requests
 from tests.conftest import Serve
 from tests.harness.cells import Cell
 from tests.harness.errorlog import until
-from tests.harness.serving import Workshop
+from tests.harness.serving import CONNECTIONS_END, Workshop
 from tests.harness.site import Site, parent_of
 
 # wsgi_stop() waits five seconds; Apache's parent kills after ten.
@@ -140,6 +140,7 @@ def test_a_sitecustomize_that_leaves_takes_no_process_along(
 
 def stop(site: Site) -> float:
     """How long the processes need to end after the server was told to."""
+    time.sleep(CONNECTIONS_END)
     children, begin = site.children(), time.monotonic()
     os.kill(site.pid, signal.SIGTERM)
     assert until(lambda: all(parent_of(pid) is None for pid in children), 20)
