@@ -415,7 +415,11 @@ def test_interpreters_are_made_while_others_are_replaced(site: Site) -> None:
 def test_many_reloads_under_load_lose_nothing_and_grow_little(
     site: Site, cell: Cell, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """TESTS_RELOADS=500 makes it the long run whose numbers ARCHITECTURE.md tells."""
+    """TESTS_RELOADS=500 makes it a long run.
+
+    What is left of each interpreter is Python's own: one that is made and ended in a plain program
+    leaves 3 KB behind in 3.11, 3 MB in 3.12.1, 300 KB in 3.13.0.
+    """
     rounds = int(os.environ.get("TESTS_RELOADS", "25"))
     warm = min(10, rounds // 2)
     sizes = []
@@ -432,4 +436,4 @@ def test_many_reloads_under_load_lose_nothing_and_grow_little(
             f"{grown / 1024:.0f} KB for each reload after the first {warm}"
         )
     assert wrong(answers) == []
-    assert grown < 2 << 20
+    assert grown < 4 << 20
