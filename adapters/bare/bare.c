@@ -470,7 +470,8 @@ static void set_defaults(void)
     plan.request.scheme = "http";
 }
 
-int main(int argc, char **argv)
+/* Does what the command line says, up to the first request. */
+static void start(int argc, char **argv)
 {
     wsgi_process process = {.host = &host};
     int key;
@@ -486,8 +487,48 @@ int main(int argc, char **argv)
         plan.request.uri = argv[optind];
     process.multithread = plan.threads > 1;
     wsgi_start(&process);
+}
+
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* One request with the fuzzer's bytes as its body, read in small parts, for
+   the application that the environment names: WSGI_FUZZ_APPLICATION, in
+   WSGI_FUZZ_DIRECTORY. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    char *arguments[] = {(char[]){"bare"},
+                         (char[]){"--directory"},
+                         getenv("WSGI_FUZZ_DIRECTORY"),
+                         (char[]){"--chunk"},
+                         (char[]){"7"},
+                         getenv("WSGI_FUZZ_APPLICATION"),
+                         NULL};
+
+    if (plan.variable_count == 0) {
+        if (arguments[2] == NULL || arguments[5] == NULL)
+            give_up("set in the environment",
+                    "WSGI_FUZZ_DIRECTORY, WSGI_FUZZ_APPLICATION");
+        start(6, arguments);
+        fclose(stdout); /* the responses */
+    }
+    plan.body = (char *)(uintptr_t)data;
+    plan.body_size = size;
+    plan.body_length = (int64_t)size;
+    serve_all();
+    return 0;
+}
+
+#else
+
+int main(int argc, char **argv)
+{
+    start(argc, argv);
     serve_all();
     wsgi_stop();
     fflush(stdout);
     _exit(worst_status == 0 ? 0 : 1);
 }
+
+#endif
