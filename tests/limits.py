@@ -55,6 +55,7 @@ LIMITS: dict[str, dict[str, str]] = {
         f"py3.{minor}": {
             "many-states": ONE_STATE,
             "own-lock": NO_OWN_LOCK,
+            "spawn": "multiprocessing's pools before 3.8 may log a traceback when they end",
             "start-that-returns": ENDS_PROCESS,
         }
         for minor in range(6, 8)
