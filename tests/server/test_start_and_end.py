@@ -174,7 +174,7 @@ def test_threads_are_waited_for_when_the_server_stops(serve: Serve) -> None:
 def test_nothing_holds_the_end_up_longer_than_the_bound(
     serve: Serve, cell: Cell, name: str
 ) -> None:
-    """The old threaded servers themselves wait five seconds before; their parents may kill then."""
+    """The old threaded servers wait five seconds themselves before; their parents may kill then."""
     site = serve(CONFIG, files=FILES, processes=1)
     site.get(f"/endings/{name}")
     if (cell.server.line, cell.server.mpm) in SLOW_TO_STOP:
