@@ -60,11 +60,17 @@ static int set_argv(void)
 static int prepare_modules(wsgi_interp *interp)
 {
     /* Imported where its "main thread" lives as long as the interpreter. */
-    PyObject *threading = PyImport_ImportModule("threading");
+    PyObject *threading = PyImport_ImportModule("threading"), *codec;
 
     if (threading == NULL)
         return -1;
     Py_DECREF(threading);
+    /* Codecs, too: in Python 2 the first two threads to want one disturb each
+       other. */
+    codec = PyCodec_Encoder("ascii");
+    if (codec == NULL)
+        return -1;
+    Py_DECREF(codec);
     if (wsgi_runtime_is_shared())
         return 0;
     return set_argv() == 0 && wsgi_errors_install(interp) == 0
