@@ -49,6 +49,12 @@ struct wsgi_settings {
     long owner; /* the user whose configuration this is; -1 the server's */
 };
 
+/* The name of Python's first interpreter, on mod_python's side too. */
+#define WSGI_MAIN_INTERPRETER "main_interpreter"
+
+/* Whether that one is asked for. */
+int wsgi_settings_want_main(const wsgi_settings *settings);
+
 /* Fills in settings, which borrow their strings from the request. Returns 0,
    or an HTTP status after logging what is wrong and how to mend it. */
 int wsgi_settings_read(const wsgi_request *request, wsgi_settings *settings);
@@ -297,7 +303,6 @@ struct wsgi_call {
     int head_sent; /* the host has the head */
     int complete;  /* no more bytes may follow */
     int broken;    /* no more bytes can follow: the client is gone */
-    int wrote;     /* write() was used */
     wsgi_head head;
     int64_t sent; /* bytes of the body */
 };

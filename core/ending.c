@@ -129,6 +129,16 @@ static int is_running(PyObject *thread)
     return running;
 }
 
+/* Begins to end what runs in an interpreter, whose first state is current,
+   unless that has begun. */
+static void begin(wsgi_interp *interp)
+{
+    if (interp->deadline != 0)
+        return;
+    interp->deadline = time(NULL) + PATIENCE_SECONDS;
+    interp->ender = start_ender();
+}
+
 /* ---- Replaced interpreters -------------------------------------------- */
 
 static void put_back(wsgi_interp *interp)
@@ -189,10 +199,7 @@ static enum progress step(wsgi_interp *interp)
 {
     int is_late;
 
-    if (interp->deadline == 0) {
-        interp->deadline = time(NULL) + PATIENCE_SECONDS;
-        interp->ender = start_ender();
-    }
+    begin(interp);
     is_late = time(NULL) >= interp->deadline;
     if (is_running(interp->ender))
         return is_late ? give_up(interp) : WAITING;
@@ -252,10 +259,7 @@ static int is_ending(wsgi_interp *interp, PyThreadState *main_state)
 
     PyEval_SaveThread();
     PyEval_RestoreThread(interp->birth);
-    if (interp->deadline == 0) {
-        interp->deadline = 1;
-        interp->ender = start_ender();
-    }
+    begin(interp);
     running = is_running(interp->ender);
     PyEval_SaveThread();
     PyEval_RestoreThread(main_state);

@@ -66,10 +66,9 @@ static entry *look_up(wsgi_environ *cache, const char *name)
     if (e != NULL || cache->count == MOST_ENTRIES)
         return e;
     e = &cache->entries[cache->count];
-    e->key = wsgi_native(name, strlen(name));
+    e->key = wsgi_native_name(name);
     if (e->key == NULL)
         return NULL;
-    wsgi_native_intern(&e->key);
     e->name = wsgi_native_data(e->key, &size);
     e->chain = *bucket;
     *bucket = e;
@@ -280,13 +279,11 @@ PyObject *wsgi_environ_new(wsgi_call *call, const wsgi_settings *settings,
 
 static int put_constant(PyObject *dict, const char *name, PyObject *value)
 {
-    PyObject *key = wsgi_native(name, strlen(name));
+    PyObject *key = wsgi_native_name(name);
     int result = -1;
 
-    if (key != NULL && value != NULL) {
-        wsgi_native_intern(&key);
+    if (key != NULL && value != NULL)
         result = PyDict_SetItem(dict, key, value);
-    }
     Py_XDECREF(key);
     Py_XDECREF(value);
     return result;

@@ -59,6 +59,12 @@ static int run(wsgi_call *call, PyObject *application, PyObject *environ,
     return result != NULL ? wsgi_response_send(call, result, rest) : -1;
 }
 
+static void log_gone(const wsgi_request *request)
+{
+    wsgi_log(request, WSGI_INFO,
+             "the client went away before the response was complete");
+}
+
 /* The part of a request that has Python's lock. Stores the size of what is
    to be sent without, or -1, and the head for it. */
 static int serve(wsgi_visit *visit, const wsgi_settings *settings,
@@ -86,8 +92,7 @@ static int serve(wsgi_visit *visit, const wsgi_settings *settings,
         status = break_off(call);
     *head = call->head;
     if (call->broken)
-        wsgi_log(visit->request, WSGI_INFO,
-                 "the client went away before the response was complete");
+        log_gone(visit->request);
     Py_XDECREF(environ);
     Py_DECREF(application);
     wsgi_call_end(call);
@@ -122,8 +127,7 @@ int wsgi_handle(const wsgi_request *request)
     status = serve(&visit, &settings, (size_t)script_name_size, &rest, &head);
     wsgi_visit_leave(&visit);
     if (status == 0 && rest >= 0 && wsgi_response_finish(&visit, &head) < 0)
-        wsgi_log(request, WSGI_INFO,
-                 "the client went away before the response was complete");
+        log_gone(request);
     wsgi_visit_done(&visit);
     return status;
 }

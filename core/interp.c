@@ -7,7 +7,6 @@
  */
 #include "core.h"
 
-#define MAIN_NAME "main_interpreter"
 #define MAX_VARIABLE "MOD_WSGI_MAX_INTERPRETERS"
 #define MAX_DEFAULT 64
 
@@ -31,15 +30,6 @@ static int make_types(wsgi_interp *interp)
                    interp->errors_type != NULL && interp->wrapper_type != NULL
                ? 0
                : -1;
-}
-
-static PyObject *intern(const char *text)
-{
-    PyObject *name = wsgi_native(text, strlen(text));
-
-    if (name != NULL)
-        wsgi_native_intern(&name);
-    return name;
 }
 
 /* sys.argv is ['mod_wsgi']; some Pythons set it in the first interpreter
@@ -81,8 +71,8 @@ static int prepare_modules(wsgi_interp *interp)
 /* Gives a new interpreter what requests need there. */
 static int prepare(wsgi_interp *interp)
 {
-    interp->input_key = intern("wsgi.input");
-    interp->errors_key = intern("wsgi.errors");
+    interp->input_key = wsgi_native_name("wsgi.input");
+    interp->errors_key = wsgi_native_name("wsgi.errors");
     interp->paths = PyList_New(0);
     if (interp->input_key == NULL || interp->errors_key == NULL ||
         interp->paths == NULL || make_types(interp) < 0 ||
@@ -113,7 +103,7 @@ static void make_own(void *arg)
     char why[256];
 
     m->result = -1;
-    if (strcmp(m->interp->name, MAIN_NAME) == 0)
+    if (strcmp(m->interp->name, WSGI_MAIN_INTERPRETER) == 0)
         m->interp->birth = main_state;
     else
         m->interp->birth =

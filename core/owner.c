@@ -50,8 +50,7 @@ int wsgi_owner_find(const wsgi_request *request, wsgi_settings *settings)
     if (!request->may_execute)
         return forbid(request, "the server's administrator has to allow it "
                                "with \"Options +ExecCGI\" for this directory");
-    if (settings->interpreter != NULL &&
-        strcmp(settings->interpreter, "main_interpreter") == 0)
+    if (wsgi_settings_want_main(settings))
         return forbid(request, "mod_wsgi.interpreter main_interpreter is the "
                                "administrator's; choose another name");
     if (settings->application != NULL && settings->directory == NULL &&

@@ -122,6 +122,17 @@ static inline PyObject *wsgi_text_bytes(PyObject *text)
 
 #endif
 
+/* A native string for a name that is used again and again: Python's one copy
+   of it. */
+static inline PyObject *wsgi_native_name(const char *text)
+{
+    PyObject *name = wsgi_native(text, strlen(text));
+
+    if (name != NULL)
+        wsgi_native_intern(&name);
+    return name;
+}
+
 /* Raises ValueError: what is wrong, and the object it is wrong with. */
 static inline int wsgi_refuse(const char *problem, PyObject *object)
 {

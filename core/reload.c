@@ -171,7 +171,7 @@ static unsigned long long current_sum(const wsgi_settings *settings)
 static int is_replaceable(const wsgi_interp *interp, wsgi_watch *watch,
                           const wsgi_request *request)
 {
-    int is_main = strcmp(interp->name, "main_interpreter") == 0;
+    int is_main = strcmp(interp->name, WSGI_MAIN_INTERPRETER) == 0;
 
     if (!is_main && !wsgi_runtime_is_shared())
         return 1;

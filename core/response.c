@@ -338,7 +338,6 @@ static int write_block(wsgi_call *call, PyObject *block)
     if (need_bytes(block, "what write() sends") < 0 || need_head(call) < 0)
         return -1;
     size = (int64_t)PyBytes_GET_SIZE(block);
-    call->wrote = 1;
     if (call->head.content_length >= 0 && !is_bodiless(call) &&
         size > call->head.content_length - call->sent) {
         PyErr_SetString(PyExc_ValueError,

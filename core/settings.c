@@ -202,6 +202,12 @@ static int check_text(const wsgi_request *request, const wsgi_settings *s)
     return 0;
 }
 
+int wsgi_settings_want_main(const wsgi_settings *s)
+{
+    return s->interpreter != NULL &&
+           strcmp(s->interpreter, WSGI_MAIN_INTERPRETER) == 0;
+}
+
 /* An interpreter with a lock of its own needs Python 3.12, and can't be the
    first one. */
 static int check_gil(const wsgi_request *request, wsgi_settings *s)
@@ -219,8 +225,7 @@ static int check_gil(const wsgi_request *request, wsgi_settings *s)
         s->own_gil = 0;
         return 0;
     }
-    if (s->interpreter == NULL ||
-        strcmp(s->interpreter, "main_interpreter") != 0)
+    if (!wsgi_settings_want_main(s))
         return 0;
     return refuse(request, GIL, "own",
                   "can't be had in main_interpreter: choose another "
@@ -230,8 +235,7 @@ static int check_gil(const wsgi_request *request, wsgi_settings *s)
 /* There is only one main interpreter. */
 static int check_pool(const wsgi_request *request, const wsgi_settings *s)
 {
-    if (s->interpreters == 1 || s->interpreter == NULL ||
-        strcmp(s->interpreter, "main_interpreter") != 0)
+    if (s->interpreters == 1 || !wsgi_settings_want_main(s))
         return 0;
     wsgi_log(request, WSGI_ERROR,
              "mod_wsgi.interpreters '%ld' can't be had of main_interpreter, "

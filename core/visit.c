@@ -100,17 +100,6 @@ static int make_name(const wsgi_request *request, const wsgi_settings *s,
 
 /* ---- Slots ------------------------------------------------------------ */
 
-/* Ends a slot's thread state; the thread holds no lock. */
-static void drop_state(wsgi_slot *slot)
-{
-    if (slot->state == NULL)
-        return;
-    PyEval_RestoreThread(slot->state);
-    PyThreadState_Clear(slot->state);
-    PyThreadState_DeleteCurrent();
-    slot->state = NULL;
-}
-
 static void enter_slot(wsgi_slot *slot)
 {
     if (slot->state == NULL)
@@ -118,11 +107,36 @@ static void enter_slot(wsgi_slot *slot)
     PyEval_RestoreThread(slot->state);
 }
 
+/* Leaves a slot that was entered, and ends its thread state. */
+static void leave_for_good(wsgi_slot *slot)
+{
+    PyThreadState_Clear(slot->state);
+    PyThreadState_DeleteCurrent();
+    slot->state = NULL;
+}
+
+/* Ends a slot's thread state; the thread holds no lock. */
+static void drop_state(wsgi_slot *slot)
+{
+    if (slot->state == NULL)
+        return;
+    enter_slot(slot);
+    leave_for_good(slot);
+}
+
+/* Where a thread may have one state only: ends that of another slot. */
+static void make_way(thread *self, const wsgi_slot *slot)
+{
+    if (WSGI_ONE_STATE_PER_THREAD && self->last != NULL && self->last != slot)
+        drop_state(self->last);
+}
+
 /* Takes a slot out of the thread's list and ends it. */
 static void drop_slot(thread *self, wsgi_slot *slot)
 {
     wsgi_slot **place = &self->slots;
 
+    make_way(self, slot);
     while (*place != slot)
         place = &(*place)->next;
     *place = slot->next;
@@ -130,8 +144,7 @@ static void drop_slot(thread *self, wsgi_slot *slot)
         self->last = NULL;
     enter_slot(slot);
     wsgi_environ_free(slot->environ);
-    PyEval_SaveThread();
-    drop_state(slot);
+    leave_for_good(slot);
     __atomic_sub_fetch(&slot->interp->slots, 1, __ATOMIC_ACQ_REL);
     free(slot);
 }
@@ -150,9 +163,6 @@ static void drop_retired(thread *self)
         next = slot->next;
         if (!wsgi_interp_is_retired(slot->interp))
             continue;
-        if (WSGI_ONE_STATE_PER_THREAD && self->last != NULL &&
-            self->last != slot)
-            drop_state(self->last);
         drop_slot(self, slot);
         dropped = 1;
     }
@@ -190,9 +200,6 @@ static void end_thread(void *arg)
     thread *self = arg;
 
     while (!wsgi_runtime_is_stopping() && self->slots != NULL) {
-        if (WSGI_ONE_STATE_PER_THREAD && self->last != NULL &&
-            self->last != self->slots)
-            drop_state(self->last);
         drop_slot(self, self->slots);
         wsgi_runtime_wake();
     }
@@ -263,9 +270,8 @@ static wsgi_slot *slot_for(thread *self, const wsgi_request *request,
    outer visit needs its state again, so that one stays. */
 static void attach(thread *self, wsgi_slot *slot)
 {
-    if (WSGI_ONE_STATE_PER_THREAD && self->visit == NULL &&
-        self->last != NULL && self->last != slot)
-        drop_state(self->last);
+    if (self->visit == NULL)
+        make_way(self, slot);
     enter_slot(slot);
     self->last = slot;
 }
