@@ -1,6 +1,6 @@
-"""Virtual environments with Django and Flask, made once for each Python and kept in build/.
+"""Virtual environments for what the tests serve, made once for each Python and kept in build/.
 
-Each Python gets the newest release that still supports it. An installation that fails is a
+Each Python gets the newest Django and Flask that still support it. An installation that fails is a
 failure of the tests that wanted it, since a skipped framework looks like a working one.
 """
 
@@ -8,6 +8,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.harness.cells import closed_to_others, one_at_a_time
@@ -34,10 +35,14 @@ class InstallFailed(Exception):
     """An environment could not be made; the text is what the command said."""
 
 
-def make(python: Python, folder: Path) -> Path:
+def frameworks(python: Python, folder: Path) -> Path:
+    """An environment of this Python with Django and Flask."""
+    return make(python, folder, PINS.get(python.version, NEWER))
+
+
+def make(python: Python, folder: Path, pins: Sequence[str]) -> Path:
     """An environment of this Python that a server can read; made if it is not there yet."""
-    pins = PINS.get(python.version, NEWER)
-    stamp = hashlib.sha256(repr((pins, str(python.executable))).encode()).hexdigest()[:12]
+    stamp = hashlib.sha256(repr((tuple(pins), str(python.executable))).encode()).hexdigest()[:12]
     kept = TOP / "build" / "tests-venvs" / f"{python.name}-{python.release}-{stamp}"
     with one_at_a_time():
         if not (kept / ".complete").exists():

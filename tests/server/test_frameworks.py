@@ -32,7 +32,7 @@ CONFIG = """
 @pytest.fixture(scope="module")
 def module_site(cell: Cell, module: Path, workshop: Workshop) -> Iterator[Site]:
     """The server of this module; its applications live in an environment of the cell's Python."""
-    values = {"environment": str(venvs.make(cell.python, workshop.folder))}
+    values = {"environment": str(venvs.frameworks(cell.python, workshop.folder))}
     with running(cell, module, workshop, CONFIG, values=values) as started:
         yield started
 

@@ -5,7 +5,6 @@ used as by somebody with a browser: pages are read, their forms filled in and se
 applications serve of their own lies in tests/apps/real_*.py.
 """
 
-import hashlib
 import os
 import re
 import shutil
@@ -21,11 +20,10 @@ import pytest
 import requests
 
 from tests.harness import venvs
-from tests.harness.cells import Cell, one_at_a_time
+from tests.harness.cells import Cell
 from tests.harness.serving import Workshop, running
 from tests.harness.site import Site, session
 from tools import TOP, httpd
-from tools.pythons import Python
 
 pytestmark = pytest.mark.slow
 
@@ -166,21 +164,6 @@ def loaded(client: requests.Session, method: str, url: str, **options: Any) -> P
 def browse(site: Site, path: str) -> Page:
     """A page in a new browser, without cookies."""
     return loaded(session(), "GET", site.url + path)
-
-
-def environment(python: Python, folder: Path, application: Application) -> Path:
-    """The application installed with this Python; kept in build/, made if it is not there yet."""
-    stamp = repr((application.packages, str(python.executable)))
-    digest = hashlib.sha256(stamp.encode()).hexdigest()[:12]
-    name = f"{application.name}-{python.name}-{python.release}-{digest}"
-    kept = TOP / "build" / "tests-venvs" / name
-    with one_at_a_time():
-        if not (kept / ".complete").exists():
-            shutil.rmtree(kept, ignore_errors=True)
-            venvs.create(python, kept)
-            venvs.pip(kept / "bin" / "python", "install", *application.packages)
-            (kept / ".complete").touch()
-    return venvs.readable(kept, folder)
 
 
 def hand_over(home: Path) -> None:
@@ -339,7 +322,7 @@ def module_site(
 ) -> Iterator[Site]:
     """A server with one application."""
     application: Application = request.param
-    venv = environment(cell.python, workshop.folder, application)
+    venv = venvs.make(cell.python, workshop.folder, application.packages)
     home = workshop.folder / f"{application.name}-{cell.name}"
     home.mkdir()
     application.furnish(venv, home)
