@@ -22,7 +22,7 @@ INSTALL_SERVER = "install apache2-bin (Debian), httpd (Fedora) or apache2 (Alpin
 _LOOKED = "PATH, /usr/local/apache*, /opt/httpd/*"
 _SHAPING = re.compile(r"-D|-pthread$|-m\d\d$|-fgnu89-inline$")
 _VERSION_2X = re.compile(r'#define\s+AP_SERVER_(MAJOR|MINOR|PATCH)\w+?(?:_NUMBER)?\s+"?(\d+)')
-_VERSION_13 = re.compile(r'#define\s+SERVER_BASEREVISION\s+"([\d.]+)"')
+_VERSION_13 = re.compile(r'#define\s+SERVER_BASEREVISION\s+"([\d.]+)')
 _COMPILED_IN = re.compile(r"^\s+(\w+)\.c$", re.MULTILINE)
 
 
