@@ -5,6 +5,7 @@ The application APP::CALLABLE answers at /APP/CALLABLE, all in one interpreter.
 
 import ast
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 from tests.harness.site import Config
@@ -56,10 +57,15 @@ def is_application(function: ast.FunctionDef) -> bool:
 
 def expand(text: str, values: Mapping[str, str]) -> str:
     """The text with every @{name} replaced; a name that nobody knows is an error."""
-    sections = (APPLICATION.format(module=module, name=name) for module, name in applications())
     whole = {
         "base": Config(BASE).substitute(values),
-        "applications": "".join(sections) + LIMITED,
+        "applications": sections() + LIMITED,
         **values,
     }
     return Config(text).substitute(whole)
+
+
+@cache
+def sections() -> str:
+    """A section for each application; all are parsed for it, once for all servers of a run."""
+    return "".join(APPLICATION.format(module=module, name=name) for module, name in applications())
