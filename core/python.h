@@ -297,6 +297,8 @@ static inline PyStatus wsgi_python_init(const char *home)
     config.parse_argv = 0;
     config.user_site_directory = 0;
     config.pathconfig_warnings = 0;
+    config.configure_c_stdio = 0; /* as are stdin, stdout and stderr */
+    config.buffered_stdio = 0;    /* sitecustomize's last words are logged */
     status = PyConfig_SetArgv(&config, 1, name);
     if (!PyStatus_Exception(status) && WSGI_PYTHON_EXECUTABLE[0] != '\0')
         status = PyConfig_SetBytesString(&config, &config.program_name,
@@ -377,6 +379,7 @@ static inline int wsgi_python_start(const char *home, char *why, size_t size)
         Py_SetPythonHome(wsgi_widen(home));
     Py_NoUserSiteDirectory = 1;
     Py_FrozenFlag = 1; /* no warnings about its search for the library */
+    Py_UnbufferedStdioFlag = 1; /* sitecustomize's last words are logged */
 #if PY_VERSION_HEX >= 0x03070000
     Py_UTF8Mode = 1;
 #endif
