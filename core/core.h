@@ -295,7 +295,8 @@ struct wsgi_call {
     pthread_mutex_t host; /* held for a down call: see wsgi_call_take_host */
 
     /* input.c */
-    int read_error; /* an enum wsgi_read, or 0 */
+    int read_error;        /* an enum wsgi_read, or 0 */
+    PyObject *read_raised; /* the exception that told it last, or NULL */
 
     /* response.c */
     int asked;     /* start_response was called */

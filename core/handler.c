@@ -3,11 +3,18 @@
  */
 #include "core.h"
 
+/* Whether the exception that is set only says that the client is gone. */
+static int is_about_client(const wsgi_call *call)
+{
+    return call->broken || (call->read_error == WSGI_READ_GONE &&
+                            PyErr_ExceptionMatches(PyExc_IOError) &&
+                            wsgi_error_comes_from(call->read_raised));
+}
+
 /* An exception reached us: nobody but the log will hear of it. */
 static void report(wsgi_call *call)
 {
-    if (call->broken || (call->read_error == WSGI_READ_GONE &&
-                         PyErr_ExceptionMatches(PyExc_IOError))) {
+    if (is_about_client(call)) {
         call->broken = 1;
         PyErr_Clear();
         return;

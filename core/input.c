@@ -33,6 +33,21 @@ static const char *explain(int error)
     }
 }
 
+/* Raises IOError, and keeps it: see wsgi_error_comes_from. */
+static void fail(wsgi_call *call, int error)
+{
+    PyObject *before = call->read_raised;
+    PyObject *raised =
+        PyObject_CallFunction(PyExc_IOError, (char *)"s", explain(error));
+
+    call->read_error = error;
+    if (raised == NULL)
+        return;
+    PyErr_SetObject(PyExc_IOError, raised);
+    call->read_raised = raised;
+    Py_XDECREF(before);
+}
+
 /* Reads what is there, at least one byte. Returns how many, 0 at the end. */
 static int64_t receive(input *self, char *to, size_t size)
 {
@@ -50,8 +65,7 @@ static int64_t receive(input *self, char *to, size_t size)
         wsgi_call_give_host(call);
     }
     if (got < 0) {
-        call->read_error = (int)got;
-        PyErr_SetString(PyExc_IOError, explain((int)got));
+        fail(call, (int)got);
     } else if (got == 0) {
         self->left = 0;
     } else if (self->left > 0) {

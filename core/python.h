@@ -149,6 +149,37 @@ static inline int wsgi_refuse(const char *problem, PyObject *object)
     return -1;
 }
 
+/*
+ * Whether the exception that is set is origin, or was raised while origin was
+ * handled: frameworks put one of their own in its place. Python 2 keeps no
+ * such history, and every exception counts there.
+ */
+static inline int wsgi_error_comes_from(PyObject *origin)
+{
+#if PY_VERSION_HEX >= 0x03000000
+    PyObject *type, *error, *traceback, *each, *next;
+    int found, most = 100; /* a history can be made a circle */
+
+    PyErr_Fetch(&type, &error, &traceback);
+    PyErr_NormalizeException(&type, &error, &traceback);
+    Py_XINCREF(error);
+    for (each = error; each != NULL && each != origin && most > 0; most--) {
+        next = PyException_GetCause(each);
+        if (next == NULL)
+            next = PyException_GetContext(each);
+        Py_DECREF(each);
+        each = next;
+    }
+    found = each != NULL && each == origin;
+    Py_XDECREF(each);
+    PyErr_Restore(type, error, traceback);
+    return found;
+#else
+    (void)origin;
+    return 1;
+#endif
+}
+
 /* Whether an object is a file of Python 2's own kind. */
 static inline int wsgi_is_file(PyObject *object)
 {
@@ -379,7 +410,9 @@ static inline int wsgi_python_start(const char *home, char *why, size_t size)
         Py_SetPythonHome(wsgi_widen(home));
     Py_NoUserSiteDirectory = 1;
     Py_FrozenFlag = 1; /* no warnings about its search for the library */
+#if PY_VERSION_HEX >= 0x03000000
     Py_UnbufferedStdioFlag = 1; /* sitecustomize's last words are logged */
+#endif
 #if PY_VERSION_HEX >= 0x03070000
     Py_UTF8Mode = 1;
 #endif

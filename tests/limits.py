@@ -46,6 +46,7 @@ LIMITS: dict[str, dict[str, str]] = {
         "threads": "the prefork model knows no threads: a process serves one request at a time",
     },
     "py2.7": {
+        "exception-history": "an exception of Python 2 does not know which one was being handled",
         "many-states": ONE_STATE,
         "own-lock": NO_OWN_LOCK,
         "spawn": "multiprocessing of Python 2 only forks",

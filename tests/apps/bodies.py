@@ -113,6 +113,23 @@ def error_name(environ, start_response):
     return answers.plain(start_response, b"tried to read")
 
 
+def raises_another_error(environ, start_response):
+    """One that looks like the failed read's, and has nothing to do with it."""
+    try:
+        environ["wsgi.input"].read()
+    except IOError:
+        pass
+    raise IOError("another file")
+
+
+def wraps_the_error(environ, start_response):
+    """As frameworks do: their own exception in the place of the failed read's."""
+    try:
+        environ["wsgi.input"].read()
+    except IOError:
+        raise IOError("the framework's own")
+
+
 def read_outside(environ, start_response):
     """An error while reading is the server's to answer."""
     return answers.plain(start_response, b"%d" % len(environ["wsgi.input"].read()))

@@ -221,6 +221,25 @@ def test_a_client_that_goes_away_while_sending_makes_the_read_raise(
     assert site.told(name).startswith(("IOError", "OSError", "ConnectionError"))
 
 
+def leaves_while_sending(site: Site, path: str) -> None:
+    with site.connect() as connection:
+        connection.sendall(message(path, "POST", {"Content-Length": "1000"}, b"hello"))
+        connection.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize("name", ["read_outside", "wraps_the_error"])
+def test_a_client_that_goes_away_while_sending_is_no_error_of_ours(site: Site, name: str) -> None:
+    leaves_while_sending(site, f"/bodies/{name}")
+    assert "info" in site.watch.wait_for("the client went away")
+
+
+@pytest.mark.needs("exception-history")
+def test_another_error_is_logged_although_the_client_went_away(site: Site) -> None:
+    site.expects_traceback("(OSError|IOError): another file")
+    leaves_while_sending(site, "/bodies/raises_another_error")
+    site.watch.wait_for("another file")
+
+
 @pytest.mark.needs("strict-chunks")
 def test_a_chunked_body_that_is_no_chunk_makes_a_client_error(site: Site) -> None:
     site.tolerates(r"chunk")
