@@ -44,6 +44,7 @@ from matrix import (
     results,
     schedule,
     snapshot,
+    tested,
 )
 from matrix.archives import Shelf
 from matrix.cells import Cell
@@ -126,6 +127,15 @@ def parser() -> argparse.ArgumentParser:
         default=FOLDER,
         metavar="DIR",
         help="where logs and reports go (default: build/matrix)",
+    )
+    add("--markdown", type=Path, metavar="FILE", help="report: write docs/tested.md, too")
+    add(
+        "--after",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="report --markdown: an earlier run's --output, to be in it as well; may be repeated",
     )
     return top
 
@@ -357,6 +367,9 @@ def show_report(arguments: argparse.Namespace) -> int:
     """What the last run said, with its exit status."""
     report = results.load(arguments.output / reports.JSON)
     reports.write(arguments.output, report)
+    if arguments.markdown:
+        earlier = [results.load(folder / reports.JSON) for folder in arguments.after]
+        arguments.markdown.write_text(tested.render([*earlier, report]))
     return tell(Console(), arguments.output, report)
 
 

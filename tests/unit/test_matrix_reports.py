@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from matrix import CellFailed, Unavailable, page, reports, results, schedule, verdict
+from matrix import CellFailed, Unavailable, page, reports, results, schedule, tested, verdict
 from matrix.cells import Cell
 from matrix.progress import Progress
 from matrix.results import Report, Result
@@ -294,3 +294,19 @@ def test_an_interrupted_run_ends_what_its_cells_have_running() -> None:
     finally:
         signal.signal(signal.SIGINT, before)
     assert ended.is_set()
+
+
+def test_the_page_of_several_runs_has_each_cell_as_it_was_last() -> None:
+    facts = {"server": "2.4.71", "python": "3.14.2", "passed": 9}
+    first = report(
+        result("failed", reason="1 of 9 tests failed", **facts),
+        result("passed", "apache2.2-worker-py3.9", passed=7, server="2.2.34", python="3.9.18"),
+    )
+    again = report(result("passed", **facts, left_out_reasons=("2 x no threads",)))
+    lines = tested.render([first, again]).splitlines()
+    assert "| apache2.2-worker | 7 | not run |" in lines
+    assert "| apache2.4-event | not run | 9 |" in lines
+    assert "- 2.2.34 (apache2.2), 2.4.71 (apache2.4)" in lines
+    assert "- Python 3.9.18, 3.14.2" in lines
+    assert "- no threads" in lines
+    assert "**failed**: 1 of 9 tests failed" in tested.render([again, first])

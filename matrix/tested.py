@@ -1,0 +1,89 @@
+"""The page docs/tested.md: what several runs of the matrix tested, as one table."""
+
+from collections.abc import Iterable, Sequence
+
+from matrix.reports import rows_and_columns
+from matrix.results import Report, Result
+
+_HEAD = """\
+# What was tested
+
+Written by `./dev matrix report --markdown docs/tested.md` from the reports of the runs below;
+nothing in it is written by hand. A number is how many tests of `tests/server` passed on that very
+server and Python; where a number stands, none failed.
+"""
+
+
+def render(reports: Sequence[Report]) -> str:
+    """The page. Where two runs tested the same cell, the later one counts."""
+    latest = {
+        result.cell: result
+        for report in reports
+        for result in report.results
+        if result.state != "excluded"
+    }
+    results = list(latest.values())
+    return "\n".join(
+        [
+            _HEAD,
+            *table(results),
+            "",
+            "## Versions",
+            "",
+            *versions(results),
+            "",
+            "## Runs",
+            "",
+            *runs(reports),
+            "",
+            "## Tests that a cell has no use for",
+            "",
+            *left_out(results),
+            "",
+        ]
+    )
+
+
+def table(results: Sequence[Result]) -> list[str]:
+    rows, columns = rows_and_columns(results)
+    places = {(result.row, result.column): result for result in results}
+    lines = [f"| | {' | '.join(columns)} |", f"|---|{'---|' * len(columns)}"]
+    for row in sorted(rows):
+        told = (tell(places.get((row, column))) for column in columns)
+        lines.append(f"| {row} | {' | '.join(told)} |")
+    return lines
+
+
+def tell(result: Result | None) -> str:
+    """What stands in one place of the table."""
+    if result is None:
+        return "not run"
+    if result.state == "passed":
+        return str(result.passed)
+    return f"**{result.state}**: {result.reason}"
+
+
+def versions(results: Sequence[Result]) -> Iterable[str]:
+    """Every release of a server and of a Python that was in some cell."""
+    lines = sorted({(each.row.partition("-")[0], each.server) for each in results if each.server})
+    pythons = {each.python for each in results if each.python}
+    yield f"- {', '.join(f'{server} ({name})' for name, server in lines)}"
+    in_order = sorted(pythons, key=lambda release: [int(n) for n in release.split(".")[:2]])
+    yield f"- Python {', '.join(in_order)}"
+
+
+def runs(reports: Sequence[Report]) -> Iterable[str]:
+    for report in reports:
+        tested = [each.cell for each in report.results if each.passed]
+        yield (
+            f"- {report.started}, commit {report.revision}, {report.where}: "
+            f"{len(tested)} cells in {round(report.seconds / 60)} minutes"
+        )
+
+
+def left_out(results: Sequence[Result]) -> list[str]:
+    """The reasons alone: how many tests each one meant differs from cell to cell."""
+    reasons = {
+        reason.partition(" x ")[2] for result in results for reason in result.left_out_reasons
+    }
+    return [f"- {reason}" for reason in sorted(reasons)]
