@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import servers
+from tools import Problem, servers
 
 RELEASE_2X = """
 #define AP_SERVER_MAJORVERSION_NUMBER 2
@@ -32,5 +32,5 @@ def test_a_server_is_known_by_its_headers(
     apxs.chmod(0o755)
     assert servers.choose_apxs(apxs=apxs) == apxs
     assert servers.line_of(apxs) == version.rpartition(".")[0]
-    with pytest.raises(servers.Problem, match=f"belongs to Apache {version}, not 2.0"):
+    with pytest.raises(Problem, match=f"belongs to Apache {version}, not 2.0"):
         servers.choose_apxs("2.0", apxs)

@@ -297,7 +297,7 @@ def test_an_interrupted_run_ends_what_its_cells_have_running() -> None:
 
 
 def test_the_page_of_several_runs_has_each_cell_as_it_was_last() -> None:
-    facts = {"server": "2.4.71", "python": "3.14.2", "passed": 9}
+    facts: dict[str, Any] = {"server": "2.4.71", "python": "3.14.2", "passed": 9}
     first = report(
         result("failed", reason="1 of 9 tests failed", **facts),
         result("passed", "apache2.2-worker-py3.9", passed=7, server="2.2.34", python="3.9.18"),
