@@ -347,7 +347,10 @@ def finish(
         trouble=outcome.trouble,
     )
     reports.write(arguments.output, report)
-    return tell(console, arguments.output, report)
+    status = tell(console, arguments.output, report)
+    if outcome.trouble == schedule.INTERRUPTED:
+        raise KeyboardInterrupt
+    return status
 
 
 def tell(console: Console, folder: Path, report: Report) -> int:

@@ -1,9 +1,8 @@
 """Takes the selected cells through building and testing, several at a time."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +12,8 @@ from matrix.progress import Progress
 from matrix.results import Result
 from matrix.verdict import Verdict
 from tools import Problem
+
+INTERRUPTED = "interrupted"
 
 # Builds a cell (what it answers goes to the test), and tests it.
 Build = Callable[[Cell, Callable[[str], None]], Any]
@@ -40,41 +41,38 @@ class Outcome:
 
 
 def carry_out(plan: Plan, cells: Sequence[Cell], progress: Progress) -> Outcome:
-    """Runs the cells; what the machine itself lacks (a daemon, space) stops the run."""
+    """Runs the cells. What the machine itself lacks (a daemon, space) stops the run.
+
+    So does the user: what has ended by then is kept, and what runs is ended, not waited for.
+    """
     results: dict[str, Result] = {}
     trouble = ""
     waiting = [cell for cell in cells if cell.excluded is None]
     running: set[Future[Result]] = set()
-    with ThreadPoolExecutor(plan.jobs) as pool, _interruptible(plan):
-        while running or waiting:
-            while waiting and len(running) < plan.jobs:
-                running.add(pool.submit(one, plan, waiting.pop(0), progress))
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                try:
-                    result = future.result()
-                except Problem as problem:
-                    trouble = trouble or str(problem)
-                    waiting.clear()
-                    continue
-                results[result.cell] = result
-                if result.state == "failed" and not plan.keep_going:
-                    waiting.clear()
+    with ThreadPoolExecutor(plan.jobs) as pool:
+        try:
+            while running or waiting:
+                while waiting and len(running) < plan.jobs:
+                    running.add(pool.submit(one, plan, waiting.pop(0), progress))
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    try:
+                        result = future.result()
+                    except Problem as problem:
+                        trouble = trouble or str(problem)
+                        waiting.clear()
+                        continue
+                    results[result.cell] = result
+                    if result.state == "failed" and not plan.keep_going:
+                        waiting.clear()
+        except KeyboardInterrupt:
+            trouble = INTERRUPTED
+            plan.stop()
     why = trouble or "another cell failed before (--keep-going runs all)"
     return Outcome(
         results=tuple(results.get(cell.name) or _not_begun(cell, why) for cell in cells),
         trouble=trouble,
     )
-
-
-@contextmanager
-def _interruptible(plan: Plan) -> Iterator[None]:
-    """Without this an interrupted run would wait for its cells' tests to end."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        plan.stop()
-        raise
 
 
 def one(plan: Plan, cell: Cell, progress: Progress) -> Result:
