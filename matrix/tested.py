@@ -16,9 +16,10 @@ server and Python; where a number stands, none failed.
 
 def render(reports: Sequence[Report]) -> str:
     """The page. Where two runs tested the same cell, the later one counts."""
+    in_order = sorted(reports, key=lambda report: report.started)
     latest = {
         result.cell: result
-        for report in reports
+        for report in in_order
         for result in report.results
         if result.state != "excluded"
     }
@@ -34,7 +35,7 @@ def render(reports: Sequence[Report]) -> str:
             "",
             "## Runs",
             "",
-            *runs(reports),
+            *runs(in_order),
             "",
             "## Tests that a cell has no use for",
             "",
@@ -74,10 +75,10 @@ def versions(results: Sequence[Result]) -> Iterable[str]:
 
 def runs(reports: Sequence[Report]) -> Iterable[str]:
     for report in reports:
-        tested = [each.cell for each in report.results if each.passed]
+        tested = sum(each.passed > 0 for each in report.results)
         yield (
             f"- {report.started}, commit {report.revision}, {report.where}: "
-            f"{len(tested)} cells in {round(report.seconds / 60)} minutes"
+            f"{tested} cell{'s' if tested > 1 else ''} in {round(report.seconds / 60)} minutes"
         )
 
 

@@ -306,11 +306,15 @@ def test_the_page_of_several_runs_has_each_cell_as_it_was_last() -> None:
         result("failed", reason="1 of 9 tests failed", **facts),
         result("passed", "apache2.2-worker-py3.9", passed=7, server="2.2.34", python="3.9.18"),
     )
-    again = report(result("passed", **facts, left_out_reasons=("2 x no threads",)))
-    lines = tested.render([first, again]).splitlines()
+    again = report(
+        result("passed", **facts, left_out_reasons=("2 x no threads",)),
+        started="2026-01-02 04:05 UTC",
+    )
+    lines = tested.render([again, first]).splitlines()
     assert "| apache2.2-worker | 7 | not run |" in lines
     assert "| apache2.4-event | not run | 9 |" in lines
     assert "- 2.2.34 (apache2.2), 2.4.71 (apache2.4)" in lines
     assert "- Python 3.9.18, 3.14.2" in lines
     assert "- no threads" in lines
-    assert "**failed**: 1 of 9 tests failed" in tested.render([again, first])
+    assert "- 2026-01-02 04:05 UTC, commit abc, Docker 1: 1 cell in 1 minutes" in lines
+    assert "**failed**: 1 of 9 tests failed" in tested.render([first])
