@@ -213,6 +213,7 @@ def test_a_request_under_way_does_not_make_the_end_a_crash(serve: Serve, path: s
 def test_many_short_lives_end_without_a_crash(serve: Serve) -> None:
     """Busy daemon threads in three interpreters, while process after process ends."""
     site = serve("MaxRequestsPerChild 3\n" + CONFIG, files=FILES, processes=2)
+    site.tolerates("scoreboard is full")  # while those that end have all places
     seen = set()
     for number in range(24):
         path = ("/endings/daemon", "/other/at_exit", "/main/at_exit")[number % 3]
