@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.harness.cells import Cell
 from tests.harness.config import APPS, expand
-from tests.harness.errorlog import Watch
+from tests.harness.errorlog import Watch, until
 from tests.harness.site import Site
 from tools import httpd
 
@@ -101,6 +101,8 @@ def running(
     ) as started:
         watch.begin()
         site = Site(port=port, pid=started.pid, root=root, scratch=root / "scratch", watch=watch)
+        # The parent listens before it has anyone to serve.
+        assert until(site.children), f"the server of {cell.name} started no process"
         yield site
         if cell.server.mpm == "event":
             time.sleep(CONNECTIONS_END)
