@@ -17,12 +17,9 @@ server and Python; where a number stands, none failed.
 def render(reports: Sequence[Report]) -> str:
     """The page. Where two runs tested the same cell, the later one counts."""
     in_order = sorted(reports, key=lambda report: report.started)
-    latest = {
-        result.cell: result
-        for report in in_order
-        for result in report.results
-        if result.state != "excluded"
-    }
+    told = [result for report in in_order for result in report.results]
+    told.sort(key=is_tested)  # what a later run did not come to takes nothing back
+    latest = {result.cell: result for result in told if result.state != "excluded"}
     results = list(latest.values())
     return "\n".join(
         [
@@ -43,6 +40,10 @@ def render(reports: Sequence[Report]) -> str:
             "",
         ]
     )
+
+
+def is_tested(result: Result) -> bool:
+    return result.passed + result.failed > 0
 
 
 def table(results: Sequence[Result]) -> list[str]:
@@ -75,7 +76,7 @@ def versions(results: Sequence[Result]) -> Iterable[str]:
 
 def runs(reports: Sequence[Report]) -> Iterable[str]:
     for report in reports:
-        tested = sum(each.passed > 0 for each in report.results)
+        tested = sum(is_tested(each) for each in report.results)
         yield (
             f"- {report.started}, commit {report.revision}, {report.where}: "
             f"{tested} cell{'s' if tested > 1 else ''} in {round(report.seconds / 60)} minutes"

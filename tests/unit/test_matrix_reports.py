@@ -318,3 +318,5 @@ def test_the_page_of_several_runs_has_each_cell_as_it_was_last() -> None:
     assert "- no threads" in lines
     assert "- 2026-01-02 04:05 UTC, commit abc, Docker 1: 1 cell in 1 minutes" in lines
     assert "**failed**: 1 of 9 tests failed" in tested.render([first])
+    interrupted = report(result("not run"), started="2026-01-02 05:06 UTC")
+    assert "| apache2.4-event | not run | 9 |" in tested.render([again, first, interrupted])
