@@ -100,6 +100,10 @@ int wsgi_runtime_is_shared(void);
 /* Whether the process is ending: no lock may be taken any more. */
 int wsgi_runtime_is_stopping(void);
 
+/* Whether what there is to do at the end of the process is done: the host is
+   ending, too. Some Pythons' threads run even then. */
+int wsgi_runtime_is_over(void);
+
 /* ---- buffer.c: memory that grows, kept from request to request. --------- */
 
 typedef struct wsgi_buffer {
@@ -132,11 +136,12 @@ struct wsgi_interp {
     char *virtualenv; /* the one it uses, or NULL */
     wsgi_script *scripts;
     struct timespec born;    /* on the clock of files */
-    wsgi_watch *watch;       /* reload.c's, or NULL */
+    wsgi_watch *watch;       /* reload.c's, or NULL; atomic */
     pthread_mutex_t loading; /* held while an application is imported */
     long visits;             /* how many are inside, and flags; atomic */
     int slots;               /* threads that have one; atomic */
-    PyObject *ender;         /* ending.c: the thread that ends it, or NULL */
+    wsgi_interp *behind;     /* ending.c: the next one that is to end */
+    PyObject *ender;         /* ... the thread that ends it, or NULL */
     time_t deadline;         /* ... and when to give up waiting for it */
 };
 
@@ -298,7 +303,8 @@ struct wsgi_call {
     int read_error;        /* an enum wsgi_read, or 0 */
     PyObject *read_raised; /* the exception that told it last, or NULL */
 
-    /* response.c */
+    /* response.c; looked at in a critical section of the call, which is let
+       go wherever Python waits, as the interpreter's lock is */
     int asked;     /* start_response was called */
     int headed;    /* ... and accepted what it was given */
     int head_sent; /* the host has the head */

@@ -144,7 +144,7 @@ static void begin(wsgi_interp *interp)
 static void put_back(wsgi_interp *interp)
 {
     pthread_mutex_lock(&lock);
-    interp->next = queue;
+    interp->behind = queue;
     queue = interp;
     pthread_mutex_unlock(&lock);
 }
@@ -241,7 +241,7 @@ int wsgi_ending_step(void)
     for (; interp != NULL; interp = next) {
         enum progress progress = step_inside(interp);
 
-        next = interp->next;
+        next = interp->behind;
         if (progress == WAITING || progress == ASLEEP)
             put_back(interp);
         left |= progress == WAITING;

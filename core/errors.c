@@ -11,7 +11,8 @@
 typedef struct errors {
     PyObject_HEAD
     wsgi_call *call;  /* NULL: one of sys */
-    wsgi_buffer line; /* the beginning of an unfinished one */
+    wsgi_buffer line; /* the beginning of an unfinished one; several threads
+                         may write to a stream: see the critical sections */
 } errors;
 
 static const wsgi_request *request_of(const errors *self)
@@ -19,10 +20,17 @@ static const wsgi_request *request_of(const errors *self)
     return self->call != NULL ? self->call->request : wsgi_visit_request();
 }
 
+static void log_text(const wsgi_request *request, const char *text,
+                     size_t size)
+{
+    if (!wsgi_runtime_is_over())
+        wsgi_log_line(request, WSGI_ERROR, text, size);
+}
+
 static void flush_line(errors *self, const wsgi_request *request)
 {
     if (self->line.size > 0)
-        wsgi_log_line(request, WSGI_ERROR, self->line.data, self->line.size);
+        log_text(request, self->line.data, self->line.size);
     self->line.size = 0;
 }
 
@@ -36,7 +44,7 @@ static int add_text(errors *self, const char *text, size_t size)
         size_t part = (size_t)(newline - text);
 
         if (self->line.size == 0) {
-            wsgi_log_line(request, WSGI_ERROR, text, part);
+            log_text(request, text, part);
         } else {
             if (wsgi_buffer_add(&self->line, text, part) < 0)
                 return -1;
@@ -61,8 +69,10 @@ static int write_text(errors *self, PyObject *text)
     bytes = wsgi_text_bytes(text);
     if (bytes == NULL)
         return -1;
+    Py_BEGIN_CRITICAL_SECTION(self);
     result = add_text(self, PyBytes_AS_STRING(bytes),
                       (size_t)PyBytes_GET_SIZE(bytes));
+    Py_END_CRITICAL_SECTION();
     if (result < 0)
         PyErr_NoMemory();
     Py_DECREF(bytes);
@@ -118,7 +128,9 @@ static PyObject *errors_flush(PyObject *object, PyObject *unused)
     (void)unused;
     if (enter(self) < 0)
         return NULL;
+    Py_BEGIN_CRITICAL_SECTION(self);
     flush_line(self, request_of(self));
+    Py_END_CRITICAL_SECTION();
     return leave(self, 0);
 }
 

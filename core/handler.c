@@ -3,12 +3,18 @@
  */
 #include "core.h"
 
+/* Whether the exception that is set comes of a failed read of the body. */
+static int is_about_reading(const wsgi_call *call)
+{
+    return call->read_error != 0 && wsgi_error_comes_from(call->read_raised);
+}
+
 /* Whether the exception that is set only says that the client is gone. */
 static int is_about_client(const wsgi_call *call)
 {
-    return call->broken || (call->read_error == WSGI_READ_GONE &&
-                            PyErr_ExceptionMatches(PyExc_IOError) &&
-                            wsgi_error_comes_from(call->read_raised));
+    return call->broken ||
+           (call->read_error == WSGI_READ_GONE &&
+            PyErr_ExceptionMatches(PyExc_IOError) && is_about_reading(call));
 }
 
 /* An exception reached us: nobody but the log will hear of it. */
@@ -22,10 +28,11 @@ static void report(wsgi_call *call)
     wsgi_errors_report(call->request, "the application raised an exception:");
 }
 
-/* The status of the error page, when nothing was sent yet. */
+/* The status of the error page for the exception that is set, when nothing
+   was sent yet. */
 static int error_status(const wsgi_call *call)
 {
-    switch (call->read_error) {
+    switch (is_about_reading(call) ? call->read_error : 0) {
     case WSGI_READ_TIMEOUT:
         return 408;
     case WSGI_READ_TOO_LARGE:
@@ -42,11 +49,11 @@ static int error_status(const wsgi_call *call)
    what was sent must look broken. Returns what wsgi_handle returns. */
 static int break_off(wsgi_call *call)
 {
-    int was_broken = call->broken;
+    int was_broken = call->broken, status = error_status(call);
 
     report(call);
     if (!call->head_sent)
-        return error_status(call);
+        return status;
     /* Who stops sending a body may still be listening. */
     if (!call->complete && !was_broken)
         wsgi_response_fail(call);
@@ -95,14 +102,17 @@ static int serve(wsgi_visit *visit, const wsgi_settings *settings,
     }
     Py_INCREF(application);
     environ = wsgi_environ_new(call, settings, script_name_size);
-    if (environ == NULL || run(call, application, environ, rest) < 0)
+    if (environ == NULL || run(call, application, environ, rest) < 0) {
+        Py_BEGIN_CRITICAL_SECTION(call);
         status = break_off(call);
+        Py_END_CRITICAL_SECTION();
+    }
+    Py_XDECREF(environ);
+    Py_DECREF(application);
+    wsgi_call_end(call); /* from here on, only this thread changes it */
     *head = call->head;
     if (call->broken)
         log_gone(visit->request);
-    Py_XDECREF(environ);
-    Py_DECREF(application);
-    wsgi_call_end(call);
     Py_DECREF(call);
     return status;
 }

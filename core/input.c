@@ -36,15 +36,19 @@ static const char *explain(int error)
 /* Raises IOError, and keeps it: see wsgi_error_comes_from. */
 static void fail(wsgi_call *call, int error)
 {
-    PyObject *before = call->read_raised;
+    PyObject *before = NULL;
     PyObject *raised =
         PyObject_CallFunction(PyExc_IOError, (char *)"s", explain(error));
 
+    Py_BEGIN_CRITICAL_SECTION(call);
     call->read_error = error;
-    if (raised == NULL)
-        return;
-    PyErr_SetObject(PyExc_IOError, raised);
-    call->read_raised = raised;
+    if (raised != NULL) {
+        before = call->read_raised;
+        call->read_raised = raised;
+    }
+    Py_END_CRITICAL_SECTION();
+    if (raised != NULL)
+        PyErr_SetObject(PyExc_IOError, raised);
     Py_XDECREF(before);
 }
 

@@ -264,9 +264,15 @@ static wsgi_interp *add(const wsgi_request *request,
         make(request, name, settings->own_gil, settings->interpreters > 1);
     if (interp != NULL) {
         interp->next = interps;
-        interps = interp;
+        __atomic_store_n(&interps, interp, __ATOMIC_RELEASE);
     }
     return interp;
+}
+
+/* How many are inside; at once more or fewer where nobody holds them up. */
+static long crowd(const wsgi_interp *interp)
+{
+    return __atomic_load_n(&interp->visits, __ATOMIC_RELAXED);
 }
 
 /* The least busy interpreter of a name; counts how many there are. */
@@ -279,7 +285,7 @@ static wsgi_interp *least_busy(const char *name, long *count)
         if (strcmp(interp->name, name) != 0)
             continue;
         ++*count;
-        if (best == NULL || interp->visits < best->visits)
+        if (best == NULL || crowd(interp) < crowd(best))
             best = interp;
     }
     return best;
@@ -310,7 +316,7 @@ wsgi_interp *wsgi_interp_find(const wsgi_request *request,
     pthread_mutex_lock(&registry);
     interp = least_busy(name, &count);
     if (interp == NULL ||
-        (interp->visits > 0 && count < settings->interpreters))
+        (crowd(interp) > 0 && count < settings->interpreters))
         interp = add(request, settings, name, status);
     if (interp != NULL &&
         (!is_agreed(request, settings, interp) || !wsgi_interp_hold(interp)))
@@ -333,14 +339,16 @@ void wsgi_interp_replace(wsgi_interp *old, wsgi_interp *fresh)
     for (place = &interps; *place != old; place = &(*place)->next)
         ;
     fresh->next = old->next;
-    *place = fresh;
+    __atomic_store_n(place, fresh, __ATOMIC_RELEASE);
     pthread_mutex_unlock(&registry);
     wsgi_interp_retire(old);
 }
 
 /* ---- The end of the process ------------------------------------------- */
 
+/* Without the registry's lock: a request that holds it may be waiting for the
+   Python thread to make an interpreter, which it will not do any more. */
 void wsgi_interp_end_all(void)
 {
-    wsgi_ending_all(interps);
+    wsgi_ending_all(__atomic_load_n(&interps, __ATOMIC_ACQUIRE));
 }

@@ -19,23 +19,37 @@ static int is_directory(const char *path)
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
+/* A reference of our own, for an application may put another list there while
+   this one is used. */
+static PyObject *get_sys_path(void)
+{
+    PyObject *sys = PyImport_ImportModule("sys"), *path = NULL;
+
+    if (sys != NULL)
+        path = PyObject_GetAttrString(sys, "path");
+    Py_XDECREF(sys);
+    if (path != NULL && !PyList_Check(path)) {
+        PyErr_SetString(PyExc_RuntimeError, "sys.path is no list");
+        Py_CLEAR(path);
+    }
+    return path;
+}
+
 /* Puts a path at a place of sys.path unless it is one of ours already.
    Returns 1 if it did, 0 if it was there. */
 static int insert(wsgi_interp *interp, PyObject *path, Py_ssize_t place)
 {
-    PyObject *sys_path = PySys_GetObject((char *)"path");
-    int there = PySequence_Contains(interp->paths, path);
+    PyObject *sys_path;
+    int there = PySequence_Contains(interp->paths, path), result = -1;
 
     if (there != 0)
         return there < 0 ? -1 : 0;
-    if (sys_path == NULL || !PyList_Check(sys_path)) {
-        PyErr_SetString(PyExc_RuntimeError, "sys.path is no list");
-        return -1;
-    }
-    if (PyList_Insert(sys_path, place, path) < 0 ||
-        PyList_Append(interp->paths, path) < 0)
-        return -1;
-    return 1;
+    sys_path = get_sys_path();
+    if (sys_path != NULL && PyList_Insert(sys_path, place, path) == 0 &&
+        PyList_Append(interp->paths, path) == 0)
+        result = 1;
+    Py_XDECREF(sys_path);
+    return result;
 }
 
 /* Stores the path of an open directory without links in it: what was checked
@@ -155,11 +169,12 @@ static Py_ssize_t find_system_packages(PyObject *sys_path, Py_ssize_t count)
     Py_ssize_t i;
 
     for (i = 0; i < count; i++) {
-        PyObject *item = PyList_GET_ITEM(sys_path, i), *path = NULL;
+        PyObject *item = PySequence_GetItem(sys_path, i), *path = NULL;
         const char *end;
 
-        if (WSGI_NATIVE_CHECK(item))
+        if (item != NULL && WSGI_NATIVE_CHECK(item))
             path = wsgi_path_bytes(item);
+        Py_XDECREF(item);
         end = path != NULL ? strrchr(PyBytes_AS_STRING(path), '/') : NULL;
         if (end != NULL && (strcmp(end, "/site-packages") == 0 ||
                             strcmp(end, "/dist-packages") == 0))
@@ -174,19 +189,21 @@ static Py_ssize_t find_system_packages(PyObject *sys_path, Py_ssize_t count)
    sys.path, then moves that before the system's own packages. */
 static int add_site(const char *name)
 {
-    PyObject *sys_path = PySys_GetObject((char *)"path");
+    PyObject *sys_path = get_sys_path();
     PyObject *site = PyImport_ImportModule("site");
     PyObject *done = NULL, *added = NULL, *path = wsgi_path(name);
-    Py_ssize_t before = PyList_Size(sys_path), place;
+    Py_ssize_t before = 0, after = 0, place;
     int result = -1;
 
-    if (site != NULL && path != NULL && before >= 0)
+    if (sys_path != NULL && site != NULL && path != NULL) {
+        before = PyList_Size(sys_path);
         done =
             PyObject_CallMethod(site, (char *)"addsitedir", (char *)"O", path);
+        after = PyList_Size(sys_path);
+    }
     if (done != NULL)
-        added = PyList_GetSlice(sys_path, before, PyList_Size(sys_path));
-    if (added != NULL &&
-        PyList_SetSlice(sys_path, before, PyList_Size(sys_path), NULL) == 0) {
+        added = PyList_GetSlice(sys_path, before, after);
+    if (added != NULL && PyList_SetSlice(sys_path, before, after, NULL) == 0) {
         place = find_system_packages(sys_path, before);
         result = PyList_SetSlice(sys_path, place, place, added);
     }
@@ -194,6 +211,7 @@ static int add_site(const char *name)
     Py_XDECREF(done);
     Py_XDECREF(path);
     Py_XDECREF(site);
+    Py_XDECREF(sys_path);
     return result;
 }
 
@@ -237,15 +255,17 @@ int wsgi_path_apply(wsgi_visit *visit, const wsgi_settings *settings)
 
 int wsgi_path_covers(const wsgi_interp *interp, const char *file)
 {
-    Py_ssize_t i, count = PyList_GET_SIZE(interp->paths);
+    Py_ssize_t i, count = PyList_Size(interp->paths);
     int covers = 0;
 
     for (i = 0; i < count && !covers; i++) {
-        PyObject *path = wsgi_path_bytes(PyList_GET_ITEM(interp->paths, i));
+        PyObject *item = PySequence_GetItem(interp->paths, i);
+        PyObject *path = item != NULL ? wsgi_path_bytes(item) : NULL;
 
         if (path != NULL)
             covers = wsgi_mount_covers(PyBytes_AS_STRING(path), file);
         Py_XDECREF(path);
+        Py_XDECREF(item);
     }
     PyErr_Clear();
     return covers;

@@ -225,6 +225,37 @@ static inline int wsgi_text_check(PyObject *text)
 /* Gives a function its place in a PyMethodDef, whatever it takes. */
 #define WSGI_METHOD(function) ((PyCFunction)(void (*)(void))(function))
 
+/*
+ * One thread of an interpreter at a time works on an object between these two;
+ * where Python waits in between, others may. The interpreter's lock does that
+ * for Pythons that have one; since 3.13 these are public, and they are empty
+ * but in a free-threaded build.
+ */
+#ifndef Py_BEGIN_CRITICAL_SECTION
+#define Py_BEGIN_CRITICAL_SECTION(op) {
+#define Py_END_CRITICAL_SECTION() }
+#define Py_BEGIN_CRITICAL_SECTION2(a, b) {
+#define Py_END_CRITICAL_SECTION2() }
+#endif
+
+#if defined(Py_GIL_DISABLED) && defined(__SANITIZE_THREAD__)
+#include "tsan.h"
+#else
+#define WSGI_REUSES_MEMORY 1
+#endif
+
+/* dict[name]: a new reference, or NULL where there is none; no exception. */
+static inline PyObject *wsgi_dict_get(PyObject *dict, const char *name)
+{
+    PyObject *found;
+
+    Py_BEGIN_CRITICAL_SECTION(dict);
+    found = PyDict_GetItemString(dict, name);
+    Py_XINCREF(found);
+    Py_END_CRITICAL_SECTION();
+    return found;
+}
+
 /* func(*args): one call convention for all. */
 static inline PyObject *wsgi_call_two(PyObject *func, PyObject *first,
                                       PyObject *second)
@@ -298,7 +329,8 @@ static inline void wsgi_type_free(PyObject *object)
 {
     PyTypeObject *type = Py_TYPE(object);
 
-    type->tp_free(object);
+    if (WSGI_REUSES_MEMORY)
+        type->tp_free(object);
 #if PY_VERSION_HEX >= 0x03000000
     Py_DECREF(type);
 #endif
@@ -443,6 +475,15 @@ static inline int wsgi_python_start(const char *home, char *why, size_t size)
 /* Whether an interpreter can have a lock of its own. */
 #define WSGI_HAS_OWN_GIL (PY_VERSION_HEX >= 0x030C0000)
 
+/* Whether threads of one interpreter run at the same time. No other
+   interpreter but the first takes extension modules of the old kind then
+   (those with a single phase of initialisation). */
+#ifdef Py_GIL_DISABLED
+#define WSGI_FREE_THREADED 1
+#else
+#define WSGI_FREE_THREADED 0
+#endif
+
 /*
  * Makes an interpreter; the caller holds the lock and has a current state.
  * Returns the new interpreter's first state, which is current then, or NULL
@@ -459,7 +500,7 @@ static inline PyThreadState *wsgi_python_new_interp(int own_gil, char *why,
         .allow_exec = 1,
         .allow_threads = 1,
         .allow_daemon_threads = 1,
-        .check_multi_interp_extensions = own_gil,
+        .check_multi_interp_extensions = own_gil || WSGI_FREE_THREADED,
         .gil = own_gil ? PyInterpreterConfig_OWN_GIL
                        : PyInterpreterConfig_SHARED_GIL,
     };

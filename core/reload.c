@@ -18,9 +18,9 @@
 #include "core.h"
 
 struct wsgi_watch {
-    PyObject *files;       /* dict: path -> (mtime, size), as loaded */
-    struct timespec since; /* when it was last looked at them */
-    time_t checked;
+    PyObject *files;         /* dict: path -> (mtime, size), as loaded */
+    struct timespec since;   /* when it was last looked at them */
+    time_t checked;          /* atomic */
     unsigned long long tree; /* of a failed attempt: what it saw; 0 none */
     int stale;               /* a file was edited while it was loaded */
     int busy;                /* a thread is checking; atomic */
@@ -64,9 +64,10 @@ static const char *source_of(PyObject *module, PyObject **holder)
     size_t size;
 
     if (PyModule_Check(module))
-        file = PyDict_GetItemString(PyModule_GetDict(module), "__file__");
+        file = wsgi_dict_get(PyModule_GetDict(module), "__file__");
     if (file != NULL && WSGI_NATIVE_CHECK(file))
         *holder = wsgi_path_bytes(file);
+    Py_XDECREF(file);
     PyErr_Clear();
     if (*holder == NULL)
         return NULL;
@@ -247,15 +248,22 @@ void wsgi_reload_forget(wsgi_watch *watch)
     free(watch);
 }
 
+static wsgi_watch *watch_of(const wsgi_interp *interp)
+{
+    return __atomic_load_n(&interp->watch, __ATOMIC_ACQUIRE);
+}
+
 void wsgi_reload_watch(wsgi_visit *visit, const wsgi_settings *settings)
 {
     wsgi_interp *interp = visit->slot->interp;
-    wsgi_watch *watch = interp->watch;
+    wsgi_watch *watch = watch_of(interp), *none = NULL;
 
     if (watch != NULL || (watch = new_watch(interp)) == NULL)
         return;
     watch->stale = look_at_all(interp, watch, visit->request, settings) > 0;
-    interp->watch = watch;
+    if (!__atomic_compare_exchange_n(&interp->watch, &none, watch, 0,
+                                     __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+        wsgi_reload_forget(watch); /* another thread was first */
     PyErr_Clear();
 }
 
@@ -277,15 +285,16 @@ static int has_changed(const wsgi_interp *interp, wsgi_watch *watch,
 void wsgi_reload_check(wsgi_visit *visit, const wsgi_settings *settings)
 {
     wsgi_interp *interp = visit->slot->interp;
-    wsgi_watch *watch = interp->watch;
+    wsgi_watch *watch = watch_of(interp);
     time_t now = time(NULL);
 
     if (watch == NULL)
         write_no_copies();
-    if (watch == NULL || watch->checked == now ||
+    if (watch == NULL ||
+        __atomic_load_n(&watch->checked, __ATOMIC_RELAXED) == now ||
         __atomic_exchange_n(&watch->busy, 1, __ATOMIC_ACQUIRE))
         return;
-    watch->checked = now;
+    __atomic_store_n(&watch->checked, now, __ATOMIC_RELAXED);
     if (has_changed(interp, watch, visit->request, settings) &&
         is_replaceable(interp, watch, visit->request))
         swap(visit, settings);

@@ -233,6 +233,8 @@ static int take_head(wsgi_call *call, PyObject *status, PyObject *headers)
     if (head.status < 200)
         return wsgi_refuse("an interim status is the server's to send",
                            status);
+    if (head.status == 204) /* RFC 9110, 8.6: none may be told there */
+        head.content_length = -1;
     call->head = head;
     call->headed = 1;
     return 0;
@@ -248,11 +250,11 @@ static void push(wsgi_call *call, const wsgi_chunk *chunks, size_t count,
     const wsgi_host *host = wsgi_runtime_process.host;
     void *record = call->request->record;
     int with_head = !call->head_sent;
-    int result = 0;
+    int result = call->headed ? 0 : -1; /* a thread may have spoilt it */
 
     call->head_sent = 1;
     Py_BEGIN_ALLOW_THREADS
-    if (with_head)
+    if (with_head && result == 0)
         result = host->send_head(record, &call->head);
     if (result == 0)
         result = host->send_body(record, chunks, count, after);
@@ -358,7 +360,9 @@ static PyObject *response_write(PyObject *self, PyObject *block)
 
     if (wsgi_call_enter(call, "write()") < 0)
         return NULL;
+    Py_BEGIN_CRITICAL_SECTION(call);
     result = write_block(call, block);
+    Py_END_CRITICAL_SECTION();
     wsgi_call_leave(call);
     if (result < 0)
         return NULL;
@@ -408,6 +412,8 @@ static int check_turn(wsgi_call *call, PyObject *exc_info)
 
 static int start(wsgi_call *call, PyObject *const *args, Py_ssize_t count)
 {
+    int result;
+
     if (count < 2 || count > 3) {
         PyErr_Format(PyExc_TypeError,
                      "start_response() takes status, headers and perhaps "
@@ -415,11 +421,15 @@ static int start(wsgi_call *call, PyObject *const *args, Py_ssize_t count)
                      count);
         return -1;
     }
-    if (check_turn(call, count == 3 ? args[2] : Py_None) < 0)
-        return -1;
-    call->asked = 1;
-    call->headed = 0;
-    return take_head(call, args[0], args[1]);
+    Py_BEGIN_CRITICAL_SECTION2(call, args[1]);
+    result = check_turn(call, count == 3 ? args[2] : Py_None);
+    if (result == 0) {
+        call->asked = 1;
+        call->headed = 0;
+        result = take_head(call, args[0], args[1]);
+    }
+    Py_END_CRITICAL_SECTION2();
+    return result;
 }
 
 WSGI_FUNCTION(start_response)
@@ -528,6 +538,24 @@ static int keep_blocks(wsgi_call *call, PyObject *blocks, int64_t size)
     return 0;
 }
 
+/* Blocks that were checked, size bytes of them. */
+static int send_checked(wsgi_call *call, PyObject *blocks, int64_t size,
+                        int64_t *rest)
+{
+    if (call->head.content_length < 0 && !call->head_sent &&
+        !is_bodiless(call))
+        call->head.content_length = size;
+    if (size > 0)
+        size = allowed(call, size);
+    if (call->complete || call->broken) /* by write() */
+        return 0;
+    if (call->head_sent || size > SMALL ||
+        (!is_bodiless(call) && size != call->head.content_length))
+        return push_blocks(call, blocks, size);
+    *rest = size;
+    return keep_blocks(call, blocks, size);
+}
+
 /* A list or tuple: all blocks exist, so they are sent in one call, and their
    total is the Content-Length if the application gave none. */
 static int send_blocks(wsgi_call *call, PyObject *result, int64_t *rest)
@@ -537,20 +565,8 @@ static int send_blocks(wsgi_call *call, PyObject *result, int64_t *rest)
     int done = -1;
 
     if (blocks != NULL && total_size(blocks, &size) == 0 &&
-        need_head(call) == 0) {
-        if (call->head.content_length < 0 && !call->head_sent &&
-            !is_bodiless(call))
-            call->head.content_length = size;
-        if (size > 0)
-            size = allowed(call, size);
-        if (!call->head_sent && size <= SMALL &&
-            (is_bodiless(call) || size == call->head.content_length)) {
-            done = keep_blocks(call, blocks, size);
-            *rest = size;
-        } else {
-            done = push_blocks(call, blocks, size);
-        }
-    }
+        need_head(call) == 0)
+        done = send_checked(call, blocks, size, rest);
     Py_XDECREF(blocks);
     return done;
 }
@@ -558,18 +574,29 @@ static int send_blocks(wsgi_call *call, PyObject *result, int64_t *rest)
 /* PEP 3333, "Handling the Content-Length Header": "If the application does
    not supply a Content-Length header, [and] the len() of the iterable is 1,
    then the server can automatically determine Content-Length". */
-static void take_only_block(wsgi_call *call, PyObject *result, PyObject *block)
+static void take_only_block(wsgi_call *call, PyObject *block)
 {
     if (call->head_sent || !call->headed || call->head.content_length >= 0 ||
         is_bodiless(call))
         return;
-    if (PyObject_Length(result) == 1)
-        call->head.content_length = PyBytes_GET_SIZE(block);
+    call->head.content_length = PyBytes_GET_SIZE(block);
+}
+
+/* Whether the iterable says that it has one block. Asked before that block is
+   taken, for some tell what is left. */
+static int has_one_block(const wsgi_call *call, PyObject *result)
+{
+    int answer = 0;
+
+    if (!call->headed || call->head.content_length < 0)
+        answer = PyObject_Length(result) == 1;
     PyErr_Clear();
+    return answer;
 }
 
 static int send_iterable(wsgi_call *call, PyObject *result)
 {
+    int is_alone = has_one_block(call, result);
     PyObject *iterator = PyObject_GetIter(result), *block;
     int done = iterator != NULL ? 0 : -1;
 
@@ -577,7 +604,8 @@ static int send_iterable(wsgi_call *call, PyObject *result)
            (block = PyIter_Next(iterator)) != NULL) {
         done = need_bytes(block, "a block of the response");
         if (done == 0) {
-            take_only_block(call, result, block);
+            if (is_alone)
+                take_only_block(call, block);
             done = send_block(call, block);
         }
         Py_DECREF(block);
@@ -591,6 +619,7 @@ static int send_open_file(wsgi_call *call, int fd, int64_t offset,
 {
     const wsgi_host *host = wsgi_runtime_process.host;
     void *record = call->request->record;
+    enum wsgi_after after;
     int result, with_head;
 
     if (need_head(call) < 0)
@@ -606,13 +635,15 @@ static int send_open_file(wsgi_call *call, int fd, int64_t offset,
         return 0;
     wsgi_call_take_host(call);
     call->sent += size;
+    after = is_full(call) ? WSGI_END : WSGI_FLUSH;
     with_head = !call->head_sent;
+    result = call->headed ? 0 : -1; /* as in push */
     call->head_sent = 1;
     Py_BEGIN_ALLOW_THREADS
-    result = with_head ? host->send_head(record, &call->head) : 0;
+    if (with_head && result == 0)
+        result = host->send_head(record, &call->head);
     if (result == 0)
-        result = host->send_file(record, fd, offset, size,
-                                 is_full(call) ? WSGI_END : WSGI_FLUSH);
+        result = host->send_file(record, fd, offset, size, after);
     Py_END_ALLOW_THREADS
     call->broken = result < 0;
     call->complete = is_full(call);
@@ -634,10 +665,12 @@ static int send_body(wsgi_call *call, PyObject *result, int64_t *rest)
     return send_iterable(call, result);
 }
 
-static void push_head(wsgi_call *call, enum wsgi_after after)
+/* Sends what is left when there is no more to the body: the head if it has not
+   gone, and the end. */
+static void push_rest(wsgi_call *call, enum wsgi_after after)
 {
     wsgi_call_take_host(call);
-    if (!call->head_sent)
+    if (!call->head_sent || after == WSGI_END)
         push(call, NULL, 0, after);
     wsgi_call_give_host(call);
 }
@@ -662,10 +695,10 @@ static int end_body(wsgi_call *call)
     if (need_head(call) < 0)
         return -1;
     if (is_bodiless(call) || length < 0 || call->sent == length) {
-        push_head(call, WSGI_END);
+        push_rest(call, WSGI_END);
         return 0;
     }
-    push_head(call, WSGI_FLUSH);
+    push_rest(call, WSGI_FLUSH);
     if (call->broken)
         return 0;
     wsgi_log(call->request, WSGI_ERROR,
@@ -682,17 +715,20 @@ static int end_body(wsgi_call *call)
 static void close_result(wsgi_call *call, PyObject *result)
 {
     PyObject *type, *value, *traceback;
-    PyObject *answer;
+    PyObject *close, *answer = NULL;
 
     if (PyList_CheckExact(result) || PyTuple_CheckExact(result))
         return;
     PyErr_Fetch(&type, &value, &traceback);
-    if (PyObject_HasAttrString(result, "close")) {
-        answer = PyObject_CallMethod(result, (char *)"close", NULL);
-        if (answer == NULL)
-            wsgi_errors_report(call->request, "the response's close() failed");
-        Py_XDECREF(answer);
-    }
+    close = PyObject_GetAttrString(result, "close");
+    if (close != NULL)
+        answer = PyObject_CallObject(close, NULL);
+    else if (PyErr_ExceptionMatches(PyExc_AttributeError))
+        PyErr_Clear();
+    if (PyErr_Occurred())
+        wsgi_errors_report(call->request, "the response's close() failed");
+    Py_XDECREF(answer);
+    Py_XDECREF(close);
     PyErr_Restore(type, value, traceback);
 }
 
@@ -701,9 +737,11 @@ int wsgi_response_send(wsgi_call *call, PyObject *result, int64_t *rest)
     int done;
 
     *rest = -1;
+    Py_BEGIN_CRITICAL_SECTION(call);
     done = send_body(call, result, rest);
     if (done == 0)
         done = end_body(call);
+    Py_END_CRITICAL_SECTION();
     close_result(call, result);
     Py_DECREF(result);
     return done;

@@ -24,14 +24,25 @@ enum state { NEW, RUNNING, FAILED };
 
 wsgi_process wsgi_runtime_process;
 
-static volatile enum state state;
-static volatile sig_atomic_t stopping;
+/* Atomic: asked by every thread, and stopping by a signal handler, too. */
+static enum state state;
+static int stopping, over;
 static pthread_mutex_t starting = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t running = PTHREAD_MUTEX_INITIALIZER;
 static sem_t started, wanted, done, ended;
 static void (*current_job)(void *);
 static void *current_arg;
 static char failure[256];
+
+static enum state current_state(void)
+{
+    return __atomic_load_n(&state, __ATOMIC_ACQUIRE);
+}
+
+static void set_state(enum state now)
+{
+    __atomic_store_n(&state, now, __ATOMIC_RELEASE);
+}
 
 static void wait_for(sem_t *semaphore)
 {
@@ -73,12 +84,12 @@ static void own_python(void)
 
     if (wsgi_python_start(getenv("MOD_WSGI_PYTHON_HOME"), failure,
                           sizeof failure) < 0) {
-        state = FAILED;
+        set_state(FAILED);
         sem_post(&started);
         return;
     }
     main_state = PyEval_SaveThread();
-    state = RUNNING;
+    set_state(RUNNING);
     sem_post(&started);
     for (;;) {
         if (again)
@@ -86,22 +97,25 @@ static void own_python(void)
         else
             wait_for(&wanted);
         PyEval_RestoreThread(main_state);
-        if (stopping)
+        if (wsgi_runtime_is_stopping())
             break;
         again = work();
         main_state = PyEval_SaveThread();
     }
     wsgi_interp_end_all();
+    __atomic_store_n(&over, 1, __ATOMIC_RELEASE);
     sem_post(&ended);
     /* The lock is kept: no thread of an application runs Python code while
-       the process exits. */
+       the process exits. A free-threaded Python has no such lock, and daemon
+       threads go on there to the last moment; Python stays as it is for them,
+       and what they write is not passed on to the host. */
 }
 
 /* The same where another module owns Python: there is less to do, but the
    states that keep its interpreters open still need a thread. */
 static void share_python(void)
 {
-    state = RUNNING;
+    set_state(RUNNING);
     sem_post(&started);
     for (;;) {
         wait_for(&wanted);
@@ -137,7 +151,7 @@ static void start_thread(void)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (error != 0) {
         snprintf(failure, sizeof failure, "no thread: %s", strerror(error));
-        state = FAILED;
+        set_state(FAILED);
         return;
     }
     pthread_detach(thread);
@@ -172,16 +186,16 @@ int wsgi_runtime_start(const wsgi_request *request)
         report_refusal(request);
         return -1;
     }
-    if (state == RUNNING)
+    if (current_state() == RUNNING)
         return 0;
     pthread_mutex_lock(&starting);
-    if (state == NEW) {
+    if (current_state() == NEW) {
         start_thread();
-        if (state == FAILED)
+        if (current_state() == FAILED)
             report_failure(request);
     }
     pthread_mutex_unlock(&starting);
-    return state == RUNNING ? 0 : -1;
+    return current_state() == RUNNING ? 0 : -1;
 }
 
 void wsgi_runtime_run(void (*job)(void *arg), void *arg)
@@ -207,7 +221,12 @@ int wsgi_runtime_is_shared(void)
 
 int wsgi_runtime_is_stopping(void)
 {
-    return stopping;
+    return __atomic_load_n(&stopping, __ATOMIC_ACQUIRE);
+}
+
+int wsgi_runtime_is_over(void)
+{
+    return __atomic_load_n(&over, __ATOMIC_ACQUIRE);
 }
 
 void wsgi_start(const wsgi_process *process)
@@ -221,9 +240,9 @@ void wsgi_stop(void)
 {
     struct timespec until;
 
-    if (state != RUNNING || stopping || wsgi_runtime_is_shared())
+    if (current_state() != RUNNING || wsgi_runtime_is_shared() ||
+        __atomic_exchange_n(&stopping, 1, __ATOMIC_ACQ_REL))
         return;
-    stopping = 1;
     sem_post(&wanted);
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += STOP_SECONDS;

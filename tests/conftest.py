@@ -216,8 +216,8 @@ def module(request: pytest.FixtureRequest, cell: Cell, workshop: Workshop) -> Pa
 
 @pytest.fixture(scope="session")
 def version(cell: Cell) -> str:
-    """The Python's version as it stands in paths and messages: 3.11."""
-    return cell.python.version
+    """The Python's version as it stands in paths and messages: 3.11, or 3.13t."""
+    return cell.python.version + cell.python.abi
 
 
 @pytest.fixture(scope="session")

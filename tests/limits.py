@@ -9,6 +9,8 @@ CLOSES_AFTER_CHUNKS = (
     "the connection behind a chunked request: nothing can be smuggled as the next one"
 )
 NO_CGI_PASS_AUTH = "CGIPassAuth is a directive of Apache 2.4.13 and later"
+NO_HTTP2 = "HTTP/2 came with Apache 2.4"
+NO_SUBSTITUTE = "mod_substitute came with Apache 2.2.7, and limits lines in 2.4 only"
 NO_MOD_PYTHON = "the mod_python installed here is built for Apache 2.4"
 NO_OWN_LOCK = "interpreters with a lock of their own came with Python 3.12"
 ENDS_PROCESS = "a sys.exit() in sitecustomize ends the process in Pythons before 3.8"
@@ -16,6 +18,11 @@ NO_FORK = (
     "this Python ends the copy that os.fork() makes in any interpreter but its first one, without "
     "a way to ask before"
 )
+NO_OLD_EXTENSIONS = (
+    "a free-threaded Python refuses extension modules with a single phase of initialisation in "
+    "any interpreter but its first one, as interpreters with a lock of their own do"
+)
+NO_LOCK = "a free-threaded Python has no lock that one thread could keep from another"
 ONE_STATE = (
     "before Python 3.12 a thread has its state in one interpreter only, since PyGILState_Ensure "
     "would find the wrong one of several"
@@ -27,22 +34,31 @@ LIMITS: dict[str, dict[str, str]] = {
         "sendfile": "Apache 1.3 sends files through its own buffer",
         "cgi-pass-auth": NO_CGI_PASS_AUTH,
         "keep-alive-after-chunked": CLOSES_AFTER_CHUNKS,
+        "early-last-chunk": "Apache 1.3 writes the last chunk itself, behind the handler",
+        "failing-filter": NO_SUBSTITUTE,
+        "answer-after-timeout": "Apache 1.3 gives up the connection when its Timeout is over",
         "filters": "Apache 1.3 has no filters: a handler writes straight to the client",
+        "http2": NO_HTTP2,
         "mod-python": NO_MOD_PYTHON,
     },
     "apache2.0": {
         "bare-204": "Apache 2.0 itself adds Content-Length: 0 to an answer without a body",
+        "failing-filter": NO_SUBSTITUTE,
         "strict-chunks": "Apache 2.0 takes a chunk size that is no number for the last chunk",
         "cgi-pass-auth": NO_CGI_PASS_AUTH,
         "keep-alive-after-chunked": CLOSES_AFTER_CHUNKS,
+        "http2": NO_HTTP2,
         "mod-python": NO_MOD_PYTHON,
     },
     "apache2.2": {
+        "failing-filter": NO_SUBSTITUTE,
         "cgi-pass-auth": NO_CGI_PASS_AUTH,
         "keep-alive-after-chunked": CLOSES_AFTER_CHUNKS,
+        "http2": NO_HTTP2,
         "mod-python": NO_MOD_PYTHON,
     },
     "prefork": {
+        "http2": "mod_http2 works with models that have threads only, says its manual",
         "threads": "the prefork model knows no threads: a process serves one request at a time",
     },
     "py2.7": {
@@ -65,6 +81,13 @@ LIMITS: dict[str, dict[str, str]] = {
         f"py3.{minor}": {"many-states": ONE_STATE, "own-lock": NO_OWN_LOCK, "fork": NO_FORK}
         for minor in range(8, 12)
     },
+}
+
+
+# What is true of every Python of a kind, whatever its version.
+LIMITS["free-threaded"] = {"old-extensions": NO_OLD_EXTENSIONS, "shared-lock": NO_LOCK}
+LIMITS["locked"] = {
+    "free-threads": "one thread at a time runs Python here: only a free-threaded Python runs more"
 }
 
 

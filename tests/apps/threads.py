@@ -1,11 +1,13 @@
 """Applications that use the server's objects from threads of their own."""
 
+import sys
 import threading
 
 import answers
 import waiting
 
 TEXT = [("Content-Type", "text/plain")]
+NO_ERROR = (None, None, None)
 
 
 def run(function):
@@ -90,3 +92,47 @@ def reads_after_its_end(environ, start_response):
 
     threading.Thread(target=work).start()
     return answers.plain(start_response, b"ended")
+
+
+def at_once(function, count=4):
+    """Runs the function in several threads, with each one's number, and waits for them."""
+    workers = [threading.Thread(target=function, args=(number,)) for number in range(count)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(20)
+
+
+def logs_from_many(environ, start_response):
+    """Several threads write pieces of lines to the same streams; each piece arrives whole."""
+
+    def work(number):
+        for _ in range(50):
+            for stream in (sys.stderr, environ["wsgi.errors"]):
+                stream.write("<%d>" % number)
+                stream.write("<%d>\n" % number)
+                stream.flush()
+
+    at_once(work)
+    return answers.plain(start_response, b"logged")
+
+
+def starts_from_many(environ, start_response):
+    """Several threads ask to replace the head before it is sent, and one changes a list of it."""
+    headers = [("X-Text", "x" * 100)] * 50
+    start_response("200 OK", [("X-First", "first")])
+
+    def work(number):
+        for turn in range(50):
+            if number == 0:
+                headers[turn % 50 :] = [("X-Text", "x" * turn)] * 50
+            elif number == 1:
+                try:
+                    start_response("200 OK", [("bad name", "x")], NO_ERROR)
+                except ValueError:
+                    pass
+            else:
+                start_response("200 OK", headers, NO_ERROR)
+
+    at_once(work)
+    return [start_response("200 OK", TEXT, NO_ERROR) and b"started"]

@@ -32,8 +32,9 @@ class Cell:
 
     @property
     def traits(self) -> tuple[str, ...]:
-        """What tests/limits.py may name: the line, the process model, the Python."""
-        return f"apache{self.server.line}", self.server.mpm, self.python.name
+        """What tests/limits.py may name: the line, the process model, the Python and its kind."""
+        kind = "free-threaded" if self.python.abi == "t" else "locked"
+        return f"apache{self.server.line}", self.server.mpm, self.python.name, kind
 
 
 @dataclass(frozen=True, kw_only=True)

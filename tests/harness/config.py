@@ -37,6 +37,9 @@ LIMITED = """
 <Location /limited/error_name>
     SetEnv mod_wsgi.application bodies::error_name
 </Location>
+<Location /limited/has_a_bug>
+    SetEnv mod_wsgi.application bodies::has_a_bug
+</Location>
 """
 
 DEFAULT = "@{base}@{applications}"

@@ -81,7 +81,7 @@ def running(
         "logs": str(root),
         "port": str(port),
         "scratch": str(root / "scratch"),
-        "version": cell.python.version,
+        "version": cell.python.version + cell.python.abi,
         "www": str(root / "htdocs"),
         **(values or {}),
     }

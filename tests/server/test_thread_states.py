@@ -17,6 +17,8 @@ from tests.harness.cells import Cell
 from tests.harness.serving import Workshop, running
 from tests.harness.site import Site
 
+pytestmark = pytest.mark.needs("old-extensions")
+
 INTERPRETERS = ("one", "two", "three", "main_interpreter")
 
 SECTION = """

@@ -75,7 +75,10 @@ def python(request: pytest.FixtureRequest) -> Python:
 @pytest.fixture(scope="session")
 def bare_host(request: pytest.FixtureRequest, python: Python) -> Path:
     """The bare host's program for this Python and the profile asked for, built first."""
-    profile = request.config.getoption("profile")
+    return build_bare(python, request.config.getoption("profile"))
+
+
+def build_bare(python: Python, profile: str) -> Path:
     command = [*(sys.executable, "-m", "SCons", "-Q", "-j2"), "apache=none"]
     command += [f"python={python.executable}", f"profile={profile}"]
     with one_at_a_time():
