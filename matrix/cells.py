@@ -62,7 +62,7 @@ def _packaged(data: Data) -> Iterator[Cell]:
     for base in packaged.bases:
         for mpm in packaged.mpms:
             for python in data.pythons.values():
-                if python.base == base:
+                if python.base == base and python.source is None:
                     yield _cell(data, packaged.line, mpm, python, base)
 
 

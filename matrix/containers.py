@@ -213,7 +213,7 @@ def _python(site: Site, python: Python, say: Say) -> str:
         tools = _tools_image(site, say)
         say(f"Python {python.version}")
         with site.log(f"py{python.version}") as log:
-            recipe = images.python_recipe(python, parent, tools)
+            recipe = images.python_recipe(site.shelf, python, parent, tools)
             return images.ensure(site.client, recipe, log, *([tools] if python.wheels else []))
 
     return site.once.get(("python", python.version), make)

@@ -98,14 +98,24 @@ class Packaged:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Source:
+    """What a Python is built from that nobody packages."""
+
+    version: str
+    archive: Archive
+    configure: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Python:
-    """One Python of one base; where it is unavailable everywhere, the reason."""
+    """One Python of one base, packaged or built; where it is nowhere to be had, the reason."""
 
     version: str
     base: str
     executable: str
     packages: tuple[str, ...]
     wheels: tuple[str, ...]
+    source: Source | None
     unavailable: str | None
 
     @property
@@ -361,10 +371,23 @@ def read_python(version: str, table: Table) -> Python:
         executable=table.take("executable", str, "" if reason else None),
         packages=table.words("packages", []),
         wheels=table.words("wheels", []),
+        source=read_source(version, table) if "archive" in table.rest else None,
         unavailable=reason,
     )
     table.done()
     return python
+
+
+def read_source(version: str, table: Table) -> Source:
+    source = Source(
+        version=table.take("version", str),
+        archive=read_archive(table),
+        configure=table.words("configure"),
+    )
+    number = version.removesuffix("t")
+    if not source.version.startswith(f"{number}."):
+        raise Problem(f"{table.name}.version is no {number}.x: {source.version!r}")
+    return source
 
 
 def read_exclusion(table: Table) -> Exclusion:

@@ -23,12 +23,13 @@ from docker import DockerClient
 
 from matrix import HERE, Unavailable, archives, engine
 from matrix.archives import Shelf
-from matrix.data import Apache, Base, Data, Python
+from matrix.data import Apache, Archive, Base, Data, Fix, Python, Source
 from tests.harness import venvs
 from tools import TOP
 
 PREFIX = "mod_wsgi-matrix"
 SERVERS = "/opt/httpd"
+PYTHON = "/opt/python"
 TOOLS = "/opt/tools"
 WHEELS = "/opt/wheels"
 OWN = "/opt/matrix"
@@ -189,13 +190,7 @@ def apache_recipe(shelf: Shelf, apache: Apache, mpm: str, base: str) -> Recipe:
     settings = [f"{name}={text}" for name, text in apache.environment.items()]
     configure = shlex.join(["env", *settings, "./configure", *options])
     after = f"rm -rf /usr/src/source && chmod -R a+rX {SERVERS}"
-    wanted = (apache.archive, *apache.parts)
-    contents = [(each.into, archives.obtain(shelf, each)) for each in wanted]
-    sums = [(into, hashlib.sha256(content).hexdigest()) for into, content in contents]
-    source = Late(
-        identity=repr((sums, apache.fixes)),
-        make=partial(archives.mended, contents, apache.fixes),
-    )
+    source = source_tar(shelf, (apache.archive, *apache.parts), apache.fixes)
     return Recipe(
         name=apache_name(apache, mpm),
         parent=base,
@@ -208,17 +203,32 @@ def apache_recipe(shelf: Shelf, apache: Apache, mpm: str, base: str) -> Recipe:
     )
 
 
+def source_tar(shelf: Shelf, wanted: Sequence[Archive], fixes: Sequence[Fix] = ()) -> Late:
+    """Archives as one tar, for ADD."""
+    contents = [(each.into, archives.obtain(shelf, each)) for each in wanted]
+    sums = [(into, hashlib.sha256(content).hexdigest()) for into, content in contents]
+    return Late(
+        identity=repr((sums, tuple(fixes))),
+        make=partial(archives.mended, contents, fixes),
+    )
+
+
 def apache_name(apache: Apache, mpm: str) -> str:
     return f"apache{apache.line}" if apache.one_build else f"apache{apache.line}-{mpm}"
 
 
-def python_recipe(python: Python, base: str, tools: str) -> Recipe:
+def python_recipe(shelf: Shelf, python: Python, base: str, tools: str) -> Recipe:
     """A Python, and what the tests install for it, since they run without a network.
 
-    One without pip gets it from wheels that the tools' Python fetches.
+    One that nobody packages is built. One without pip gets it from wheels that the tools' Python
+    fetches.
     """
     pins = venvs.PINS.get(python.version, venvs.NEWER)
+    files: dict[str, bytes | Late] = {"ca.pem": authorities()}
     stages, lines = [], [install(python.packages), f"COPY ca.pem {OWN}/"]
+    if python.source:
+        files["source.tar"] = source_tar(shelf, [python.source.archive])
+        lines += build_python(python.source)
     if python.wheels:
         wanted = shlex.join(["--python-version", python.version, *python.wheels])
         download = "-m pip download -q --no-deps --only-binary=:all:"
@@ -243,8 +253,20 @@ def python_recipe(python: Python, base: str, tools: str) -> Recipe:
         parent=base,
         stages=stages,
         lines=lines,
-        files={"ca.pem": authorities()},
+        files=files,
     )
+
+
+def build_python(source: Source) -> list[str]:
+    """The lines that build a Python below /opt/python, with its library where it is looked for."""
+    options = [f"--prefix={PYTHON}", f"LDFLAGS=-Wl,-rpath,{PYTHON}/lib", *source.configure]
+    configure = shlex.join(["./configure", "-q", *options])
+    make = 'make -s -j"$(nproc)" && make -s install'
+    after = f"rm -rf /usr/src/source && chmod -R a+rX {PYTHON}"
+    return [
+        "ADD source.tar /usr/src/",
+        f"RUN cd /usr/src/source && {configure} && {make} && {after}",
+    ]
 
 
 def packaged_recipe(data: Data, python: Python, image: str) -> Recipe:

@@ -16,12 +16,14 @@ from matrix import (
     CellFailed,
     Unavailable,
     __main__,
+    archives,
     containers,
     data,
     engine,
     images,
     snapshot,
 )
+from matrix.archives import Shelf
 from matrix.containers import Once
 from tools import Problem
 
@@ -262,3 +264,19 @@ def test_patterns_may_come_after_options() -> None:
     words = ["run", "--jobs", "2", "apache1.3-*", "--keep-going", "!*-py2.7*"]
     arguments = __main__.parser().parse_intermixed_args(words)
     assert (arguments.verb, arguments.patterns) == ("run", ["apache1.3-*", "!*-py2.7*"])
+
+
+def test_a_python_from_an_archive_is_built_before_it_is_used(tmp_path: Path) -> None:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:xz") as made:
+        made.addfile(tarfile.TarInfo("Python-3.14.0/configure"))
+    (tmp_path / "Python-3.14.0.tar.xz").write_bytes(content.getvalue())
+    shelf = Shelf(sources=tmp_path, cache=tmp_path / "cache", lock=tmp_path / "archives.lock")
+    python = OWN.pythons["3.14t"]
+    recipe = images.python_recipe(shelf, python, "base", "tools")
+    order = recipe.dockerfile.decode()
+    assert "--disable-gil --enable-shared" in order
+    assert order.index("ADD source.tar") < order.index(f"{python.executable} -m venv")
+    with tarfile.open(fileobj=io.BytesIO(recipe.content()["source.tar"])) as source:
+        assert source.getnames() == ["source/configure"]
+    assert "Python-3.14.0.tar.xz" in archives.read_lock(shelf.lock)

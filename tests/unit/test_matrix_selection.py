@@ -186,10 +186,44 @@ def test_a_data_file_that_is_not_there_is_a_problem_and_no_traceback() -> None:
         data.load(HERE / "nosuch.toml")
 
 
+BUILT = """
+[pythons."3.13t"]
+version = "3.13.5"
+archive = "Python-3.13.5.tar.xz"
+url = "https://upstream.example/Python-3.13.5.tar.xz"
+base = "new"
+executable = "/opt/python/bin/python3.13t"
+configure = ["--disable-gil"]
+"""
+
+
+def test_a_python_may_be_built_from_an_archive() -> None:
+    source = data.parse(SMALL + BUILT).pythons["3.13t"].source
+    assert source is not None
+    assert (source.version, source.archive.sha256) == ("3.13.5", None)
+    assert source.configure == ("--disable-gil",)
+
+
+def test_a_built_python_is_not_beside_the_packaged_server_of_its_base() -> None:
+    names = [cell.name for cell in cells.expand(data.parse(SMALL + BUILT)) if "3.13t" in cell.name]
+    assert "apache2.2-prefork-py3.13t" in names
+    assert "apache2.4-prefork-py3.13t-new" not in names
+
+
+def test_a_built_python_is_of_the_version_that_its_name_says() -> None:
+    with pytest.raises(Problem, match=r"3\.13t\.version is no 3\.13\.x: '3\.14\.0'"):
+        data.parse(SMALL + BUILT.replace('"3.13.5"', '"3.14.0"'))
+
+
+def test_a_built_python_needs_its_options() -> None:
+    with pytest.raises(Problem, match=r"3\.13t\.configure is missing"):
+        data.parse(SMALL + BUILT.replace("configure", "packages"))
+
+
 def test_the_projects_own_data_is_valid_and_names_what_the_project_supports() -> None:
     every = cells.expand(data.load(HERE / "matrix.toml"))
     assert {cell.line for cell in every} == {"1.3", "2.0", "2.2", "2.4"}
-    wanted = {"2.7", "3.9", "3.11", "3.13", "3.14", "3.14t", "3.15"}
+    wanted = {"2.7", "3.9", "3.11", "3.13", "3.13t", "3.14", "3.14t", "3.15"}
     assert wanted <= {cell.python for cell in every}
     assert len({cell.name for cell in every}) == len(every)
     assert "apache2.4-event-py3.14t" in {cell.name for cell in every}
