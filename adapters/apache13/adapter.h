@@ -30,6 +30,7 @@ typedef struct exchange {
     pthread_t thread; /* the one that serves it */
     int reading;      /* the body has been asked for */
     int at_end;       /* of the request's body */
+    int is_unwanted;  /* the body: the client was not asked to send it */
 } exchange;
 
 /* mod_wsgi.c: the main server, whose log takes what belongs to no request. */

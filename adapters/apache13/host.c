@@ -100,24 +100,40 @@ static int64_t read_body(void *record, char *buffer, size_t size)
                : explain(x);
 }
 
+/* This request is the last of its connection. -1 says so before the head is
+   sent, which tells the client; behind it only 0 is heard. */
+static void end_connection(request_rec *r)
+{
+    r->connection->keepalive = r->sent_bodyct ? 0 : -1;
+}
+
+/* A client that waits for 100 Continue is about to hear the final answer
+   instead. It may send the body after that or not: nobody can know where its
+   next request would begin. */
+static void leave_body_unread(exchange *x)
+{
+    if (x->reading || x->at_end || !x->r->expecting_100)
+        return;
+    x->r->expecting_100 = 0;
+    x->is_unwanted = 1;
+    end_connection(x->r);
+}
+
 void wsgi_apache_drain(exchange *x)
 {
     char part[8192];
-    conn_rec *connection = x->r->connection;
+    const conn_rec *connection = x->r->connection;
     long got = 1;
 
-    if (x->at_end || connection->aborted)
+    leave_body_unread(x);
+    if (x->at_end || x->is_unwanted || connection->aborted)
         return;
-    if (!x->reading && x->r->expecting_100) {
-        connection->keepalive = -1; /* the client may send it or not */
-        return;
-    }
     ap_soft_timeout("discard the request's body", x->r);
     while (got > 0 && !connection->aborted)
         got = receive(x, part, sizeof part);
     ap_kill_timeout(x->r);
     if (got < 0 || x->r->remaining > 0)
-        connection->keepalive = -1;
+        end_connection(x->r);
 }
 
 /* ---- The response ----------------------------------------------------- */
@@ -137,6 +153,7 @@ static int send_head(void *record, const wsgi_head *head)
     request_rec *r = x->r;
     size_t i;
 
+    leave_body_unread(x);
     r->status = head->status;
     r->status_line = ap_pstrdup(r->pool, head->status_line);
     forget_guesses(r);
@@ -184,6 +201,15 @@ static int send_body(void *record, const wsgi_chunk *chunks, size_t count,
     return result == 0 && !x->r->connection->aborted ? 0 : -1;
 }
 
+/* Nothing more is written, the last chunk's mark neither. */
+static void fail(void *record)
+{
+    const exchange *x = record;
+
+    x->r->connection->keepalive = -1;
+    x->r->connection->aborted = 1;
+}
+
 static int send_file(void *record, int fd, int64_t offset, int64_t size,
                      enum wsgi_after after)
 {
@@ -196,8 +222,13 @@ static int send_file(void *record, int fd, int64_t offset, int64_t size,
         wsgi_chunk chunk = {.data = part};
         ssize_t got = pread(fd, part, wanted, (off_t)offset);
 
-        if (got <= 0)
+        if (got <= 0) {
+            ap_log_rerror(APLOG_MARK, APLOG_ERR | APLOG_NOERRNO, x->r,
+                          "mod_wsgi: a file became shorter while it was sent: "
+                          "the connection is closed");
+            fail(x);
             return -1;
+        }
         chunk.size = (size_t)got;
         offset += got;
         size -= got;
@@ -205,15 +236,6 @@ static int send_file(void *record, int fd, int64_t offset, int64_t size,
             return -1;
     }
     return 0;
-}
-
-/* Nothing more is written, the last chunk's mark neither. */
-static void fail(void *record)
-{
-    const exchange *x = record;
-
-    x->r->connection->keepalive = -1;
-    x->r->connection->aborted = 1;
 }
 
 /* ---- The log ---------------------------------------------------------- */

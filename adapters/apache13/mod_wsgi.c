@@ -102,11 +102,13 @@ static int handle(request_rec *r)
 {
     exchange x = {.r = r};
     wsgi_request request = {.record = NULL};
-    int status;
+    int status = OK;
 
-    status = ap_setup_client_block(r, REQUEST_CHUNKED_DECHUNK);
-    if (status == OK)
-        status = check_end(r);
+    if (wsgi_apache_has_body(r)) {
+        status = ap_setup_client_block(r, REQUEST_CHUNKED_DECHUNK);
+        if (status == OK)
+            status = check_end(r);
+    }
     if (status != OK)
         return status;
     wsgi_apache_prepare_env(r);

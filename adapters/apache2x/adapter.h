@@ -19,6 +19,7 @@ typedef struct exchange {
     apr_os_thread_t thread;       /* the one that serves it */
     apr_int64_t body_left;        /* -1: unknown */
     int at_end;                   /* of the request's body */
+    int flushed;                  /* the response goes out bit by bit */
     int refused;                  /* status the input filter wants to answer
                                      the client with, or 0 */
 } exchange;

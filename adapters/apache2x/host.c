@@ -133,12 +133,24 @@ static void forget_guesses(request_rec *r)
     r->content_languages = NULL;
 }
 
+/* A client that waits for 100 Continue is about to hear the final answer
+   instead. It may send the body after that or not: nobody can know where its
+   next request would begin. */
+static void leave_body_unread(const exchange *x)
+{
+    if (x->in != NULL || !x->r->expecting_100)
+        return;
+    x->r->expecting_100 = 0;
+    x->r->connection->keepalive = AP_CONN_CLOSE;
+}
+
 static int send_head(void *record, const wsgi_head *head)
 {
     const exchange *x = record;
     request_rec *r = x->r;
     size_t i;
 
+    leave_body_unread(x);
     r->status = head->status;
     r->status_line = apr_pstrdup(r->pool, head->status_line);
     forget_guesses(r);
@@ -154,7 +166,7 @@ static int send_head(void *record, const wsgi_head *head)
     return 0;
 }
 
-static void append(exchange *x, apr_bucket *bucket)
+static void append(const exchange *x, apr_bucket *bucket)
 {
     APR_BRIGADE_INSERT_TAIL(x->out, bucket);
 }
@@ -166,12 +178,47 @@ static void begin(exchange *x)
             apr_brigade_create(x->r->pool, x->r->connection->bucket_alloc);
 }
 
+/* Nothing more is written, the last chunk's mark neither. */
+static void break_connection(conn_rec *connection)
+{
+    connection->keepalive = AP_CONN_CLOSE;
+    connection->aborted = 1;
+}
+
+static int is_about_client(apr_status_t status)
+{
+    return APR_STATUS_IS_EPIPE(status) || APR_STATUS_IS_ECONNRESET(status) ||
+           APR_STATUS_IS_ECONNABORTED(status) || APR_STATUS_IS_TIMEUP(status);
+}
+
+/* What failed while the client was there is a filter: what it has let
+   through must not look whole. */
 static int pass(exchange *x)
 {
+    conn_rec *connection = x->r->connection;
     apr_status_t status = ap_pass_brigade(x->r->output_filters, x->out);
 
     apr_brigade_cleanup(x->out);
-    return status == APR_SUCCESS && !x->r->connection->aborted ? 0 : -1;
+    if (status != APR_SUCCESS && !connection->aborted) {
+        if (!is_about_client(status))
+            ap_log_rerror(APLOG_MARK, APLOG_ERR, status, x->r,
+                          "mod_wsgi: a filter of the response failed: the "
+                          "connection is closed");
+        break_connection(connection);
+    }
+    return connection->aborted ? -1 : 0;
+}
+
+/* The end of a response that went out bit by bit goes out at once, too: the
+   application may have more to do. Filters of the request have had their end,
+   so the connection's are asked. */
+static void flush_end(const exchange *x)
+{
+    conn_rec *connection = x->r->connection;
+
+    append(x, apr_bucket_flush_create(connection->bucket_alloc));
+    ap_pass_brigade(connection->output_filters, x->out);
+    apr_brigade_cleanup(x->out);
 }
 
 static int send_body(void *record, const wsgi_chunk *chunks, size_t count,
@@ -187,7 +234,12 @@ static int send_body(void *record, const wsgi_chunk *chunks, size_t count,
                                               alloc));
     append(x, after == WSGI_END ? apr_bucket_eos_create(alloc)
                                 : apr_bucket_flush_create(alloc));
-    return pass(x);
+    if (pass(x) < 0)
+        return -1;
+    if (after == WSGI_END && x->flushed)
+        flush_end(x);
+    x->flushed |= after == WSGI_FLUSH;
+    return 0;
 }
 
 /* Off only if the configuration says so: an application that returns a file
@@ -225,13 +277,21 @@ static int send_file(void *record, int fd, int64_t offset, int64_t size,
     return pass(x);
 }
 
-/* Nothing more is written, the last chunk's mark neither. */
+/* HTTP/2 has no connection to break for one stream: there the server resets
+   the stream when it sees this bucket. */
 static void fail(void *record)
 {
-    const exchange *x = record;
+    exchange *x = record;
+    apr_bucket_alloc_t *alloc = x->r->connection->bucket_alloc;
 
-    x->r->connection->keepalive = AP_CONN_CLOSE;
-    x->r->connection->aborted = 1;
+    if (x->r->proto_num >= HTTP_VERSION(2, 0)) {
+        begin(x);
+        append(x, ap_bucket_error_create(HTTP_BAD_GATEWAY, NULL, x->r->pool,
+                                         alloc));
+        append(x, apr_bucket_eos_create(alloc));
+        pass(x);
+    }
+    break_connection(x->r->connection);
 }
 
 /* ---- The log ---------------------------------------------------------- */

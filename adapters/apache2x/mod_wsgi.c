@@ -103,13 +103,15 @@ static int handle(request_rec *r)
 {
     exchange x = {.r = r};
     wsgi_request request = {.record = NULL};
-    int status;
+    int status = OK;
 
     if (r->handler == NULL || strcmp(r->handler, WSGI_HANDLER) != 0)
         return DECLINED;
-    status = ap_setup_client_block(r, REQUEST_CHUNKED_DECHUNK);
-    if (status == OK)
-        status = check_end(r);
+    if (wsgi_apache_has_body(r)) {
+        status = ap_setup_client_block(r, REQUEST_CHUNKED_DECHUNK);
+        if (status == OK)
+            status = check_end(r);
+    }
     if (status != OK)
         return status;
     if (is_too_large(r))

@@ -39,6 +39,7 @@ static struct plan {
     int64_t read_failure; /* ... with this */
     long gone_after;      /* bytes of the response the client takes; -1 all */
     int requests, threads;
+    int counts;              /* the host's calls are told at the end */
     const char *htaccess[8]; /* NULL at the end */
     wsgi_request request;
 } plan = {
@@ -59,6 +60,7 @@ typedef struct exchange {
 
 static pthread_mutex_t output_lock = PTHREAD_MUTEX_INITIALIZER;
 static int worst_status;
+static unsigned long reads; /* calls of read_body, in all threads */
 
 /* ---- The host --------------------------------------------------------- */
 
@@ -104,6 +106,7 @@ static int64_t read_body(void *record, char *buffer, size_t size)
     exchange *x = record;
     size_t left = plan.body_size - x->body_read;
 
+    __atomic_add_fetch(&reads, 1, __ATOMIC_RELAXED);
     if (plan.fail_read_after >= 0 &&
         x->body_read >= (size_t)plan.fail_read_after)
         return plan.read_failure;
@@ -317,6 +320,7 @@ enum option_key {
     CLOSE_AFTER,
     THREADS,
     REQUESTS,
+    COUNT_CALLS,
     METHOD,
     URI,
     LOCATION,
@@ -340,6 +344,7 @@ static const struct option options[] = {
     {"close-after", 1, NULL, CLOSE_AFTER},
     {"threads", 1, NULL, THREADS},
     {"requests", 1, NULL, REQUESTS},
+    {"count-calls", 0, NULL, COUNT_CALLS},
     {"method", 1, NULL, METHOD},
     {"uri", 1, NULL, URI},
     {"location", 1, NULL, LOCATION},
@@ -403,6 +408,9 @@ static void take_exchange(int key, char *value)
         break;
     case REQUESTS:
         plan.requests = to_number(value);
+        break;
+    case COUNT_CALLS:
+        plan.counts = 1;
         break;
     case METHOD:
         set_variable("REQUEST_METHOD", value);
@@ -527,6 +535,8 @@ int main(int argc, char **argv)
     start(argc, argv);
     serve_all();
     wsgi_stop();
+    if (plan.counts)
+        fprintf(stderr, "[info] read_body was called %lu times\n", reads);
     fflush(stdout);
     _exit(worst_status == 0 ? 0 : 1);
 }

@@ -1,5 +1,6 @@
 """The core on the bare host: what a network does to a request, without a network."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from tests.unit.conftest import Bare
 from tools.pythons import Python
 
+MANY_LINES = b"123456789\n" * 1_000_000
 LINES = b"first\nsecond line\n\nlast without end"
 
 
@@ -39,6 +41,26 @@ def test_lines_survive_short_reads(
 ) -> None:
     outcome = bare("--chunk", chunk, *form, f"bodies::{name}", body=LINES)
     assert outcome.json() == expected
+
+
+@pytest.mark.parametrize("form", [(), ("--chunked",)], ids=["length", "chunked"])
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [
+        ("sources::count_lines", len(MANY_LINES) // 16384 + 2),
+        ("bodies::read_outside", 30),
+        ("bodies::digest", len(MANY_LINES) // 16384 + 2),
+    ],
+)
+def test_many_lines_cost_few_calls_of_the_host(
+    bare: Bare, name: str, most: int, form: tuple[str, ...]
+) -> None:
+    """Ten megabytes of short lines: a call for each buffer, none for a line."""
+    outcome = bare("--count-calls", *form, name, body=MANY_LINES)
+    counted = re.search(r"read_body was called (\d+) times", "".join(outcome.log))
+    assert outcome.status == "200 OK"
+    assert counted
+    assert 0 < int(counted[1]) <= most
 
 
 @pytest.mark.parametrize("chunk", ["1", "6", "8", "1000"])
