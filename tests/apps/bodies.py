@@ -164,3 +164,28 @@ def outcome(call):
         return "returned %r" % (call(),)
     except Exception as error:
         return type(error).__name__
+
+
+def has_a_bug(environ, start_response):
+    """The failed read is dealt with; what follows it has nothing to do with it."""
+    try:
+        environ["wsgi.input"].read()
+    except IOError:
+        pass
+    return answers.plain(start_response, b"%d" % (1 // 0))
+
+
+def mixed_often(environ, start_response):
+    """Pieces of lines, lines and bytes in turn, to the end."""
+    source, got = environ["wsgi.input"], []
+    reads = [
+        lambda: source.readline(3),
+        source.readline,
+        lambda: source.read(2),
+        lambda: source.readline(1),
+        lambda: source.readline(0) + source.read(0) + source.read(1),
+        lambda: b"".join(source.readlines(1)),
+    ]
+    while not got or any(got[-len(reads) :]):
+        got.extend(read() for read in reads)
+    return answers.as_json(start_response, [each for each in texts(got) if each])

@@ -5,6 +5,7 @@ Each tells its test by files (waiting.py), since a process that ends answers nob
 
 import atexit
 import os
+import sys
 import threading
 import time
 
@@ -69,6 +70,20 @@ def daemon(environ, start_response):
         worker = threading.Thread(target=work)
         worker.daemon = True
         worker.start()
+    return answers.plain(start_response, b"started")
+
+
+def talkative(environ, start_response):
+    """Leaves a thread behind that writes to the log for as long as it can."""
+
+    def work():
+        while True:
+            sys.stderr.write("still talking\n")
+            time.sleep(0.0005)
+
+    worker = threading.Thread(target=work)
+    worker.daemon = True
+    worker.start()
     return answers.plain(start_response, b"started")
 
 

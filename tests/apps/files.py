@@ -122,3 +122,9 @@ def unsent(environ, start_response):
     """A wrapper that is made and thrown away sends nothing."""
     environ["wsgi.file_wrapper"](open(environ["tests.file"], "rb"))
     return answers.plain(start_response, b"something else")
+
+
+def shrinking(environ, start_response):
+    """A big file, which the test cuts while it is sent."""
+    name = os.path.join(environ["tests.scratch"], environ["QUERY_STRING"])
+    return wrap(environ, start_response, open(name, "rb"))

@@ -180,6 +180,38 @@ def changes_its_list_later(environ, start_response):
 
 
 def list_subclass(environ, start_response):
-    """PEP 3333 wants a list; a subclass is one for every purpose here, or an error."""
+    """PEP 3333 wants a list; a subclass is one for every purpose here."""
     start_response("200 OK", MyList(TEXT))
     return [b"subclass"]
+
+
+def returns_text(environ, start_response):
+    """A string is an iterable of strings: unicode here, for bytes would be a body on 2.7."""
+    start_response("200 OK", TEXT)
+    return b"text".decode("ascii")
+
+
+def yields_text_behind_bytes(environ, start_response):
+    start_response("200 OK", TEXT)
+    return [b"bytes", b"text".decode("ascii")]
+
+
+def yields_a_bytearray(environ, start_response):
+    start_response("200 OK", TEXT)
+    return [bytearray(b"bytes that change")]
+
+
+def yields_a_memoryview(environ, start_response):
+    start_response("200 OK", TEXT)
+    return iter([memoryview(b"bytes of another")])
+
+
+def writes_a_bytearray(environ, start_response):
+    start_response("200 OK", TEXT)(bytearray(b"bytes that change"))
+    return []
+
+
+def raises_behind_a_whole_write(environ, start_response):
+    """All that was promised is sent; what happens then is for the log."""
+    start_response("200 OK", TEXT + [("Content-Length", "5")])(b"whole")
+    raise ValueError("raised behind the whole body")

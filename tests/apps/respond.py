@@ -175,3 +175,17 @@ def big(environ, start_response):
 def query(environ, start_response):
     """The query string, so that concurrent requests can tell their answers apart."""
     return answers.plain(start_response, environ["QUERY_STRING"].encode("latin-1"))
+
+
+def written_in_pieces(environ, start_response):
+    write = start_response("200 OK", TEXT)
+    for piece in (b"one ", b"two ", b"three"):
+        write(piece)
+    return [b" four"]
+
+
+def written_in_pieces_with_length(environ, start_response):
+    write = start_response("200 OK", TEXT + [("Content-Length", "18")])
+    for piece in (b"one ", b"two ", b"three"):
+        write(piece)
+    return [b" four"]

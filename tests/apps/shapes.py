@@ -122,14 +122,21 @@ def short_written(environ, start_response):
 
 def written_to_its_length(environ, start_response):
     """All that was promised is written; what is returned adds nothing."""
-    start_response("200 OK", TEXT + [("Content-Length", "10")])(b"0123456789")
+    write_thousands(start_response)
     return []
 
 
 def written_beyond_its_length(environ, start_response):
     """All that was promised is written, and more is returned."""
-    start_response("200 OK", TEXT + [("Content-Length", "10")])(b"0123456789")
+    write_thousands(start_response)
     return [b"more"]
+
+
+def write_thousands(start_response):
+    """As many bytes as were promised, in two writes: enough for a filter to work on."""
+    write = start_response("200 OK", TEXT + [("Content-Length", "6000")])
+    write(b"0123456789" * 300)
+    write(b"9876543210" * 300)
 
 
 def nothing_of_ten(environ, start_response):
@@ -284,3 +291,41 @@ def haunted(environ, start_response):
     environ["tests.ghost"] = Ghost(start_response)
     start_response("200 OK", TEXT + [("X-Living", "l" * 300)])
     return [b"living"]
+
+
+class CountsDown(object):
+    """An iterator whose length is what is left of it."""
+
+    def __init__(self, blocks):
+        self.blocks = list(blocks)
+
+    def __len__(self):
+        return len(self.blocks)
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if not self.blocks:
+            raise StopIteration
+        return self.blocks.pop(0)
+
+    next = __next__
+
+
+def counts_down(environ, start_response):
+    start_response("200 OK", TEXT)
+    return CountsDown([b"one ", b"two"])
+
+
+def bodiless_with_length(environ, start_response):
+    """A length where there is nothing to measure."""
+    start_response("204 No Content", [("Content-Length", "5")])
+    return [b"12345"] if environ["QUERY_STRING"] == "body" else []
+
+
+def a_long_line(environ, start_response):
+    """A short line, and one that a filter may find too long."""
+    start_response("200 OK", TEXT)
+    yield b"first\n"
+    yield b"a" * 900000 + b"\n"

@@ -22,8 +22,15 @@ def wait(environ, name=".go"):
 
 
 def tell(environ, text, name=".told"):
-    """For the test to read: the file appears whole or not at all."""
-    part = path(environ, name) + ".part"
+    """For the test to read: the file appears whole or not at all, with a line for each telling.
+
+    So what is told twice shows, and a test that compares the whole has counted as well.
+    """
+    whole, part = path(environ, name), path(environ, name) + ".part"
+    lines = [text]
+    if os.path.exists(whole):
+        with open(whole) as stream:
+            lines.insert(0, stream.read())
     with open(part, "w") as stream:
-        stream.write(text)
-    os.rename(part, path(environ, name))
+        stream.write("\n".join(lines))
+    os.rename(part, whole)

@@ -118,7 +118,7 @@ class Site:
         os.kill(self.pid, signal.SIGUSR1)
 
     def told(self, name: str) -> str:
-        """What an application told the test through tests/apps/waiting.py."""
+        """What an application told through tests/apps/waiting.py, a line for each time."""
         path = self.scratch / f"{name}.told"
         assert until(path.exists, TIMEOUT), f"the application never told {name}"
         return path.read_text()

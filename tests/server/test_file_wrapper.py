@@ -1,9 +1,14 @@
 """wsgi.file_wrapper: files as the server sends them best, and everything that is no real file."""
 
+import os
+import socket
+import time
+from contextlib import suppress
+
 import pytest
 
 from tests.harness.serving import Workshop
-from tests.harness.site import Site, message
+from tests.harness.site import Site, message, receive_until
 
 
 @pytest.fixture
@@ -81,3 +86,27 @@ def test_a_connection_is_kept_after_a_file(site: Site, content: bytes) -> None:
     assert content[100:600] in answer
     assert content in answer
     assert answer.endswith(b"hello from named")
+
+
+def test_a_file_that_shrinks_while_it_is_sent_ends_the_connection(site: Site) -> None:
+    """What was promised cannot be kept, so what comes next must not be taken for the rest."""
+    site.tolerates(r"\[(\w+:)?error\]")
+    path, size = site.scratch / "shrinking", 64 << 20
+    path.write_bytes(b"")
+    os.truncate(path, size)
+    stay = {"Connection": "keep-alive"}
+    with site.connect() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        connection.sendall(
+            message("/files/shrinking?shrinking", headers=stay) + message("/hello/named")
+        )
+        seen = receive_until(connection, b"\r\n\r\n")
+        time.sleep(0.1)
+        os.truncate(path, 1000)
+        with suppress(ConnectionError):
+            seen += b"".join(iter(lambda: connection.recv(1 << 20), b""))
+    head, _, body = seen.partition(b"\r\n\r\n")
+    assert b"Content-Length: %d" % size in head
+    assert len(body) < size
+    assert b"hello from named" not in body
+    assert site.ask("/hello/named").body == b"hello from named"

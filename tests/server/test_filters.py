@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.conftest import Serve
 from tests.harness.cells import Cell
 from tests.harness.serving import Workshop, running
 from tests.harness.site import Reply, Site, message, read_reply, receive_until
@@ -39,6 +40,17 @@ RequestHeader unset X-Unwanted
 </LocationMatch>
 <Location /bodies>
     SetInputFilter DEFLATE
+</Location>
+"""
+
+# A filter that gives up in the middle: no line may become longer than a megabyte in it.
+SUBSTITUTE = """
+LoadModule substitute_module "@{modules}/mod_substitute.so"
+@{base}
+@{applications}
+<Location /shapes/a_long_line>
+    SetOutputFilter SUBSTITUTE
+    Substitute "s/a/bb/"
 </Location>
 """
 
@@ -100,7 +112,10 @@ def test_a_connection_is_kept_after_a_compressed_body(deflating: Site, name: str
 
 @pytest.mark.parametrize("name", ["written_to_its_length", "written_beyond_its_length"])
 def test_a_response_ends_once(deflating: Site, name: str) -> None:
-    """A filter that is told of the end twice would add a second one."""
+    """A filter that is told of the end twice would add a second one.
+
+    The body is long enough to be compressed: 2.4 leaves a very short one alone.
+    """
     with deflating.connect() as connection:
         connection.sendall(
             message(f"/shapes/{name}", headers={**GZIP, "Connection": "keep-alive"})
@@ -108,7 +123,8 @@ def test_a_response_ends_once(deflating: Site, name: str) -> None:
         first = read_reply(connection)
         connection.sendall(message("/hello/named"))
         second = read_reply(connection)
-    assert inflated(first) == b"0123456789"
+    assert first.header("Content-Encoding") == "gzip"
+    assert inflated(first) == b"0123456789" * 300 + b"9876543210" * 300
     assert second.body == b"hello from named"
 
 
@@ -240,3 +256,16 @@ def test_a_header_of_the_servers_joins_those_of_the_application(
     reply = site.ask(f"/respond/{name}", method=method)
     assert reply.all("X-Set") == ["by-the-server"]
     assert reply.all("Content-Type") == ["text/plain"]
+
+
+@pytest.mark.needs("failing-filter")
+def test_a_filter_that_fails_breaks_the_response_and_is_logged(serve: Serve, cell: Cell) -> None:
+    """A client must not take for whole what a filter gave up."""
+    site = serve(SUBSTITUTE, values={"modules": str(cell.server.modules)})
+    site.tolerates(r"\[(\w+:)?error\]")
+    site.expects("filter")
+    stay = {"Connection": "keep-alive"}
+    answer = site.raw(message("/shapes/a_long_line", headers=stay) + message("/hello/named"))
+    assert b"\r\n\r\n6\r\nfirst\n" in answer
+    assert not answer.endswith(b"0\r\n\r\n")
+    assert b"hello from named" not in answer

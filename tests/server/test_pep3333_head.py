@@ -6,7 +6,7 @@ from tests.harness.site import Site, message, read_reply, receive_until
 
 HOP_BY_HOP = [
     *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization"),
-    *("te", "trailers", "transfer-encoding", "upgrade"),
+    *("te", "trailer", "trailers", "transfer-encoding", "upgrade"),
 ]
 
 

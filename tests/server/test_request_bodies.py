@@ -5,6 +5,7 @@ import socket
 
 import pytest
 
+from tests.conftest import Serve
 from tests.harness.site import Site, message, read_reply, receive_until
 
 LINES = b"first\nsecond line\n\nlast without end"
@@ -42,6 +43,29 @@ def test_lines_are_read_as_they_were_sent(site: Site, name: str, way: str) -> No
     headers, body = WAYS[way]
     reply = site.ask(f"/bodies/{name}", method="POST", headers=headers, body=body)
     assert reply.json() == READS[name]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_pieces_of_lines_lines_and_bytes_follow_each_other(site: Site, way: str) -> None:
+    """A piece that readline(size) leaves of a line is where the next read begins."""
+    headers, body = WAYS[way]
+    reply = site.ask("/bodies/mixed_often", method="POST", headers=headers, body=body)
+    assert reply.json() == [
+        *("fir", "st\n", "se", "c", "o", "nd line\n"),
+        *("\n", "last without end"),
+    ]
+
+
+@pytest.mark.needs("answer-after-timeout")
+def test_a_silent_client_is_a_408(serve: Serve) -> None:
+    """The server's Timeout is what it is waited for."""
+    site = serve("Timeout 1\n@{base}@{applications}")
+    site.tolerates(r"\[(\w+:)?error\]|imeout|timed out")
+    with site.connect() as connection:
+        announced = {"Content-Length": "100"}
+        connection.sendall(message("/bodies/read_outside", "POST", announced) + b"hello")
+        reply = read_reply(connection)
+    assert reply.status == 408
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -207,6 +231,16 @@ def test_an_application_that_catches_the_limit_may_answer_for_itself(site: Site)
     assert site.told("over-limit").startswith(("IOError", "OSError"))
     assert "large" in site.told("over-limit")
     assert reply.text == "tried to read"
+
+
+@pytest.mark.needs("exception-history")
+def test_a_bug_behind_a_read_error_is_an_error_as_any_other(site: Site) -> None:
+    """The client is not told that its body was too large, for that was dealt with."""
+    site.tolerates(r"larger than the configured limit")
+    site.expects_traceback("ZeroDivisionError: ")
+    body = chunked(*[b"x" * 500] * 4)
+    reply = site.ask("/limited/has_a_bug", method="POST", headers=CHUNKED, body=body)
+    assert reply.status == 500
 
 
 @pytest.mark.parametrize("headers", [{"Content-Length": "1000"}, CHUNKED])

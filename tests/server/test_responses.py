@@ -1,10 +1,11 @@
 """Status, headers and body: what the application said is what the client gets."""
 
+import re
 import socket
 
 import pytest
 
-from tests.harness.site import Site, message, read_reply
+from tests.harness.site import Site, message, read_reply, receive_until
 
 BODIES = {
     "one_block": b"one block",
@@ -79,6 +80,27 @@ def test_an_answer_without_a_body_keeps_its_status(site: Site, status: str) -> N
 @pytest.mark.parametrize("status", ["204%20No%20Content", "304%20Not%20Modified"])
 def test_an_answer_without_a_body_has_no_length(site: Site, status: str) -> None:
     assert site.ask(f"/respond/status?{status}").header("Content-Length") is None
+
+
+@pytest.mark.needs("bare-204")
+@pytest.mark.parametrize("query", ["", "body"])
+def test_a_length_where_no_body_can_be_is_not_sent(site: Site, query: str) -> None:
+    """RFC 9110, 8.6: "A server MUST NOT send a Content-Length [...] (No Content)"."""
+    stay = {"Connection": "keep-alive"}
+    with site.connect() as connection:
+        connection.sendall(message(f"/shapes/bodiless_with_length?{query}", headers=stay))
+        first = receive_until(connection, b"\r\n\r\n")
+        connection.sendall(message("/hello/named"))
+        second = read_reply(connection)
+    assert first.startswith(b"HTTP/1.1 204 No Content\r\n")
+    assert b"content-length" not in first.lower()
+    assert first.endswith(b"\r\n\r\n")
+    assert second.body == b"hello from named"
+
+
+def test_an_iterator_that_tells_what_is_left_arrives_whole(site: Site) -> None:
+    """Its length is 1 when its first block is taken, and that is not its only block."""
+    assert site.ask("/shapes/counts_down").body == b"one two"
 
 
 @pytest.mark.parametrize(
@@ -207,3 +229,22 @@ def test_a_client_that_shuts_its_sending_side_still_gets_its_answer(site: Site) 
         connection.sendall(message("/respond/a_generator"))
         connection.shutdown(socket.SHUT_WR)
         assert read_reply(connection).body == b"a generator"
+
+
+@pytest.mark.parametrize("name", ["written_in_pieces", "written_in_pieces_with_length"])
+def test_several_writes_send_nothing_for_head(site: Site, name: str) -> None:
+    """Neither does the connection suffer: what comes next is the next answer."""
+    stay = {"Connection": "keep-alive"}
+    answer = site.raw(message(f"/respond/{name}", "HEAD", stay) + message("/hello/named"))
+    assert b"\r\n\r\nHTTP/1.1 200 OK\r\n" in answer
+    assert answer.count(b"\r\n\r\n") == 2
+    assert answer.endswith(b"\r\n\r\nhello from named")
+
+
+@pytest.mark.parametrize("path", ["/respond/one_block", "/respond/with_length", "/files/part"])
+def test_a_range_of_head_is_no_body(site: Site, path: str) -> None:
+    asked = {"Range": "bytes=1-3", "Connection": "keep-alive"}
+    answer = site.raw(message(path, "HEAD", asked) + message("/hello/named"))
+    assert re.match(rb"HTTP/1\.1 20[06] ", answer)
+    assert answer.count(b"\r\n\r\n") == 2
+    assert answer.endswith(b"\r\n\r\nhello from named")

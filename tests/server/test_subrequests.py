@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.conftest import Serve
 from tests.harness.cells import Cell
 from tests.harness.serving import Workshop, running
 from tests.harness.site import Site, message
@@ -342,3 +343,24 @@ def test_a_setting_of_a_rewrite_counts(site: Site) -> None:
     """What the rewriting rule itself sets is set on purpose, unlike what is inherited."""
     site.expects("mod_wsgi.nonsense 'x' is not a variable")
     assert site.ask("/rewritten/set/x").status == 500
+
+
+# ---- a body that is too large for the whole server
+
+LIMITED = """
+LimitRequestBody 1000
+ErrorDocument 413 /pages/redirected/large
+@{base}
+@{applications}
+"""
+
+
+def test_an_application_may_be_the_page_for_a_body_that_is_too_large(
+    serve: Serve,
+) -> None:
+    """The limit holds for the page's own request too, which has no body."""
+    site = serve(LIMITED)
+    site.tolerates(r"larger than")
+    reply = site.ask("/bodies/read_all", method="POST", body=b"x" * 2000)
+    assert reply.text == "413|/bodies/read_all|/pages/redirected|/large|0 bytes"
+    assert reply.status == 413
