@@ -235,14 +235,18 @@ void wsgi_start(const wsgi_process *process)
 }
 
 /* May interrupt any code of this process, Python's included: all it does is
-   wake the Python thread and wait. */
+   wake the Python thread and wait. The server's handler of a second signal to
+   end would not wait: it would exit in the middle of the end. */
 void wsgi_stop(void)
 {
     struct timespec until;
+    sigset_t all;
 
     if (current_state() != RUNNING || wsgi_runtime_is_shared() ||
         __atomic_exchange_n(&stopping, 1, __ATOMIC_ACQ_REL))
         return;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, NULL);
     sem_post(&wanted);
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += STOP_SECONDS;

@@ -28,6 +28,18 @@ def raises_at_exit(environ, start_response):
     return answers.plain(start_response, b"registered")
 
 
+def takes_its_time_at_exit(environ, start_response):
+    """Registers a function that is done well before any server loses its patience."""
+
+    def work():
+        waiting.tell(environ, "begun")
+        time.sleep(1)
+        waiting.tell(environ, "ended")
+
+    atexit.register(work)
+    return answers.plain(start_response, b"registered")
+
+
 def slow_at_exit(environ, start_response):
     """Registers a function that takes longer than any server waits."""
     atexit.register(time.sleep, 60)

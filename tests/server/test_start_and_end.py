@@ -162,6 +162,17 @@ def test_functions_for_the_end_run_on_a_graceful_restart(serve: Serve) -> None:
     assert site.told("restarted") == "ran"
 
 
+def test_an_end_that_has_begun_is_not_cut_short_by_a_stop(serve: Serve) -> None:
+    """The process is on its way out already when the server tells all of them to end."""
+    site = serve(CONFIG, files=FILES, processes=1)
+    site.tolerates("scoreboard is full")  # while an old process has the only place
+    site.get("/endings/takes_its_time_at_exit?begun")
+    site.restart()
+    site.told("begun")
+    assert stop(site) < BOUND
+    assert site.told("begun") == "begun\nended"
+
+
 def test_threads_are_waited_for_when_the_server_stops(serve: Serve) -> None:
     site = serve(CONFIG, files=FILES, processes=1)
     site.get("/endings/thread?waited-for")
