@@ -46,9 +46,12 @@ static int has_control(const char *text, size_t size)
     return 0;
 }
 
-static int is_named(const char *name, size_t size, const char *other)
+/* Whether a token is this name, which is given in lower case. Its first letter
+   decides most of the time: that spares a call for each of ten names. */
+static int is_named(const char *token, size_t size, const char *name)
 {
-    return strncasecmp(name, other, size) == 0 && other[size] == '\0';
+    return (token[0] | 0x20) == name[0] &&
+           strncasecmp(token, name, size) == 0 && name[size] == '\0';
 }
 
 /* PEP 3333, "Other HTTP Features": these are the server's own. */
