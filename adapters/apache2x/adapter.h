@@ -30,6 +30,10 @@ extern server_rec *wsgi_apache_server;
 /* host.c: what this server does for the core. */
 extern const wsgi_host wsgi_apache_host;
 
+/* mod_python.c: whether mod_python is loaded, was built with another Python,
+   and would run with ours: no process of the server would live. */
+int wsgi_apache_misleads_mod_python(void);
+
 /* mod_python.c: where mod_python is loaded, lets it be the owner of Python. */
 void wsgi_apache_join_mod_python(wsgi_process *process);
 

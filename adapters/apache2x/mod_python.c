@@ -35,19 +35,34 @@ static int count_python(struct dl_phdr_info *info, size_t size, void *count)
     return 0;
 }
 
-void wsgi_apache_join_mod_python(wsgi_process *process)
+static int has_two_pythons(void)
 {
     int pythons = 0;
 
+    dl_iterate_phdr(count_python, &pythons);
+    return pythons > 1;
+}
+
+/* The first module that is loaded brings the libpython in which both find
+   Python's functions. Modules are numbered in that order. */
+int wsgi_apache_misleads_mod_python(void)
+{
+    const module *other = ap_find_linked_module("mod_python.c");
+
+    return other != NULL && other->module_index > wsgi_module.module_index &&
+           has_two_pythons();
+}
+
+void wsgi_apache_join_mod_python(wsgi_process *process)
+{
     if (ap_find_linked_module("mod_python.c") == NULL)
         return;
     acquire = APR_RETRIEVE_OPTIONAL_FN(mp_acquire_interpreter);
-    dl_iterate_phdr(count_python, &pythons);
     if (acquire == NULL)
         process->refusal = "mod_python is loaded, and is older than 3.3, "
                            "which can't share Python: update it, or take its "
                            "LoadModule line out";
-    else if (pythons > 1)
+    else if (has_two_pythons())
         process->refusal = "mod_python is loaded, and was built with another "
                            "version of Python: build both with the same, or "
                            "take one LoadModule line out";

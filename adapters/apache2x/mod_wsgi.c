@@ -21,6 +21,19 @@ static int ask_mpm(int question)
     return ap_mpm_query(question, &answer) == APR_SUCCESS ? answer : 0;
 }
 
+static int post_config(apr_pool_t *config, apr_pool_t *log,
+                       apr_pool_t *temporary, server_rec *server)
+{
+    (void)config, (void)log, (void)temporary;
+    if (!wsgi_apache_misleads_mod_python())
+        return OK;
+    ap_log_error(APLOG_MARK, APLOG_EMERG, 0, server,
+                 "mod_wsgi: mod_python is loaded behind this module, and was "
+                 "built with another version of Python: put its LoadModule "
+                 "line before this module's, or build both with the same");
+    return HTTP_INTERNAL_SERVER_ERROR;
+}
+
 static void child_init(apr_pool_t *pool, server_rec *server)
 {
     wsgi_process process = {
@@ -137,12 +150,13 @@ static int fixup(request_rec *r)
 
 static void register_hooks(apr_pool_t *pool)
 {
-    /* mod_python starts Python in its own child_init. */
-    static const char *const earlier[] = {"mod_python.c", NULL};
+    /* Its child_init starts Python; its post_config runs Python's code. */
+    static const char *const mod_python[] = {"mod_python.c", NULL};
 
     (void)pool;
     wsgi_apache_register_filter();
-    ap_hook_child_init(child_init, earlier, NULL, APR_HOOK_MIDDLE);
+    ap_hook_post_config(post_config, NULL, mod_python, APR_HOOK_FIRST);
+    ap_hook_child_init(child_init, mod_python, NULL, APR_HOOK_MIDDLE);
     ap_hook_fixups(fixup, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_handler(handle, NULL, NULL, APR_HOOK_MIDDLE);
 }

@@ -20,7 +20,7 @@ from tests.harness.config import expand
 from tests.harness.errorlog import Watch, until
 from tests.harness.serving import CONNECTIONS_END, Workshop
 from tests.harness.site import Site
-from tools import httpd
+from tools import Problem, httpd
 
 pytestmark = pytest.mark.needs("mod-python")
 
@@ -231,3 +231,10 @@ def test_another_python_is_refused_and_mod_python_goes_on(start: Start) -> None:
     assert [site.ask("/wsgi").status for _ in range(3)] == [500, 500, 500]
     assert len([line for line in site.watch.severe() if "mod_python is loaded" in line]) == 1
     assert word(site, "/python").startswith("mod_python")
+
+
+@pytest.mark.usefixtures("other")
+def test_another_python_that_would_be_taken_for_its_own_stops_the_start(start: Start) -> None:
+    """Behind this module mod_python would find our Python's functions, and every process die."""
+    with pytest.raises(Problem, match="put its LoadModule line before this module's"):
+        start(LAST)
