@@ -12,13 +12,18 @@
  * at. So a file that nobody knew yet counts as changed if it is younger than
  * the last look (at first: than the interpreter).
  */
-#include <fts.h>
+#include <dirent.h>
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "core.h"
 
+/* Directories in directories that are searched for sources. */
+#define DEEPEST 32
+
 struct wsgi_watch {
-    PyObject *files;         /* dict: path -> (mtime, size), as loaded */
+    PyObject *files;         /* dict: path -> stamp_of it, as loaded */
     struct timespec since;   /* when it was last looked at them */
     time_t checked;          /* atomic */
     unsigned long long tree; /* of a failed attempt: what it saw; 0 none */
@@ -78,54 +83,89 @@ static const char *source_of(PyObject *module, PyObject **holder)
     return path;
 }
 
-/* Compares a file with what is known of it, or makes it known. Returns 1 if
-   it has changed. */
-static int look_at(wsgi_watch *watch, const char *path)
+/* Compares a file with what is known of it, or makes it known. Whether it has
+   changed; not, where memory is too short to know. */
+static int has_file_changed(wsgi_watch *watch, const char *path)
 {
     int changed = 0, is_younger;
-    PyObject *stamp = stamp_of(path, &watch->since, &is_younger), *known;
+    PyObject *key = wsgi_path(path), *known = NULL;
+    PyObject *stamp = stamp_of(path, &watch->since, &is_younger);
 
-    if (stamp == NULL)
-        return -1;
-    known = PyDict_GetItemString(watch->files, path);
-    if (known != NULL)
-        changed = PyObject_RichCompareBool(known, stamp, Py_NE);
-    else
-        changed = is_younger;
-    if (known == NULL || changed > 0)
-        if (PyDict_SetItemString(watch->files, path, stamp) < 0)
-            changed = -1;
-    Py_DECREF(stamp);
-    return changed;
+    if (key != NULL && stamp != NULL) {
+        known = PyDict_GetItem(watch->files, key);
+        changed = known != NULL ? PyObject_RichCompareBool(known, stamp, Py_NE)
+                                : is_younger;
+        if (known == NULL || changed > 0)
+            PyDict_SetItem(watch->files, key, stamp);
+    }
+    Py_XDECREF(key);
+    Py_XDECREF(stamp);
+    PyErr_Clear();
+    return changed > 0;
 }
 
-/* Looks at all files, also when the first has changed: a change is noticed
-   once. Returns how many have changed, or -1. */
-static int look_at_all(const wsgi_interp *interp, wsgi_watch *watch,
-                       const wsgi_request *request,
-                       const wsgi_settings *settings)
+/* Whether any file has changed. All are looked at, also when the first has: a
+   change is noticed once. */
+static int has_any_changed(const wsgi_interp *interp, wsgi_watch *watch,
+                           const wsgi_request *request,
+                           const wsgi_settings *settings)
 {
     struct timespec now;
     PyObject *modules;
     Py_ssize_t i;
-    int changed = 0, result = 0;
+    int changed = 0;
 
     clock_gettime(CLOCK_REALTIME_COARSE, &now); /* the file systems' clock */
     modules = PyDict_Values(PyImport_GetModuleDict());
     if (settings->application == NULL)
-        changed = look_at(watch, request->filename);
+        changed = has_file_changed(watch, request->filename);
     for (i = 0; modules != NULL && i < PyList_GET_SIZE(modules); i++) {
         PyObject *holder = NULL;
         const char *path = source_of(PyList_GET_ITEM(modules, i), &holder);
 
         if (path != NULL && wsgi_path_covers(interp, path))
-            result = look_at(watch, path);
+            changed |= has_file_changed(watch, path);
         Py_XDECREF(holder);
-        changed |= result;
     }
     Py_XDECREF(modules);
+    PyErr_Clear();
     watch->since = now;
-    return modules != NULL ? changed : -1;
+    return changed;
+}
+
+static int is_source(const char *name)
+{
+    size_t size = strlen(name);
+
+    return size > 3 && strcmp(name + size - 3, ".py") == 0;
+}
+
+/* Adds the sources below an open directory, which it closes. Links are not
+   followed; neither is what is hidden, for no module can be there. */
+static void add_tree(unsigned long long *sum, int fd, int depth)
+{
+    DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
+    const struct dirent *item;
+    struct stat info;
+
+    while (directory != NULL && (item = readdir(directory)) != NULL) {
+        const char *name = item->d_name;
+
+        if (name[0] == '.' ||
+            fstatat(fd, name, &info, AT_SYMLINK_NOFOLLOW) < 0)
+            continue;
+        if (S_ISDIR(info.st_mode) && depth < DEEPEST)
+            add_tree(sum, openat(fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+                     depth + 1);
+        else if (S_ISREG(info.st_mode) && is_source(name))
+            *sum = *sum * 31 + (unsigned long long)info.st_size +
+                   (unsigned long long)info.st_mtim.tv_sec * 997 +
+                   (unsigned long long)info.st_mtim.tv_nsec;
+    }
+    if (directory != NULL)
+        closedir(directory);
+    else if (fd >= 0)
+        close(fd);
 }
 
 /* A number that changes when any .py file below the directories changes:
@@ -133,24 +173,12 @@ static int look_at_all(const wsgi_interp *interp, wsgi_watch *watch,
 static unsigned long long sum_of_tree(const wsgi_settings *settings)
 {
     char *copy = strdup(settings->directory ? settings->directory : "");
-    char *roots[64] = {NULL}, *rest = NULL;
+    char *rest = NULL;
+    const char *root = copy != NULL ? strtok_r(copy, ":", &rest) : NULL;
     unsigned long long sum = 1;
-    FTSENT *item;
-    FTS *tree;
-    int n = 0;
 
-    roots[0] = copy != NULL ? strtok_r(copy, ":", &rest) : NULL;
-    while (n < 62 && roots[n] != NULL)
-        roots[++n] = strtok_r(NULL, ":", &rest);
-    tree = n > 0 ? fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL) : NULL;
-    while (tree != NULL && (item = fts_read(tree)) != NULL)
-        if (item->fts_info == FTS_F && item->fts_namelen > 3 &&
-            strcmp(item->fts_name + item->fts_namelen - 3, ".py") == 0)
-            sum = sum * 31 + (unsigned long long)item->fts_statp->st_size +
-                  (unsigned long long)item->fts_statp->st_mtim.tv_sec * 997 +
-                  (unsigned long long)item->fts_statp->st_mtim.tv_nsec;
-    if (tree != NULL)
-        fts_close(tree);
+    for (; root != NULL; root = strtok_r(NULL, ":", &rest))
+        add_tree(&sum, open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC), 0);
     free(copy);
     return sum;
 }
@@ -234,6 +262,7 @@ static wsgi_watch *new_watch(const wsgi_interp *interp)
     wsgi_watch *watch = calloc(1, sizeof *watch);
 
     if (watch == NULL || (watch->files = PyDict_New()) == NULL) {
+        PyErr_Clear();
         free(watch);
         return NULL;
     }
@@ -260,26 +289,24 @@ void wsgi_reload_watch(wsgi_visit *visit, const wsgi_settings *settings)
 
     if (watch != NULL || (watch = new_watch(interp)) == NULL)
         return;
-    watch->stale = look_at_all(interp, watch, visit->request, settings) > 0;
+    watch->stale = has_any_changed(interp, watch, visit->request, settings);
     if (!__atomic_compare_exchange_n(&interp->watch, &none, watch, 0,
                                      __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
         wsgi_reload_forget(watch); /* another thread was first */
-    PyErr_Clear();
 }
 
 static int has_changed(const wsgi_interp *interp, wsgi_watch *watch,
                        const wsgi_request *request,
                        const wsgi_settings *settings)
 {
-    int changed = look_at_all(interp, watch, request, settings);
+    int changed = has_any_changed(interp, watch, request, settings);
 
-    PyErr_Clear();
     if (watch->tree != 0 && watch->tree != current_sum(settings))
         changed = 1;
     if (watch->stale)
         changed = 1;
     watch->stale = 0;
-    return changed > 0;
+    return changed;
 }
 
 void wsgi_reload_check(wsgi_visit *visit, const wsgi_settings *settings)
