@@ -71,13 +71,17 @@ def test_a_sized_read_gives_what_was_asked_in_spite_of_short_reads(bare: Bare, c
 
 @pytest.mark.parametrize("failure", ["gone", "timeout", "large", "bad"])
 @pytest.mark.parametrize("after", ["0", "5"])
-def test_a_body_that_cannot_be_read_raises(bare: Bare, failure: str, after: str) -> None:
+def test_a_body_that_cannot_be_read_raises(
+    bare: Bare, tmp_path: Path, failure: str, after: str
+) -> None:
     outcome = bare(
-        *("--fail-read-after", after, "--fail-read-with", failure),
+        *("--chunk", "5", "--fail-read-after", after, "--fail-read-with", failure),
         *("--env", f"QUERY_STRING={failure}", "bodies::error_name"),
         body=b"some more than five bytes",
     )
     assert not outcome.errors
+    told = (tmp_path / f"{failure}.told").read_text()
+    assert told.startswith(("IOError: ", "OSError: ")), told
 
 
 @pytest.mark.parametrize(

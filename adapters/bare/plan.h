@@ -1,0 +1,43 @@
+/*
+ * plan.h - what the command line of the bare host asks for.
+ */
+#ifndef WSGI_BARE_PLAN_H
+#define WSGI_BARE_PLAN_H
+
+#include "host.h"
+
+#define MOST_VARIABLES 256
+
+/* One of the CGI environment. */
+typedef struct variable {
+    const char *name, *value;
+} variable;
+
+/* What every request is made of, and what befalls it; fixed once the threads
+   run. */
+typedef struct bare_plan {
+    variable variables[MOST_VARIABLES];
+    size_t variable_count;
+    char *body; /* owned for good */
+    size_t body_size;
+    int64_t body_length;  /* what wsgi_request says of it */
+    size_t read_at_most;  /* bytes of a short read; 0: no limit */
+    long fail_read_after; /* read_body fails after so many bytes; -1 never */
+    enum wsgi_read read_failure; /* ... with this */
+    long gone_after; /* bytes of the response the client takes; -1: all */
+    int requests, threads;
+    int counts;              /* the host's calls are told at the end */
+    const char *htaccess[8]; /* NULL at the end */
+    wsgi_request request;
+} bare_plan;
+
+extern bare_plan wsgi_bare_plan;
+
+/* Reads the command line into wsgi_bare_plan, whose texts it borrows. Exits
+   with status 2 where it asks for what there is not. */
+void wsgi_bare_read_options(int argc, char **argv);
+
+/* Names a problem on standard error, and exits with status 2. */
+void wsgi_bare_give_up(const char *problem, const char *what);
+
+#endif
