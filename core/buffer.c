@@ -3,22 +3,22 @@
  */
 #include "core.h"
 
-#define FIRST_ROOM 1024
+#define FIRST_CAPACITY 1024
 
-int wsgi_buffer_reserve(wsgi_buffer *buffer, size_t room)
+int wsgi_buffer_reserve(wsgi_buffer *buffer, size_t capacity)
 {
-    size_t doubled = buffer->room ? buffer->room : FIRST_ROOM;
+    size_t doubled = buffer->capacity ? buffer->capacity : FIRST_CAPACITY;
     char *data;
 
-    if (room <= buffer->room)
+    if (capacity <= buffer->capacity)
         return 0;
-    while (doubled < room)
-        doubled = doubled <= SIZE_MAX / 2 ? doubled * 2 : room;
+    while (doubled < capacity)
+        doubled = doubled <= SIZE_MAX / 2 ? doubled * 2 : capacity;
     data = realloc(buffer->data, doubled);
     if (data == NULL)
         return -1;
     buffer->data = data;
-    buffer->room = doubled;
+    buffer->capacity = doubled;
     return 0;
 }
 

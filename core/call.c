@@ -65,7 +65,7 @@ void wsgi_call_leave(wsgi_call *call)
     __atomic_sub_fetch(&call->users, 1, __ATOMIC_RELEASE);
 }
 
-void wsgi_call_take_host(wsgi_call *call)
+void wsgi_call_lock_host(wsgi_call *call)
 {
     if (pthread_mutex_trylock(&call->host) == 0)
         return;
@@ -74,14 +74,14 @@ void wsgi_call_take_host(wsgi_call *call)
     Py_END_ALLOW_THREADS
 }
 
-void wsgi_call_give_host(wsgi_call *call)
+void wsgi_call_unlock_host(wsgi_call *call)
 {
     pthread_mutex_unlock(&call->host);
 }
 
 void wsgi_call_end(wsgi_call *call)
 {
-    static const struct timespec moment = {.tv_nsec = 1000000};
+    static const struct timespec moment = {.tv_nsec = 1 * WSGI_MS};
 
     __atomic_or_fetch(&call->users, ENDED, __ATOMIC_ACQ_REL);
     while (__atomic_load_n(&call->users, __ATOMIC_ACQUIRE) != ENDED) {

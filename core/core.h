@@ -24,6 +24,9 @@ typedef struct wsgi_visit wsgi_visit;
 typedef struct wsgi_watch wsgi_watch;
 typedef struct wsgi_call wsgi_call;
 
+/* A millisecond, in nanoseconds: what timespecs count. */
+#define WSGI_MS 1000000
+
 /* ---- log.c: lines for the server's error log. Any thread, lock or not. -- */
 
 /* Writes one line, prefixed with "mod_wsgi: ". request may be NULL. */
@@ -108,12 +111,12 @@ int wsgi_runtime_is_over(void);
 
 typedef struct wsgi_buffer {
     char *data;
-    size_t size, room;
+    size_t size, capacity;
 } wsgi_buffer;
 
 /* Makes room for so many bytes in all; what data points to may move. Returns
    0, or -1 when memory is out. No lock needed. */
-int wsgi_buffer_reserve(wsgi_buffer *buffer, size_t room);
+int wsgi_buffer_reserve(wsgi_buffer *buffer, size_t capacity);
 
 /* Appends. Returns 0, or -1 when memory is out. No lock needed. */
 int wsgi_buffer_add(wsgi_buffer *buffer, const void *data, size_t size);
@@ -127,7 +130,7 @@ struct wsgi_interp {
     const char *shown; /* the part of it for people */
     int own_gil;       /* it has a lock of its own */
     int is_pooled;     /* one of several of that name */
-    PyThreadState *birth; /* its first state, on the Python thread */
+    PyThreadState *first_state; /* its first state, on the Python thread */
     PyInterpreterState *state;
     PyTypeObject *call_type, *input_type, *errors_type, *wrapper_type;
     PyObject *constants; /* the part of environ that is always the same */
@@ -135,14 +138,14 @@ struct wsgi_interp {
     PyObject *paths;  /* list: what we put on sys.path */
     char *virtualenv; /* the one it uses, or NULL */
     wsgi_script *scripts;
-    struct timespec born;    /* on the clock of files */
-    wsgi_watch *watch;       /* reload.c's, or NULL; atomic */
-    pthread_mutex_t loading; /* held while an application is imported */
-    long visits;             /* how many are inside, and flags; atomic */
-    int slots;               /* threads that have one; atomic */
-    wsgi_interp *behind;     /* ending.c: the next one that is to end */
-    PyObject *ender;         /* ... the thread that ends it, or NULL */
-    time_t deadline;         /* ... and when to give up waiting for it */
+    struct timespec born;     /* on the clock of files */
+    wsgi_watch *watch;        /* reload.c's, or NULL; atomic */
+    pthread_mutex_t loading;  /* held while an application is imported */
+    long visits;              /* how many are inside, and flags; atomic */
+    int slots;                /* threads that have one; atomic */
+    wsgi_interp *next_ending; /* ending.c: the next one that is to end */
+    PyObject *ender;          /* ... the thread that ends it, or NULL */
+    time_t deadline;          /* ... and when to give up waiting for it */
 };
 
 /*
@@ -228,7 +231,8 @@ int wsgi_visit_enter(wsgi_visit *visit, const wsgi_request *request,
 /* Leaves the interpreter: the lock is released. */
 void wsgi_visit_leave(wsgi_visit *visit);
 
-/* Ends the visit, after wsgi_visit_leave: its buffers go. */
+/* Ends the visit, after wsgi_visit_leave: its buffers go back to the thread.
+ */
 void wsgi_visit_done(wsgi_visit *visit);
 
 /* Goes over to another interpreter in the middle of a visit. The old one's
@@ -294,10 +298,10 @@ void wsgi_environ_free(wsgi_environ *cache);
  */
 struct wsgi_call {
     PyObject_HEAD
-    const wsgi_request *request; /* borrowed, as is visit: see ended */
+    const wsgi_request *request; /* borrowed, as is visit: see users */
     wsgi_visit *visit;
     long users;           /* calls under way, and a flag for "ended"; atomic */
-    pthread_mutex_t host; /* held for a down call: see wsgi_call_take_host */
+    pthread_mutex_t host; /* held for a down call: see wsgi_call_lock_host */
 
     /* input.c */
     int read_error;        /* an enum wsgi_read, or 0 */
@@ -329,8 +333,8 @@ void wsgi_call_leave(wsgi_call *call);
 /* The host takes one down call for a request at a time, from any thread. What
    decides on such a call stands between these two as well; nothing between
    them may run Python code. */
-void wsgi_call_take_host(wsgi_call *call);
-void wsgi_call_give_host(wsgi_call *call);
+void wsgi_call_lock_host(wsgi_call *call);
+void wsgi_call_unlock_host(wsgi_call *call);
 
 PyTypeObject *wsgi_call_type(void);
 
@@ -346,7 +350,7 @@ PyObject *wsgi_errors_new(wsgi_call *call);
 int wsgi_errors_install(wsgi_interp *interp);
 
 /* Logs the exception that is set, with its traceback, and clears it. what
-   says what could not be done. call may be NULL. */
+   says what could not be done. request may be NULL. */
 void wsgi_errors_report(const wsgi_request *request, const char *what);
 
 /* ---- file_wrapper.c: wsgi.file_wrapper. --------------------------------- */
@@ -360,6 +364,12 @@ PyTypeObject *wsgi_file_wrapper_type(void);
  */
 int wsgi_file_wrapper_open(PyObject *wrapper, int *fd, int64_t *offset,
                            int64_t *size);
+
+/* ---- head.c: the head of a response, as start_response is given it. ----- */
+
+/* Checks a status and the headers, and copies them into call->head, whose
+   texts live in the visit's buffer. 0, or -1 with an exception. */
+int wsgi_head_take(wsgi_call *call, PyObject *status, PyObject *headers);
 
 /* ---- response.c: start_response, write(), the body. --------------------- */
 

@@ -144,7 +144,7 @@ static void begin(wsgi_interp *interp)
 static void put_back(wsgi_interp *interp)
 {
     pthread_mutex_lock(&lock);
-    interp->behind = queue;
+    interp->next_ending = queue;
     queue = interp;
     pthread_mutex_unlock(&lock);
 }
@@ -177,8 +177,9 @@ static void clear(wsgi_interp *interp)
    process otherwise. */
 static int is_alone(const wsgi_interp *interp)
 {
-    return PyInterpreterState_ThreadHead(interp->state) == interp->birth &&
-           PyThreadState_Next(interp->birth) == NULL;
+    return PyInterpreterState_ThreadHead(interp->state) ==
+               interp->first_state &&
+           PyThreadState_Next(interp->first_state) == NULL;
 }
 
 /* ASLEEP: until a thread of the server lets go, which wakes this one. */
@@ -218,10 +219,10 @@ static enum progress step_inside(wsgi_interp *interp)
     PyThreadState *main_state = PyEval_SaveThread();
     enum progress progress;
 
-    PyEval_RestoreThread(interp->birth);
+    PyEval_RestoreThread(interp->first_state);
     progress = step(interp);
     if (progress == READY) {
-        wsgi_python_end_interp(interp->birth, main_state);
+        wsgi_python_end_interp(interp->first_state, main_state);
         return READY;
     }
     PyEval_SaveThread();
@@ -241,7 +242,7 @@ int wsgi_ending_step(void)
     for (; interp != NULL; interp = next) {
         enum progress progress = step_inside(interp);
 
-        next = interp->behind;
+        next = interp->next_ending;
         if (progress == WAITING || progress == ASLEEP)
             put_back(interp);
         left |= progress == WAITING;
@@ -258,7 +259,7 @@ static int is_ending(wsgi_interp *interp, PyThreadState *main_state)
     int running;
 
     PyEval_SaveThread();
-    PyEval_RestoreThread(interp->birth);
+    PyEval_RestoreThread(interp->first_state);
     begin(interp);
     running = is_running(interp->ender);
     PyEval_SaveThread();
@@ -268,7 +269,7 @@ static int is_ending(wsgi_interp *interp, PyThreadState *main_state)
 
 void wsgi_ending_all(wsgi_interp *interps)
 {
-    static const struct timespec moment = {.tv_nsec = 2000000};
+    static const struct timespec moment = {.tv_nsec = 2 * WSGI_MS};
     PyThreadState *main_state = PyThreadState_Get();
     PyObject *main_ender = start_ender();
     wsgi_interp *interp;
@@ -277,7 +278,7 @@ void wsgi_ending_all(wsgi_interp *interps)
     while (running) {
         running = is_running(main_ender);
         for (interp = interps; interp != NULL; interp = interp->next)
-            if (interp->birth != main_state)
+            if (interp->first_state != main_state)
                 running |= is_ending(interp, main_state);
         if (running) {
             Py_BEGIN_ALLOW_THREADS

@@ -40,7 +40,7 @@ typedef struct walk {
     entry **place;   /* where the next entry is expected */
     PyObject *extra; /* a dict of variables too many to remember, or NULL */
     int seen;
-    int https; /* HTTPS=on */
+    int https; /* HTTPS is "on" or "1" */
     int failed;
 } walk;
 

@@ -148,10 +148,10 @@ static int64_t ask_number(PyObject *file, const char *method)
     return number;
 }
 
-int wsgi_file_wrapper_open(PyObject *object, int *fd, int64_t *offset,
+int wsgi_file_wrapper_open(PyObject *wrapper, int *fd, int64_t *offset,
                            int64_t *size)
 {
-    PyObject *file = ((file_wrapper *)object)->file, *flushed;
+    PyObject *file = ((file_wrapper *)wrapper)->file, *flushed;
     struct stat info;
 
     if (!is_plain(file))

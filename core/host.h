@@ -21,7 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum wsgi_level { WSGI_DEBUG, WSGI_INFO, WSGI_WARNING, WSGI_ERROR };
+enum wsgi_level { WSGI_INFO, WSGI_WARNING, WSGI_ERROR };
 
 /* What follows the bytes of a send_body call. */
 enum wsgi_after {
@@ -73,10 +73,11 @@ typedef struct wsgi_request {
     const char *const *htaccess; /* the directories of the .htaccess files that
                                     took part in this request, the innermost
                                     first, then NULL; NULL: there were none */
-    int may_execute;       /* the directory's options allow CGI programs */
-    const char *site_name; /* the virtual host's configured name, not what */
-    unsigned site_port;    /* the client says it is; the port it came to */
-    const char *scheme;    /* "http" or "https" */
+    int may_execute;           /* the directory's options allow CGI programs */
+    const char *site_name;     /* the virtual host's configured name, never the
+                                  client's Host */
+    unsigned site_port;        /* the port the request came to */
+    const char *scheme;        /* "http" or "https" */
     const char *authorization; /* the client's Authorization header */
     int64_t body_length; /* of the request: 0 none, -1 unknown (chunked) */
     int head_only;       /* the method is HEAD: no body will be sent */
@@ -91,9 +92,6 @@ typedef void wsgi_put(void *arg, const char *name, const char *value);
  * -1 when the client can't be reached any more.
  */
 typedef struct wsgi_host {
-    /* The server's name and version, for log lines: "Apache/2.4.71". */
-    const char *name;
-
     /* Calls put(arg, ...) for each CGI variable of the request: those of the
        server and those set by configuration; each name once, with the value
        that was set last. Names and values must live as long as the request. */

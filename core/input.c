@@ -61,12 +61,12 @@ static int64_t receive(input *self, char *to, size_t size)
     if (self->left == 0)
         return 0;
     if (got == 0) {
-        wsgi_call_take_host(call);
+        wsgi_call_lock_host(call);
         Py_BEGIN_ALLOW_THREADS
         got = wsgi_runtime_process.host->read_body(call->request->record, to,
                                                    size);
         Py_END_ALLOW_THREADS
-        wsgi_call_give_host(call);
+        wsgi_call_unlock_host(call);
     }
     if (got < 0) {
         fail(call, (int)got);

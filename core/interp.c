@@ -9,6 +9,7 @@
 
 #define MAX_VARIABLE "MOD_WSGI_MAX_INTERPRETERS"
 #define MAX_DEFAULT 64
+#define MAX_LARGEST 10000
 
 /* In wsgi_interp.visits, beside the count. */
 #define RETIRED (1L << 24)
@@ -104,19 +105,19 @@ static void make_own(void *arg)
 
     m->result = -1;
     if (strcmp(m->interp->name, WSGI_MAIN_INTERPRETER) == 0)
-        m->interp->birth = main_state;
+        m->interp->first_state = main_state;
     else
-        m->interp->birth =
+        m->interp->first_state =
             wsgi_python_new_interp(m->interp->own_gil, why, sizeof why);
-    if (m->interp->birth == NULL) {
+    if (m->interp->first_state == NULL) {
         wsgi_log(m->request, WSGI_ERROR,
                  "the interpreter '%s' can't be made: %s", m->interp->shown,
                  why);
         return;
     }
-    m->interp->state = PyThreadState_GetInterpreter(m->interp->birth);
+    m->interp->state = PyThreadState_GetInterpreter(m->interp->first_state);
     prepare_or_report(m);
-    if (m->interp->birth != main_state) {
+    if (m->interp->first_state != main_state) {
         PyEval_SaveThread();
         PyEval_RestoreThread(main_state);
     }
@@ -133,7 +134,7 @@ static void make_foreign(void *arg)
     m->interp->state = wsgi_runtime_process.find_interp(m->interp->name);
     if (m->interp->state == NULL)
         return;
-    m->interp->birth = PyThreadState_Get();
+    m->interp->first_state = PyThreadState_Get();
     prepare_or_report(m);
     PyEval_SaveThread();
 }
@@ -226,11 +227,11 @@ static int most_interps(const wsgi_request *request)
     if (value == NULL)
         return MAX_DEFAULT;
     number = strtol(value, &end, 10);
-    if (*value != '\0' && *end == '\0' && number >= 1 && number <= 10000)
+    if (*value != '\0' && *end == '\0' && number >= 1 && number <= MAX_LARGEST)
         return (int)number;
     wsgi_log(request, WSGI_WARNING,
-             MAX_VARIABLE " '%s' is not a number from 1 to 10000: %d is used",
-             value, MAX_DEFAULT);
+             MAX_VARIABLE " '%s' is not a number from 1 to %d: %d is used",
+             value, MAX_LARGEST, MAX_DEFAULT);
     return MAX_DEFAULT;
 }
 

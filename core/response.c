@@ -1,208 +1,14 @@
 /*
  * response.c - start_response, write(), and the body.
  *
- * What start_response is given is checked and copied at once, so the head can
- * be sent without Python's lock and nothing the application does later changes
- * it. It goes out with the first bytes of the body (PEP 3333, "The
+ * The head (head.c) goes out with the first bytes of the body (PEP 3333, "The
  * start_response() Callable").
  */
-#include <strings.h>
-
 #include "core.h"
 
 /* A list of blocks up to this size together is copied: the lock is released
    for good before it is sent. */
 #define SMALL 32768
-
-/* ---- The head: checks ------------------------------------------------- */
-
-/* RFC 9110, 5.6.2: what a token is made of. */
-static int is_token_char(unsigned char c)
-{
-    static const char marks[] = "!#$%&'*+-.^_`|~";
-
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           (c >= '0' && c <= '9') ||
-           (c != '\0' && memchr(marks, c, sizeof marks - 1) != NULL);
-}
-
-static int is_token(const char *text, size_t size)
-{
-    size_t i;
-
-    for (i = 0; i < size; i++)
-        if (!is_token_char((unsigned char)text[i]))
-            return 0;
-    return size > 0;
-}
-
-static int has_control(const char *text, size_t size)
-{
-    size_t i;
-
-    for (i = 0; i < size; i++)
-        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
-            return 1;
-    return 0;
-}
-
-/* Whether a token is this name, which is given in lower case. Its first letter
-   decides most of the time: that spares a call for each of ten names. */
-static int is_named(const char *token, size_t size, const char *name)
-{
-    return (token[0] | 0x20) == name[0] &&
-           strncasecmp(token, name, size) == 0 && name[size] == '\0';
-}
-
-/* PEP 3333, "Other HTTP Features": these are the server's own. */
-static int is_hop_by_hop(const char *name, size_t size)
-{
-    static const char *const all[] = {
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "te",
-        "trailer",
-        "trailers",
-        "upgrade",
-        "transfer-encoding",
-    };
-    size_t i;
-
-    for (i = 0; i < sizeof all / sizeof *all; i++)
-        if (is_named(name, size, all[i]))
-            return 1;
-    return 0;
-}
-
-static int is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-/* PEP 3333: "a status string of the form '999 Message here'", "separated by a
-   single space, with no surrounding whitespace or other characters". */
-static int is_status(const char *text, size_t size)
-{
-    return size > 4 && text[0] >= '1' && text[0] <= '9' && is_digit(text[1]) &&
-           is_digit(text[2]) && text[3] == ' ' && text[4] != ' ' &&
-           text[size - 1] != ' ' && !has_control(text, size);
-}
-
-/* The bytes of a native string, or NULL with an exception that names it. */
-static const char *text_of(PyObject *object, const char *what, size_t *size)
-{
-    if (WSGI_NATIVE_CHECK(object))
-        return wsgi_native_data(object, size);
-    PyErr_Format(PyExc_TypeError, "%s must be str, not %.200s", what,
-                 Py_TYPE(object)->tp_name);
-    return NULL;
-}
-
-/* ---- The head: taking it over ----------------------------------------- */
-
-static int take_status(PyObject *status, size_t *size)
-{
-    const char *text = text_of(status, "the status", size);
-
-    if (text == NULL)
-        return -1;
-    if (is_status(text, *size))
-        return 0;
-    return wsgi_refuse("the status is not of the form '200 OK', a number of "
-                       "three digits, one space and a reason",
-                       status);
-}
-
-/* Looks at the list and its tuples; adds up the bytes their texts take. */
-static int measure(PyObject *headers, size_t *total)
-{
-    Py_ssize_t i, count;
-
-    if (!PyList_Check(headers)) {
-        PyErr_Format(PyExc_TypeError, "headers must be a list, not %.200s",
-                     Py_TYPE(headers)->tp_name);
-        return -1;
-    }
-    count = PyList_GET_SIZE(headers);
-    *total += (size_t)count * sizeof(wsgi_header);
-    for (i = 0; i < count; i++) {
-        PyObject *pair = PyList_GET_ITEM(headers, i);
-        size_t name, value;
-
-        if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2) {
-            PyErr_Format(PyExc_TypeError,
-                         "header %zd is not a tuple (name, value)", i);
-            return -1;
-        }
-        if (text_of(PyTuple_GET_ITEM(pair, 0), "a header's name", &name) ==
-                NULL ||
-            text_of(PyTuple_GET_ITEM(pair, 1), "a header's value", &value) ==
-                NULL)
-            return -1;
-        *total += name + value + 2;
-    }
-    return 0;
-}
-
-/* Copies a text into room that is there. */
-static const char *copy_text(wsgi_buffer *to, PyObject *text, size_t *size)
-{
-    const char *from = wsgi_native_data(text, size);
-    char *copy = to->data + to->size;
-
-    memcpy(copy, from, *size);
-    copy[*size] = '\0';
-    to->size += *size + 1;
-    return copy;
-}
-
-static int take_length(wsgi_head *head, const char *text, PyObject *value)
-{
-    int64_t length = 0;
-    const char *c;
-
-    for (c = text; is_digit(*c) && length < INT64_MAX / 10 - 1; c++)
-        length = length * 10 + (*c - '0');
-    if (c == text || *c != '\0')
-        return wsgi_refuse("Content-Length is not a number of bytes", value);
-    if (head->content_length >= 0)
-        return wsgi_refuse("a second Content-Length", value);
-    head->content_length = length;
-    return 0;
-}
-
-/* Checks a header and puts it where it belongs in the head. */
-static int take_header(wsgi_head *head, wsgi_header *headers, wsgi_buffer *to,
-                       PyObject *pair)
-{
-    PyObject *name_object = PyTuple_GET_ITEM(pair, 0);
-    PyObject *value_object = PyTuple_GET_ITEM(pair, 1);
-    size_t name_size, value_size;
-    const char *name = copy_text(to, name_object, &name_size);
-    const char *value = copy_text(to, value_object, &value_size);
-
-    if (!is_token(name, name_size))
-        return wsgi_refuse("a header's name is not a token of HTTP",
-                           name_object);
-    if (has_control(value, value_size))
-        return wsgi_refuse("a header's value has a control character", pair);
-    if (is_hop_by_hop(name, name_size))
-        return wsgi_refuse("a hop-by-hop header is the server's to send",
-                           name_object);
-    if (is_named(name, name_size, "content-length"))
-        return take_length(head, value, value_object);
-    if (is_named(name, name_size, "content-type")) {
-        if (head->content_type != NULL)
-            return wsgi_refuse("a second Content-Type", value_object);
-        head->content_type = value;
-        return 0;
-    }
-    headers[head->header_count].name = name;
-    headers[head->header_count++].value = value;
-    return 0;
-}
 
 /* Whether a response with this status has no body (RFC 9110, 6.4.1). */
 static int is_bodiless(const wsgi_call *call)
@@ -211,44 +17,19 @@ static int is_bodiless(const wsgi_call *call)
            call->head.status == 304;
 }
 
-static int take_head(wsgi_call *call, PyObject *status, PyObject *headers)
-{
-    wsgi_buffer *to = &call->visit->head;
-    wsgi_head head = {.content_length = -1};
-    wsgi_header *all;
-    size_t size, total = 0;
-    Py_ssize_t i;
-
-    if (take_status(status, &size) < 0 || measure(headers, &total) < 0)
-        return -1;
-    if (wsgi_buffer_reserve(to, total + size + 1) < 0) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    all = (wsgi_header *)(void *)to->data;
-    to->size = (size_t)PyList_GET_SIZE(headers) * sizeof *all;
-    head.headers = all;
-    for (i = 0; i < PyList_GET_SIZE(headers); i++)
-        if (take_header(&head, all, to, PyList_GET_ITEM(headers, i)) < 0)
-            return -1;
-    head.status_line = copy_text(to, status, &size);
-    head.status = (int)strtol(head.status_line, NULL, 10);
-    if (head.status < 200)
-        return wsgi_refuse("an interim status is the server's to send",
-                           status);
-    if (head.status == 204) /* RFC 9110, 8.6: none may be told there */
-        head.content_length = -1;
-    call->head = head;
-    call->headed = 1;
-    return 0;
-}
-
 /* ---- Sending ---------------------------------------------------------- */
 
-/* Gives the host what is to be sent, the head first if it has not gone. The
-   lock is released meanwhile. */
-static void push(wsgi_call *call, const wsgi_chunk *chunks, size_t count,
-                 enum wsgi_after after)
+/* What the host is given at once: blocks, or a part of a file. */
+typedef struct piece {
+    const wsgi_chunk *chunks;
+    size_t count;
+    int is_file, fd;
+    int64_t offset, size;
+} piece;
+
+/* Gives it to the host, which is taken, with the head before it if that has
+   not gone. The lock is released meanwhile. */
+static void push(wsgi_call *call, const piece *p, enum wsgi_after after)
 {
     const wsgi_host *host = wsgi_runtime_process.host;
     void *record = call->request->record;
@@ -260,7 +41,10 @@ static void push(wsgi_call *call, const wsgi_chunk *chunks, size_t count,
     if (with_head && result == 0)
         result = host->send_head(record, &call->head);
     if (result == 0)
-        result = host->send_body(record, chunks, count, after);
+        result =
+            p->is_file
+                ? host->send_file(record, p->fd, p->offset, p->size, after)
+                : host->send_body(record, p->chunks, p->count, after);
     Py_END_ALLOW_THREADS
     if (result < 0)
         call->broken = 1;
@@ -268,21 +52,28 @@ static void push(wsgi_call *call, const wsgi_chunk *chunks, size_t count,
         call->complete = 1;
 }
 
-/* How many of size more bytes of the body may be sent; logs when it is less
-   because the application said so. */
-static int64_t allowed(wsgi_call *call, int64_t size)
+/* How many of size more bytes of the body may be sent. */
+static int64_t room_for(const wsgi_call *call, int64_t size)
 {
     int64_t length = call->head.content_length;
 
     if (is_bodiless(call))
         return 0;
-    if (length < 0 || size <= length - call->sent)
-        return size;
-    wsgi_log(call->request, WSGI_WARNING,
-             "the application returned more than the %lld bytes its "
-             "Content-Length announced: the rest is not sent",
-             (long long)length);
-    return length - call->sent;
+    return length < 0 || size <= length - call->sent ? size
+                                                     : length - call->sent;
+}
+
+/* The same; logs when it is less because the application said so. */
+static int64_t allowed(const wsgi_call *call, int64_t size)
+{
+    int64_t room = room_for(call, size);
+
+    if (room < size && !is_bodiless(call))
+        wsgi_log(call->request, WSGI_WARNING,
+                 "the application returned more than the %lld bytes its "
+                 "Content-Length announced: the rest is not sent",
+                 (long long)call->head.content_length);
+    return room;
 }
 
 /* Whether nothing more may follow what was sent. */
@@ -316,6 +107,7 @@ static int need_bytes(PyObject *block, const char *what)
 static int send_block(wsgi_call *call, PyObject *block)
 {
     wsgi_chunk chunk;
+    piece p = {.chunks = &chunk};
 
     if (need_head(call) < 0)
         return -1;
@@ -323,14 +115,14 @@ static int send_block(wsgi_call *call, PyObject *block)
     chunk.size = (size_t)PyBytes_GET_SIZE(block);
     if (chunk.size == 0)
         return 0;
-    wsgi_call_take_host(call);
+    wsgi_call_lock_host(call);
     if (!call->complete && !call->broken) {
         chunk.size = (size_t)allowed(call, (int64_t)chunk.size);
         call->sent += (int64_t)chunk.size;
-        push(call, &chunk, chunk.size > 0,
-             is_full(call) ? WSGI_END : WSGI_FLUSH);
+        p.count = chunk.size > 0;
+        push(call, &p, is_full(call) ? WSGI_END : WSGI_FLUSH);
     }
-    wsgi_call_give_host(call);
+    wsgi_call_unlock_host(call);
     return 0;
 }
 
@@ -429,7 +221,7 @@ static int start(wsgi_call *call, PyObject *const *args, Py_ssize_t count)
     if (result == 0) {
         call->asked = 1;
         call->headed = 0;
-        result = take_head(call, args[0], args[1]);
+        result = wsgi_head_take(call, args[0], args[1]);
     }
     Py_END_CRITICAL_SECTION2();
     return result;
@@ -498,7 +290,7 @@ static int push_blocks(wsgi_call *call, PyObject *blocks, int64_t size)
 {
     wsgi_buffer *body = &call->visit->body;
     wsgi_chunk *chunks;
-    size_t count;
+    piece p = {.chunks = NULL};
 
     if (wsgi_buffer_reserve(body, (size_t)PyTuple_GET_SIZE(blocks) *
                                       sizeof *chunks) < 0) {
@@ -506,11 +298,15 @@ static int push_blocks(wsgi_call *call, PyObject *blocks, int64_t size)
         return -1;
     }
     chunks = (wsgi_chunk *)(void *)body->data;
-    count = point_at(blocks, size, chunks);
-    wsgi_call_take_host(call);
-    call->sent += size;
-    push(call, chunks, count, is_full(call) ? WSGI_END : WSGI_FLUSH);
-    wsgi_call_give_host(call);
+    p.chunks = chunks;
+    wsgi_call_lock_host(call);
+    if (!call->complete && !call->broken) {
+        size = room_for(call, size); /* another thread may have written */
+        p.count = point_at(blocks, size, chunks);
+        call->sent += size;
+        push(call, &p, is_full(call) ? WSGI_END : WSGI_FLUSH);
+    }
+    wsgi_call_unlock_host(call);
     return 0;
 }
 
@@ -617,40 +413,25 @@ static int send_iterable(wsgi_call *call, PyObject *result)
     return PyErr_Occurred() ? -1 : done;
 }
 
+/* PEP 3333, "Optional Platform-Specific File Handling": from where the file
+   stands to its end, or as much as Content-Length says. */
 static int send_open_file(wsgi_call *call, int fd, int64_t offset,
                           int64_t size)
 {
-    const wsgi_host *host = wsgi_runtime_process.host;
-    void *record = call->request->record;
-    enum wsgi_after after;
-    int result, with_head;
+    piece p = {.is_file = 1, .fd = fd, .offset = offset};
 
     if (need_head(call) < 0)
         return -1;
-    if (call->head.content_length < 0 && !call->head_sent)
-        call->head.content_length = is_bodiless(call) ? -1 : size;
-    if (call->head.content_length >= 0 &&
-        size > call->head.content_length - call->sent)
-        size = call->head.content_length - call->sent;
-    if (is_bodiless(call))
-        size = 0;
-    if (size <= 0)
-        return 0;
-    wsgi_call_take_host(call);
-    call->sent += size;
-    after = is_full(call) ? WSGI_END : WSGI_FLUSH;
-    with_head = !call->head_sent;
-    result = call->headed ? 0 : -1; /* as in push */
-    call->head_sent = 1;
-    Py_BEGIN_ALLOW_THREADS
-    if (with_head && result == 0)
-        result = host->send_head(record, &call->head);
-    if (result == 0)
-        result = host->send_file(record, fd, offset, size, after);
-    Py_END_ALLOW_THREADS
-    call->broken = result < 0;
-    call->complete = is_full(call);
-    wsgi_call_give_host(call);
+    if (call->head.content_length < 0 && !call->head_sent &&
+        !is_bodiless(call))
+        call->head.content_length = size;
+    wsgi_call_lock_host(call);
+    p.size = room_for(call, size);
+    if (p.size > 0 && !call->complete && !call->broken) {
+        call->sent += p.size;
+        push(call, &p, is_full(call) ? WSGI_END : WSGI_FLUSH);
+    }
+    wsgi_call_unlock_host(call);
     return 0;
 }
 
@@ -672,19 +453,21 @@ static int send_body(wsgi_call *call, PyObject *result, int64_t *rest)
    gone, and the end. */
 static void push_rest(wsgi_call *call, enum wsgi_after after)
 {
-    wsgi_call_take_host(call);
+    static const piece nothing = {.chunks = NULL};
+
+    wsgi_call_lock_host(call);
     if (!call->head_sent || after == WSGI_END)
-        push(call, NULL, 0, after);
-    wsgi_call_give_host(call);
+        push(call, &nothing, after);
+    wsgi_call_unlock_host(call);
 }
 
 void wsgi_response_fail(wsgi_call *call)
 {
-    wsgi_call_take_host(call);
+    wsgi_call_lock_host(call);
     Py_BEGIN_ALLOW_THREADS
     wsgi_runtime_process.host->fail(call->request->record);
     Py_END_ALLOW_THREADS
-    wsgi_call_give_host(call);
+    wsgi_call_unlock_host(call);
 }
 
 /* After the last block: a head without a body still has to go, and too short

@@ -56,9 +56,9 @@ static void wait_a_moment(sem_t *semaphore)
     struct timespec until;
 
     clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += 50000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
+    until.tv_nsec += 50 * WSGI_MS;
+    until.tv_sec += until.tv_nsec / (1000 * WSGI_MS);
+    until.tv_nsec %= (1000 * WSGI_MS);
     sem_timedwait(semaphore, &until);
 }
 

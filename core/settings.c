@@ -36,6 +36,10 @@ static const char *const names[COUNT] = {
 #define NAME_SIZE 255
 #define MOST_INTERPRETERS 64
 
+/* The digits of such a number, for a message. */
+#define DIGITS_OF(number) #number
+#define DIGITS(name) DIGITS_OF(name)
+
 typedef struct found {
     const char *own[COUNT];
     const char *redirected[COUNT];
@@ -126,8 +130,9 @@ static int check_interpreter(const wsgi_request *request, const char *value)
     if (value == NULL)
         return 0;
     if (strlen(value) > NAME_SIZE)
-        return refuse(request, INTERPRETER, value,
-                      "is longer than 255 bytes: give a shorter name");
+        return refuse(
+            request, INTERPRETER, value,
+            "is longer than " DIGITS(NAME_SIZE) " bytes: give a shorter name");
     for (c = value; *c != '\0'; c++)
         if (iscntrl((unsigned char)*c))
             return refuse(request, INTERPRETER, value,
@@ -188,7 +193,8 @@ static int read_number(const wsgi_request *request, int i, const char *value,
     if (isdigit((unsigned char)value[0]) && *end == '\0' && *number >= 1 &&
         *number <= MOST_INTERPRETERS)
         return 0;
-    return refuse(request, i, value, "is not a number from 1 to 64");
+    return refuse(request, i, value,
+                  "is not a number from 1 to " DIGITS(MOST_INTERPRETERS));
 }
 
 static int check_text(const wsgi_request *request, const wsgi_settings *s)
@@ -261,20 +267,29 @@ static int check_source(const wsgi_request *request, const wsgi_settings *s)
     return 500;
 }
 
+/* Logs the name that is none, with those that there are. Returns a status. */
+static int refuse_unknown(const wsgi_request *request, const found *all)
+{
+    char known[512];
+    size_t i, size = 0;
+
+    for (i = 0; i < COUNT; i++)
+        size += (size_t)snprintf(known + size, sizeof known - size,
+                                 "%s" PREFIX "%s", i == 0 ? "" : ", ",
+                                 names[i]);
+    wsgi_log(request, WSGI_ERROR,
+             "%s '%s' is not a variable of this module: the names are %s",
+             all->unknown, all->unknown_value, known);
+    return 500;
+}
+
 int wsgi_settings_read(const wsgi_request *request, wsgi_settings *s)
 {
     found all = {.unknown = NULL};
 
     wsgi_runtime_process.host->each_env(request->record, put, &all);
-    if (all.unknown != NULL) {
-        wsgi_log(request, WSGI_ERROR,
-                 "%s '%s' is not a variable of this module: the names are "
-                 "mod_wsgi.application, .interpreter, .directory, "
-                 ".virtualenv, .script_name, .reload, .gil, .interpreters, "
-                 ".authorization",
-                 all.unknown, all.unknown_value);
-        return 500;
-    }
+    if (all.unknown != NULL)
+        return refuse_unknown(request, &all);
     s->application = value_of(&all, APPLICATION);
     s->interpreter = value_of(&all, INTERPRETER);
     s->directory = value_of(&all, DIRECTORY);

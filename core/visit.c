@@ -9,7 +9,7 @@
  */
 #include "core.h"
 
-#define NAME_SIZE 1024
+#define KEY_SIZE 1024
 
 /* What one thread of the server keeps. */
 typedef struct thread {
@@ -77,7 +77,7 @@ static char *append_default(char *to, const char *end,
 static int make_name(const wsgi_request *request, const wsgi_settings *s,
                      char *name)
 {
-    const char *end = name + NAME_SIZE;
+    const char *end = name + KEY_SIZE;
     char *to = name;
 
     if (s->owner >= 0) {
@@ -94,7 +94,7 @@ static int make_name(const wsgi_request *request, const wsgi_settings *s,
     wsgi_log(request, WSGI_ERROR,
              "the interpreter's name, made of site and mod_wsgi.directory, is "
              "over %d bytes: set mod_wsgi.interpreter to a short one",
-             NAME_SIZE);
+             KEY_SIZE);
     return -1;
 }
 
@@ -245,7 +245,7 @@ static wsgi_slot *find_slot(thread *self, const wsgi_settings *settings,
 static wsgi_slot *slot_for(thread *self, const wsgi_request *request,
                            const wsgi_settings *settings, int *status)
 {
-    char name[NAME_SIZE + 1];
+    char name[KEY_SIZE + 1];
     wsgi_interp *interp;
     wsgi_slot *slot;
 

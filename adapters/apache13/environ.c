@@ -108,7 +108,7 @@ static void drop_header(request_rec *r, const char *name)
 }
 
 /* X_Forwarded_For would pass for X-Forwarded-For, and Proxy for a setting of
-   this machine (CVE-2016-5388). */
+   this machine (CVE-2016-5387). */
 static void drop_ambiguous_headers(request_rec *r)
 {
     const array_header *all = ap_table_elts(r->headers_in);

@@ -242,8 +242,7 @@ static int send_file(void *record, int fd, int64_t offset, int64_t size,
 
 static void write_log(void *record, enum wsgi_level level, const char *line)
 {
-    static const int levels[] = {APLOG_DEBUG, APLOG_INFO, APLOG_WARNING,
-                                 APLOG_ERR};
+    static const int levels[] = {APLOG_INFO, APLOG_WARNING, APLOG_ERR};
     const exchange *x = record;
 
     if (x == NULL)
@@ -258,7 +257,6 @@ static void write_log(void *record, enum wsgi_level level, const char *line)
 }
 
 const wsgi_host wsgi_apache_host = {
-    .name = SERVER_BASEREVISION,
     .each_env = each_env,
     .read_body = read_body,
     .send_head = send_head,

@@ -34,26 +34,6 @@ static void child_exit(server_rec *server, pool *p)
     wsgi_stop();
 }
 
-static void fill_in(exchange *x, wsgi_request *request)
-{
-    request_rec *r = x->r;
-
-    request->record = x;
-    request->uri = r->uri;
-    request->filename = r->filename;
-    request->path_info = r->path_info;
-    request->is_file = S_ISREG(r->finfo.st_mode);
-    request->may_execute = (ap_allow_options(r) & OPT_EXECCGI) != 0;
-    request->site_name = r->server->server_hostname;
-    request->site_port = ntohs(r->connection->local_addr.sin_port);
-    request->scheme = ap_http_method(r);
-    request->authorization = ap_table_get(r->headers_in, "Authorization");
-    if (wsgi_apache_has_body(r))
-        request->body_length = r->read_chunked ? -1 : r->remaining;
-    request->head_only = r->header_only;
-    wsgi_apache_find_section(r, request);
-}
-
 /* Whether a header's name ends in a space: this server keeps it there, another
    one takes the header for what it seems to be. */
 static int has_spaced_name(request_rec *r)
@@ -82,6 +62,26 @@ static int check_end(request_rec *r)
                               length[strspn(length, "0123456789")] == '\0')
                ? OK
                : HTTP_BAD_REQUEST;
+}
+
+static void fill_in(exchange *x, wsgi_request *request)
+{
+    request_rec *r = x->r;
+
+    request->record = x;
+    request->uri = r->uri;
+    request->filename = r->filename;
+    request->path_info = r->path_info;
+    request->is_file = S_ISREG(r->finfo.st_mode);
+    request->may_execute = (ap_allow_options(r) & OPT_EXECCGI) != 0;
+    request->site_name = r->server->server_hostname;
+    request->site_port = ntohs(r->connection->local_addr.sin_port);
+    request->scheme = ap_http_method(r);
+    request->authorization = ap_table_get(r->headers_in, "Authorization");
+    if (wsgi_apache_has_body(r))
+        request->body_length = r->read_chunked ? -1 : r->remaining;
+    request->head_only = r->header_only;
+    wsgi_apache_find_section(r, request);
 }
 
 /* This server takes SIGPIPE for the end of the client's connection, even if

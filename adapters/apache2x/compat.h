@@ -35,16 +35,20 @@
 #define ap_http_scheme(r) ap_http_method(r)
 #endif
 
-/* 2.4 leaves request headers with unusual names out of the environment and
-   since 2.4.24 "Proxy" too; older servers have to be helped. */
-#define WSGI_HEADERS_ARE_SAFE (WSGI_LINE >= 204)
+/* 2.4 leaves request headers with unusual names out of the environment, and
+   "Proxy" since 2.4.25 (CVE-2016-5387); older servers have to be helped. */
+#if WSGI_LINE > 204 || (WSGI_LINE == 204 && AP_SERVER_PATCHLEVEL_NUMBER >= 25)
+#define WSGI_HEADERS_ARE_SAFE 1
+#else
+#define WSGI_HEADERS_ARE_SAFE 0
+#endif
 
 /* 2.4 refuses a request whose end is in doubt, and closes the connection.
    Older servers read on. */
 #define WSGI_BODIES_ARE_STRICT (WSGI_LINE >= 204)
 
 /* mod_deflate of 2.0 makes a body even of none, where none may be. */
-#define WSGI_DEFLATES_NOTHING (WSGI_LINE < 202)
+#define WSGI_DEFLATES_EMPTY_BODIES (WSGI_LINE < 202)
 
 /* The argument of SetHandler in a section, NULL if there is none (section is
    NULL where no directive is the core's). Since 2.4.19 it is an expression;

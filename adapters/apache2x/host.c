@@ -123,16 +123,6 @@ static int64_t read_body(void *record, char *buffer, size_t size)
     return got == 0 && x->body_left > 0 ? WSGI_READ_GONE : got;
 }
 
-/* ---- The response ----------------------------------------------------- */
-
-/* What mod_mime guessed from the URL says nothing about this response. */
-static void forget_guesses(request_rec *r)
-{
-    r->content_type = NULL;
-    r->content_encoding = NULL;
-    r->content_languages = NULL;
-}
-
 /* A client that waits for 100 Continue is about to hear the final answer
    instead. It may send the body after that or not: nobody can know where its
    next request would begin. */
@@ -142,6 +132,16 @@ static void leave_body_unread(const exchange *x)
         return;
     x->r->expecting_100 = 0;
     x->r->connection->keepalive = AP_CONN_CLOSE;
+}
+
+/* ---- The response ----------------------------------------------------- */
+
+/* What mod_mime guessed from the URL says nothing about this response. */
+static void forget_guesses(request_rec *r)
+{
+    r->content_type = NULL;
+    r->content_encoding = NULL;
+    r->content_languages = NULL;
 }
 
 static int send_head(void *record, const wsgi_head *head)
@@ -154,7 +154,8 @@ static int send_head(void *record, const wsgi_head *head)
     r->status = head->status;
     r->status_line = apr_pstrdup(r->pool, head->status_line);
     forget_guesses(r);
-    if (WSGI_DEFLATES_NOTHING && (head->status == 204 || head->status == 304))
+    if (WSGI_DEFLATES_EMPTY_BODIES &&
+        (head->status == 204 || head->status == 304))
         apr_table_setn(r->subprocess_env, "no-gzip", "1");
     if (head->content_type != NULL)
         ap_set_content_type(r, apr_pstrdup(r->pool, head->content_type));
@@ -242,6 +243,23 @@ static int send_body(void *record, const wsgi_chunk *chunks, size_t count,
     return 0;
 }
 
+/* HTTP/2 has no connection to break for one stream: there the server resets
+   the stream when it sees this bucket. */
+static void fail(void *record)
+{
+    exchange *x = record;
+    apr_bucket_alloc_t *alloc = x->r->connection->bucket_alloc;
+
+    if (x->r->proto_num >= HTTP_VERSION(2, 0)) {
+        begin(x);
+        append(x, ap_bucket_error_create(HTTP_BAD_GATEWAY, NULL, x->r->pool,
+                                         alloc));
+        append(x, apr_bucket_eos_create(alloc));
+        pass(x);
+    }
+    break_connection(x->r->connection);
+}
+
 /* Off only if the configuration says so: an application that returns a file
    has asked for it. */
 static int may_use_sendfile(request_rec *r)
@@ -277,29 +295,11 @@ static int send_file(void *record, int fd, int64_t offset, int64_t size,
     return pass(x);
 }
 
-/* HTTP/2 has no connection to break for one stream: there the server resets
-   the stream when it sees this bucket. */
-static void fail(void *record)
-{
-    exchange *x = record;
-    apr_bucket_alloc_t *alloc = x->r->connection->bucket_alloc;
-
-    if (x->r->proto_num >= HTTP_VERSION(2, 0)) {
-        begin(x);
-        append(x, ap_bucket_error_create(HTTP_BAD_GATEWAY, NULL, x->r->pool,
-                                         alloc));
-        append(x, apr_bucket_eos_create(alloc));
-        pass(x);
-    }
-    break_connection(x->r->connection);
-}
-
 /* ---- The log ---------------------------------------------------------- */
 
 static void write_log(void *record, enum wsgi_level level, const char *line)
 {
-    static const int levels[] = {APLOG_DEBUG, APLOG_INFO, APLOG_WARNING,
-                                 APLOG_ERR};
+    static const int levels[] = {APLOG_INFO, APLOG_WARNING, APLOG_ERR};
     const exchange *x = record;
 
     if (x == NULL)
@@ -314,7 +314,6 @@ static void write_log(void *record, enum wsgi_level level, const char *line)
 }
 
 const wsgi_host wsgi_apache_host = {
-    .name = AP_SERVER_BASEREVISION,
     .each_env = each_env,
     .read_body = read_body,
     .send_head = send_head,

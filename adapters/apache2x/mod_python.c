@@ -14,8 +14,8 @@ APR_DECLARE_OPTIONAL_FN(void *, mp_acquire_interpreter, (const char *));
 
 static APR_OPTIONAL_FN_TYPE(mp_acquire_interpreter) * acquire;
 
-/* What it returns to is not to be given back with mp_release_interpreter,
-   which fails in every 3.5.x; the core ends the thread state itself. */
+/* The interpreter must not be given back with mp_release_interpreter, which
+   fails in every 3.5.x: the core keeps its thread state. */
 static void *find_interp(const char *name)
 {
     return acquire(name);
