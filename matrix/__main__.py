@@ -7,7 +7,7 @@
   run       build and test, with both times in the report
   report    the last run's grid again, and its pages
   shell     a shell in a cell's container, as a test finds it
-  clean     removes everything that the matrix keeps in Docker and its cache
+  clean     removes its images, volumes and containers, and the last report
 
 A PATTERN is a shell pattern on the cells' names; one that begins with "!" takes cells out again:
 'apache1.3-*' '!*-py2.7*'. Without one, every cell is meant. The exit status is 0 if every selected

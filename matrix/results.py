@@ -8,7 +8,7 @@ from typing import Any
 
 from tools import Problem
 
-# From the worst to the best; a grid shows a row's worst first.
+# From the worst to the best: the order of counts and of reasons.
 STATES = ("failed", "unavailable", "not run", "passed", "built", "excluded")
 
 PASSED, FAILED, USAGE, UNAVAILABLE = 0, 1, 2, 3

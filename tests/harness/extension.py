@@ -8,7 +8,7 @@ from tests.harness.config import APPS
 
 
 def build(cell: Cell, folder: Path) -> Path:
-    """The folder to import it from. The compiler is the one that built the module under test."""
+    """The folder to import it from. The compiler is the system's, as for the module under test."""
     folder.mkdir(exist_ok=True)
     target = folder / "gilstate.so"
     command = [

@@ -104,7 +104,7 @@ def aligned(table: list[list[str]]) -> Iterable[str]:
 
 
 def write_json(path: Path, results: Results, cells: Cells) -> None:
-    """The grid for a program: what docs/tested.md is made of."""
+    """The grid for a program: what matrix/verdict.py judges a cell by."""
     path.write_text(
         json.dumps(
             {

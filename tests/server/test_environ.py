@@ -145,7 +145,7 @@ def test_repeated_headers_are_joined(site: Site) -> None:
 
 
 def test_a_proxy_header_never_becomes_http_proxy(site: Site) -> None:
-    """A library would take HTTP_PROXY for a setting of its own (httpoxy, CVE-2016-5388)."""
+    """A library would take HTTP_PROXY for a setting of its own (httpoxy, CVE-2016-5387)."""
     assert "HTTP_PROXY" not in strings(site, headers={"Proxy": "http://evil.example"})
 
 

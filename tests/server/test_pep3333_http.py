@@ -202,7 +202,7 @@ def test_file_wrapper_is_a_type(site: Site) -> None:
 
 
 def test_a_proxy_header_is_no_variable(site: Site) -> None:
-    """Beyond the PEP: HTTP_PROXY would be taken for a setting (CVE-2016-5388)."""
+    """Beyond the PEP: HTTP_PROXY would be taken for a setting (CVE-2016-5387)."""
     for name in ("Proxy", "proxy", "PROXY"):
         seen = site.ask("/environs/as_json", headers={name: "http://evil.example"}).json()
         assert "HTTP_PROXY" not in seen["types"]
