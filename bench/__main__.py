@@ -119,8 +119,7 @@ def measure(part: str, found: Results, tools: kit.Kit, arguments: argparse.Names
     rounds = arguments.rounds or (3 if arguments.quick else 5)
     prefork, event = (small_task(mpm, tools, arguments.apxs) for mpm in ("prefork", "event"))
     if part == "instructions":
-        counts = instructions.measure(prefork.server, tools)
-        totals = {name: count.total for name, count in counts.items()}
+        totals = instructions.measure(prefork.server, tools)
         return replace(found, instructions=totals)
     if part == "load":
         return replace(found, series=measure_load(found, tools, arguments, peers, rounds))

@@ -17,7 +17,7 @@ from tools.pythons import Python
 from tools.servers import Server
 
 FILE_SIZE = 100 * 1024 * 1024
-PROGRAMS = {"valgrind": "valgrind", "callgrind_annotate": "valgrind", "wrk": "wrk"}
+PROGRAMS = {"valgrind": "valgrind", "wrk": "wrk"}
 
 
 @dataclass(frozen=True, kw_only=True)

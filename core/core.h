@@ -25,7 +25,7 @@ typedef struct wsgi_watch wsgi_watch;
 typedef struct wsgi_call wsgi_call;
 
 /* A millisecond, in nanoseconds: what timespecs count. */
-#define WSGI_MS 1000000
+#define WSGI_MS 1000000L
 
 /* ---- log.c: lines for the server's error log. Any thread, lock or not. -- */
 

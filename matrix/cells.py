@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from matrix.data import Apache, Data, Python
+from matrix.data import Data, Python
 from tools import Problem
 
 
@@ -94,11 +94,6 @@ def select(cells: Sequence[Cell], patterns: Sequence[str]) -> list[Cell]:
 
 def matches(name: str, patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
-
-
-def apache_of(data: Data, cell: Cell) -> Apache:
-    """The archive's server of a cell that has no suite."""
-    return data.apaches[cell.line]
 
 
 def first_of_each_line(cells: Sequence[Cell]) -> set[str]:

@@ -212,7 +212,7 @@ def _python(site: Site, python: Python, say: Say) -> str:
         parent = base(site, python.base, say)
         tools = _tools_image(site, say)
         say(f"Python {python.version}")
-        with site.log(f"py{python.version}") as log:
+        with site.log(python.name) as log:
             recipe = images.python_recipe(site.shelf, python, parent, tools)
             return images.ensure(site.client, recipe, log, *([tools] if python.wheels else []))
 
@@ -223,7 +223,7 @@ def _packaged(site: Site, python: Python, say: Say) -> str:
     def make() -> str:
         image = _python(site, python, say)
         say(f"the packaged server of {python.base}")
-        with site.log(f"packaged-{python.base}-py{python.version}") as log:
+        with site.log(f"packaged-{python.base}-{python.name}") as log:
             return images.ensure(
                 site.client, images.packaged_recipe(site.data, python, image), log
             )
@@ -241,7 +241,7 @@ def _adapter(site: Site, apache: Apache, built: Built, say: Say) -> None:
 
 def _core(site: Site, python: Python, built: Built, say: Say) -> None:
     """The core's objects for one Python."""
-    what = f"core-py{python.version}"
+    what = f"core-{python.name}"
     command = (*SCONS, "apache=none", f"python={python.executable}", f"build/{what}")
     _compile(site, Compilation(what=what, command=command, made_of=(built.image,)), built, say)
 

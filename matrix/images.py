@@ -249,7 +249,7 @@ def python_recipe(shelf: Shelf, python: Python, base: str, tools: str) -> Recipe
     wheel = [maker, "-m", "pip", "wheel", "-q", "--wheel-dir", WHEELS, *pins]
     lines.append(f"RUN {certificates()}{shlex.join(wheel)}")
     return Recipe(
-        name=f"py{python.version}",
+        name=python.name,
         parent=base,
         stages=stages,
         lines=lines,
@@ -273,7 +273,7 @@ def packaged_recipe(data: Data, python: Python, image: str) -> Recipe:
     """The distribution's own server, beside one of its Pythons."""
     packages = data.packaged.packages if data.packaged else ()
     return Recipe(
-        name=f"packaged-{python.base}-py{python.version}",
+        name=f"packaged-{python.base}-{python.name}",
         parent=image,
         lines=[install(packages)],
     )

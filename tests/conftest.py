@@ -62,7 +62,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     for marker in (
-        "server: asks a real server",
+        "server: asks a real server; the others need none",
         "slow: takes long; run as --slow says",
         "pythons(version, ...): asks something that is made for these Pythons only",
         "needs(capability): not run where tests/limits.py says that the capability is missing",

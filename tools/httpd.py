@@ -52,8 +52,6 @@ class Running:
     root: Path
     port: int
     process: subprocess.Popen[bytes]
-    error_log: Path
-    access_log: Path
 
     @property
     def pid(self) -> int:
@@ -157,8 +155,6 @@ def running(
                 root=folder,
                 port=chosen,
                 process=process,
-                error_log=folder / "error.log",
-                access_log=folder / "access.log",
             )
         finally:
             _stop(process)

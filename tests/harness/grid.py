@@ -5,11 +5,9 @@ tested nothing must not look like one that tested everything.
 """
 
 import json
-import platform
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -108,8 +106,6 @@ def write_json(path: Path, results: Results, cells: Cells) -> None:
     path.write_text(
         json.dumps(
             {
-                "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-                "machine": f"{platform.system()} {platform.release()} {platform.machine()}",
                 "cells": [describe(cell, results, cells) for cell in cells.every],
             },
             indent=2,
@@ -123,12 +119,10 @@ def describe(cell: Cell, results: Results, cells: Cells) -> dict[str, Any]:
     return {
         "cell": cell.name,
         "apache": cell.server.version,
-        "mpm": cell.server.mpm,
         "python": cell.python.release,
         "passed": counts["passed"],
         "failed": counts["failed"],
         "not_run": counts["not run"],
-        "seconds": round(results.seconds[cell.name] / 1000, 1),
         "reasons": {
             reason: count for (name, reason), count in results.reasons.items() if name == cell.name
         },
