@@ -6,7 +6,7 @@ import pytest
 
 from matrix import HERE, cells, data
 from matrix.cells import Cell
-from tools import Problem
+from tools import TOP, Problem
 
 SMALL = """
 [limits]
@@ -228,3 +228,11 @@ def test_the_projects_own_data_is_valid_and_names_what_the_project_supports() ->
     assert len({cell.name for cell in every}) == len(every)
     assert "apache2.4-event-py3.14t" in {cell.name for cell in every}
     assert "apache2.4-prefork-py3.11-bookworm" in {cell.name for cell in every}
+
+
+def test_every_key_of_the_data_file_is_explained() -> None:
+    taken = r'\.(?:take|maybe|words|tables|named)\("(\w+)"'
+    keys = set(re.findall(taken, (TOP / "matrix" / "data.py").read_text()))
+    explained = set(re.findall(r"`\[*(\w+)", (TOP / "docs" / "matrix.md").read_text()))
+    assert {"archive", "sha256", "packages", "fixes", "pythons"} <= keys
+    assert keys <= explained
