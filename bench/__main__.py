@@ -16,7 +16,7 @@ from bench import chart, footprint, instructions, kit, load, report, results
 from bench.peers import FLOOR, PEERS, Peer, Task
 from bench.results import Results
 from bench.workloads import HELLO, WAYS, WORKLOADS
-from tools import Problem, pythons, serve, servers
+from tools import Problem, access, pythons, serve, servers
 from tools.httpd import Load
 
 PARTS = ("instructions", "load", "memory", "start", "growth")
@@ -97,7 +97,7 @@ def collect(arguments: argparse.Namespace) -> Results:
     if earlier and arguments.show:
         return earlier
     server = servers.choose("2.4", arguments.apxs, arguments.mpm[0])
-    python = pythons.choose(arguments.python, serve.refuse_python)
+    python = pythons.choose(arguments.python, access.fault)
     tools = kit.prepare(server, python)
     command = shlex.join(["./dev", "bench", *sys.argv[1:]])
     machine = {

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import APPS, BENCH, BUILD, VENV
-from tools import Problem, access, httpd, serve
+from tools import Problem, access, build, httpd
 from tools.pythons import Python
 from tools.servers import Server
 
@@ -42,7 +42,7 @@ def prepare(server: Server, python: Python) -> Kit:
         access.require(path, user)
     return Kit(
         python=python,
-        ours=serve.build(server, python),
+        ours=build.module(server, python),
         floor=build_floor(server),
         incumbent=find_incumbent(),
         venv=VENV,

@@ -14,7 +14,7 @@ from matrix import CellFailed, Unavailable
 from matrix.cells import Cell
 from matrix.verdict import Verdict, judge
 from tests.harness import cells as machine
-from tools import TOP
+from tools import TOP, Problem
 
 _GRACE_SECONDS = 60
 
@@ -53,7 +53,7 @@ def build(local: Local, cell: Cell) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         machine.build(known, folder)
-    except machine.BuildFailed as failure:
+    except Problem as failure:
         (local.logs / f"{cell.name}.log").write_text(str(failure))
         raise CellFailed("the module did not build: see the log") from failure
 

@@ -17,7 +17,7 @@ import pytest
 from tests import limits
 from tests.harness import cells as cells_of_machine
 from tests.harness import grid
-from tests.harness.cells import BuildFailed, Cell, Cells
+from tests.harness.cells import Cell, Cells
 from tests.harness.config import DEFAULT
 from tests.harness.serving import Workshop, running
 from tests.harness.site import Site
@@ -209,7 +209,7 @@ def module(request: pytest.FixtureRequest, cell: Cell, workshop: Workshop) -> Pa
     folder.mkdir(exist_ok=True)
     try:
         return cells_of_machine.build(cell, folder)
-    except BuildFailed as failure:
+    except Problem as failure:
         request.config.stash[BROKEN].add(cell.name)
         pytest.fail(f"the module of {cell.name} did not build:\n{failure}", pytrace=False)
 

@@ -1,10 +1,25 @@
-"""Tells whether the user that a server serves as can read a file, and what stands in the way."""
+"""Whether the user that a server serves as can read a file or a Python, and if not, why."""
 
 import os
 import pwd
 from pathlib import Path
 
-from tools import Problem
+from tools import Problem, httpd, pythons
+from tools.pythons import Python
+
+
+def fault(python: Python) -> str | None:
+    """Why no server can run this Python here, and what mends that; None where one can."""
+    trouble = pythons.fault(python)
+    if trouble:
+        return trouble
+    user = httpd.unprivileged_user()
+    try:
+        for path in (python.shared_library, python.stdlib / "os.py"):
+            require(path, user)
+    except Problem as problem:
+        return f"{problem}, or name another with --python"
+    return None
 
 
 def obstacle(path: Path, user: pwd.struct_passwd) -> Path | None:

@@ -19,7 +19,7 @@ from threading import Event, Thread
 from types import FrameType
 from typing import NoReturn
 
-from tools import TOP, Problem, access, httpd, pythons, servers
+from tools import TOP, Problem, access, build, httpd, pythons, servers
 from tools.pythons import Python
 from tools.servers import Server
 
@@ -86,7 +86,8 @@ def serve(arguments: argparse.Namespace) -> int:
     with httpd.server_root() as root:
         application = find_application(arguments.app, arguments.directory, root)
         require_readable(application, arguments.virtualenv)
-        module = build(server, python)
+        print(f"building {server.name}-{python.name}", flush=True)
+        module = build.module(server, python)
         mount = arguments.mount.rstrip("/")
         body = configuration(mount or "/", application, arguments.virtualenv)
         with (
@@ -158,19 +159,7 @@ def choose_python(wanted: str, virtualenv: Path | None) -> Python:
             raise Problem(
                 f"--virtualenv {virtualenv} has no bin/python: make it with python -m venv"
             )
-    return pythons.choose(wanted, refuse_python)
-
-
-def refuse_python(python: Python) -> str | None:
-    trouble = pythons.fault(python)
-    user = httpd.unprivileged_user()
-    try:
-        for path in (python.shared_library, python.stdlib / "os.py"):
-            if not trouble:
-                access.require(path, user)
-    except Problem as problem:
-        return f"{problem}, or name another with --python"
-    return trouble
+    return pythons.choose(wanted, access.fault)
 
 
 def find_application(app: str | None, directories: Sequence[Path], root: Path) -> Application:
@@ -214,26 +203,6 @@ def require_readable(application: Application, virtualenv: Path | None) -> None:
     for path in paths:
         if path is not None:
             access.require(path, user)
-
-
-def build(server: Server, python: Python) -> Path:
-    """The module for this server and Python; scons is heard only if it has to complain."""
-    name = f"apache{server.line}-{python.name}"
-    print(f"building {name}", flush=True)
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "SCons", "-Q", "-s"),
-            *(f"apxs={server.apxs}", f"python={python.executable}"),
-        ],
-        cwd=TOP,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise Problem(f"the build failed\n{done.stdout}")
-    return TOP / "build" / name / "mod_wsgi.so"
 
 
 def configuration(mount: str, application: Application, virtualenv: Path | None) -> str:

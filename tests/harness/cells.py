@@ -4,17 +4,13 @@ A cell is one server (a line and a process model) with one Python. What cannot b
 left out silently: it stays in the grid, with the reason.
 """
 
-import fcntl
-import os
 import shutil
-import subprocess
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools import TOP, pythons, servers
+import tools.build
+from tools import access, pythons, servers
 from tools.pythons import Python
 from tools.servers import Server
 
@@ -46,10 +42,6 @@ class Cells:
     every: tuple[Cell, ...]
 
 
-class BuildFailed(Exception):
-    """scons did not make the module; the text is what it said."""
-
-
 def discover(
     lines: Sequence[str], versions: Sequence[str], mpms: Sequence[str], *, only_cover: bool
 ) -> Cells:
@@ -60,7 +52,7 @@ def discover(
         if not mpms or server.mpm in mpms
         for python in pythons.find(versions)
     )
-    not_run = {cell.name: reason for cell in every if (reason := obstacle(cell.python))}
+    not_run = {cell.name: reason for cell in every if (reason := access.fault(cell.python))}
     ready = tuple(cell for cell in every if cell.name not in not_run)
     if only_cover:
         chosen = cover(ready)
@@ -94,58 +86,6 @@ def cover(cells: Sequence[Cell]) -> tuple[Cell, ...]:
     return tuple(cell for cell in cells if (cell.server, cell.python) in chosen)
 
 
-def obstacle(python: Python) -> str | None:
-    """Why no server can run this Python here, or None where one can."""
-    trouble = pythons.fault(python)
-    if trouble:
-        return trouble
-    for path in (python.shared_library, python.stdlib / "os.py"):
-        closed = closed_to_others(path)
-        if closed:
-            return f"{python.release}: {closed} is closed to the user Apache runs as: chmod o+x it"
-    return None
-
-
-def closed_to_others(path: Path) -> Path | None:
-    """What keeps an unprivileged user from reading path; only root's Apache changes its user."""
-    if os.geteuid() != 0:
-        return None
-    real = path.resolve()
-    for folder in reversed(real.parents):
-        if not folder.stat().st_mode & 0o001:
-            return folder
-    return None if real.stat().st_mode & 0o004 else real
-
-
 def build(cell: Cell, folder: Path) -> Path:
     """The cell's module, copied into folder: a later build must not change a loaded one."""
-    command = [
-        *(sys.executable, "-m", "SCons", "-Q", "-j2"),
-        f"apache={cell.server.line}",
-        f"apxs={cell.server.apxs}",
-        f"python={cell.python.executable}",
-    ]
-    with one_at_a_time():
-        made = subprocess.run(
-            command,
-            cwd=TOP,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-            timeout=600,
-        )
-        if made.returncode != 0:
-            raise BuildFailed(f"{' '.join(command)}\n{made.stdout}")
-        built = TOP / "build" / f"apache{cell.server.line}-{cell.python.name}" / "mod_wsgi.so"
-        return Path(shutil.copy(built, folder / "mod_wsgi.so"))
-
-
-@contextmanager
-def one_at_a_time() -> Iterator[None]:
-    """Two workers that build at once would spoil scons's own notes."""
-    lock = TOP / "build" / ".tests-lock"
-    lock.parent.mkdir(exist_ok=True)
-    with lock.open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
+    return Path(shutil.copy(tools.build.module(cell.server, cell.python), folder))

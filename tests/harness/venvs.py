@@ -11,8 +11,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.harness.cells import closed_to_others, one_at_a_time
-from tools import TOP
+from tools import TOP, access, httpd
+from tools.build import one_at_a_time
 from tools.pythons import Python
 
 PINS: dict[str, tuple[str, ...]] = {
@@ -86,7 +86,8 @@ def run(*command: str, **environment: str) -> None:
 
 def readable(kept: Path, folder: Path) -> Path:
     """The environment itself where the server's user can read it, else a copy that it can."""
-    if closed_to_others(kept / "pyvenv.cfg") is None:
+    user = httpd.unprivileged_user()
+    if user is None or access.obstacle(kept / "pyvenv.cfg", user) is None:
         return kept
     copy = folder / kept.name
     if not copy.exists():

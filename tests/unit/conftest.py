@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.harness.cells import one_at_a_time
 from tests.harness.config import APPS
-from tools import TOP, Problem, pythons
+from tools import Problem, build, pythons
 from tools.pythons import Python
 
 
@@ -79,16 +77,10 @@ def bare_host(request: pytest.FixtureRequest, python: Python) -> Path:
 
 
 def build_bare(python: Python, profile: str) -> Path:
-    command = [*(sys.executable, "-m", "SCons", "-Q", "-j2"), "apache=none"]
-    command += [f"python={python.executable}", f"profile={profile}"]
-    with one_at_a_time():
-        built = subprocess.run(
-            command, cwd=TOP, capture_output=True, text=True, check=False, timeout=600
-        )
-    if built.returncode != 0:
-        pytest.fail(f"{' '.join(command)}\n{built.stdout}{built.stderr}", pytrace=False)
-    suffix = "" if profile == "release" else f"-{profile}"
-    return TOP / "build" / f"bare-{python.name}{suffix}" / "bare"
+    try:
+        return build.bare(python, profile)
+    except Problem as problem:
+        pytest.fail(str(problem), pytrace=False)
 
 
 @pytest.fixture

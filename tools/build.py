@@ -1,0 +1,54 @@
+"""Has SCons build what a server or a test needs, and knows where it puts it."""
+
+import fcntl
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tools import TOP, Problem
+from tools.pythons import Python
+from tools.servers import Server
+
+SECONDS = 600
+
+
+def module(server: Server, python: Python) -> Path:
+    """The module for this server and Python."""
+    scons(f"apache={server.line}", f"apxs={server.apxs}", f"python={python.executable}")
+    return TOP / "build" / f"apache{server.line}-{python.name}" / "mod_wsgi.so"
+
+
+def bare(python: Python, profile: str) -> Path:
+    """The program of the bare host for this Python."""
+    scons("apache=none", f"python={python.executable}", f"profile={profile}")
+    suffix = "" if profile == "release" else f"-{profile}"
+    return TOP / "build" / f"bare-{python.name}{suffix}" / "bare"
+
+
+def scons(*words: str) -> None:
+    """Heard only if it has to complain: then a Problem says what it said."""
+    command = [sys.executable, "-m", "SCons", "-Q", "-s", *words]
+    with one_at_a_time():
+        done = subprocess.run(
+            command,
+            cwd=TOP,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=SECONDS,
+        )
+    if done.returncode:
+        raise Problem(f"the build failed: {' '.join(command)}\n{done.stdout}")
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Two workers that build at once would spoil each other's notes."""
+    lock = TOP / "build" / ".lock"
+    lock.parent.mkdir(exist_ok=True)
+    with lock.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
