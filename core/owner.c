@@ -53,8 +53,7 @@ int wsgi_owner_find(const wsgi_request *request, wsgi_settings *settings)
     if (wsgi_settings_want_main(settings))
         return forbid(request, "mod_wsgi.interpreter main_interpreter is the "
                                "administrator's; choose another name");
-    if (settings->application != NULL && settings->directory == NULL &&
-        !request->is_file)
+    if (settings->application != NULL && settings->directory == NULL)
         return forbid(request, "set mod_wsgi.directory to the directory that "
                                "holds the application");
     return find_owner(request, &settings->owner);

@@ -258,6 +258,19 @@ def test_an_application_without_a_directory_is_refused(hosting: Hosting, site: S
     refused(site, "/mallory/anywhere/", "set mod_wsgi.directory to the directory")
 
 
+def test_an_application_without_a_directory_is_refused_where_there_is_a_file(
+    hosting: Hosting, site: Site
+) -> None:
+    """The file behind the URL is not what mod_wsgi.application names."""
+    hosting.put(MALLORY, "mallory/anywhere/page.txt", "a file")
+    hosting.put(
+        MALLORY,
+        "mallory/anywhere/.htaccess",
+        "SetHandler mod_wsgi\nSetEnv mod_wsgi.application shop\n",
+    )
+    refused(site, "/mallory/anywhere/page.txt", "set mod_wsgi.directory to the directory")
+
+
 def test_a_directory_that_cannot_be_read_is_said(hosting: Hosting, site: Site) -> None:
     hosting.shop(MALLORY, "mallory/closed", "mallory")
     (hosting.www / "mallory/closed").chmod(0o711)
