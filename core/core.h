@@ -74,6 +74,23 @@ int wsgi_owner_find(const wsgi_request *request, wsgi_settings *settings);
 int wsgi_owner_check(const wsgi_request *request, const wsgi_settings *s,
                      int fd, const char *what, const char *path);
 
+/* ---- walk.c: the way to a directory, and whose it is. No Python. -------- */
+
+#define WSGI_WALK_PATH 4096 /* room for a path, as the kernel has it */
+
+/* The ways to some directories, one after the other; all zero before. */
+typedef struct wsgi_walk {
+    long owner;                 /* the one user, but root, who owns some of
+                                   what leads there; 0: all is root's */
+    char owned[WSGI_WALK_PATH]; /* what was the first of it */
+    char problem[WSGI_WALK_PATH];
+} wsgi_walk;
+
+/* Goes to a directory. Returns 0 if nobody but root and one owner, the same
+   on all ways, could put another in its place, else -1, with the reason in
+   walk->problem. */
+int wsgi_walk_to(wsgi_walk *walk, const char *path);
+
 /* ---- mount.c: SCRIPT_NAME and PATH_INFO. No Python. --------------------- */
 
 /* Returns how many bytes at the front of request->uri are SCRIPT_NAME, the

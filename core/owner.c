@@ -24,21 +24,13 @@ static int forbid(const wsgi_request *request, const char *why)
    files of both in one request. */
 static int find_owner(const wsgi_request *request, long *owner)
 {
+    wsgi_walk walk = {.owner = 0};
     const char *const *dir;
-    struct stat info;
 
-    *owner = 0;
-    for (dir = request->htaccess; *dir != NULL; dir++) {
-        if (stat(*dir, &info) < 0)
-            return forbid(request, "that directory can't be looked at");
-        if (info.st_uid == 0 || (long)info.st_uid == *owner)
-            continue;
-        if (*owner != 0)
-            return forbid(request, "an .htaccess file of another user took "
-                                   "part, in a directory above it or before "
-                                   "a redirect");
-        *owner = (long)info.st_uid;
-    }
+    for (dir = request->htaccess; *dir != NULL; dir++)
+        if (wsgi_walk_to(&walk, *dir) < 0)
+            return forbid(request, walk.problem);
+    *owner = walk.owner;
     return 0;
 }
 

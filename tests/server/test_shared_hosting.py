@@ -329,23 +329,25 @@ def test_a_file_that_is_swapped_while_it_is_opened_is_never_another_customers(
     names = [f"link{number}.wsgi" for number in range(60)]
     for name in names:
         hosting.link(MALLORY, f"mallory/race/{name}", "mallory/race/mine.wsgi")
-    with swapping(hosting, [f"mallory/race/{name}" for name in names]):
+    paths = [f"mallory/race/{name}" for name in names]
+    with swapping(hosting, paths, "alice/private.wsgi", "mallory/race/mine.wsgi"):
         replies = [site.ask(f"/mallory/race/{name}") for name in names]
     assert {reply.status for reply in replies} <= {200, 403, 404}
     assert {reply.text for reply in replies if reply.status == 200} <= {"a file of mallory"}
 
 
 @contextmanager
-def swapping(hosting: Hosting, paths: list[str]) -> Iterator[None]:
-    """Lets links lead now to mallory's own file, now to alice's, all the time."""
+def swapping(hosting: Hosting, paths: list[str], *goals: str) -> Iterator[None]:
+    """Lets mallory's links lead now to what is her own, now to what is alice's, all the time."""
     ended = threading.Event()
     part = hosting.www / "mallory/race/part"
 
     def swap() -> None:
         while not ended.is_set():
-            for goal in ("alice/private.wsgi", "mallory/race/mine.wsgi"):
+            for goal in goals:
                 for path in paths:
                     part.symlink_to(hosting.www / goal)
+                    os.chown(part, MALLORY, MALLORY, follow_symlinks=False)
                     part.rename(hosting.www / path)
 
     thread = threading.Thread(target=swap)
@@ -368,7 +370,112 @@ def test_a_link_into_another_customers_application_brings_no_settings_along(
         "SetEnv mod_wsgi.interpreter blue\nSetEnv REMOTE_USER alice\n",
     )
     hosting.link(MALLORY, "mallory/outer/shop", "alice/shop")
-    refused(site, "/mallory/outer/shop/", "an .htaccess file of another user took part")
+    refused(site, "/mallory/outer/shop/", two_users("mallory", MALLORY, "alice", ALICE))
+
+
+# ---- the way to an .htaccess file
+
+
+def two_users(one: str, owner: int, other: str, other_owner: int) -> str:
+    """The line that names what is whose on one way."""
+    return f"/{one}' belongs to the user {owner} and '.*/{other}' to the user {other_owner}:"
+
+
+def test_a_link_to_the_htaccess_file_of_another_customer_is_refused(
+    hosting: Hosting, site: Site
+) -> None:
+    """Only alice's file took part, but mallory can exchange the link after the server read it."""
+    hosting.link(MALLORY, "mallory/shop", "alice/shop")
+    refused(site, "/mallory/shop/", two_users("mallory", MALLORY, "alice", ALICE))
+
+
+def test_a_link_of_another_customer_is_refused_wherever_it_is(hosting: Hosting, site: Site) -> None:
+    hosting.link(MALLORY, "link", "alice/shop")
+    refused(site, "/link/", two_users("link", MALLORY, "alice", ALICE))
+
+
+def test_a_directory_in_a_directory_of_another_customer_is_refused(
+    hosting: Hosting, site: Site
+) -> None:
+    """Who owns what is above a directory can rename it."""
+    hosting.put(MALLORY, "mallory/guests/README", "")
+    hosting.htaccess(ALICE, "mallory/guests/shop", "alice/code")
+    refused(site, "/mallory/guests/shop/", two_users("mallory", MALLORY, "shop", ALICE))
+
+
+def test_a_link_that_is_swapped_brings_no_settings_to_another_customer(
+    hosting: Hosting, site: Site
+) -> None:
+    """The server may read mallory's file, and find alice's directory when it looks whose it is."""
+    site.tolerates("belongs to the user|No such file|can't be looked at")
+    hosting.htaccess(
+        MALLORY,
+        "mallory/race/mine",
+        "alice/code",
+        "SetEnv REMOTE_USER mallory\n",
+    )
+    hosting.link(MALLORY, "mallory/race/link", "mallory/race/mine")
+    with swapping(hosting, ["mallory/race/link"], "alice/shop", "mallory/race/mine"):
+        replies = [site.ask("/mallory/race/link/") for _ in range(200)]
+    assert {reply.status for reply in replies} <= {403, 404}
+
+
+@pytest.mark.parametrize("owner", [0, ALICE])
+def test_links_of_the_owner_and_of_root_are_followed(
+    hosting: Hosting, site: Site, owner: int
+) -> None:
+    hosting.link(owner, f"alice/link-{owner}", "alice/shop")
+    hosting.link(owner, f"alice/linked-{owner}", f"alice/link-{owner}")
+    relative = hosting.www / f"alice/code/relative-{owner}"
+    relative.symlink_to(f".././code/../linked-{owner}")
+    os.chown(relative, owner, owner, follow_symlinks=False)
+    assert "of alice" in told(site, f"/alice/code/relative-{owner}/")
+
+
+def test_a_directory_of_root_in_a_customers_is_the_customers(hosting: Hosting, site: Site) -> None:
+    """Mallory can put another one there: its file gets no more than her own would."""
+    hosting.put(MALLORY, "mallory/README", "")
+    hosting.htaccess(0, "mallory/roots", "mallory/code")
+    hosting.htaccess(
+        0, "mallory/roots-code", "admin-code", "SetEnv mod_wsgi.interpreter roots-code\n"
+    )
+    assert "of mallory" in told(site, "/mallory/roots/")
+    refused(site, "/mallory/roots-code/", "admin-code' belongs to the user 0")
+
+
+def test_a_directory_that_everybody_writes_to_may_not_be_on_the_way(
+    hosting: Hosting, site: Site
+) -> None:
+    hosting.put(MALLORY, "mallory/everybodys/README", "")
+    hosting.htaccess(MALLORY, "mallory/everybodys/app", "mallory/code")
+    (hosting.www / "mallory/everybodys").chmod(0o757)
+    refused(site, "/mallory/everybodys/app/", "everybodys' can be written to by everybody")
+
+
+def test_a_sticky_directory_may_be_on_the_way(hosting: Hosting, site: Site) -> None:
+    """Everybody writes to it, but nobody can exchange what another one has there."""
+    hosting.put(MALLORY, "mallory/sticky/README", "")
+    hosting.htaccess(MALLORY, "mallory/sticky/app", "mallory/code")
+    (hosting.www / "mallory/sticky").chmod(0o1777)
+    assert "of mallory" in told(site, "/mallory/sticky/app/")
+
+
+def test_a_link_in_a_sticky_directory_is_refused(hosting: Hosting, site: Site) -> None:
+    """Mallory can move a link of alice's to where she had a directory of her own."""
+    hosting.put(0, "sticky/README", "")
+    hosting.link(ALICE, "sticky/link", "alice/shop")
+    (hosting.www / "sticky").chmod(0o1777)
+    site.tolerates("is a link in a directory|denied")  # the kernel may be set to refuse it, too
+    assert site.ask("/sticky/link/").status == 403
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o757, 0o1777])
+def test_an_htaccess_file_where_everybody_may_put_one_is_refused(
+    hosting: Hosting, site: Site, mode: int
+) -> None:
+    hosting.htaccess(MALLORY, "mallory/public", "mallory/code")
+    (hosting.www / "mallory/public").chmod(mode)
+    refused(site, "/mallory/public/", "public' can be written to by everybody.*chmod o-w")
 
 
 def test_a_redirect_brings_no_settings_of_a_customer_to_the_administrator(
@@ -393,7 +500,7 @@ def test_a_redirect_brings_no_settings_of_a_customer_to_another(
         "SetEnv mod_wsgi.script_name /alice\n"
         "RewriteEngine On\nRewriteRule ^(.*)$ /alice/shop/?redirected [PT]\n",
     )
-    refused(site, "/m/x", "an .htaccess file of another user took part")
+    refused(site, "/m/x", two_users("alice", ALICE, "m", MALLORY))
     assert "redirected" not in told(site, "/alice/shop/")
 
 
