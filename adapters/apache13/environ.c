@@ -23,6 +23,20 @@ static int is_ours(const char *name)
     return strncmp(plain(name), PREFIX, sizeof PREFIX - 1) == 0;
 }
 
+/* Names under which applications are told who asks, and over what: the words
+   of the server and its modules. As tables do, without regard to case. */
+static int is_believed(const char *name)
+{
+    static const char *const fronts[] = {"REMOTE_", "AUTH_TYPE", "HTTP_",
+                                         "HTTPS", "SSL_"};
+    size_t i;
+
+    for (i = 0; i < sizeof fronts / sizeof fronts[0]; i++)
+        if (strncasecmp(plain(name), fronts[i], strlen(fronts[i])) == 0)
+            return 1;
+    return 0;
+}
+
 /* How many of the first entries of a table are this one: name and value in
    the same memory. */
 static int count_same(const table_entry *entries, int count,
@@ -36,10 +50,29 @@ static int count_same(const table_entry *entries, int count,
     return same;
 }
 
+/* How many copies of its parent's table a sub-request has. To look for the
+   best of several files mod_negotiation makes another sub-request, and puts
+   the table of that one before its own (mod_dir does not here). The server
+   has put this variable into the table of each page with includes, and no
+   configuration adds the same memory. */
+static int count_copies(const array_header *mine, const array_header *theirs)
+{
+    const table_entry *entries = (const table_entry *)(void *)mine->elts;
+    const table_entry *parents = (const table_entry *)(void *)theirs->elts;
+    int i, copies = 0;
+
+    for (i = 0; i < theirs->nelts && copies == 0; i++)
+        if (strcasecmp(parents[i].key, "REMOTE_ADDR") == 0)
+            copies = count_same(entries, mine->nelts, &parents[i]);
+    return copies > 0 ? copies : 1;
+}
+
 /*
  * A sub-request begins with a copy of its parent's table, into which an SSI
- * page may have #set our names. Its own configuration adds entries behind the
- * copy; only those of our names stay.
+ * page may have #set our names, or those that are believed. Its own
+ * configuration adds entries behind the copy; only those of such names stay.
+ * The server's own words are added again (ap_add_common_vars); modules for
+ * TLS have replaced theirs already, with copies.
  */
 static void forget_inherited(request_rec *r)
 {
@@ -48,12 +81,12 @@ static void forget_inherited(request_rec *r)
     const table_entry *entries = (const table_entry *)(void *)mine->elts;
     const table_entry *parents = (const table_entry *)(void *)theirs->elts;
     table *kept = ap_make_table(r->pool, mine->nelts);
-    int i;
+    int i, copies = count_copies(mine, theirs);
 
     for (i = 0; i < mine->nelts; i++)
-        if (!is_ours(entries[i].key) ||
+        if ((!is_ours(entries[i].key) && !is_believed(entries[i].key)) ||
             count_same(entries, i, &entries[i]) >=
-                count_same(parents, theirs->nelts, &entries[i]))
+                copies * count_same(parents, theirs->nelts, &entries[i]))
             ap_table_addn(kept, entries[i].key, entries[i].val);
     r->subprocess_env = kept;
 }

@@ -7,6 +7,13 @@
  */
 #include "adapter.h"
 
+#include <apr_optional.h>
+
+/* mod_ssl's, and that of those who took its name. */
+APR_DECLARE_OPTIONAL_FN(char *, ssl_var_lookup,
+                        (apr_pool_t *, server_rec *, conn_rec *, request_rec *,
+                         char *));
+
 #define PREFIX "mod_wsgi."
 #define RENAMED "REDIRECT_"
 
@@ -23,6 +30,20 @@ static int is_ours(const char *name)
     return strncmp(plain(name), PREFIX, sizeof PREFIX - 1) == 0;
 }
 
+/* Names under which applications are told who asks, and over what: the words
+   of the server and its modules. As tables do, without regard to case. */
+static int is_believed(const char *name)
+{
+    static const char *const fronts[] = {"REMOTE_", "AUTH_TYPE", "HTTP_",
+                                         "HTTPS", "SSL_"};
+    size_t i;
+
+    for (i = 0; i < sizeof fronts / sizeof fronts[0]; i++)
+        if (strncasecmp(plain(name), fronts[i], strlen(fronts[i])) == 0)
+            return 1;
+    return 0;
+}
+
 /* How many of the first entries of a table are this one: name and value in
    the same memory. */
 static int count_same(const apr_table_entry_t *entries, int count,
@@ -36,10 +57,45 @@ static int count_same(const apr_table_entry_t *entries, int count,
     return same;
 }
 
+/* How many copies of its parent's table a sub-request has. To look for an
+   index, or the best of several files, the server makes another sub-request,
+   and puts that one's table before its own (ap_internal_fast_redirect). It
+   has put this variable into the table of each page with includes, and no
+   configuration adds the same memory. */
+static int count_copies(const apr_array_header_t *mine,
+                        const apr_array_header_t *theirs)
+{
+    const apr_table_entry_t *entries =
+        (const apr_table_entry_t *)(const void *)mine->elts;
+    const apr_table_entry_t *parents =
+        (const apr_table_entry_t *)(const void *)theirs->elts;
+    int i, copies = 0;
+
+    for (i = 0; i < theirs->nelts && copies == 0; i++)
+        if (strcasecmp(parents[i].key, "REMOTE_ADDR") == 0)
+            copies = count_same(entries, mine->nelts, &parents[i]);
+    return copies > 0 ? copies : 1;
+}
+
+/* Whether the module for TLS says the same of this connection. It gives what
+   is in the same memory to a parent and to its sub-request. */
+static int is_true(request_rec *r, const apr_table_entry_t *entry)
+{
+    APR_OPTIONAL_FN_TYPE(ssl_var_lookup) *look_up =
+        APR_RETRIEVE_OPTIONAL_FN(ssl_var_lookup);
+    const char *name = plain(entry->key), *truth = NULL;
+
+    if (look_up != NULL &&
+        (strcmp(name, "HTTPS") == 0 || strncmp(name, "SSL_", 4) == 0))
+        truth = look_up(r->pool, r->server, r->connection, r, (char *)name);
+    return truth != NULL && *truth != '\0' && strcmp(truth, entry->val) == 0;
+}
+
 /*
  * A sub-request begins with a copy of its parent's table, into which an SSI
- * page may have #set our names. Its own configuration adds entries behind the
- * copy; only those of our names stay.
+ * page may have #set our names, or those that are believed. Its own
+ * configuration adds entries behind the copy; only those of such names stay.
+ * The server's own words are added again (ap_add_common_vars), or are true.
  */
 static void forget_inherited(request_rec *r)
 {
@@ -50,12 +106,13 @@ static void forget_inherited(request_rec *r)
     const apr_table_entry_t *parents =
         (const apr_table_entry_t *)(const void *)theirs->elts;
     apr_table_t *kept = apr_table_make(r->pool, mine->nelts);
-    int i;
+    int i, copies = count_copies(mine, theirs);
 
     for (i = 0; i < mine->nelts; i++)
-        if (!is_ours(entries[i].key) ||
+        if ((!is_ours(entries[i].key) && !is_believed(entries[i].key)) ||
             count_same(entries, i, &entries[i]) >=
-                count_same(parents, theirs->nelts, &entries[i]))
+                copies * count_same(parents, theirs->nelts, &entries[i]) ||
+            is_true(r, &entries[i]))
             apr_table_addn(kept, entries[i].key, entries[i].val);
     r->subprocess_env = kept;
 }

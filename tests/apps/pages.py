@@ -37,6 +37,13 @@ def where(environ, start_response):
     return answers.plain(start_response, told.encode("latin-1"))
 
 
+def told(environ, start_response):
+    """What the variables are that QUERY_STRING names."""
+    names = environ["QUERY_STRING"].split(",")
+    values = ",".join(environ.get(name, "nothing") for name in names)
+    return answers.plain(start_response, values.encode("latin-1"))
+
+
 def redirected(environ, start_response):
     """An error document: tells what it was sent for, and answers with that status."""
     status = environ.get("REDIRECT_STATUS", "none")

@@ -27,6 +27,15 @@ Listen 127.0.0.2:@{port} https
 </VirtualHost>
 """
 
+TLS_INCLUDES = """
+LoadModule include_module "@{modules}/mod_include.so"
+<Directory "@{www}">
+    Options +Includes
+    AddType text/html .shtml
+    AddHandler server-parsed .shtml
+</Directory>
+"""
+
 CLAIMED_TLS = """
 @{base}
 @{applications}
@@ -118,22 +127,47 @@ def test_https_and_the_variables_of_ssl_are_passed_on(serve: Any) -> None:
     assert seen["wsgi.url_scheme"] == "https"
 
 
-def test_a_request_over_tls_says_so(serve: Any, cell: Cell, tmp_path: Path) -> None:
-    """PEP 3333 duties 19 and 22: with the server's own SSL."""
+@pytest.fixture
+def tls_site(serve: Any, cell: Cell, tmp_path: Path) -> Site:
+    """A server that speaks TLS at 127.0.0.2."""
     if not (cell.server.modules / "mod_ssl.so").exists():
         pytest.skip("mod_ssl: this Apache was built without it; duty 19 is tested with SetEnv")
-    files = certificate(tmp_path)
-    site = serve(REAL_TLS, files=files, values={"modules": str(cell.server.modules)})
+    claims = "".join(f'<!--#set var="{name}" value="on" -->' for name in TLS_VARIABLES)
+    include = '<!--#include virtual="/environs/as_json" -->'
+    files = {"page.shtml": include, "claims.shtml": claims + include, **certificate(tmp_path)}
+    values = {"modules": str(cell.server.modules)}
+    site: Site = serve(REAL_TLS + TLS_INCLUDES, files=files, values=values)
+    return site
+
+
+TLS_VARIABLES = ("HTTPS", "SSL_PROTOCOL", "SSL_CLIENT_S_DN")
+
+
+def over_tls(site: Site, target: str) -> dict[str, str]:
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     with (
         socket.create_connection(("127.0.0.2", site.port), timeout=10) as plain,
         context.wrap_socket(plain) as connection,
     ):
-        connection.sendall(message("/environs/as_json"))
-        seen = read_reply(connection).json()["strings"]
+        connection.sendall(message(target))
+        seen: dict[str, str] = read_reply(connection).json()["strings"]
+    return seen
+
+
+@pytest.mark.parametrize("target", ["/environs/as_json", "/page.shtml", "/claims.shtml"])
+def test_a_request_over_tls_says_so(tls_site: Site, target: str) -> None:
+    """PEP 3333 duties 19 and 22: with the server's own SSL, and where a page includes it."""
+    seen = over_tls(tls_site, target)
     assert (seen["HTTPS"], seen["wsgi.url_scheme"]) == ("on", "https")
     assert seen["SSL_PROTOCOL"].startswith("TLS")
+    assert "SSL_CLIENT_S_DN" not in seen
+
+
+def test_a_page_cannot_claim_tls(tls_site: Site) -> None:
+    seen = variables(tls_site, "/claims.shtml")
+    assert seen["wsgi.url_scheme"] == "http"
+    assert not [name for name in TLS_VARIABLES if name in seen]
 
 
 def certificate(folder: Path) -> dict[str, str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Serve
+from tests.harness.cells import Cell
 from tests.harness.site import Site
 
 OPTIONS = {"processes": 1}
@@ -36,6 +37,15 @@ DocumentRoot "@{www}"
     SetEnv mod_wsgi.directory "@{www}/admin-code"
     SetEnv mod_wsgi.interpreter blue
 </Location>
+"""
+
+PAGES = """
+LoadModule @{include} "@{modules}/mod_include.so"
+<Directory "@{www}/mallory/pages">
+    Options +Includes
+    AddType text/html .shtml
+    AddHandler server-parsed .shtml
+</Directory>
 """
 
 SHOP = """
@@ -389,7 +399,9 @@ def test_a_link_to_the_htaccess_file_of_another_customer_is_refused(
     refused(site, "/mallory/shop/", two_users("mallory", MALLORY, "alice", ALICE))
 
 
-def test_a_link_of_another_customer_is_refused_wherever_it_is(hosting: Hosting, site: Site) -> None:
+def test_a_link_of_another_customer_is_refused_wherever_it_is(
+    hosting: Hosting, site: Site
+) -> None:
     hosting.link(MALLORY, "link", "alice/shop")
     refused(site, "/link/", two_users("link", MALLORY, "alice", ALICE))
 
@@ -502,6 +514,21 @@ def test_a_redirect_brings_no_settings_of_a_customer_to_another(
     )
     refused(site, "/m/x", two_users("alice", ALICE, "m", MALLORY))
     assert "redirected" not in told(site, "/alice/shop/")
+
+
+def test_a_page_with_includes_does_not_say_who_asks(serve: Serve, cell: Cell) -> None:
+    """Neither has an .htaccess file of mallory's taken part, nor is the page an application."""
+    if os.geteuid() != 0:
+        pytest.skip("files of two users can only be made by root")
+    symbol = "includes_module" if cell.server.line == "1.3" else "include_module"
+    values = {"modules": str(cell.server.modules), "include": symbol}
+    site = serve(PAGES + CONFIG, values=values, processes=1)
+    hosting = Hosting(www=site.root / "htdocs")
+    hosting.shop(ALICE, "alice/code", "alice")
+    hosting.htaccess(ALICE, "alice/shop", "alice/code")
+    page = '<!--#set var="REMOTE_USER" value="alice" --><!--#include virtual="/alice/shop/" -->'
+    hosting.put(MALLORY, "mallory/pages/page.shtml", page)
+    assert "of alice, for nobody" in told(site, "/mallory/pages/page.shtml")
 
 
 def test_a_customer_who_takes_all_interpreters_leaves_the_others_theirs(

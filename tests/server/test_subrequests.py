@@ -19,6 +19,7 @@ NO_FILTERS = "Apache 1.3 has no filters: only files can be pages with includes"
 
 CONFIG = """
 LoadModule @{include} "@{modules}/mod_include.so"
+LoadModule negotiation_module "@{modules}/mod_negotiation.so"
 @{base}
 @{applications}
 <Directory "@{www}/pages">
@@ -31,8 +32,22 @@ LoadModule @{include} "@{modules}/mod_include.so"
     Options +FollowSymLinks
     RewriteEngine On
     RewriteRule ^to/(.*)$ /pages/where/$1 [PT]
+    RewriteRule ^told/(.*)$ /pages/told [PT]
     RewriteRule ^set/(.*)$ /pages/where/$1 [PT,E=mod_wsgi.nonsense:x]
 </Directory>
+
+<Directory "@{www}/pages/indexed">
+    DirectoryIndex index.wsgi
+    Options +MultiViews
+    AddType text/plain .wsgi
+</Directory>
+<Location /own>
+    SetHandler mod_wsgi
+    SetEnv mod_wsgi.application pages::told
+    SetEnv REMOTE_USER own
+    SetEnv HTTPS on
+</Location>
+SetEnv SSL_EVERYWHERE yes
 
 Alias /files "@{www}/pages"
 <Location /files>
@@ -95,7 +110,54 @@ def including(url: str, before: str = "") -> str:
     return f'before;{before}<!--#include virtual="{url}" -->;after'
 
 
+BELIEVED = [
+    "REMOTE_USER",
+    "REMOTE_IDENT",
+    "REMOTE_HOST",
+    "AUTH_TYPE",
+    "HTTPS",
+    "SSL_CLIENT_S_DN",
+    "HTTP_X_FORWARDED_USER",
+    "REDIRECT_REMOTE_USER",
+    "remote_user",
+]
+
+
+def setting(name: str, value: str) -> str:
+    return f'<!--#set var="{name}" value="{value}" -->'
+
+
+def told(url: str) -> str:
+    """A page that claims all of it before it includes what tells the same names."""
+    before = "".join(setting(name, "on") for name in [*BELIEVED, "OTHER"])
+    names = ",".join([*BELIEVED, "REMOTE_USER", "wsgi.url_scheme", "OTHER"])
+    return including(f"{url}?{names}", before)
+
+
 FILES = {
+    "pages/claims.shtml": told("/pages/told"),
+    "pages/claims-to-an-index.shtml": told("/files/indexed/"),
+    "pages/claims-to-the-best.shtml": told("/files/indexed/index"),
+    "pages/claims-to-a-directory.shtml": told("/rewritten/told/x"),
+    **{
+        f"pages/settings-for-{name}.shtml": including(
+            f"{url}?REMOTE_ADDR", setting("mod_wsgi.nonsense", "x")
+        )
+        for name, url in [("an-index", "/files/indexed/"), ("the-best", "/files/indexed/index")]
+    },
+    "pages/claims-in-vain.shtml": including(
+        "/own?REMOTE_USER,HTTPS,SSL_EVERYWHERE",
+        setting("REMOTE_USER", "page") + setting("HTTPS", "off"),
+    ),
+    "pages/asks.shtml": including(
+        "/pages/told?HTTP_X_ASKED,SSL_EVERYWHERE", setting("HTTP_X_ASKED", "page")
+    ),
+    "pages/indexed/index.wsgi": """
+def application(environ, start_response):
+    names = environ["QUERY_STRING"].split(",")
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [",".join(environ.get(name, "nothing") for name in names).encode("latin-1")]
+""",
     "pages/plain.txt": "plain",
     "pages/sorry.txt": "a file says sorry",
     "pages/sorry.wsgi": """
@@ -118,7 +180,7 @@ def application(environ, start_response):
     **{
         f"pages/set-{number}.shtml": including(
             "/rewritten/to/more" if "rewritten" in name else "/pages/where/more",
-            f'<!--#set var="{name.removeprefix("rewritten:")}" value="{value}" -->',
+            setting(name.removeprefix("rewritten:"), value),
         )
         for number, (name, value) in enumerate(
             [
@@ -201,6 +263,38 @@ def test_what_a_page_sets_does_not_choose_for_what_it_includes(
     if "/rewritten" in FILES[f"pages/{page}"] and cell.server.line in ("1.3", "2.0"):
         pytest.skip(NO_REWRITING)
     assert site.ask(f"/files/{page}").text == "before;/pages/where|/more||GET;after"
+
+
+@pytest.mark.parametrize(
+    "page", ["claims", "claims-to-an-index", "claims-to-the-best", "claims-to-a-directory"]
+)
+def test_what_a_page_says_of_its_client_is_not_believed(site: Site, cell: Cell, page: str) -> None:
+    """Who asks, and how, is the server's to say; other variables are the page's own affair."""
+    if page == "claims-to-a-directory" and cell.server.line in ("1.3", "2.0"):
+        pytest.skip(NO_REWRITING)
+    redirects = page == "claims-to-a-directory" or (page, cell.server.line) == (
+        "claims-to-an-index",
+        "1.3",
+    )
+    other = "nothing" if redirects else "on"  # then it is REDIRECT_OTHER
+    nothing = ",".join(["nothing"] * (len(BELIEVED) + 1))
+    assert site.ask(f"/files/{page}.shtml").text == f"before;{nothing},http,{other};after"
+
+
+@pytest.mark.parametrize("what", ["an-index", "the-best"])
+def test_what_a_page_sets_does_not_choose_for_what_is_found(site: Site, what: str) -> None:
+    """The server has put the page's variables into such a sub-request twice."""
+    assert site.ask(f"/files/settings-for-{what}.shtml").text == "before;127.0.0.1;after"
+
+
+def test_what_is_set_where_a_sub_request_leads_is_believed(site: Site) -> None:
+    assert site.ask("/files/claims-in-vain.shtml").text == "before;own,on,yes;after"
+
+
+def test_a_sub_request_has_the_headers_of_its_client(site: Site) -> None:
+    asked = site.ask("/files/asks.shtml", headers={"X-Asked": "client"})
+    assert asked.text == "before;client,yes;after"
+    assert site.ask("/files/asks.shtml").text == "before;nothing,yes;after"
 
 
 def test_a_sub_request_does_not_wait_for_its_parents_body(site: Site) -> None:
