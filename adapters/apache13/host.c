@@ -4,13 +4,17 @@
  * The same functions stand in the same order in adapters/apache2x/host.c;
  * comparing the two shows how the servers differ.
  *
- * Only soft timeouts: a hard one leaves by longjmp, over Python's frames.
+ * Only soft timeouts: a hard one leaves by longjmp, over Python's frames. The
+ * server sets one around the head, whose alarm is caught before it leaves.
  * Alarms are blocked while Python runs (mod_wsgi.c) and let in here, where
  * this server expects them.
  */
 #include "adapter.h"
 
+#include <errno.h>
 #include <limits.h>
+#include <signal.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static void each_env(void *record, wsgi_put *put, void *arg)
@@ -147,6 +151,36 @@ static void forget_guesses(request_rec *r)
     r->content_languages = NULL;
 }
 
+/* The socket that a head is being sent to. */
+static volatile int head_socket;
+
+static void cut_off(int sig)
+{
+    int before = errno;
+
+    (void)sig;
+    shutdown(head_socket, SHUT_RDWR);
+    errno = before;
+}
+
+/* The hard timeout of ap_send_http_header would leave by longjmp, with Python
+   and the core left as if this request went on for ever. Here its alarm makes
+   the write fail, this one or the next: the head ends as if the client had
+   gone. */
+static void send_http_header(request_rec *r)
+{
+    void (*before)(int);
+
+    head_socket = r->connection->client->fd;
+    before = signal(SIGALRM, cut_off);
+    ap_unblock_alarms();
+    ap_send_http_header(r);
+    ap_block_alarms();
+    signal(SIGALRM, before);
+    if (ap_bgetflag(r->connection->client, B_WRERR))
+        r->connection->aborted = 1;
+}
+
 static int send_head(void *record, const wsgi_head *head)
 {
     exchange *x = record;
@@ -164,9 +198,7 @@ static int send_head(void *record, const wsgi_head *head)
     for (i = 0; i < head->header_count; i++)
         ap_table_add(r->headers_out, head->headers[i].name,
                      head->headers[i].value);
-    ap_unblock_alarms();
-    ap_send_http_header(r);
-    ap_block_alarms();
+    send_http_header(r);
     return r->connection->aborted ? -1 : 0;
 }
 

@@ -2,6 +2,8 @@
 
 import sys
 
+import waiting
+
 TEXT = [("Content-Type", "text/plain")]
 
 
@@ -115,3 +117,16 @@ def of_subclasses(environ, start_response):
     ]
     start_response(Text("202 Of Its Own"), headers)
     return [b"own"]
+
+
+def of_many_lines(environ, start_response):
+    """As many headers of 8000 bytes as PATH_INFO says; tells what write() makes of the client."""
+    headers = TEXT + [("X-Long", "x" * 8000)] * int(case(environ))
+    write = start_response("200 OK", headers)
+    try:
+        write(b"behind a big head")
+        waiting.tell(environ, "written")
+    except Exception as error:
+        waiting.tell(environ, type(error).__name__)
+        raise
+    return []

@@ -76,3 +76,11 @@ def imports(environ, start_response):
     """Imports the module that the query string names, and tells where it came from."""
     module = __import__(environ["QUERY_STRING"])
     return answers.as_json(start_response, {"file": module.__file__, "said": module.SAID})
+
+
+def frames(environ, start_response):
+    """How many frames are below this one: the server calls an application from none."""
+    below, frame = 0, sys._getframe().f_back
+    while frame is not None:
+        below, frame = below + 1, frame.f_back
+    return answers.as_json(start_response, {"pid": os.getpid(), "below": below})

@@ -1,7 +1,12 @@
 """Blocks are sent when they are made, and close() is called however an answer ends."""
 
+import time
+from collections.abc import Iterator
+
 import pytest
 
+from tests.conftest import Serve
+from tests.harness.config import DEFAULT
 from tests.harness.site import Site, message, receive_until
 
 
@@ -89,3 +94,38 @@ def test_a_server_goes_on_after_many_clients_have_gone(site: Site) -> None:
             receive_until(connection, b"xxxx")
         site.told(f"many-{number}")
     assert site.get("/hello/named").text == "hello from named"
+
+
+BIG_HEAD = "/headings/of_many_lines/2000"
+
+
+@pytest.fixture
+def impatient(serve: Serve) -> Iterator[Site]:
+    """A server of one process that does not wait long for a client, and serves on after it.
+
+    What an application sees then begins with itself: nothing of an earlier request is below it.
+    """
+    site = serve("Timeout 2\n" + DEFAULT, processes=1)
+    before = site.get("/states/frames").json()
+    assert before["below"] == 0
+    yield site
+    assert site.get("/states/frames").json() == before
+
+
+def test_a_client_that_does_not_take_a_big_head_makes_write_raise(impatient: Site) -> None:
+    with impatient.connect() as connection:
+        connection.sendall(message(f"{BIG_HEAD}?untaken"))
+        assert impatient.told("untaken") in ("IOError", "OSError")
+
+
+@pytest.mark.slow
+def test_a_client_that_takes_a_big_head_slowly_is_the_only_one_that_suffers(
+    impatient: Site,
+) -> None:
+    """A little of each write gets through, so none of them waits for long."""
+    with impatient.connect() as connection:
+        connection.sendall(message(f"{BIG_HEAD}?slow"))
+        patience = time.monotonic() + 6
+        while time.monotonic() < patience and connection.recv(65536):
+            time.sleep(0.1)
+    impatient.told("slow")

@@ -81,7 +81,7 @@ VALIDATED = [
 ]
 
 # What an application has to be asked with, if it is not its own name.
-PATHS = {"closings.ending": "/well"}
+PATHS = {"closings.ending": "/well", "headings.of_many_lines": "/3"}
 QUERIES = {
     "respond.big": "2",
     "respond.status": "404%20Gone%20fishing",
