@@ -98,3 +98,9 @@ def wrong_type(environ, start_response):
     except TypeError:
         return answers.plain(start_response, b"TypeError")
     return answers.plain(start_response, b"nothing was raised")
+
+
+def before_it_reads(environ, start_response):
+    """Where the body is cut short, the answer is the server's error page."""
+    environ["wsgi.errors"].write("for the log alone\n")
+    return answers.plain(start_response, environ["wsgi.input"].read())

@@ -1,9 +1,11 @@
 """What an application writes to wsgi.errors, sys.stdout and sys.stderr is in the error log."""
 
+import socket
+
 import pytest
 
 from tests.harness.errorlog import until
-from tests.harness.site import Site
+from tests.harness.site import Site, message, read_reply
 
 CONFIG = """
 @{base}
@@ -87,3 +89,16 @@ def test_a_very_long_line_is_logged_in_pieces_or_cut(site: Site) -> None:
 
 def test_what_is_no_string_is_refused(site: Site) -> None:
     assert site.get("/logs/wrong_type").text == "TypeError"
+
+
+def test_an_error_page_shows_nothing_of_what_was_logged(site: Site) -> None:
+    """Apache 1.3 would make the first warning of a request a part of the page."""
+    site.tolerates("for the log alone")
+    with site.connect() as connection:
+        cut_short = message("/logs/before_it_reads", "POST", {"Content-Length": "10"}) + b"half"
+        connection.sendall(cut_short)
+        connection.shutdown(socket.SHUT_WR)
+        page = read_reply(connection)
+    assert page.status == 400
+    assert "for the log alone" not in page.text
+    assert site.watch.wait_for("for the log alone")
