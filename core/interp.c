@@ -245,6 +245,27 @@ static int count_all(void)
     return count;
 }
 
+/* Whether a pool of count interpreters may grow; says once if not. One that
+   is smaller than it should be serves all the same. */
+static int has_room_in_pool(const wsgi_request *request,
+                            const wsgi_settings *settings, long count)
+{
+    static int told;
+    int most = most_interps(request);
+
+    if (count_all() < most)
+        return 1;
+    if (!told)
+        wsgi_log(
+            request, WSGI_WARNING,
+            "mod_wsgi.interpreters '%ld' can't be had: there are %ld, and "
+            "this process has the most that " MAX_VARIABLE
+            " allows, %d; set that in the server's environment",
+            settings->interpreters, count, most);
+    told = 1;
+    return 0;
+}
+
 static wsgi_interp *add(const wsgi_request *request,
                         const wsgi_settings *settings, const char *name,
                         int *status)
@@ -311,14 +332,18 @@ wsgi_interp *wsgi_interp_find(const wsgi_request *request,
                               const wsgi_settings *settings, const char *name,
                               int *status)
 {
-    wsgi_interp *interp;
+    wsgi_interp *interp, *another = NULL;
     long count;
 
     pthread_mutex_lock(&registry);
     interp = least_busy(name, &count);
-    if (interp == NULL ||
-        (crowd(interp) > 0 && count < settings->interpreters))
+    if (interp == NULL)
         interp = add(request, settings, name, status);
+    else if (crowd(interp) > 0 && count < settings->interpreters &&
+             has_room_in_pool(request, settings, count))
+        another = add(request, settings, name, status);
+    if (another != NULL)
+        interp = another;
     if (interp != NULL &&
         (!is_agreed(request, settings, interp) || !wsgi_interp_hold(interp)))
         interp = NULL;

@@ -303,11 +303,19 @@ enum {
 /* A new type for the current interpreter, or NULL with an exception set. */
 static inline PyTypeObject *wsgi_type(PyType_Spec *spec)
 {
+    PyType_Slot *slot = spec->slots;
 #if PY_VERSION_HEX >= 0x03000000
-    return (PyTypeObject *)PyType_FromSpec(spec);
+    PyTypeObject *type = (PyTypeObject *)PyType_FromSpec(spec);
+
+    /* Without a function of their own they would have object's, which makes
+       instances that lack all we rely on. */
+    while (slot->slot != 0 && slot->slot != Py_tp_new)
+        slot++;
+    if (type != NULL && slot->slot == 0)
+        type->tp_new = NULL;
+    return type;
 #else
     PyTypeObject *type = calloc(1, sizeof *type);
-    PyType_Slot *slot;
 
     if (type == NULL)
         return (PyTypeObject *)PyErr_NoMemory();
@@ -315,7 +323,7 @@ static inline PyTypeObject *wsgi_type(PyType_Spec *spec)
     type->tp_name = spec->name;
     type->tp_basicsize = spec->basicsize;
     type->tp_flags = Py_TPFLAGS_DEFAULT;
-    for (slot = spec->slots; slot->slot != 0; slot++)
+    for (; slot->slot != 0; slot++)
         memcpy((char *)type + slot->slot, &slot->pfunc, sizeof(void *));
     if (PyType_Ready(type) < 0)
         return NULL;

@@ -91,3 +91,14 @@ def of_native_functions(environ, start_response):
     report = isinstance(start_response, kinds) and isinstance(write, kinds)
     write(b"functions" if report else b"something else")
     return []
+
+
+def of_new_ones(environ, start_response):
+    """What comes of making objects of the server's types: nothing that could be used."""
+    told = []
+    for thing in (environ["wsgi.input"], environ["wsgi.errors"], start_response):
+        try:
+            told.append(repr(type(thing)()))
+        except TypeError:
+            told.append("TypeError")
+    return answers.as_json(start_response, told)

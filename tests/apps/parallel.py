@@ -70,3 +70,9 @@ def leaves_a_daemon(environ, start_response):
     daemon.start()
     time.sleep(0.05)
     return answers.plain(start_response, b"started")
+
+
+def rests(environ, start_response):
+    """Long enough for requests to meet."""
+    time.sleep(0.02)
+    return answers.plain(start_response, b"rested")

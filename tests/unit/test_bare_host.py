@@ -158,3 +158,20 @@ def test_a_program_that_cannot_start_python_answers_500_and_lives(
 
 def test_the_python_inside_is_the_one_that_was_asked_for(bare: Bare, python: Python) -> None:
     assert bare("states::process").json()["release"] == python.release
+
+
+def test_objects_of_our_types_cannot_be_made(bare: Bare) -> None:
+    """They would have no request behind them."""
+    assert bare("kinds::of_new_ones").json() == ["TypeError"] * 3
+
+
+def test_a_pool_that_cannot_grow_serves_with_what_it_has(
+    bare: Bare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOD_WSGI_MAX_INTERPRETERS", "2")
+    outcome = bare(
+        *("--env", "mod_wsgi.interpreters=4", "--threads", "8", "--requests", "20"),
+        "parallel::rests",
+    )
+    warnings = [line for line in outcome.log if "MOD_WSGI_MAX_INTERPRETERS" in line]
+    assert (outcome.code, outcome.errors, len(warnings)) == (0, [], 1)
