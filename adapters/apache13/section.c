@@ -113,6 +113,13 @@ static int is_deeper(const char *path, const char *other)
     return path != NULL && (other == NULL || strlen(path) >= strlen(other));
 }
 
+/* After an internal redirect the server still lists the .htaccess files of the
+   request before. */
+static int is_inside(const char *filename, const char *directory)
+{
+    return strncmp(filename, directory, strlen(directory)) == 0;
+}
+
 static const char *find_directory(request_rec *r, core_server_config *core)
 {
     void **sections = (void **)(void *)core->sec->elts;
@@ -129,7 +136,7 @@ static const char *find_directory(request_rec *r, core_server_config *core)
     }
     for (file = r->htaccess; file != NULL; file = file->next)
         if (file->htaccess != NULL && is_deeper(file->dir, deepest) &&
-            is_ours(file->htaccess))
+            is_inside(filename, file->dir) && is_ours(file->htaccess))
             deepest = file->dir;
     return deepest;
 }

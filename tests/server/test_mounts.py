@@ -38,6 +38,8 @@ FILES = {
     "bare/folder/.keep": "",
     "customer/.htaccess": HTACCESS,
     "customer/existing/file.txt": "a file, which the application hides",
+    "customer-that-sends-on/.htaccess": HTACCESS
+    + "RewriteEngine on\nRewriteRule ^on/(.*)$ /customer/$1 [L]\n",
     "scripts-of-customer/.htaccess": "AddHandler mod_wsgi .wsgi\n",
     "scripts-of-customer/show.wsgi": WSGI_FILE,
 }
@@ -48,7 +50,7 @@ SetEnv mod_wsgi.directory "@{apps}"
 SetEnv mod_wsgi.interpreter mounts
 <Directory "@{www}">
     AllowOverride FileInfo
-    Options ExecCGI
+    Options ExecCGI FollowSymLinks
 </Directory>
 
 <Location /x>
@@ -303,6 +305,11 @@ def test_a_rewritten_url_is_mounted_where_it_ends_up(site: Site) -> None:
     reply = site.ask("/pretty/a%20b?q=1")
     assert mount_of(reply) == ("/x", "/a b")
     assert reply.json()["REQUEST_URI"] == "/pretty/a%20b?q=1"
+
+
+def test_a_directory_that_a_request_came_through_is_not_its_mount(site: Site) -> None:
+    assert mount_of(site.ask("/customer-that-sends-on/on/x/y")) == ("/customer", "/x/y")
+    assert mount_of(site.ask("/customer-that-sends-on/x")) == ("/customer-that-sends-on", "/x")
 
 
 def test_the_bare_name_of_a_mounted_directory_is_answered(site: Site) -> None:
