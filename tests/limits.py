@@ -38,10 +38,12 @@ LIMITS: dict[str, dict[str, str]] = {
         "failing-filter": NO_SUBSTITUTE,
         "answer-after-timeout": "Apache 1.3 gives up the connection when its Timeout is over",
         "filters": "Apache 1.3 has no filters: a handler writes straight to the client",
+        "input-programs": "Apache 1.3 has no filters: a handler reads straight from the client",
         "http2": NO_HTTP2,
         "mod-python": NO_MOD_PYTHON,
     },
     "apache2.0": {
+        "input-programs": "the mod_ext_filter of Apache 2.0 knows no filters of requests",
         "bare-204": "Apache 2.0 itself adds Content-Length: 0 to an answer without a body",
         "failing-filter": NO_SUBSTITUTE,
         "strict-chunks": "Apache 2.0 takes a chunk size that is no number for the last chunk",

@@ -87,23 +87,55 @@ static int64_t explain(exchange *x, apr_status_t status)
     return WSGI_READ_GONE;
 }
 
-/* Moves what the filters gave into buffer; notes the end of the body. */
+/* Moves the first bytes of a bucket into buffer: size says how many fit, then
+   how many there were. */
+static apr_status_t take_bucket(apr_bucket *bucket, char *buffer,
+                                apr_size_t *size)
+{
+    const char *data = NULL;
+    apr_size_t there = 0;
+    apr_status_t status =
+        apr_bucket_read(bucket, &data, &there, APR_BLOCK_READ);
+
+    if (status != APR_SUCCESS)
+        return status;
+    if (there > *size)
+        apr_bucket_split(bucket, there = *size);
+    if (there > 0)
+        memcpy(buffer, data, there);
+    *size = there;
+    apr_bucket_delete(bucket);
+    return APR_SUCCESS;
+}
+
+/* Moves what the filters gave into buffer, as much as fits; the rest is for
+   the next read. Notes the end of the body. */
 static int64_t take(exchange *x, char *buffer, size_t size)
 {
-    apr_size_t got = size;
-    apr_status_t status = apr_brigade_flatten(x->in, buffer, &got);
+    apr_size_t got = 0;
 
-    if (!APR_BRIGADE_EMPTY(x->in) &&
-        APR_BUCKET_IS_EOS(APR_BRIGADE_LAST(x->in)))
-        x->at_end = 1;
-    apr_brigade_cleanup(x->in);
-    if (status != APR_SUCCESS)
-        return explain(x, status);
+    while (!APR_BRIGADE_EMPTY(x->in) && !x->at_end) {
+        apr_bucket *bucket = APR_BRIGADE_FIRST(x->in);
+        apr_size_t part = size - got;
+        apr_status_t status;
+
+        if (APR_BUCKET_IS_EOS(bucket)) {
+            x->at_end = 1;
+        } else if (part == 0) {
+            break;
+        } else {
+            status = take_bucket(bucket, buffer + got, &part);
+            if (status != APR_SUCCESS)
+                return explain(x, status);
+            got += part;
+        }
+    }
     if (x->body_left >= 0)
         x->body_left -= (apr_int64_t)got;
     return (int64_t)got;
 }
 
+/* A filter may give nothing for now, and more than it was asked for then. */
 static int64_t read_body(void *record, char *buffer, size_t size)
 {
     exchange *x = record;
@@ -112,12 +144,14 @@ static int64_t read_body(void *record, char *buffer, size_t size)
     if (x->in == NULL)
         x->in = apr_brigade_create(x->r->pool, x->r->connection->bucket_alloc);
     while (got == 0 && !x->at_end) {
-        apr_status_t status = get_brigade(x, size);
+        if (APR_BRIGADE_EMPTY(x->in)) {
+            apr_status_t status = get_brigade(x, size);
 
-        if (status != APR_SUCCESS || x->refused != 0)
-            return explain(x, status);
-        if (APR_BRIGADE_EMPTY(x->in))
-            return WSGI_READ_GONE;
+            if (status != APR_SUCCESS || x->refused != 0)
+                return explain(x, status);
+            if (x->r->connection->aborted)
+                return WSGI_READ_GONE;
+        }
         got = take(x, buffer, size);
     }
     return got == 0 && x->body_left > 0 ? WSGI_READ_GONE : got;
@@ -276,19 +310,21 @@ static int send_file(void *record, int fd, int64_t offset, int64_t size,
     exchange *x = record;
     apr_bucket_alloc_t *alloc = x->r->connection->bucket_alloc;
     apr_pool_t *pool = x->r->pool;
-    apr_file_t *file = NULL;
+    apr_file_t *theirs = NULL, *file = NULL;
     apr_int32_t flags = APR_READ |
                         (may_use_sendfile(x->r) ? APR_SENDFILE_ENABLED : 0);
 
     begin(x);
-    if (apr_os_file_put(&file, &fd, flags, pool) != APR_SUCCESS)
+    /* The descriptor is the application's, which closes it; filters may keep
+       what they are given for later. */
+    if (apr_os_file_put(&theirs, &fd, flags, pool) != APR_SUCCESS ||
+        apr_file_dup(&file, theirs, pool) != APR_SUCCESS)
         return -1;
     for (; size > 0; size -= FILE_PART, offset += FILE_PART)
         append(x, apr_bucket_file_create(
                       file, (apr_off_t)offset,
                       (apr_size_t)(size < FILE_PART ? size : FILE_PART), pool,
                       alloc));
-    /* The descriptor is the application's: be done with it. */
     append(x, apr_bucket_flush_create(alloc));
     if (after == WSGI_END)
         append(x, apr_bucket_eos_create(alloc));

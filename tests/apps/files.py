@@ -128,3 +128,12 @@ def shrinking(environ, start_response):
     """A big file, which the test cuts while it is sent."""
     name = os.path.join(environ["tests.scratch"], environ["QUERY_STRING"])
     return wrap(environ, start_response, open(name, "rb"))
+
+
+OPENED = []
+
+
+def opens_another(environ, start_response):
+    """Has a file open from now on: the descriptor may be one that was another file's before."""
+    OPENED.append(open(answers.__file__.replace(".pyc", ".py"), "rb"))
+    return answers.plain(start_response, b"opened")

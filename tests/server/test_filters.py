@@ -54,6 +54,17 @@ LoadModule substitute_module "@{modules}/mod_substitute.so"
 </Location>
 """
 
+# A program as an input filter: it gives nothing for a while, and then all at once.
+EXTERNAL = """
+LoadModule ext_filter_module "@{modules}/mod_ext_filter.so"
+ExtFilterDefine pass mode=input cmd="/bin/cat"
+@{base}
+@{applications}
+<Location /bodies>
+    SetInputFilter pass
+</Location>
+"""
+
 GZIP = {"Accept-Encoding": "gzip"}
 
 
@@ -269,3 +280,13 @@ def test_a_filter_that_fails_breaks_the_response_and_is_logged(serve: Serve, cel
     assert b"\r\n\r\n6\r\nfirst\n" in answer
     assert not answer.endswith(b"0\r\n\r\n")
     assert b"hello from named" not in answer
+
+
+@pytest.mark.needs("input-programs")
+@pytest.mark.parametrize("size", [10, 80_000, 1_000_000])
+def test_a_body_through_a_program_arrives_whole(serve: Serve, cell: Cell, size: int) -> None:
+    site = serve(EXTERNAL, values={"modules": str(cell.server.modules)})
+    body = bytes(number * 7 % 251 for number in range(size))
+    assert site.post("/bodies/read_all?through", body).content == body
+    lines = b"a line of the body\n" * 4000
+    assert site.post("/bodies/lines?lines", lines).status_code == 200

@@ -104,6 +104,14 @@ def test_requests_on_one_connection_are_answered_each(site: Site) -> None:
     assert (generated.status, generated.ended) == ("200", True)
 
 
+def test_a_large_file_arrives_whole(site: Site, workshop: Workshop) -> None:
+    """Another thread sends it, when the application has closed it."""
+    asked = [("/files/whole", b""), ("/files/opens_another", b"")] * 4
+    answers = ask(site, *asked)
+    whole = [each.body for each in answers if each.body != b"opened"]
+    assert whole == [workshop.data.read_bytes()] * 4
+
+
 def breaks_alone(site: Site, path: str) -> None:
     """The stream is reset, not ended, and the next one on its connection served."""
     broken, whole = ask(site, (path, b""), ("/hello/named", b""))
