@@ -50,11 +50,18 @@ wsgi_call *wsgi_call_new(wsgi_visit *visit)
     return call;
 }
 
-int wsgi_call_enter(wsgi_call *call, const char *what)
+int wsgi_call_try_enter(wsgi_call *call)
 {
     if (!(__atomic_add_fetch(&call->users, 1, __ATOMIC_ACQ_REL) & ENDED))
         return 0;
     wsgi_call_leave(call);
+    return -1;
+}
+
+int wsgi_call_enter(wsgi_call *call, const char *what)
+{
+    if (wsgi_call_try_enter(call) == 0)
+        return 0;
     PyErr_Format(PyExc_RuntimeError, "%s was used after its request had ended",
                  what);
     return -1;

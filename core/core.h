@@ -345,6 +345,9 @@ void wsgi_call_end(wsgi_call *call);
 /* Takes the request for a down call; every success needs a wsgi_call_leave.
    -1 with RuntimeError when it has ended; what names the object. */
 int wsgi_call_enter(wsgi_call *call, const char *what);
+
+/* The same without an exception, for destructors. */
+int wsgi_call_try_enter(wsgi_call *call);
 void wsgi_call_leave(wsgi_call *call);
 
 /* The host takes one down call for a request at a time, from any thread. What

@@ -155,12 +155,26 @@ static PyObject *get_closed(PyObject *object, void *unused)
     Py_RETURN_FALSE;
 }
 
+/* A line that was begun and never ended. The request may be over, and another
+   thread may be ending it: then the line belongs to no request. */
+static void flush_rest(errors *self)
+{
+    if (self->call == NULL) {
+        flush_line(self, wsgi_visit_request());
+    } else if (wsgi_call_try_enter(self->call) == 0) {
+        flush_line(self, self->call->request);
+        wsgi_call_leave(self->call);
+    } else {
+        flush_line(self, NULL);
+    }
+}
+
 static void errors_dealloc(PyObject *object)
 {
     errors *self = (errors *)object;
 
     if (self->line.size > 0)
-        flush_line(self, request_of(self));
+        flush_rest(self);
     free(self->line.data);
     Py_XDECREF(self->call);
     wsgi_type_free(object);
