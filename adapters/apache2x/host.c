@@ -99,8 +99,10 @@ static apr_status_t take_bucket(apr_bucket *bucket, char *buffer,
 
     if (status != APR_SUCCESS)
         return status;
-    if (there > *size)
-        apr_bucket_split(bucket, there = *size);
+    if (there > *size) {
+        there = *size;
+        apr_bucket_split(bucket, there);
+    }
     if (there > 0)
         memcpy(buffer, data, there);
     *size = there;
@@ -313,13 +315,21 @@ static int send_file(void *record, int fd, int64_t offset, int64_t size,
     apr_file_t *theirs = NULL, *file = NULL;
     apr_int32_t flags = APR_READ |
                         (may_use_sendfile(x->r) ? APR_SENDFILE_ENABLED : 0);
+    apr_status_t status;
 
-    begin(x);
     /* The descriptor is the application's, which closes it; filters may keep
        what they are given for later. */
-    if (apr_os_file_put(&theirs, &fd, flags, pool) != APR_SUCCESS ||
-        apr_file_dup(&file, theirs, pool) != APR_SUCCESS)
+    status = apr_os_file_put(&theirs, &fd, flags, pool);
+    if (status == APR_SUCCESS)
+        status = apr_file_dup(&file, theirs, pool);
+    if (status != APR_SUCCESS) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, status, x->r,
+                      "mod_wsgi: a file can't be sent: the connection is "
+                      "closed");
+        fail(x);
         return -1;
+    }
+    begin(x);
     for (; size > 0; size -= FILE_PART, offset += FILE_PART)
         append(x, apr_bucket_file_create(
                       file, (apr_off_t)offset,
