@@ -7,36 +7,6 @@
  */
 #include "adapter.h"
 
-#define PREFIX "mod_wsgi."
-#define RENAMED "REDIRECT_"
-
-/* A variable's name without what internal redirects have put before it. */
-static const char *plain(const char *name)
-{
-    while (strncmp(name, RENAMED, sizeof RENAMED - 1) == 0)
-        name += sizeof RENAMED - 1;
-    return name;
-}
-
-static int is_ours(const char *name)
-{
-    return strncmp(plain(name), PREFIX, sizeof PREFIX - 1) == 0;
-}
-
-/* Names under which applications are told who asks, and over what: the words
-   of the server and its modules. As tables do, without regard to case. */
-static int is_believed(const char *name)
-{
-    static const char *const fronts[] = {"REMOTE_", "AUTH_TYPE", "HTTP_",
-                                         "HTTPS", "SSL_"};
-    size_t i;
-
-    for (i = 0; i < sizeof fronts / sizeof fronts[0]; i++)
-        if (strncasecmp(plain(name), fronts[i], strlen(fronts[i])) == 0)
-            return 1;
-    return 0;
-}
-
 /* How many of the first entries of a table are this one: name and value in
    the same memory. */
 static int count_same(const table_entry *entries, int count,
@@ -46,7 +16,8 @@ static int count_same(const table_entry *entries, int count,
 
     for (i = 0; i < count; i++)
         same += entries[i].val == entry->val &&
-                strcasecmp(plain(entries[i].key), plain(entry->key)) == 0;
+                strcasecmp(wsgi_plain_name(entries[i].key),
+                           wsgi_plain_name(entry->key)) == 0;
     return same;
 }
 
@@ -84,7 +55,8 @@ static void forget_inherited(request_rec *r)
     int i, copies = count_copies(mine, theirs);
 
     for (i = 0; i < mine->nelts; i++)
-        if ((!is_ours(entries[i].key) && !is_believed(entries[i].key)) ||
+        if ((!wsgi_is_setting(entries[i].key) &&
+             !wsgi_is_believed(entries[i].key)) ||
             count_same(entries, i, &entries[i]) >=
                 copies * count_same(parents, theirs->nelts, &entries[i]))
             ap_table_addn(kept, entries[i].key, entries[i].val);
@@ -113,7 +85,8 @@ static void forget_failed(request_rec *r)
     int i;
 
     for (i = 0; i < all->nelts; i++, entry++)
-        if (!is_ours(entry->key) || plain(entry->key) == entry->key)
+        if (!wsgi_is_setting(entry->key) ||
+            wsgi_plain_name(entry->key) == entry->key)
             ap_table_addn(kept, entry->key, entry->val);
     r->subprocess_env = kept;
 }
