@@ -26,7 +26,9 @@ def tell(environ, text, name=".told"):
 
     So what is told twice shows, and a test that compares the whole has counted as well.
     """
-    whole, part = path(environ, name), path(environ, name) + ".part"
+    whole = path(environ, name)
+    # Two requests may tell at once, in one process or in two.
+    part = "%s.%d-%d.part" % (whole, os.getpid(), id(environ))
     lines = [text]
     if os.path.exists(whole):
         with open(whole) as stream:
