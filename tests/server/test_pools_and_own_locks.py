@@ -288,6 +288,18 @@ def test_two_free_threads_of_an_interpreter_do_not_wait_for_each_other(own: Site
     assert not is_held_up(own, "/alone/who", by="/alone/holds")
 
 
+def told_ratios(
+    cell: Cell, capsys: pytest.CaptureFixture[str], pairs: list[tuple[Effort, Effort]]
+) -> list[float]:
+    """How much more the second of each pair does at once, by processor time; prints both."""
+    clock = [one.seconds / two.seconds for one, two in pairs]
+    work = [2 * one.processor / two.processor for one, two in pairs]
+    with capsys.disabled():
+        for meaning, ratios in (("by the clock", clock), ("by processor time", work)):
+            print(f"\n{cell.name}, {meaning}: {' '.join(f'{ratio:.2f}' for ratio in ratios)}")
+    return work
+
+
 @pytest.mark.slow
 @pytest.mark.needs("own-lock", "shared-lock", "threads")
 def test_two_own_locks_do_nearly_twice_the_work_of_a_shared_one(
@@ -300,11 +312,7 @@ def test_two_own_locks_do_nearly_twice_the_work_of_a_shared_one(
     for path in ("/own/computes", "/shared"):
         effort(own, f"{path}?1")
     pairs = [(effort(own, "/shared?700"), effort(own, "/own/computes?700")) for _ in range(5)]
-    clock = [shared.seconds / apart.seconds for shared, apart in pairs]
-    work = [2 * shared.processor / apart.processor for shared, apart in pairs]
-    with capsys.disabled():
-        for meaning, ratios in (("by the clock", clock), ("by processor time", work)):
-            print(f"\n{cell.name}, {meaning}: {' '.join(f'{ratio:.2f}' for ratio in ratios)}")
+    work = told_ratios(cell, capsys, pairs)
     assert statistics.median(work) >= 1.7
 
 
@@ -316,9 +324,5 @@ def test_two_free_threads_of_an_interpreter_do_nearly_twice_the_work_of_one(
     """As above: two requests at once need hardly more processor time than one after the other."""
     effort(own, "/shared?1")
     pairs = [(effort(own, "/shared?700", 1), effort(own, "/shared?700")) for _ in range(5)]
-    clock = [one.seconds / both.seconds for one, both in pairs]
-    work = [2 * one.processor / both.processor for one, both in pairs]
-    with capsys.disabled():
-        for meaning, ratios in (("by the clock", clock), ("by processor time", work)):
-            print(f"\n{cell.name}, {meaning}: {' '.join(f'{ratio:.2f}' for ratio in ratios)}")
+    work = told_ratios(cell, capsys, pairs)
     assert statistics.median(work) >= 1.7
