@@ -17,8 +17,6 @@
 #include <http_request.h>
 #include <util_script.h>
 
-#include <pthread.h>
-
 #include "host.h"
 
 /* The value of SetHandler and AddHandler that is ours. */
@@ -27,10 +25,9 @@
 /* A request under way: the record behind wsgi_request. */
 typedef struct exchange {
     request_rec *r;
-    pthread_t thread; /* the one that serves it */
-    int reading;      /* the body has been asked for */
-    int at_end;       /* of the request's body */
-    int is_unwanted;  /* the body: the client was not asked to send it */
+    int reading;     /* the body has been asked for */
+    int at_end;      /* of the request's body */
+    int is_unwanted; /* the body: the client was not asked to send it */
 } exchange;
 
 /* mod_wsgi.c: the main server, whose log takes what belongs to no request. */
@@ -53,6 +50,11 @@ int wsgi_apache_has_body(const request_rec *r);
 
 /* environ.c: makes r->subprocess_env the CGI environment. */
 void wsgi_apache_prepare_env(request_rec *r);
+
+/* section.c: notes which .htaccess files took part in a sub-request. The
+   server may put it in the place of the request that it is for (an index of a
+   directory, a negotiated variant) without passing that on; notes are. */
+void wsgi_apache_note_htaccess(request_rec *r);
 
 /* section.c: fills in what the configuration says of where the URL leads. */
 void wsgi_apache_find_section(request_rec *r, wsgi_request *request);

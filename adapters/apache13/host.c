@@ -272,21 +272,6 @@ static int send_file(void *record, int fd, int64_t offset, int64_t size,
 
 /* ---- The log ---------------------------------------------------------- */
 
-/* The first warning or error that this server logs of a request becomes the
-   text of its error page, unless there is one already, be it empty. But an
-   application's words are not for the client. */
-static void log_unseen(request_rec *r, int level, const char *line)
-{
-    static const char note[] = "error-notes";
-    int is_first = ap_table_get(r->notes, note) == NULL;
-
-    if (is_first)
-        ap_table_setn(r->notes, note, "");
-    ap_log_rerror(APLOG_MARK, level, r, "%s", line);
-    if (is_first)
-        ap_table_unset(r->notes, note);
-}
-
 static void write_log(void *record, enum wsgi_level level, const char *line)
 {
     static const int levels[] = {APLOG_INFO, APLOG_WARNING, APLOG_ERR};
@@ -295,11 +280,9 @@ static void write_log(void *record, enum wsgi_level level, const char *line)
     if (x == NULL)
         ap_log_error(APLOG_MARK, levels[level] | APLOG_NOERRNO,
                      wsgi_apache_server, "%s", line);
-    else if (pthread_equal(x->thread, pthread_self()))
-        log_unseen(x->r, levels[level] | APLOG_NOERRNO, line);
-    else /* the request's memory is its own thread's */
-        ap_log_error(APLOG_MARK, levels[level] | APLOG_NOERRNO, x->r->server,
-                     "%s", line);
+    else
+        ap_log_rerror(APLOG_MARK, levels[level] | APLOG_NOERRNO, x->r, "%s",
+                      line);
 }
 
 const wsgi_host wsgi_apache_host = {

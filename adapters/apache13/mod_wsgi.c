@@ -98,12 +98,31 @@ static int handle_undisturbed(const wsgi_request *request)
     return status;
 }
 
+/* The first warning or error that this server logs of a request becomes the
+   text of its error page, unless there is one already, be it empty. But an
+   application's words are not for the client, and any of its threads may log,
+   while the request's memory is for one at a time. */
+static int handle_unseen(request_rec *r, const wsgi_request *request)
+{
+    static const char note[] = "error-notes";
+    int is_first = ap_table_get(r->notes, note) == NULL;
+    int status;
+
+    if (is_first)
+        ap_table_setn(r->notes, note, "");
+    status = handle_undisturbed(request);
+    if (is_first)
+        ap_table_unset(r->notes, note);
+    return status;
+}
+
 static int handle(request_rec *r)
 {
     exchange x = {.r = r};
     wsgi_request request = {.record = NULL};
     int status = OK;
 
+    ap_kill_timeout(r); /* a page's with includes is a hard one */
     if (wsgi_apache_has_body(r)) {
         status = ap_setup_client_block(r, REQUEST_CHUNKED_DECHUNK);
         if (status == OK)
@@ -113,9 +132,8 @@ static int handle(request_rec *r)
         return status;
     wsgi_apache_prepare_env(r);
     fill_in(&x, &request);
-    x.thread = pthread_self();
     x.at_end = request.body_length == 0;
-    status = handle_undisturbed(&request);
+    status = handle_unseen(r, &request);
     wsgi_apache_drain(&x);
     return status == 0 ? OK : status;
 }
@@ -125,6 +143,8 @@ static int fixup(request_rec *r)
 {
     const char *handler;
 
+    if (r->main != NULL)
+        wsgi_apache_note_htaccess(r);
     if (r->content_type == NULL ||
         strcmp(r->content_type, DIR_MAGIC_TYPE) != 0)
         return DECLINED;

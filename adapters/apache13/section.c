@@ -8,6 +8,9 @@
  */
 #include "adapter.h"
 
+/* A sub-request's .htaccess files, for the request that it may become. */
+#define HTACCESS_NOTE "mod_wsgi.htaccess"
+
 static core_dir_config *core_of(void *section)
 {
     return ap_get_module_config(section, &core_module);
@@ -141,30 +144,49 @@ static const char *find_directory(request_rec *r, core_server_config *core)
     return deepest;
 }
 
+/* Puts a directory into the list, before those that are less deep. */
+static int add_deepest_first(void *arg, const char *name,
+                             const char *directory)
+{
+    array_header *list = arg;
+    const char **directories;
+    int i;
+
+    (void)name;
+    ap_push_array(list);
+    directories = (const char **)(void *)list->elts;
+    for (i = list->nelts - 1;
+         i > 0 && is_deeper(directory, directories[i - 1]); i--)
+        directories[i] = directories[i - 1];
+    directories[i] = directory;
+    return 1;
+}
+
 /* The directories of the .htaccess files that took part, the innermost first;
-   the server also lists directories that have none, with nothing in htaccess.
    NULL if there is none at all. */
 static const char *const *list_htaccess(request_rec *r)
 {
+    array_header *list = ap_make_array(r->pool, 4, sizeof(char *));
     const struct htaccess_result *file;
-    const char **list;
-    size_t i, count = 0;
 
     for (file = r->htaccess; file != NULL; file = file->next)
-        count += file->htaccess != NULL;
-    if (count == 0)
+        if (file->htaccess != NULL)
+            add_deepest_first(list, NULL, file->dir);
+    for (; r != NULL; r = r->prev)
+        ap_table_do(add_deepest_first, list, r->notes, HTACCESS_NOTE, NULL);
+    if (list->nelts == 0)
         return NULL;
-    list = ap_palloc(r->pool, (int)((count + 1) * sizeof *list));
-    count = 0;
-    for (file = r->htaccess; file != NULL; file = file->next) {
-        if (file->htaccess == NULL)
-            continue;
-        for (i = count++; i > 0 && is_deeper(file->dir, list[i - 1]); i--)
-            list[i] = list[i - 1];
-        list[i] = file->dir;
-    }
-    list[count] = NULL;
-    return list;
+    *(const char **)ap_push_array(list) = NULL;
+    return (const char *const *)(void *)list->elts;
+}
+
+void wsgi_apache_note_htaccess(request_rec *r)
+{
+    const struct htaccess_result *file;
+
+    for (file = r->htaccess; file != NULL; file = file->next)
+        if (file->htaccess != NULL)
+            ap_table_addn(r->notes, HTACCESS_NOTE, file->dir);
 }
 
 void wsgi_apache_find_section(request_rec *r, wsgi_request *request)

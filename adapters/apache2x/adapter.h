@@ -51,6 +51,11 @@ int wsgi_apache_has_body(const request_rec *r);
 /* environ.c: makes r->subprocess_env the CGI environment. */
 void wsgi_apache_prepare_env(request_rec *r);
 
+/* section.c: notes which .htaccess files took part in a sub-request. The
+   server may put it in the place of the request that it is for (an index of a
+   directory, a negotiated variant) without passing that on; notes are. */
+void wsgi_apache_note_htaccess(request_rec *r);
+
 /* section.c: fills in what the configuration says of where the URL leads. */
 void wsgi_apache_find_section(request_rec *r, wsgi_request *request);
 

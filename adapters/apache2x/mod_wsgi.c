@@ -141,6 +141,8 @@ static int handle(request_rec *r)
    URL, and would send the request there (2.4). To us it is no directory. */
 static int fixup(request_rec *r)
 {
+    if (r->main != NULL)
+        wsgi_apache_note_htaccess(r);
     if (r->handler == NULL || strcmp(r->handler, WSGI_HANDLER) != 0 ||
         r->finfo.filetype != APR_DIR)
         return DECLINED;

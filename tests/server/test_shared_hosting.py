@@ -31,6 +31,11 @@ DocumentRoot "@{www}"
 <Directory "@{www}/mallory/not-allowed">
     Options FollowSymLinks
 </Directory>
+<Directory "@{www}/mallory/views">
+    Options MultiViews
+    AddType application/x-type-map var
+    DirectoryIndex sub/page.html
+</Directory>
 <Location /admin>
     SetHandler mod_wsgi
     SetEnv mod_wsgi.application shop
@@ -171,6 +176,20 @@ def test_a_customer_cannot_allow_execution(hosting: Hosting, site: Site) -> None
     hosting.htaccess(MALLORY, "mallory/not-allowed", "mallory/code", "Options +ExecCGI\n")
     site.expects("Options not allowed here")
     assert site.ask("/mallory/not-allowed/").status == 500
+
+
+@pytest.mark.parametrize("path", ["/mallory/views/x", "/mallory/views/"])
+def test_a_file_that_takes_the_place_of_what_was_asked_for_is_a_customers_too(
+    hosting: Hosting, site: Site, path: str
+) -> None:
+    """A variant, or a directory's index: the server has met its .htaccess file on another way."""
+    variants = "URI: x\n\nURI: sub/page.html\nContent-Type: text/html\n"
+    hosting.put(MALLORY, "mallory/views/x.var", variants)
+    hosting.put(MALLORY, "mallory/views/sub/page.html", "")
+    hosting.htaccess(
+        MALLORY, "mallory/views/sub", "mallory/code", "SetEnv mod_wsgi.interpreter other\n"
+    )
+    refused(site, path, 'has to allow it with "Options \\+ExecCGI"')
 
 
 def test_the_main_interpreter_is_the_administrators(hosting: Hosting, site: Site) -> None:
