@@ -164,6 +164,8 @@ int wsgi_file_wrapper_open(PyObject *wrapper, int *fd, int64_t *offset,
         PyErr_Clear(); /* reading it will say what is wrong */
         return 0;
     }
+    if (info.st_size == 0) /* files of /proc say so, and have text */
+        return 0;
     *size = info.st_size > *offset ? info.st_size - *offset : 0;
     return 1;
 }

@@ -7,6 +7,8 @@
 #include "adapter.h"
 
 #include <apr_portable.h>
+#include <errno.h>
+#include <sys/stat.h>
 
 /* A bucket of a file holds at most so many bytes, on any platform. */
 #define FILE_PART 0x40000000
@@ -298,12 +300,55 @@ static void fail(void *record)
 
 /* Off only if the configuration says so: an application that returns a file
    has asked for it. */
-static int may_use_sendfile(request_rec *r)
+static int may_use_sendfile(const core_dir_config *core)
 {
-    const core_dir_config *core =
-        ap_get_module_config(r->per_dir_config, &core_module);
-
     return core->enable_sendfile != ENABLE_SENDFILE_OFF;
+}
+
+/* One part of a file; filters that read it map it into memory unless the
+   configuration says otherwise. */
+static void append_part(const exchange *x, const core_dir_config *core,
+                        apr_file_t *file, int64_t offset, int64_t size)
+{
+    apr_bucket *bucket =
+        apr_bucket_file_create(file, (apr_off_t)offset, (apr_size_t)size,
+                               x->r->pool, x->r->connection->bucket_alloc);
+
+    if (core->enable_mmap == ENABLE_MMAP_OFF)
+        apr_bucket_file_enable_mmap(bucket, 0);
+    append(x, bucket);
+}
+
+/* A descriptor of the server's own, as long as the request: the application
+   closes its one, and filters may keep what they are given for later. */
+static apr_status_t copy_file(const exchange *x, int fd,
+                              const core_dir_config *core, apr_file_t **file)
+{
+    apr_file_t *theirs = NULL;
+    apr_int32_t flags = APR_READ |
+                        (may_use_sendfile(core) ? APR_SENDFILE_ENABLED : 0);
+    apr_status_t status = apr_os_file_put(&theirs, &fd, flags, x->r->pool);
+
+    return status == APR_SUCCESS ? apr_file_dup(file, theirs, x->r->pool)
+                                 : status;
+}
+
+/* Filters of old servers don't look whether a file could be read. */
+static apr_status_t check_length(int fd, int64_t end)
+{
+    struct stat now;
+
+    if (fstat(fd, &now) < 0)
+        return errno;
+    return now.st_size < end ? APR_EOF : APR_SUCCESS;
+}
+
+static int give_up_file(exchange *x, apr_status_t status)
+{
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, status, x->r,
+                  "mod_wsgi: a file can't be sent: the connection is closed");
+    fail(x);
+    return -1;
 }
 
 static int send_file(void *record, int fd, int64_t offset, int64_t size,
@@ -311,33 +356,27 @@ static int send_file(void *record, int fd, int64_t offset, int64_t size,
 {
     exchange *x = record;
     apr_bucket_alloc_t *alloc = x->r->connection->bucket_alloc;
-    apr_pool_t *pool = x->r->pool;
-    apr_file_t *theirs = NULL, *file = NULL;
-    apr_int32_t flags = APR_READ |
-                        (may_use_sendfile(x->r) ? APR_SENDFILE_ENABLED : 0);
-    apr_status_t status;
+    const core_dir_config *core =
+        ap_get_module_config(x->r->per_dir_config, &core_module);
+    int64_t end = offset + size;
+    apr_file_t *file = NULL;
+    apr_status_t status = copy_file(x, fd, core, &file);
 
-    /* The descriptor is the application's, which closes it; filters may keep
-       what they are given for later. */
-    status = apr_os_file_put(&theirs, &fd, flags, pool);
-    if (status == APR_SUCCESS)
-        status = apr_file_dup(&file, theirs, pool);
-    if (status != APR_SUCCESS) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, status, x->r,
-                      "mod_wsgi: a file can't be sent: the connection is "
-                      "closed");
-        fail(x);
-        return -1;
-    }
+    if (status != APR_SUCCESS)
+        return give_up_file(x, status);
     begin(x);
-    for (; size > 0; size -= FILE_PART, offset += FILE_PART)
-        append(x, apr_bucket_file_create(
-                      file, (apr_off_t)offset,
-                      (apr_size_t)(size < FILE_PART ? size : FILE_PART), pool,
-                      alloc));
+    for (; offset < end; offset += FILE_PART)
+        append_part(x, core, file, offset,
+                    end - offset < FILE_PART ? end - offset : FILE_PART);
     append(x, apr_bucket_flush_create(alloc));
-    if (after == WSGI_END)
-        append(x, apr_bucket_eos_create(alloc));
+    if (pass(x) < 0)
+        return -1;
+    status = check_length(fd, end);
+    if (status != APR_SUCCESS)
+        return give_up_file(x, status);
+    if (after != WSGI_END)
+        return 0;
+    append(x, apr_bucket_eos_create(alloc));
     return pass(x);
 }
 

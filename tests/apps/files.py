@@ -53,6 +53,11 @@ def empty(environ, start_response):
     return wrap(environ, start_response, source)
 
 
+def of_the_system(environ, start_response):
+    """A regular file that has text, and a size of nothing."""
+    return wrap(environ, start_response, open("/proc/self/status", "rb"))
+
+
 def in_memory(environ, start_response):
     """No descriptor behind it: unfit for sendfile, and to be served all the same."""
     return wrap(environ, start_response, io.BytesIO(b"in memory" * 1000))

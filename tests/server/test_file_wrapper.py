@@ -3,12 +3,27 @@
 import os
 import socket
 import time
+from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
+from tests.conftest import Serve
+from tests.harness.cells import Cell
 from tests.harness.serving import Workshop
 from tests.harness.site import Site, message, receive_until
+
+UNMAPPED = """
+LoadModule deflate_module "@{modules}/mod_deflate.so"
+EnableMMAP Off
+EnableSendfile Off
+<Location /files>
+    SetOutputFilter DEFLATE
+</Location>
+@{base}
+@{applications}
+"""
 
 
 @pytest.fixture
@@ -88,28 +103,54 @@ def test_a_connection_is_kept_after_a_file(site: Site, content: bytes) -> None:
     assert answer.endswith(b"hello from named")
 
 
+def test_a_file_of_the_system_is_sent_whatever_size_it_says(site: Site) -> None:
+    assert site.ask("/files/of_the_system").text.startswith("Name:")
+
+
 def test_a_file_that_shrinks_while_it_is_sent_ends_the_connection(site: Site) -> None:
     """What was promised cannot be kept, so what comes next must not be taken for the rest."""
-    site.tolerates(r"\[(\w+:)?error\]")
     path, size = site.scratch / "shrinking", 64 << 20
     path.write_bytes(b"")
     os.truncate(path, size)
-    stay = {"Connection": "keep-alive"}
+    head, body = shrink(site, path)
+    assert b"Content-Length: %d" % size in head
+    assert len(body) < size
+    assert b"hello from named" not in body
+
+
+@pytest.mark.needs("filters")
+def test_a_file_that_shrinks_is_not_mapped_where_that_is_switched_off(
+    serve: Serve, cell: Cell
+) -> None:
+    """A filter that reads mapped memory behind the end of the file ends the process."""
+    site = serve(UNMAPPED, values={"modules": str(cell.server.modules)})
+    path, size = site.scratch / "shrinking", 16 << 20
+    path.write_bytes(os.urandom(size))
+    head, body = shrink(site, path, {"Accept-Encoding": "gzip"})
+    assert b"Content-Encoding: gzip" in head
+    assert len(body) < size
+    assert b"hello from named" not in body
+
+
+def shrink(
+    site: Site, path: Path, headers: Mapping[str, str] | None = None
+) -> tuple[bytes, bytes]:
+    """Head and body of an answer whose file is cut while it is sent to a client that waits."""
+    site.tolerates(r"\[(\w+:)?error\]")
+    stay = {"Connection": "keep-alive", **(headers or {})}
     with site.connect() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         connection.sendall(
-            message("/files/shrinking?shrinking", headers=stay) + message("/hello/named")
+            message(f"/files/shrinking?{path.name}", headers=stay) + message("/hello/named")
         )
         seen = receive_until(connection, b"\r\n\r\n")
         time.sleep(0.1)
         os.truncate(path, 1000)
         with suppress(ConnectionError):
             seen += b"".join(iter(lambda: connection.recv(1 << 20), b""))
-    head, _, body = seen.partition(b"\r\n\r\n")
-    assert b"Content-Length: %d" % size in head
-    assert len(body) < size
-    assert b"hello from named" not in body
     assert site.ask("/hello/named").body == b"hello from named"
+    head, _, body = seen.partition(b"\r\n\r\n")
+    return head, body
 
 
 def test_a_file_that_is_sent_late_is_still_that_file(site: Site, content: bytes) -> None:
