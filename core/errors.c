@@ -13,6 +13,8 @@ typedef struct errors {
     wsgi_call *call;  /* NULL: one of sys */
     wsgi_buffer line; /* the beginning of an unfinished one; several threads
                          may write to a stream: see the critical sections */
+    int softspace;    /* Python 2's print: a space is due before the next word
+                       */
 } errors;
 
 static const wsgi_request *request_of(const errors *self)
@@ -191,9 +193,26 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+static PyObject *get_softspace(PyObject *object, void *unused)
+{
+    (void)unused;
+    return PyBool_FromLong(((errors *)object)->softspace);
+}
+
+static int set_softspace(PyObject *object, PyObject *value, void *unused)
+{
+    int truth = value != NULL ? PyObject_IsTrue(value) : 0;
+
+    (void)unused;
+    if (truth >= 0)
+        ((errors *)object)->softspace = truth;
+    return truth < 0 ? -1 : 0;
+}
+
 static PyGetSetDef getset[] = {
     {.name = (char *)"encoding", .get = get_encoding},
     {.name = (char *)"closed", .get = get_closed},
+    {.name = (char *)"softspace", .get = get_softspace, .set = set_softspace},
     {.name = NULL},
 };
 

@@ -71,6 +71,12 @@ def by_print(environ, start_response):
     return answers.plain(start_response, b"logged")
 
 
+def by_print_statement(environ, start_response):
+    """Python 2's remembers in the stream that a space is due."""
+    exec('print "by", "a statement"')
+    return answers.plain(start_response, b"logged")
+
+
 def by_stderr(environ, start_response):
     sys.stderr.write("by sys.stderr\n")
     return answers.plain(start_response, b"logged")

@@ -30,6 +30,9 @@ Listen 127.0.0.2:@{port}
         ("percent_signs", r"100%s %n %d of percent signs$"),
         ("by_stdout", "by sys.stdout$"),
         ("by_print", "by print$"),
+        pytest.param(
+            "by_print_statement", "by a statement$", marks=pytest.mark.pythons("2.7"), id="print"
+        ),
         ("by_stderr", "by sys.stderr$"),
         ("by_logging", "by the logging module$"),
         ("by_warnings", "by the warnings module"),
