@@ -214,40 +214,60 @@ int wsgi_settings_want_main(const wsgi_settings *s)
            strcmp(s->interpreter, WSGI_MAIN_INTERPRETER) == 0;
 }
 
-/* An interpreter with a lock of its own needs Python 3.12, and can't be the
-   first one. */
+/* What is set and can't be had is said once in a process. */
+static int is_first(int *told)
+{
+    return !__atomic_exchange_n(told, 1, __ATOMIC_RELAXED);
+}
+
+/* An interpreter with a lock of its own needs Python 3.12, can't be the first
+   one, and is made by us. */
 static int check_gil(const wsgi_request *request, wsgi_settings *s)
 {
-    static int warned;
+    static int told;
 
     if (!s->own_gil)
         return 0;
-    if (!WSGI_HAS_OWN_GIL) {
-        if (!__atomic_exchange_n(&warned, 1, __ATOMIC_RELAXED))
-            wsgi_log(request, WSGI_WARNING,
-                     "mod_wsgi.gil 'own' needs Python 3.12 or newer, and this "
-                     "is %s: the lock is shared",
-                     PY_VERSION);
-        s->own_gil = 0;
+    if (WSGI_HAS_OWN_GIL && wsgi_settings_want_main(s))
+        return refuse(request, GIL, "own",
+                      "can't be had in main_interpreter: choose another "
+                      "mod_wsgi.interpreter");
+    if (WSGI_HAS_OWN_GIL && !wsgi_runtime_is_shared())
         return 0;
-    }
-    if (!wsgi_settings_want_main(s))
-        return 0;
-    return refuse(request, GIL, "own",
-                  "can't be had in main_interpreter: choose another "
-                  "mod_wsgi.interpreter");
+    if (is_first(&told))
+        wsgi_log(request, WSGI_WARNING,
+                 "mod_wsgi.gil 'own' %s: the lock is shared",
+                 WSGI_HAS_OWN_GIL
+                     ? "can't be had in an interpreter of mod_python's"
+                     : "needs Python 3.12 or newer, and this is " PY_VERSION);
+    s->own_gil = 0;
+    return 0;
 }
 
-/* There is only one main interpreter. */
-static int check_pool(const wsgi_request *request, const wsgi_settings *s)
+/* There is only one main interpreter, and one of a name in mod_python. */
+static int check_pool(const wsgi_request *request, wsgi_settings *s)
 {
-    if (s->interpreters == 1 || !wsgi_settings_want_main(s))
+    static int told;
+
+    if (s->interpreters == 1)
         return 0;
-    wsgi_log(request, WSGI_ERROR,
-             "mod_wsgi.interpreters '%ld' can't be had of main_interpreter, "
-             "there is only one: choose another mod_wsgi.interpreter",
-             s->interpreters);
-    return -1;
+    if (wsgi_settings_want_main(s)) {
+        wsgi_log(
+            request, WSGI_ERROR,
+            "mod_wsgi.interpreters '%ld' can't be had of main_interpreter, "
+            "there is only one: choose another mod_wsgi.interpreter",
+            s->interpreters);
+        return -1;
+    }
+    if (!wsgi_runtime_is_shared())
+        return 0;
+    if (is_first(&told))
+        wsgi_log(request, WSGI_WARNING,
+                 "mod_wsgi.interpreters '%ld' can't be had beside mod_python, "
+                 "which has one interpreter of a name: that one serves",
+                 s->interpreters);
+    s->interpreters = 1;
+    return 0;
 }
 
 static int check_source(const wsgi_request *request, const wsgi_settings *s)

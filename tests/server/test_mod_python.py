@@ -4,10 +4,12 @@ Only one Python fits into a process. Where both modules are linked with the same
 it; where not, this module says so and keeps out of the way.
 """
 
+import json
 import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -66,6 +68,12 @@ SetEnv tests.scratch "@{scratch}"
     SetHandler mod_wsgi
     SetEnv mod_wsgi.application states::mark
     SetEnv mod_wsgi.interpreter other
+</Location>
+<Location /pool>
+    SetHandler mod_wsgi
+    SetEnv mod_wsgi.application states::mark
+    SetEnv mod_wsgi.interpreter pool
+    SetEnv mod_wsgi.interpreters 3
 </Location>
 <Location /reload>
     SetHandler mod_wsgi
@@ -222,6 +230,15 @@ def test_an_interpreter_of_mod_python_cannot_be_replaced_and_says_so(start: Star
     line = "can't replace the interpreter 'reload', which belongs to mod_python"
     assert until(lambda: word(site, "/reload") and line in "\n".join(site.watch.lines()), 5)
     assert word(site, "/reload") == "one"
+
+
+@pytest.mark.usefixtures("same")
+def test_a_pool_is_one_interpreter_of_mod_python_and_says_so(start: Start) -> None:
+    site = start(FIRST)
+    with ThreadPoolExecutor(4) as clients:
+        told = list(clients.map(lambda _: word(site, "/pool"), range(40)))
+    assert len({json.loads(each)["modules"] for each in told}) == 1
+    site.expects("mod_wsgi.interpreters '3' can't be had beside mod_python")
 
 
 @pytest.mark.usefixtures("other")
