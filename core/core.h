@@ -69,7 +69,7 @@ int wsgi_settings_read(const wsgi_request *request, wsgi_settings *settings);
 int wsgi_owner_find(const wsgi_request *request, wsgi_settings *settings);
 
 /* Whether an open file or directory may be used: a customer's must be the
-   customer's own, and nobody else can write to it. what names the setting.
+   customer's own, and not everybody may write to it. what names the setting.
    Returns 0, or after logging an HTTP status. */
 int wsgi_owner_check(const wsgi_request *request, const wsgi_settings *s,
                      int fd, const char *what, const char *path);

@@ -316,15 +316,21 @@ static void go_back(thread *self, wsgi_visit *visit)
     self->last = visit->outer->slot;
 }
 
+/* Leaves the visit's slot: to the thread the outer visit is the one now. */
+static void step_out(thread *self, wsgi_visit *visit)
+{
+    self->visit = visit->outer;
+    PyEval_SaveThread();
+    if (WSGI_ONE_STATE_PER_THREAD && visit->outer != NULL)
+        go_back(self, visit);
+}
+
 void wsgi_visit_leave(wsgi_visit *visit)
 {
     thread *self = this_thread();
     wsgi_interp *interp = visit->slot->interp;
 
-    self->visit = visit->outer;
-    PyEval_SaveThread();
-    if (WSGI_ONE_STATE_PER_THREAD && visit->outer != NULL)
-        go_back(self, visit);
+    step_out(self, visit);
     wsgi_interp_release(interp);
     drop_retired(self);
 }
@@ -352,8 +358,7 @@ int wsgi_visit_move(wsgi_visit *visit, wsgi_interp *interp)
         wsgi_interp_release(interp);
         return -1;
     }
-    PyEval_SaveThread();
-    self->visit = visit->outer;
+    step_out(self, visit);
     attach(self, slot);
     self->visit = visit;
     visit->slot = slot;

@@ -196,6 +196,24 @@ def application(environ, start_response):
         )
     },
 }
+SLOWLY = """
+<Location /slow>
+    SetHandler mod_wsgi
+    SetEnv mod_wsgi.application slow
+    SetEnv mod_wsgi.directory "@{www}/code"
+</Location>
+"""
+
+# Apache 1.3 looks once a second whose time is over.
+SLOW = """
+import time
+
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    time.sleep(4)
+    yield b"slow"
+"""
+
 SETS = sorted(name.removeprefix("pages/") for name in FILES if "/set-" in name)
 
 
@@ -300,6 +318,20 @@ def test_a_sub_request_has_the_headers_of_its_client(site: Site) -> None:
 def test_a_sub_request_does_not_wait_for_its_parents_body(site: Site) -> None:
     reply = site.ask("/files/reads.shtml", method="GET", body=b"the page's own")
     assert (reply.status, reply.text) == (200, "before;0 bytes;after")
+
+
+def test_an_include_that_takes_longer_than_the_timeout_is_waited_for(
+    serve: Serve, cell: Cell
+) -> None:
+    """Apache 1.3 leaves a page by longjmp then: it must not be over Python's frames."""
+    symbol = "includes_module" if cell.server.line == "1.3" else "include_module"
+    values = {"modules": str(cell.server.modules), "include": symbol}
+    files = {**FILES, "code/slow.py": SLOW, "pages/slow.shtml": including("/slow")}
+    site = serve("Timeout 1\n" + CONFIG + SLOWLY, files=files, values=values, processes=1)
+    before = site.children()
+    assert site.ask("/files/slow.shtml").text == "before;slow;after"
+    assert site.ask("/files/one.shtml").text == "before;hello from named;after"
+    assert site.children() == before
 
 
 def test_an_include_that_fails_leaves_the_page(site: Site) -> None:
