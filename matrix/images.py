@@ -223,7 +223,7 @@ def python_recipe(shelf: Shelf, python: Python, base: str, tools: str) -> Recipe
     One that nobody packages is built. One without pip gets it from wheels that the tools' Python
     fetches.
     """
-    pins = venvs.PINS.get(python.version, venvs.NEWER)
+    pins = venvs.pins(python.version.removesuffix("t"))
     files: dict[str, bytes | Late] = {"ca.pem": authorities()}
     stages, lines = [], [install(python.packages), f"COPY ca.pem {OWN}/"]
     if python.source:
@@ -242,12 +242,13 @@ def python_recipe(shelf: Shelf, python: Python, base: str, tools: str) -> Recipe
             f"RUN PYTHONPATH=$(echo {WHEELS}/pip-*.whl) {python.executable} -m pip install -q"
             f" --no-index --find-links {WHEELS} pip setuptools wheel"
         )
-        maker, pins = python.executable, (*pins, venvs.VIRTUALENV)
+        maker = python.executable
+        pins.append((venvs.VIRTUALENV,))
     else:
         lines.append(f"RUN {python.executable} -m venv /opt/pip")
         maker = "/opt/pip/bin/python"
-    wheel = [maker, "-m", "pip", "wheel", "-q", "--wheel-dir", WHEELS, *pins]
-    lines.append(f"RUN {certificates()}{shlex.join(wheel)}")
+    wheel = [maker, "-m", "pip", "wheel", "-q", "--wheel-dir", WHEELS]
+    lines += [f"RUN {certificates()}{shlex.join([*wheel, *each])}" for each in pins]
     return Recipe(
         name=python.name,
         parent=base,

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tools import TOP, access, httpd
@@ -24,6 +25,29 @@ PINS: dict[str, tuple[str, ...]] = {
 }
 NEWER = ("django~=5.2.0", "flask~=3.1.0")
 
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """An application that people run: its packages, and the Pythons that it knows."""
+
+    packages: tuple[str, ...]
+    pythons: tuple[str, ...]
+
+
+CURRENT = ("3.11", "3.12", "3.13")
+
+# Trac asks setuptools for pkg_resources, which later ones announce the end of, and then do not have
+# any more.
+APPLICATIONS: dict[str, Release] = {
+    "moin": Release(packages=("moin==1.9.11",), pythons=("2.7",)),
+    "trac": Release(
+        packages=("trac==1.6", "setuptools==75.8.2", "jinja2==3.1.6"), pythons=CURRENT
+    ),
+    "django": Release(packages=("django~=5.2.0",), pythons=CURRENT),
+    "cherrypy": Release(packages=("cherrypy==18.10.0",), pythons=CURRENT),
+    "turbogears": Release(packages=("turbogears2==2.5.1",), pythons=CURRENT),
+}
+
 # The pip that comes with an old Python may not look for a dependency's last fitting release.
 PIPS: dict[str, str] = {"3.6": "pip==21.3.1"}
 
@@ -33,6 +57,12 @@ VIRTUALENV = "virtualenv==20.15.1"
 
 class InstallFailed(Exception):
     """An environment could not be made; the text is what the command said."""
+
+
+def pins(version: str) -> list[tuple[str, ...]]:
+    """What the tests install for a Python of this version, environment by environment."""
+    suitable = [each.packages for each in APPLICATIONS.values() if version in each.pythons]
+    return [PINS.get(version, NEWER), *suitable]
 
 
 def frameworks(python: Python, folder: Path) -> Path:

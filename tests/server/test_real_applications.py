@@ -27,8 +27,6 @@ from tools import TOP, httpd
 
 pytestmark = pytest.mark.slow
 
-CURRENT = ("3.11", "3.12", "3.13")
-
 # Longer than the harness's own: the first request of a process imports the whole application.
 TIMEOUT = 60.0
 
@@ -40,13 +38,15 @@ CONTENT = bytes(number * 7 % 256 for number in range(70_001))
 
 @dataclass(frozen=True, kw_only=True)
 class Application:
-    """What an application needs to be served: packages, Pythons that it knows, a home, a mount."""
+    """What an application needs to be served: a release, a home, a mount."""
 
     name: str
-    packages: tuple[str, ...]
-    pythons: tuple[str, ...]
     furnish: Callable[[Path, Path], None]
     config: str
+
+    @property
+    def release(self) -> venvs.Release:
+        return venvs.APPLICATIONS[self.name]
 
 
 @dataclass(kw_only=True)
@@ -238,8 +238,6 @@ def copy_application(name: str, home: Path) -> None:
 
 MOIN = Application(
     name="moin",
-    packages=("moin==1.9.11",),
-    pythons=("2.7",),
     furnish=furnish_moin,
     config="""
 Alias /wiki "@{home}/moin.wsgi"
@@ -253,12 +251,9 @@ Alias /wiki "@{home}/moin.wsgi"
 """,
 )
 
-# Trac takes its settings from the environ, so SetEnv is all it needs. It asks setuptools for
-# pkg_resources, which later ones announce the end of, and then do not have any more.
+# Trac takes its settings from the environ, so SetEnv is all it needs.
 TRAC = Application(
     name="trac",
-    packages=("trac==1.6", "setuptools==75.8.2", "jinja2==3.1.6"),
-    pythons=CURRENT,
     furnish=furnish_trac,
     config="""
 <Location /projects/trac>
@@ -281,31 +276,25 @@ LOCATION = """
 
 DJANGO = Application(
     name="django",
-    packages=("django~=5.2.0",),
-    pythons=CURRENT,
     furnish=furnish_django,
     config=LOCATION.format(name="django"),
 )
 
 CHERRYPY = Application(
     name="cherrypy",
-    packages=("cherrypy==18.10.0",),
-    pythons=CURRENT,
     furnish=furnish_cherrypy,
     config=LOCATION.format(name="cherrypy"),
 )
 
 TURBOGEARS = Application(
     name="turbogears",
-    packages=("turbogears2==2.5.1",),
-    pythons=CURRENT,
     furnish=furnish_turbogears,
     config=LOCATION.format(name="turbogears"),
 )
 
 
 def for_its_pythons(application: Application, *others: str) -> pytest.ParameterSet:
-    suitable = pytest.mark.pythons(*application.pythons)
+    suitable = pytest.mark.pythons(*application.release.pythons)
     return pytest.param(application, *others, id=application.name, marks=suitable)
 
 
@@ -322,7 +311,7 @@ def module_site(
 ) -> Iterator[Site]:
     """A server with one application."""
     application: Application = request.param
-    venv = venvs.make(cell.python, workshop.folder, application.packages)
+    venv = venvs.make(cell.python, workshop.folder, application.release.packages)
     home = workshop.folder / f"{application.name}-{cell.name}"
     home.mkdir()
     application.furnish(venv, home)
