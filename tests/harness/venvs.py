@@ -36,8 +36,8 @@ class Release:
 
 CURRENT = ("3.11", "3.12", "3.13")
 
-# Trac asks setuptools for pkg_resources, which later ones announce the end of, and then do not have
-# any more.
+# Trac asks setuptools for pkg_resources, which later ones announce the end of, and then do not
+# have any more.
 APPLICATIONS: dict[str, Release] = {
     "moin": Release(packages=("moin==1.9.11",), pythons=("2.7",)),
     "trac": Release(
