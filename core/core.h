@@ -2,9 +2,10 @@
  * core.h - what the core's files share.
  *
  * A function's prefix names its file: wsgi_settings_read is in settings.c.
- * Unless said otherwise a function that takes a wsgi_slot or a wsgi_call is
- * called with the interpreter's lock held, and one that fails leaves a Python
- * exception set and returns NULL or -1.
+ * (What host.h declares has shorter names; a search finds it.) Unless said
+ * otherwise a function that takes a wsgi_slot or a wsgi_call is called with
+ * the interpreter's lock held, and one that fails leaves a Python exception
+ * set and returns NULL or -1.
  */
 #ifndef WSGI_CORE_H
 #define WSGI_CORE_H

@@ -161,7 +161,8 @@ int wsgi_handle(const wsgi_request *request);
 /*
  * Ends Python's part in this process: threads the applications started are
  * waited for, functions registered with atexit run; at most five seconds. No
- * wsgi_handle may begin afterwards. Safe in a signal handler of a process
+ * wsgi_handle may begin afterwards. Does nothing where Python was not started
+ * or is another owner's. Safe in a signal handler of a process
  * that is about to exit. The calling thread has all signals blocked from then
  * on: what remains to be done at the exit is not interrupted by another one.
  */
