@@ -55,7 +55,7 @@ def empty(environ, start_response):
 
 def of_the_system(environ, start_response):
     """A regular file that has text, and a size of nothing."""
-    return wrap(environ, start_response, open("/proc/self/status", "rb"))
+    return wrap(environ, start_response, open("/proc/version", "rb"))
 
 
 def in_memory(environ, start_response):
