@@ -52,7 +52,7 @@ from matrix.containers import Site
 from matrix.data import Data
 from matrix.results import Report
 from matrix.verdict import Verdict
-from tools import TOP, Problem
+from tools import TOP, Problem, serve
 
 FOLDER = TOP / "build" / "matrix"
 VERBS = ("list", "bases", "build", "test", "run", "report", "shell", "clean")
@@ -61,6 +61,7 @@ VERBS = ("list", "bases", "build", "test", "run", "report", "shell", "clean")
 def main(words: Sequence[str] | None = None) -> int:
     """Does what the command line says; the exit status."""
     arguments = parser().parse_intermixed_args(words)
+    serve.listen_to_signals()
     verbs: dict[str, Callable[[argparse.Namespace], int]] = {
         "list": show_list,
         "bases": make_bases,
@@ -310,7 +311,7 @@ def local_plan(
         jobs=arguments.jobs,
         keep_going=arguments.keep_going,
         allowed=arguments.allow_unavailable,
-        stop=lambda: None,  # pytest is interrupted by the terminal, as this program is
+        stop=here.stop,
     )
 
 

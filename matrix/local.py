@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
@@ -27,6 +27,7 @@ class Local:
     obstacles: dict[str, str]
     logs: Path
     seconds: int
+    under_way: set[subprocess.Popen[bytes]] = field(default_factory=set)
 
     def cells(self) -> tuple[Cell, ...]:
         return tuple(
@@ -37,6 +38,11 @@ class Local:
             )
             for each in self.found.values()
         )
+
+    def stop(self) -> None:
+        """Interrupts the tests that are under way, so that they stop their servers."""
+        for process in tuple(self.under_way):
+            process.send_signal(signal.SIGINT)
 
 
 def discover(logs: Path, seconds: int) -> Local:
@@ -70,7 +76,7 @@ def test(local: Local, cell: Cell, *, slow: bool) -> Verdict:
         *("--junitxml", str(local.logs / f"{cell.name}.xml"), "--grid-json", str(grid)),
     ]
     with (local.logs / f"{cell.name}.log").open("a") as log:
-        status = _bounded(command, local.seconds, log)
+        status = run(local, command, log)
     if not grid.is_file():
         raise CellFailed(f"pytest ended with status {status} before any test: see the log")
     content = json.loads(grid.read_text())
@@ -78,18 +84,25 @@ def test(local: Local, cell: Cell, *, slow: bool) -> Verdict:
     return judge(cell, content, status, known.server.version)
 
 
-def _bounded(command: Sequence[str], seconds: int, log: TextIO) -> int:
-    """Runs a command; one that takes too long is interrupted, so that it stops its servers."""
-    with subprocess.Popen(command, cwd=TOP, stdout=log, stderr=subprocess.STDOUT) as process:
+def run(local: Local, command: Sequence[str], log: TextIO) -> int:
+    """Runs a command; one that takes too long is interrupted, so that it stops its servers.
+
+    It has a session of its own: a terminal's Ctrl-C reaches it once, by Local.stop.
+    """
+    with subprocess.Popen(
+        command, cwd=TOP, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+    ) as process:
+        local.under_way.add(process)
         try:
-            return process.wait(seconds)
+            return process.wait(local.seconds)
         except subprocess.TimeoutExpired as late:
             process.send_signal(signal.SIGINT)
-            raise CellFailed(f"the tests took longer than {seconds} s") from late
+            raise CellFailed(f"the tests took longer than {local.seconds} s") from late
         finally:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(_GRACE_SECONDS)
             process.kill()
+            local.under_way.discard(process)
 
 
 def _known(local: Local, cell: Cell) -> machine.Cell:

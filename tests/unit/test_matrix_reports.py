@@ -1,19 +1,32 @@
 """What a run of the matrix says: its verdicts, its exit status, its reports."""
 
 import signal
+import sys
 import threading
 import xml.etree.ElementTree as ET
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from matrix import CellFailed, Unavailable, page, reports, results, schedule, tested, verdict
+from matrix import (
+    CellFailed,
+    Unavailable,
+    local,
+    page,
+    reports,
+    results,
+    schedule,
+    tested,
+    verdict,
+)
 from matrix.cells import Cell
 from matrix.progress import Progress
 from matrix.results import Report, Result
 from matrix.verdict import Verdict
+from tests.harness.errorlog import until
 from tools import Problem
 
 CELL = Cell(line="2.4", mpm="event", python="3.14t", suite="sid")
@@ -298,6 +311,27 @@ def test_an_interrupted_run_ends_what_runs_and_keeps_what_has_ended() -> None:
     assert ended.is_set()
     assert states(outcome) == ["built", "not run", "not run"]
     assert outcome.trouble == schedule.INTERRUPTED
+
+
+WAITS = """
+print("begun", flush=True)
+try:
+    __import__("time").sleep(60)
+except KeyboardInterrupt:
+    print("stopped")
+"""
+
+
+def test_an_interrupted_run_of_this_machine_ends_the_tests_that_run(tmp_path: Path) -> None:
+    here = local.Local(found={}, obstacles={}, logs=tmp_path, seconds=60)
+    log = tmp_path / "log"
+    with log.open("w") as stream, ThreadPoolExecutor() as pool:
+        ended = pool.submit(local.run, here, [sys.executable, "-c", WAITS], stream)
+        assert until(lambda: log.read_text() == "begun\n", 10)
+        here.stop()
+        assert ended.result(10) == 0
+    assert log.read_text() == "begun\nstopped\n"
+    assert not here.under_way
 
 
 def test_the_page_of_several_runs_has_each_cell_as_it_was_last() -> None:
