@@ -129,6 +129,10 @@ Alias /alias "@{www}/aliased"
 
 RewriteEngine On
 RewriteRule ^/pretty/(.*)$ /x/$1 [PT]
+RewriteRule ^/(environs)(/|$) - [E=mod_wsgi.application:$1::mount,E=mod_wsgi.script_name:/$1]
+<LocationMatch ^/(environs)(/|$)>
+    SetHandler mod_wsgi
+</LocationMatch>
 
 Listen 127.0.0.2:@{port}
 <VirtualHost 127.0.0.2:@{port}>
@@ -224,6 +228,7 @@ CASES: list[Case] = [
     Case("/scripts/in%20a%20folder/show.wsgi/a%20b", "/scripts/in a folder/show.wsgi", "/a b"),
     *exactly("/by-files/show.py"),
     *exactly("/scripts-of-customer/show.wsgi"),
+    *exactly("/environs"),
 ]
 
 # Where slashes stand side by side: servers that merge them show one, the others all of them.
