@@ -13,8 +13,7 @@ typedef struct errors {
     wsgi_call *call;  /* NULL: one of sys */
     wsgi_buffer line; /* the beginning of an unfinished one; several threads
                          may write to a stream: see the critical sections */
-    int softspace;    /* Python 2's print: a space is due before the next word
-                       */
+    int softspace;    /* Python 2's print: a space is due */
 } errors;
 
 static const wsgi_request *request_of(const errors *self)
