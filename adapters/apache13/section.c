@@ -168,12 +168,15 @@ static const char *const *list_htaccess(request_rec *r)
 {
     array_header *list = ap_make_array(r->pool, 4, sizeof(char *));
     const struct htaccess_result *file;
+    const request_rec *page, *noted;
 
     for (file = r->htaccess; file != NULL; file = file->next)
         if (file->htaccess != NULL)
             add_deepest_first(list, NULL, file->dir);
-    for (; r != NULL; r = r->prev)
-        ap_table_do(add_deepest_first, list, r->notes, HTACCESS_NOTE, NULL);
+    for (page = r; page != NULL; page = page->main)
+        for (noted = page; noted != NULL; noted = noted->prev)
+            ap_table_do(add_deepest_first, list, noted->notes, HTACCESS_NOTE,
+                        NULL);
     if (list->nelts == 0)
         return NULL;
     *(const char **)ap_push_array(list) = NULL;

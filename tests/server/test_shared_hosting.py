@@ -192,6 +192,45 @@ def test_a_file_that_takes_the_place_of_what_was_asked_for_is_a_customers_too(
     refused(site, path, 'has to allow it with "Options \\+ExecCGI"')
 
 
+VIEWED = """
+AddType text/html .shtml
+AddHandler server-parsed .shtml
+AddHandler mod_wsgi .wsgi
+SetEnv mod_wsgi.interpreter main_interpreter
+@{more}
+"""
+
+
+def test_what_is_included_by_a_file_that_takes_anothers_place_is_a_customers_too(
+    serve: Serve, cell: Cell
+) -> None:
+    """The page's .htaccess file sets what the included application is to believe, or is."""
+    if os.geteuid() != 0:
+        pytest.skip("files of two users can only be made by root")
+    old = cell.server.line == "1.3"
+    values = {
+        "modules": str(cell.server.modules),
+        "include": "includes_module" if old else "include_module",
+    }
+    config = PAGES + CONFIG.replace("Options MultiViews\n", "Options MultiViews Includes\n")
+    site = serve(config, values=values, processes=1)
+    hosting = Hosting(www=site.root / "htdocs")
+    hosting.shop(ALICE, "alice/code", "alice")
+    hosting.htaccess(ALICE, "alice/shop", "alice/code")
+    variants = "URI: x\n\nURI: sub/page.shtml\nContent-Type: text/html\n"
+    hosting.put(MALLORY, "mallory/views/x.var", variants)
+    more = "" if old else "RequestHeader set X-Remote-User alice"
+    hosting.put(MALLORY, "mallory/views/sub/.htaccess", VIEWED.replace("@{more}", more))
+    page = '<!--#include file="app.wsgi" -->|<!--#include virtual="/alice/shop/" -->'
+    hosting.put(MALLORY, "mallory/views/sub/page.shtml", page)
+    script(hosting, MALLORY, "mallory/views/sub/app.wsgi", "mallory")
+    site.tolerates("may not have .* run|unable to include|does not exist")
+    reply = site.ask("/mallory/views/x")
+    assert "|" in reply.text
+    assert "mallory" not in reply.text.replace("/mallory", "")
+    assert "of alice" not in reply.text
+
+
 def test_the_main_interpreter_is_the_administrators(hosting: Hosting, site: Site) -> None:
     hosting.htaccess(
         MALLORY, "mallory/m", "mallory/code", "SetEnv mod_wsgi.interpreter main_interpreter\n"
