@@ -76,8 +76,20 @@ int wsgi_apache_has_body(const request_rec *r)
     return r->main == NULL && !wsgi_apache_is_error_document(r);
 }
 
-/* The settings of what failed are not those of the page that says so. */
-static void forget_failed(request_rec *r)
+/* Whether the server goes on with another URL because its configuration says
+   so: mod_rewrite's handler, or a directory's index. Else it was told to by a
+   file or a program. */
+static int is_by_configuration(const request_rec *r)
+{
+    const char *by = r->handler != NULL ? r->handler : r->content_type;
+
+    return by != NULL && (strcmp(by, "redirect-handler") == 0 ||
+                          strcmp(by, DIR_MAGIC_TYPE) == 0);
+}
+
+/* The settings of what failed, or of what named this URL, are not this one's.
+ */
+static void forget_renamed(request_rec *r)
 {
     const array_header *all = ap_table_elts(r->subprocess_env);
     const table_entry *entry = (const table_entry *)(void *)all->elts;
@@ -131,14 +143,56 @@ static void drop_ambiguous_headers(request_rec *r)
     }
 }
 
+/* Whether a request stands for one that failed with what authentication fails
+   with: no password or a wrong one, one that makes no sense, or trouble in
+   looking it up. */
+static int has_failed_early(const request_rec *r)
+{
+    for (r = r->prev; r != NULL; r = r->prev)
+        if (r->status == HTTP_UNAUTHORIZED || r->status == HTTP_BAD_REQUEST ||
+            r->status == HTTP_INTERNAL_SERVER_ERROR)
+            return 1;
+    return 0;
+}
+
+/* Whether the server's name for the user may be one whose password nobody has
+   checked: it keeps the name for the whole connection, and sets it before it
+   looks at the password, in sub-requests, too. */
+static int is_user_unsure(request_rec *r)
+{
+    const request_rec *page;
+
+    if (!ap_some_auth_required(r))
+        return 1;
+    for (page = r; page != NULL; page = page->main)
+        if (has_failed_early(page))
+            return 1;
+    return ap_satisfies(r) == SATISFY_ANY &&
+           (r->main != NULL || r->prev != NULL);
+}
+
+/* The server's own words, without a user's name that is unsure. */
+static void add_common_vars(request_rec *r)
+{
+    conn_rec *c = r->connection;
+    char *user = c->user, *type = c->ap_auth_type;
+
+    if (is_user_unsure(r))
+        c->user = c->ap_auth_type = NULL;
+    ap_add_common_vars(r);
+    c->user = user;
+    c->ap_auth_type = type;
+}
+
 void wsgi_apache_prepare_env(request_rec *r)
 {
     if (r->main != NULL)
         forget_inherited(r);
-    if (wsgi_apache_is_error_document(r))
-        forget_failed(r);
+    if (wsgi_apache_is_error_document(r) ||
+        (r->prev != NULL && !is_by_configuration(r->prev)))
+        forget_renamed(r);
     drop_ambiguous_headers(r);
-    ap_add_common_vars(r);
+    add_common_vars(r);
     ap_add_cgi_vars(r);
     if (!wsgi_apache_has_body(r))
         ap_table_unset(r->subprocess_env, "CONTENT_LENGTH");
