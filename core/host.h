@@ -175,7 +175,8 @@ void wsgi_stop(void);
  */
 int wsgi_mount_covers(const char *section, const char *uri);
 
-/* ---- What a host asks of a variable's name. Any thread, any time. ------- */
+/* ---- What a host asks of a variable's name. Any thread, any time. Case
+   does not matter: the servers' tables ignore it. ------------------------- */
 
 /* Points into name, behind what internal redirects have put before it. */
 const char *wsgi_plain_name(const char *name);
@@ -184,8 +185,8 @@ const char *wsgi_plain_name(const char *name);
 int wsgi_is_setting(const char *name);
 
 /* Whether it tells applications who asks, and over what: REMOTE_*, AUTH_TYPE,
-   HTTP_*, HTTPS, SSL_*, renamed or not. Tables ignore case, and so does this.
-   What others than the server and its modules say there does not count. */
+   HTTP_*, HTTPS, SSL_*, renamed or not. What others than the server and its
+   modules say there does not count. */
 int wsgi_is_believed(const char *name);
 
 #endif

@@ -1,5 +1,7 @@
 /*
  * names.c - what the name of a variable says: pure strings.
+ *
+ * The servers' tables ignore case, and so does everything here.
  */
 #include <string.h>
 #include <strings.h>
@@ -11,14 +13,15 @@
 
 const char *wsgi_plain_name(const char *name)
 {
-    while (strncmp(name, RENAMED, sizeof RENAMED - 1) == 0)
+    while (strncasecmp(name, RENAMED, sizeof RENAMED - 1) == 0)
         name += sizeof RENAMED - 1;
     return name;
 }
 
 int wsgi_is_setting(const char *name)
 {
-    return strncmp(wsgi_plain_name(name), SETTING, sizeof SETTING - 1) == 0;
+    return strncasecmp(wsgi_plain_name(name), SETTING, sizeof SETTING - 1) ==
+           0;
 }
 
 int wsgi_is_believed(const char *name)

@@ -46,9 +46,12 @@ typedef struct found {
     const char *unknown, *unknown_value;
 } found;
 
+/* Tables ignore case. The first letter, looked at for each variable of each
+   request, saves the call. */
 static int is_prefix(const char *prefix, size_t size, const char *text)
 {
-    return strncmp(prefix, text, size) == 0;
+    return (prefix[0] | 0x20) == (text[0] | 0x20) &&
+           strncasecmp(prefix, text, size) == 0;
 }
 
 static void put(void *arg, const char *name, const char *value)
@@ -57,15 +60,14 @@ static void put(void *arg, const char *name, const char *value)
     const char **values = all->own;
     int i;
 
-    if (name[0] == REDIRECT[0] &&
-        is_prefix(REDIRECT, sizeof REDIRECT - 1, name)) {
+    if (is_prefix(REDIRECT, sizeof REDIRECT - 1, name)) {
         name += sizeof REDIRECT - 1;
         values = all->redirected;
     }
-    if (name[0] != PREFIX[0] || !is_prefix(PREFIX, sizeof PREFIX - 1, name))
+    if (!is_prefix(PREFIX, sizeof PREFIX - 1, name))
         return;
     for (i = 0; i < COUNT; i++)
-        if (strcmp(names[i], name + sizeof PREFIX - 1) == 0) {
+        if (strcasecmp(names[i], name + sizeof PREFIX - 1) == 0) {
             values[i] = value;
             return;
         }

@@ -122,6 +122,8 @@ static int handle(request_rec *r)
     wsgi_request request = {.record = NULL};
     int status = OK;
 
+    if (r->handler == NULL) /* a content type, which a file can name */
+        return DECLINED;
     ap_kill_timeout(r); /* a page's with includes is a hard one */
     if (wsgi_apache_has_body(r)) {
         status = ap_setup_client_block(r, REQUEST_CHUNKED_DECHUNK);

@@ -112,13 +112,23 @@ static void fill_in(exchange *x, wsgi_request *request)
     wsgi_apache_find_section(r, request);
 }
 
+/* Whether a content type is our handler's name: where nothing has set a
+   handler servers take the type for one, and files and programs can name it.
+ */
+static int is_type(const char *type)
+{
+    return type != NULL &&
+           strncasecmp(type, WSGI_HANDLER, sizeof WSGI_HANDLER - 1) == 0;
+}
+
 static int handle(request_rec *r)
 {
     exchange x = {.r = r};
     wsgi_request request = {.record = NULL};
     int status = OK;
 
-    if (r->handler == NULL || strcmp(r->handler, WSGI_HANDLER) != 0)
+    if (r->handler == NULL || strcmp(r->handler, WSGI_HANDLER) != 0 ||
+        is_type(r->content_type))
         return DECLINED;
     if (wsgi_apache_has_body(r)) {
         status = ap_setup_client_block(r, REQUEST_CHUNKED_DECHUNK);

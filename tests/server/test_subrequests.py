@@ -20,6 +20,7 @@ NO_FILTERS = "Apache 1.3 has no filters: only files can be pages with includes"
 CONFIG = """
 LoadModule @{include} "@{modules}/mod_include.so"
 LoadModule negotiation_module "@{modules}/mod_negotiation.so"
+LoadModule asis_module "@{modules}/mod_asis.so"
 @{base}
 @{applications}
 <Directory "@{www}/pages">
@@ -36,6 +37,10 @@ LoadModule negotiation_module "@{modules}/mod_negotiation.so"
     RewriteRule ^set/(.*)$ /pages/where/$1 [PT,E=mod_wsgi.nonsense:x]
 </Directory>
 
+<Directory "@{www}/pages/asis">
+    AddHandler send-as-is .asis
+    SetEnv mod_wsgi.script_name /elsewhere
+</Directory>
 <Directory "@{www}/pages/indexed">
     DirectoryIndex index.wsgi
     Options +MultiViews
@@ -158,6 +163,13 @@ def application(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [",".join(environ.get(name, "nothing") for name in names).encode("latin-1")]
 """,
+    "pages/asis/type.asis": "Content-Type: mod_wsgi\nLocation: /files/code\n\n",
+    "pages/asis/named.asis": "Location: /pages/where/more\n\n",
+    "pages/code": """
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"it " + b"ran"]
+""",
     "pages/plain.txt": "plain",
     "pages/sorry.txt": "a file says sorry",
     "pages/sorry.wsgi": """
@@ -185,6 +197,7 @@ def application(environ, start_response):
         for number, (name, value) in enumerate(
             [
                 ("mod_wsgi.application", "pages::fails"),
+                ("MOD_WSGI.APPLICATION", "pages::fails"),
                 ("mod_wsgi.interpreter", "stolen"),
                 ("mod_wsgi.script_name", "/pages"),
                 ("mod_wsgi.nonsense", "x"),
@@ -463,6 +476,15 @@ def test_a_rewritten_url_leads_out_of_our_handler(site: Site) -> None:
 def test_a_body_survives_a_rewritten_url(site: Site, body: bytes) -> None:
     reply = site.ask("/rewritten/to/x", method="POST", body=body)
     assert reply.text == "/pages/where|/x||POST"
+
+
+def test_a_content_type_is_no_handler(site: Site) -> None:
+    """Servers take it for one where there is none, and a file can name it."""
+    assert "it ran" not in site.ask("/files/asis/type.asis").text
+
+
+def test_the_settings_of_a_file_that_names_a_url_are_not_those_of_the_url(site: Site) -> None:
+    assert site.ask("/files/asis/named.asis").text == "/pages/where|/more||GET"
 
 
 def test_a_setting_of_a_rewrite_counts(site: Site) -> None:
