@@ -223,7 +223,7 @@ def python_recipe(shelf: Shelf, python: Python, base: str, tools: str) -> Recipe
     One that nobody packages is built. One without pip gets it from wheels that the tools' Python
     fetches.
     """
-    pins = venvs.pins(python.version.removesuffix("t"))
+    pins = venvs.pins(python.version)
     files: dict[str, bytes | Late] = {"ca.pem": authorities()}
     stages, lines = [], [install(python.packages), f"COPY ca.pem {OWN}/"]
     if python.source:

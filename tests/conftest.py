@@ -138,7 +138,8 @@ def is_wanted(item: pytest.Item, config: pytest.Config) -> bool:
 
 def suits(item: pytest.Item, cell: Cell) -> bool:
     """Whether the test may run with the Python of this cell: with any, unless it is marked."""
-    return all(cell.python.version in marker.args for marker in item.iter_markers("pythons"))
+    version = cell.python.version + cell.python.abi
+    return all(version in marker.args for marker in item.iter_markers("pythons"))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
