@@ -15,12 +15,12 @@ from tests.harness.serving import Workshop, running
 from tests.harness.site import Site, message
 
 NO_REWRITING = "Apache 1.3 and 2.0 do not rewrite per directory in a sub-request"
+NO_ASIS = "this server was built without mod_asis"
 NO_FILTERS = "Apache 1.3 has no filters: only files can be pages with includes"
 
 CONFIG = """
 LoadModule @{include} "@{modules}/mod_include.so"
 LoadModule negotiation_module "@{modules}/mod_negotiation.so"
-LoadModule asis_module "@{modules}/mod_asis.so"
 @{base}
 @{applications}
 <Directory "@{www}/pages">
@@ -37,10 +37,6 @@ LoadModule asis_module "@{modules}/mod_asis.so"
     RewriteRule ^set/(.*)$ /pages/where/$1 [PT,E=mod_wsgi.nonsense:x]
 </Directory>
 
-<Directory "@{www}/pages/asis">
-    AddHandler send-as-is .asis
-    SetEnv mod_wsgi.script_name /elsewhere
-</Directory>
 <Directory "@{www}/pages/indexed">
     DirectoryIndex index.wsgi
     Options +MultiViews
@@ -101,6 +97,14 @@ Alias /files "@{www}/pages"
 RewriteEngine On
 RewriteRule ^/old/(.*)$ /pages/where/$1 [PT]
 RewriteRule ^/pages/where/leave$ /files/plain.txt [PT]
+"""
+
+NAMING = """
+LoadModule asis_module "@{modules}/mod_asis.so"
+<Directory "@{www}/pages/asis">
+    AddHandler send-as-is .asis
+    SetEnv mod_wsgi.script_name /elsewhere
+</Directory>
 """
 
 FILTERED = """
@@ -242,6 +246,18 @@ def module_site(request: pytest.FixtureRequest, cell: Cell, workshop: Workshop) 
     built = request.getfixturevalue("module")
     with running(cell, built, workshop, config, files=FILES, values=values) as started:
         yield started
+
+
+@pytest.fixture
+def naming(cell: Cell, serve: Serve) -> Site:
+    """A server with files that name a URL to go on with."""
+    if not (cell.server.modules / "mod_asis.so").exists():
+        pytest.skip(NO_ASIS)
+    values = {
+        "modules": str(cell.server.modules),
+        "include": "includes_module" if cell.server.line == "1.3" else "include_module",
+    }
+    return serve(CONFIG + NAMING, files=FILES, values=values)
 
 
 @pytest.fixture
@@ -478,13 +494,13 @@ def test_a_body_survives_a_rewritten_url(site: Site, body: bytes) -> None:
     assert reply.text == "/pages/where|/x||POST"
 
 
-def test_a_content_type_is_no_handler(site: Site) -> None:
+def test_a_content_type_is_no_handler(naming: Site) -> None:
     """Servers take it for one where there is none, and a file can name it."""
-    assert "it ran" not in site.ask("/files/asis/type.asis").text
+    assert "it ran" not in naming.ask("/files/asis/type.asis").text
 
 
-def test_the_settings_of_a_file_that_names_a_url_are_not_those_of_the_url(site: Site) -> None:
-    assert site.ask("/files/asis/named.asis").text == "/pages/where|/more||GET"
+def test_the_settings_of_a_file_that_names_a_url_are_not_those_of_the_url(naming: Site) -> None:
+    assert naming.ask("/files/asis/named.asis").text == "/pages/where|/more||GET"
 
 
 def test_a_setting_of_a_rewrite_counts(site: Site) -> None:
