@@ -78,6 +78,7 @@ def running(
     known = {
         "apps": str(workshop.apps),
         "data": str(workshop.data),
+        "include": "includes_module" if cell.server.line == "1.3" else "include_module",
         "logs": str(root),
         "port": str(port),
         "scratch": str(root / "scratch"),

@@ -210,7 +210,6 @@ def test_what_is_included_by_a_file_that_takes_anothers_place_is_a_customers_too
     old = cell.server.line == "1.3"
     values = {
         "modules": str(cell.server.modules),
-        "include": "includes_module" if old else "include_module",
     }
     config = PAGES + CONFIG.replace("Options MultiViews\n", "Options MultiViews Includes\n")
     site = serve(config, values=values, processes=1)
@@ -578,8 +577,7 @@ def test_a_page_with_includes_does_not_say_who_asks(serve: Serve, cell: Cell) ->
     """Neither has an .htaccess file of mallory's taken part, nor is the page an application."""
     if os.geteuid() != 0:
         pytest.skip("files of two users can only be made by root")
-    symbol = "includes_module" if cell.server.line == "1.3" else "include_module"
-    values = {"modules": str(cell.server.modules), "include": symbol}
+    values = {"modules": str(cell.server.modules)}
     site = serve(PAGES + CONFIG, values=values, processes=1)
     hosting = Hosting(www=site.root / "htdocs")
     hosting.shop(ALICE, "alice/code", "alice")

@@ -240,7 +240,6 @@ def module_site(request: pytest.FixtureRequest, cell: Cell, workshop: Workshop) 
     old = cell.server.line == "1.3"
     values = {
         "modules": str(cell.server.modules),
-        "include": "includes_module" if old else "include_module",
     }
     config = CONFIG + ("" if old else FILTERED)
     built = request.getfixturevalue("module")
@@ -255,7 +254,6 @@ def naming(cell: Cell, serve: Serve) -> Site:
         pytest.skip(NO_ASIS)
     values = {
         "modules": str(cell.server.modules),
-        "include": "includes_module" if cell.server.line == "1.3" else "include_module",
     }
     return serve(CONFIG + NAMING, files=FILES, values=values)
 
@@ -353,8 +351,7 @@ def test_an_include_that_takes_longer_than_the_timeout_is_waited_for(
     serve: Serve, cell: Cell
 ) -> None:
     """Apache 1.3 leaves a page by longjmp then: it must not be over Python's frames."""
-    symbol = "includes_module" if cell.server.line == "1.3" else "include_module"
-    values = {"modules": str(cell.server.modules), "include": symbol}
+    values = {"modules": str(cell.server.modules)}
     files = {**FILES, "code/slow.py": SLOW, "pages/slow.shtml": including("/slow")}
     site = serve("Timeout 1\n" + CONFIG + SLOWLY, files=files, values=values, processes=1)
     before = site.children()

@@ -61,7 +61,6 @@ def module_site(cell: Cell, module: Path, workshop: Workshop) -> Iterator[Site]:
     line, folder = cell.server.line, cell.server.modules
     values = {
         "modules": str(folder),
-        "include": "includes_module" if line == "1.3" else "include_module",
         "passwords": "\n".join(
             f'LoadModule {name}_module "{folder}/mod_{name}.so"' for name in FOR_PASSWORDS[line]
         ),
