@@ -118,12 +118,26 @@ void wsgi_runtime_wake(void);
    without any lock then, and no current state. */
 int wsgi_runtime_is_shared(void);
 
+/* Whether the Python thread has something to do, and so needs the lock. */
+int wsgi_runtime_is_at_work(void);
+
+/* Whether Python runs in this process and is ours to end. */
+int wsgi_runtime_is_ours(void);
+
+/* ---- stop.c: the end of Python in this process. ------------------------- */
+
 /* Whether the process is ending: no lock may be taken any more. */
-int wsgi_runtime_is_stopping(void);
+int wsgi_stop_has_begun(void);
 
 /* Whether what there is to do at the end of the process is done: the host is
    ending, too. Some Pythons' threads run even then. */
-int wsgi_runtime_is_over(void);
+int wsgi_stop_is_over(void);
+
+/* Called once in a process, before Python is started in it. */
+void wsgi_stop_prepare(void);
+
+/* On the Python thread: all is done. */
+void wsgi_stop_done(void);
 
 /* ---- buffer.c: memory that grows, kept from request to request. --------- */
 
@@ -141,6 +155,9 @@ int wsgi_buffer_add(wsgi_buffer *buffer, const void *data, size_t size);
 
 /* ---- interp.c: the registry of interpreters. ---------------------------- */
 
+/* Whether an interpreter has a thread that takes turns (turns.c). */
+enum wsgi_turns { WSGI_NO_TURNS, WSGI_TAKES_TURNS, WSGI_LAST_TURN };
+
 /* An interpreter. The memory stays for the life of the process. */
 struct wsgi_interp {
     wsgi_interp *next; /* registry lock */
@@ -156,14 +173,16 @@ struct wsgi_interp {
     PyObject *paths;  /* list: what we put on sys.path */
     char *virtualenv; /* the one it uses, or NULL */
     wsgi_script *scripts;
-    struct timespec born;     /* on the clock of files */
-    wsgi_watch *watch;        /* reload.c's, or NULL; atomic */
-    pthread_mutex_t loading;  /* held while an application is imported */
-    long visits;              /* how many are inside, and flags; atomic */
-    int slots;                /* threads that have one; atomic */
-    wsgi_interp *next_ending; /* ending.c: the next one that is to end */
-    PyObject *ender;          /* ... the thread that ends it, or NULL */
-    time_t deadline;          /* ... and when to give up waiting for it */
+    struct timespec born;      /* on the clock of files */
+    wsgi_watch *watch;         /* reload.c's, or NULL; atomic */
+    pthread_mutex_t loading;   /* held while an application is imported */
+    enum wsgi_turns turns;     /* atomic */
+    PyThreadState *turn_state; /* of the thread that takes turns, or NULL */
+    long visits;               /* how many are inside, and flags; atomic */
+    int slots;                 /* threads that have one; atomic */
+    wsgi_interp *next_ending;  /* ending.c: the next one that is to end */
+    PyObject *ender;           /* ... the thread that ends it, or NULL */
+    time_t deadline;           /* ... and when to give up waiting for it */
 };
 
 /*
@@ -201,8 +220,24 @@ void wsgi_interp_release(wsgi_interp *interp);
 
 int wsgi_interp_is_retired(const wsgi_interp *interp);
 
+/* Whether a request is inside any interpreter of the registry. No lock. */
+int wsgi_interp_is_anyone_inside(void);
+
 /* How many interpreters have been retired since the process began. */
 unsigned long wsgi_interp_retirements(void);
+
+/* ---- turns.c: interpreters take turns at Python's lock. ----------------- */
+
+/* Lets threads that wait for the lock in other interpreters have it while a
+   thread of this one computes. On the Python thread, once for each. */
+void wsgi_turns_begin(wsgi_interp *interp);
+
+/* Somebody may have to wait for the lock. Any thread, without it. */
+void wsgi_turns_want(void);
+
+/* Ends that. Returns whether it has ended; if not, ask again later: it needs
+   the lock. */
+int wsgi_turns_end(wsgi_interp *interp);
 
 /* ---- ending.c: the end of interpreters, on the Python thread. ----------- */
 
@@ -256,6 +291,10 @@ void wsgi_visit_done(wsgi_visit *visit);
 /* Goes over to another interpreter in the middle of a visit. The old one's
    lock is released, the new one's held. Returns 0, or -1 (and stays). */
 int wsgi_visit_move(wsgi_visit *visit, wsgi_interp *interp);
+
+/* Whether the calling thread, one of the server's, has Python's lock. Safe in
+   a signal's handler, if Python runs in this process. */
+int wsgi_visit_has_lock(void);
 
 /* The request that the calling thread serves, or NULL. */
 const wsgi_request *wsgi_visit_request(void);

@@ -173,13 +173,16 @@ static void clear(wsgi_interp *interp)
     Py_CLEAR(interp->wrapper_type);
 }
 
-/* Whether no state but the interpreter's first is left: Python ends the
-   process otherwise. */
+/* Whether no state but ours is left: Python ends the process otherwise. */
 static int is_alone(const wsgi_interp *interp)
 {
-    return PyInterpreterState_ThreadHead(interp->state) ==
-               interp->first_state &&
-           PyThreadState_Next(interp->first_state) == NULL;
+    PyThreadState *ours =
+        __atomic_load_n(&interp->turn_state, __ATOMIC_ACQUIRE);
+    PyThreadState *state = PyInterpreterState_ThreadHead(interp->state);
+
+    while (state != NULL && (state == interp->first_state || state == ours))
+        state = PyThreadState_Next(state);
+    return state == NULL;
 }
 
 /* ASLEEP: until a thread of the server lets go, which wakes this one. */
@@ -209,7 +212,7 @@ static enum progress step(wsgi_interp *interp)
         return ASLEEP;
     clear(interp);
     if (is_alone(interp))
-        return READY;
+        return wsgi_turns_end(interp) ? READY : WAITING;
     return is_late ? give_up(interp) : WAITING;
 }
 

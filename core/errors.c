@@ -24,7 +24,7 @@ static const wsgi_request *request_of(const errors *self)
 static void log_text(const wsgi_request *request, const char *text,
                      size_t size)
 {
-    if (!wsgi_runtime_is_over())
+    if (!wsgi_stop_is_over())
         wsgi_log_line(request, WSGI_ERROR, text, size);
 }
 

@@ -162,11 +162,21 @@ int wsgi_handle(const wsgi_request *request);
  * Ends Python's part in this process: threads the applications started are
  * waited for, functions registered with atexit run; at most five seconds. No
  * wsgi_handle may begin afterwards. Does nothing where Python was not started
- * or is another owner's. Safe in a signal handler of a process
- * that is about to exit. The calling thread has all signals blocked from then
- * on: what remains to be done at the exit is not interrupted by another one.
+ * or is another owner's. Safe in a signal handler of a process that is about
+ * to exit; see wsgi_stop_before_signals. The calling thread has all signals
+ * blocked from then on: what remains to be done at the exit is not interrupted
+ * by another one.
  */
 void wsgi_stop(void);
+
+/*
+ * For a server that calls wsgi_stop within its handlers of SIGTERM and SIGHUP
+ * and then exits, and that serves in one thread: the calling one. Call it when
+ * the server has set those handlers. From then on a request that a signal
+ * finds within Python goes on, and they run when Python's end has been reached
+ * or its five seconds are over.
+ */
+void wsgi_stop_before_signals(void);
 
 /*
  * Whether a section of the configuration on the URL path `section` covers

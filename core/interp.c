@@ -117,6 +117,8 @@ static void make_own(void *arg)
     }
     m->interp->state = PyThreadState_GetInterpreter(m->interp->first_state);
     prepare_or_report(m);
+    if (m->result == 0)
+        wsgi_turns_begin(m->interp);
     if (m->interp->first_state != main_state) {
         PyEval_SaveThread();
         PyEval_RestoreThread(main_state);
@@ -199,6 +201,16 @@ void wsgi_interp_release(wsgi_interp *interp)
 {
     end_if_empty(interp,
                  __atomic_sub_fetch(&interp->visits, 1, __ATOMIC_ACQ_REL));
+}
+
+int wsgi_interp_is_anyone_inside(void)
+{
+    wsgi_interp *interp = __atomic_load_n(&interps, __ATOMIC_ACQUIRE);
+
+    while (interp != NULL &&
+           __atomic_load_n(&interp->visits, __ATOMIC_SEQ_CST) == 0)
+        interp = __atomic_load_n(&interp->next, __ATOMIC_ACQUIRE);
+    return interp != NULL;
 }
 
 unsigned long wsgi_interp_retirements(void)

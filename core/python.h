@@ -480,6 +480,11 @@ static inline int wsgi_python_start(const char *home, char *why, size_t size)
  */
 #define WSGI_ONE_STATE_PER_THREAD (PY_VERSION_HEX < 0x030C0000)
 
+/* Whether a thread that wants the lock asks the threads of its own interpreter
+   for it, and nobody else: see turns.c. */
+#define WSGI_LOCK_IS_UNFAIR                                                   \
+    (PY_VERSION_HEX >= 0x03090000 && PY_VERSION_HEX < 0x030D0000)
+
 /* Whether an interpreter can have a lock of its own. */
 #define WSGI_HAS_OWN_GIL (PY_VERSION_HEX >= 0x030C0000)
 
@@ -491,6 +496,19 @@ static inline int wsgi_python_start(const char *home, char *why, size_t size)
 #else
 #define WSGI_FREE_THREADED 0
 #endif
+
+/* The current state of the calling thread or NULL, asked without the lock. Up
+   to Python 3.11 it is that of whoever has the lock. */
+static inline PyThreadState *wsgi_current_state(void)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    return PyThreadState_GetUnchecked();
+#elif PY_VERSION_HEX >= 0x03000000
+    return _PyThreadState_UncheckedGet();
+#else
+    return _PyThreadState_Current;
+#endif
+}
 
 /*
  * Makes an interpreter; the caller holds the lock and has a current state.

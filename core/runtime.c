@@ -17,19 +17,15 @@
 
 #include "core.h"
 
-/* How long wsgi_stop waits for threads and atexit functions. */
-#define STOP_SECONDS 5
-
 enum state { NEW, RUNNING, FAILED };
 
 wsgi_process wsgi_runtime_process;
 
-/* Atomic: asked by every thread, and stopping by a signal handler, too. */
-static enum state state;
-static int stopping, over;
+static enum state state; /* atomic: asked by every thread */
+static int at_work;      /* the Python thread is; atomic */
 static pthread_mutex_t starting = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t running = PTHREAD_MUTEX_INITIALIZER;
-static sem_t started, wanted, done, ended;
+static sem_t started, wanted, done;
 static void (*current_job)(void *);
 static void *current_arg;
 static char failure[256];
@@ -96,15 +92,17 @@ static void own_python(void)
             wait_a_moment(&wanted);
         else
             wait_for(&wanted);
+        __atomic_store_n(&at_work, 1, __ATOMIC_SEQ_CST);
+        wsgi_turns_want();
         PyEval_RestoreThread(main_state);
-        if (wsgi_runtime_is_stopping())
+        if (wsgi_stop_has_begun())
             break;
         again = work();
         main_state = PyEval_SaveThread();
+        __atomic_store_n(&at_work, 0, __ATOMIC_SEQ_CST);
     }
     wsgi_interp_end_all();
-    __atomic_store_n(&over, 1, __ATOMIC_RELEASE);
-    sem_post(&ended);
+    wsgi_stop_done();
     /* The lock is kept: no thread of an application runs Python code while
        the process exits. A free-threaded Python has no such lock, and daemon
        threads go on there to the last moment; Python stays as it is for them,
@@ -144,7 +142,7 @@ static void start_thread(void)
     sem_init(&started, 0, 0);
     sem_init(&wanted, 0, 0);
     sem_init(&done, 0, 0);
-    sem_init(&ended, 0, 0);
+    wsgi_stop_prepare();
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     error = pthread_create(&thread, NULL, python_thread, NULL);
@@ -219,38 +217,17 @@ int wsgi_runtime_is_shared(void)
     return wsgi_runtime_process.find_interp != NULL;
 }
 
-int wsgi_runtime_is_stopping(void)
+int wsgi_runtime_is_at_work(void)
 {
-    return __atomic_load_n(&stopping, __ATOMIC_ACQUIRE);
+    return __atomic_load_n(&at_work, __ATOMIC_SEQ_CST);
 }
 
-int wsgi_runtime_is_over(void)
+int wsgi_runtime_is_ours(void)
 {
-    return __atomic_load_n(&over, __ATOMIC_ACQUIRE);
+    return current_state() == RUNNING && !wsgi_runtime_is_shared();
 }
 
 void wsgi_start(const wsgi_process *process)
 {
     wsgi_runtime_process = *process;
-}
-
-/* May interrupt any code of this process, Python's included: all it does is
-   wake the Python thread and wait. The server's handler of a second signal to
-   end would not wait: it would exit in the middle of the end. */
-void wsgi_stop(void)
-{
-    struct timespec until;
-    sigset_t all;
-
-    if (current_state() != RUNNING || wsgi_runtime_is_shared() ||
-        __atomic_exchange_n(&stopping, 1, __ATOMIC_ACQ_REL))
-        return;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, NULL);
-    sem_post(&wanted);
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += STOP_SECONDS;
-    while (sem_timedwait(&ended, &until) < 0)
-        if (errno != EINTR)
-            return;
 }

@@ -199,7 +199,7 @@ static void end_thread(void *arg)
 {
     thread *self = arg;
 
-    while (!wsgi_runtime_is_stopping() && self->slots != NULL) {
+    while (!wsgi_stop_has_begun() && self->slots != NULL) {
         drop_slot(self, self->slots);
         wsgi_runtime_wake();
     }
@@ -293,6 +293,7 @@ int wsgi_visit_enter(wsgi_visit *visit, const wsgi_request *request,
                                : NULL;
     if (visit->slot == NULL)
         return status;
+    wsgi_turns_want();
     attach(self, visit->slot);
     visit->request = request;
     visit->status = 500;
@@ -364,6 +365,19 @@ int wsgi_visit_move(wsgi_visit *visit, wsgi_interp *interp)
     visit->slot = slot;
     wsgi_interp_release(left);
     return 0;
+}
+
+int wsgi_visit_has_lock(void)
+{
+    const thread *self = pthread_getspecific(thread_key);
+    const PyThreadState *current = wsgi_current_state();
+    const wsgi_slot *slot = self != NULL ? self->slots : NULL;
+
+    if (current == NULL)
+        return 0;
+    while (slot != NULL && slot->state != current)
+        slot = slot->next;
+    return slot != NULL;
 }
 
 const wsgi_request *wsgi_visit_request(void)

@@ -23,6 +23,10 @@ NO_OLD_EXTENSIONS = (
     "any interpreter but its first one, as interpreters with a lock of their own do"
 )
 NO_LOCK = "a free-threaded Python has no lock that one thread could keep from another"
+WAITS_FOR_REQUESTS = (
+    "the models with threads end no process while a request is under way: their parent kills it "
+    "after ten seconds"
+)
 ONE_STATE = (
     "before Python 3.12 a thread has its state in one interpreter only, since PyGILState_Ensure "
     "would find the wrong one of several"
@@ -63,6 +67,8 @@ LIMITS: dict[str, dict[str, str]] = {
         "http2": "mod_http2 works with models that have threads only, says its manual",
         "threads": "the prefork model knows no threads: a process serves one request at a time",
     },
+    "worker": {"end-beside-a-request": WAITS_FOR_REQUESTS},
+    "event": {"end-beside-a-request": WAITS_FOR_REQUESTS},
     "py2.7": {
         "exception-history": "an exception of Python 2 does not know which one was being handled",
         "many-states": ONE_STATE,

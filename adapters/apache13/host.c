@@ -6,8 +6,6 @@
  *
  * Only soft timeouts: a hard one leaves by longjmp, over Python's frames. The
  * server sets one around the head, whose alarm is caught before it leaves.
- * Alarms are blocked while Python runs (mod_wsgi.c) and let in here, where
- * this server expects them.
  */
 #include "adapter.h"
 
@@ -32,14 +30,12 @@ static void each_env(void *record, wsgi_put *put, void *arg)
 /* What may wait for the client stands between these two. */
 static void begin_waiting(exchange *x, const char *what)
 {
-    ap_unblock_alarms();
     ap_soft_timeout((char *)what, x->r);
 }
 
 static void end_waiting(exchange *x)
 {
     ap_kill_timeout(x->r);
-    ap_block_alarms();
 }
 
 /* ---- The request's body ----------------------------------------------- */
@@ -173,9 +169,7 @@ static void send_http_header(request_rec *r)
 
     head_socket = r->connection->client->fd;
     before = signal(SIGALRM, cut_off);
-    ap_unblock_alarms();
     ap_send_http_header(r);
-    ap_block_alarms();
     signal(SIGALRM, before);
     if (ap_bgetflag(r->connection->client, B_WRERR))
         r->connection->aborted = 1;

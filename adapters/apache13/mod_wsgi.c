@@ -1,9 +1,5 @@
 /*
  * mod_wsgi.c - the module record of Apache 1.3, and its handler.
- *
- * This server ends a child from within a signal handler. So alarms are
- * blocked while Python may run: the end is put off until a down call, when
- * Python's lock is free, or until the request is served.
  */
 #include "adapter.h"
 
@@ -84,6 +80,17 @@ static void fill_in(exchange *x, wsgi_request *request)
     wsgi_apache_find_section(r, request);
 }
 
+/* This server ends a child within the handler of a signal, which it sets when
+   every module's child_init has been called. */
+static void stand_before_signals(void)
+{
+    static int done;
+
+    if (!done)
+        wsgi_stop_before_signals();
+    done = 1;
+}
+
 /* This server takes SIGPIPE for the end of the client's connection, even if
    the pipe is the application's own: errors of writing are enough. */
 static int handle_undisturbed(const wsgi_request *request)
@@ -91,9 +98,8 @@ static int handle_undisturbed(const wsgi_request *request)
     void (*before)(int) = signal(SIGPIPE, SIG_IGN);
     int status;
 
-    ap_block_alarms();
+    stand_before_signals();
     status = wsgi_handle(request);
-    ap_unblock_alarms();
     signal(SIGPIPE, before);
     return status;
 }

@@ -21,6 +21,15 @@ static int ask_mpm(int question)
     return ap_mpm_query(question, &answer) == APR_SUCCESS ? answer : 0;
 }
 
+/* Whether this process exits within the handler of a signal: a child of a
+   model without threads. The only process of -X, the debugger's, may just note
+   the signal and go on. */
+static int ends_in_handlers(void)
+{
+    return ask_mpm(AP_MPMQ_IS_THREADED) == AP_MPMQ_NOT_SUPPORTED &&
+           !ap_exists_config_define("ONE_PROCESS");
+}
+
 static int post_config(apr_pool_t *config, apr_pool_t *log,
                        apr_pool_t *temporary, server_rec *server)
 {
@@ -46,6 +55,8 @@ static void child_init(apr_pool_t *pool, server_rec *server)
     wsgi_apache_server = server;
     wsgi_apache_join_mod_python(&process);
     wsgi_start(&process);
+    if (ends_in_handlers())
+        wsgi_stop_before_signals();
     apr_pool_cleanup_register(pool, NULL, stop, apr_pool_cleanup_null);
 }
 

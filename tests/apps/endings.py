@@ -4,6 +4,7 @@ Each tells its test by files (waiting.py), since a process that ends answers nob
 """
 
 import atexit
+import itertools
 import os
 import sys
 import threading
@@ -126,12 +127,21 @@ def sleeps(environ, start_response):
 
 
 def computes(environ, start_response):
-    """A request that is under way for long, and never rests."""
+    """A request that is under way for long, and never rests: in Python's code, and in malloc's."""
+    atexit.register(waiting.tell, environ, "ran", ".end.told")
     waiting.tell(environ, "begun")
     end = time.time() + 60
     while time.time() < end:
-        sum(range(1000))
+        for size in range(1000, 2000):
+            bytearray(size)
     return answers.plain(start_response, b"computed")
+
+
+def keeps_the_lock(environ, start_response):
+    """A request that is under way for long, and lets no other thread run Python's code."""
+    waiting.tell(environ, "begun")
+    sum(itertools.repeat(1, 10**10))
+    return answers.plain(start_response, b"counted")
 
 
 def process(environ, start_response):

@@ -223,3 +223,44 @@ def test_a_bound_that_is_no_number_is_said_and_the_default_used(
     site = serve(CONFIG, processes=1, files=FILES)
     assert mark(site, "/set")["before"] is None
     site.watch.wait_for("MOD_WSGI_MAX_INTERPRETERS 'many' is not a number.*64 is used")
+
+
+BUSY = """
+@{base}
+@{applications}
+<Location /busy>
+    SetHandler mod_wsgi
+    SetEnv mod_wsgi.application parallel::leaves_a_daemon
+    SetEnv mod_wsgi.directory "@{apps}"
+    SetEnv mod_wsgi.interpreter busy
+</Location>
+<Location /busy-main>
+    SetHandler mod_wsgi
+    SetEnv mod_wsgi.application parallel::leaves_a_daemon
+    SetEnv mod_wsgi.directory "@{apps}"
+    SetEnv mod_wsgi.interpreter main_interpreter
+</Location>
+<Location /new>
+    SetHandler mod_wsgi
+    SetEnv mod_wsgi.application hello::named
+    SetEnv mod_wsgi.directory "@{apps}"
+    SetEnv mod_wsgi.interpreter new
+</Location>
+"""
+
+# A turn at the lock comes within milliseconds; a machine full of tests makes tens of them. Without
+# turns the answer never comes.
+SOON = 5.0
+
+
+@pytest.mark.parametrize("busy", ["/busy", "/busy-main"])
+def test_an_interpreter_that_computes_lets_the_others_have_the_lock(
+    serve: Serve, busy: str
+) -> None:
+    """From 3.9 to 3.12 Python itself asks only threads of the waiting thread's interpreter."""
+    site = serve(BUSY, **OPTIONS)
+    assert site.get("/hello/named").text == "hello from named"
+    assert site.get(busy).text == "started"
+    for path in ("/hello/named", "/new"):
+        for _ in range(5):
+            assert site.get(path, timeout=SOON).text == "hello from named"

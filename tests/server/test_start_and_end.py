@@ -9,7 +9,9 @@ import os
 import shutil
 import signal
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,9 @@ from tests.harness.site import Site, parent_of
 
 # wsgi_stop() waits five seconds; Apache's parent kills after ten.
 BOUND = 9.0
+
+# Nobody has waited for those five seconds.
+PROMPT = 4.5
 
 CONFIG = """
 DocumentRoot "@{www}"
@@ -222,12 +227,38 @@ def test_a_request_under_way_does_not_make_the_end_a_crash(serve: Serve, path: s
     """The server's parent has the last word: it kills who has not ended after ten seconds."""
     site = serve(CONFIG, files=FILES, processes=1)
     site.tolerates("still did not exit|sending a SIGKILL|could not make child")
+    with under_way(site, path):
+        assert stop(site) < 15
+
+
+@contextmanager
+def under_way(site: Site, path: str) -> Iterator[None]:
+    """A request that ends with the process, and not before."""
     with ThreadPoolExecutor(1) as pool:
         request = pool.submit(site.get, f"{path}?under-way", timeout=30)
         site.told("under-way")
-        assert stop(site) < 15
+        yield
         with pytest.raises(requests.RequestException):
             request.result()
+
+
+@pytest.mark.needs("end-beside-a-request")
+@pytest.mark.parametrize("path", ["/endings/sleeps", "/endings/computes", "/other/sleeps"])
+def test_functions_for_the_end_run_beside_a_request_under_way(serve: Serve, path: str) -> None:
+    """Such a process ends within a signal's handler, which interrupts the request anywhere."""
+    site = serve(CONFIG, files=FILES, processes=1)
+    with under_way(site, path):
+        assert stop(site) < PROMPT
+    assert site.told("under-way.end") == "ran"
+
+
+@pytest.mark.needs("end-beside-a-request")
+def test_a_request_that_keeps_the_lock_holds_the_end_up_no_longer_than_the_bound(
+    serve: Serve,
+) -> None:
+    site = serve(CONFIG, files=FILES, processes=1)
+    with under_way(site, "/endings/keeps_the_lock"):
+        assert stop(site) < BOUND
 
 
 def test_many_short_lives_end_without_a_crash(serve: Serve) -> None:

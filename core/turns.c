@@ -1,0 +1,128 @@
+/*
+ * turns.c - the interpreters of a process take turns at Python's lock.
+ *
+ * A thread that has waited for the lock for five milliseconds asks for it. But
+ * from Python 3.9 to 3.12 it asks the threads of its own interpreter only: one
+ * that computes in another interpreter never hears of it, and keeps the lock
+ * until it waits for something itself. So each interpreter that shares the
+ * lock has a thread here, which wants it for a moment again and again while
+ * anybody may be waiting, and so makes the others of its interpreter let go.
+ *
+ * Source: take_gil in Python/ceval_gil.c; since 3.13 the holder is asked.
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <time.h>
+
+#include "core.h"
+
+#define TURN (5 * WSGI_MS)
+#define QUIET_TURNS 200 /* that nobody wanted, before the threads rest */
+#define STACK_SIZE 262144
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t wanted = PTHREAD_COND_INITIALIZER;
+static int resting; /* how many threads are; atomic */
+
+void wsgi_turns_want(void)
+{
+    if (!WSGI_LOCK_IS_UNFAIR ||
+        __atomic_load_n(&resting, __ATOMIC_SEQ_CST) == 0)
+        return;
+    pthread_mutex_lock(&lock);
+    pthread_cond_broadcast(&wanted);
+    pthread_mutex_unlock(&lock);
+}
+
+static int is_wanted(void)
+{
+    return wsgi_interp_is_anyone_inside() || wsgi_runtime_is_at_work();
+}
+
+static int has_to_leave(const wsgi_interp *interp)
+{
+    return __atomic_load_n(&interp->turns, __ATOMIC_ACQUIRE) == WSGI_LAST_TURN;
+}
+
+/* Until somebody wants the lock. */
+static void rest(const wsgi_interp *interp)
+{
+    pthread_mutex_lock(&lock);
+    __atomic_add_fetch(&resting, 1, __ATOMIC_SEQ_CST);
+    if (!is_wanted() && !has_to_leave(interp))
+        pthread_cond_wait(&wanted, &lock);
+    __atomic_sub_fetch(&resting, 1, __ATOMIC_SEQ_CST);
+    pthread_mutex_unlock(&lock);
+}
+
+static void *take_turns(void *arg)
+{
+    static const struct timespec turn = {.tv_nsec = TURN};
+    wsgi_interp *interp = arg;
+    PyThreadState *state = PyThreadState_New(interp->state);
+    int quiet = 0;
+
+    __atomic_store_n(&interp->turn_state, state, __ATOMIC_RELEASE);
+    while (!has_to_leave(interp)) {
+        quiet = is_wanted() ? 0 : quiet + 1;
+        if (quiet > QUIET_TURNS) {
+            rest(interp);
+            quiet = 0;
+        }
+        nanosleep(&turn, NULL);
+        PyEval_RestoreThread(state);
+        PyEval_SaveThread();
+    }
+    PyEval_RestoreThread(state);
+    PyThreadState_Clear(state);
+    __atomic_store_n(&interp->turn_state, NULL, __ATOMIC_RELEASE);
+    PyThreadState_DeleteCurrent();
+    __atomic_store_n(&interp->turns, WSGI_NO_TURNS, __ATOMIC_RELEASE);
+    wsgi_runtime_wake();
+    return NULL;
+}
+
+/* A thread that gets no signals and needs little memory. */
+static int start(wsgi_interp *interp)
+{
+    sigset_t all, before;
+    pthread_attr_t attributes;
+    pthread_t thread;
+    int error;
+
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attributes, STACK_SIZE);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    error = pthread_create(&thread, &attributes, take_turns, interp);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    return error;
+}
+
+void wsgi_turns_begin(wsgi_interp *interp)
+{
+    int error;
+
+    if (!WSGI_LOCK_IS_UNFAIR || interp->own_gil || wsgi_runtime_is_shared())
+        return;
+    interp->turns = WSGI_TAKES_TURNS;
+    error = start(interp);
+    if (error == 0)
+        return;
+    interp->turns = WSGI_NO_TURNS;
+    wsgi_log(NULL, WSGI_WARNING,
+             "applications of other interpreters will wait while one of '%s' "
+             "computes: no thread for taking turns: %s",
+             interp->shown, strerror(error));
+}
+
+int wsgi_turns_end(wsgi_interp *interp)
+{
+    if (__atomic_load_n(&interp->turns, __ATOMIC_ACQUIRE) == WSGI_NO_TURNS)
+        return 1;
+    __atomic_store_n(&interp->turns, WSGI_LAST_TURN, __ATOMIC_RELEASE);
+    wsgi_turns_want();
+    return 0;
+}
