@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from bench import BENCH
 from bench.peers import FLOOR, PAGE, Peer, Started, Task
 from bench.processes import families, family, processor_seconds
-from bench.workloads import HELLO, Way, Workload, ways
+from bench.workloads import Way, Workload, ways
 from tools import Problem
 
 ANSWER_SECONDS = 60.0
@@ -62,7 +62,7 @@ def measure(
             standing = [
                 (peer, stack.enter_context(peer.start(task)))
                 for peer in peers
-                if peer.name != FLOOR or task.workload == HELLO
+                if peer.name != FLOOR or task.workload.has_floor
             ]
             for peer, started in standing:
                 check(peer, started, task.workload)
@@ -139,10 +139,9 @@ def pids(started: Started) -> list[int]:
 
 def check(peer: Peer, started: Started, workload: Workload, path: str = PAGE) -> None:
     """Waits for the first answer, which must be right: a wrong one may be quick to make."""
-    expected = 13 if peer.name == FLOOR else workload.size
     deadline = time.monotonic() + ANSWER_SECONDS
     while True:
-        problem = trouble(started, workload, expected, path)
+        problem = trouble(started, workload, path)
         if problem is None:
             return
         if time.monotonic() > deadline:
@@ -150,7 +149,7 @@ def check(peer: Peer, started: Started, workload: Workload, path: str = PAGE) ->
         time.sleep(0.005)
 
 
-def trouble(started: Started, workload: Workload, expected: int, path: str) -> str | None:
+def trouble(started: Started, workload: Workload, path: str) -> str | None:
     """What is wrong with the answer; None if nothing is."""
     place = urlsplit(started.url)
     connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=30)
@@ -163,6 +162,6 @@ def trouble(started: Started, workload: Workload, expected: int, path: str) -> s
         return repr(error)
     finally:
         connection.close()
-    if answer.status == HTTPStatus.OK and expected in (0, size):
+    if answer.status == HTTPStatus.OK and workload.size in (0, size):
         return None
     return f"status {answer.status}, {size} bytes"

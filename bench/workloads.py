@@ -17,22 +17,34 @@ class Workload:
     post: int = 0
     size: int = 0  # of the answer; 0: not known beforehand
     by_bytes: bool = False  # too long for a round to hold whole answers: its rate is bytes
+    has_floor: bool = False  # bench/floor/mod_floor.c knows how to answer
 
     @property
     def needs_packages(self) -> bool:
         return self.module != "work"
 
 
-HELLO = Workload(name="hello", title="hello, 13 bytes", callable="hello", size=13)
+HELLO = Workload(name="hello", title="hello, 13 bytes", callable="hello", size=13, has_floor=True)
 
 WORKLOADS = (
     HELLO,
     Workload(name="page", title="page of 10 KB, 6 headers", callable="page", size=10244),
     Workload(name="blocks", title="1 MB in 64 KB blocks", callable="blocks", size=1 << 20),
     Workload(
-        name="echo", title="POST of 64 KB, echoed", callable="echo", post=1 << 16, size=1 << 16
+        name="echo",
+        title="POST of 64 KB, echoed",
+        callable="echo",
+        post=1 << 16,
+        size=1 << 16,
+        has_floor=True,
     ),
-    Workload(name="stream", title="generator, 100 pieces", callable="stream", size=10000),
+    Workload(
+        name="stream",
+        title="generator, 100 pieces",
+        callable="stream",
+        size=10000,
+        has_floor=True,
+    ),
     Workload(
         name="file",
         title="file_wrapper, 100 MB",

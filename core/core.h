@@ -220,8 +220,9 @@ void wsgi_interp_release(wsgi_interp *interp);
 
 int wsgi_interp_is_retired(const wsgi_interp *interp);
 
-/* Whether a request is inside any interpreter of the registry. No lock. */
-int wsgi_interp_is_anyone_inside(void);
+/* Whether there are several interpreters in the registry and a request is
+   inside one of them: they may be waiting for each other. No lock. */
+int wsgi_interp_are_several_wanted(void);
 
 /* How many interpreters have been retired since the process began. */
 unsigned long wsgi_interp_retirements(void);

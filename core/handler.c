@@ -12,9 +12,10 @@ static int is_about_reading(const wsgi_call *call)
 /* Whether the exception that is set only says that the client is gone. */
 static int is_about_client(const wsgi_call *call)
 {
+    if (!PyErr_ExceptionMatches(PyExc_IOError))
+        return 0;
     return call->broken ||
-           (call->read_error == WSGI_READ_GONE &&
-            PyErr_ExceptionMatches(PyExc_IOError) && is_about_reading(call));
+           (call->read_error == WSGI_READ_GONE && is_about_reading(call));
 }
 
 /* An exception reached us: nobody but the log will hear of it. */

@@ -24,19 +24,25 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t wanted = PTHREAD_COND_INITIALIZER;
 static int resting; /* how many threads are; atomic */
 
-void wsgi_turns_want(void)
+/* Whether somebody may be waiting. The Python thread waits in an interpreter
+   of its own. */
+static int is_wanted(void)
 {
-    if (!WSGI_LOCK_IS_UNFAIR ||
-        __atomic_load_n(&resting, __ATOMIC_SEQ_CST) == 0)
-        return;
+    return wsgi_interp_are_several_wanted() || wsgi_runtime_is_at_work();
+}
+
+static void wake(void)
+{
     pthread_mutex_lock(&lock);
     pthread_cond_broadcast(&wanted);
     pthread_mutex_unlock(&lock);
 }
 
-static int is_wanted(void)
+void wsgi_turns_want(void)
 {
-    return wsgi_interp_is_anyone_inside() || wsgi_runtime_is_at_work();
+    if (WSGI_LOCK_IS_UNFAIR &&
+        __atomic_load_n(&resting, __ATOMIC_SEQ_CST) > 0 && is_wanted())
+        wake();
 }
 
 static int has_to_leave(const wsgi_interp *interp)
@@ -49,7 +55,7 @@ static void rest(const wsgi_interp *interp)
 {
     pthread_mutex_lock(&lock);
     __atomic_add_fetch(&resting, 1, __ATOMIC_SEQ_CST);
-    if (!is_wanted() && !has_to_leave(interp))
+    while (!is_wanted() && !has_to_leave(interp))
         pthread_cond_wait(&wanted, &lock);
     __atomic_sub_fetch(&resting, 1, __ATOMIC_SEQ_CST);
     pthread_mutex_unlock(&lock);
@@ -123,6 +129,6 @@ int wsgi_turns_end(wsgi_interp *interp)
     if (__atomic_load_n(&interp->turns, __ATOMIC_ACQUIRE) == WSGI_NO_TURNS)
         return 1;
     __atomic_store_n(&interp->turns, WSGI_LAST_TURN, __ATOMIC_RELEASE);
-    wsgi_turns_want();
+    wake();
     return 0;
 }

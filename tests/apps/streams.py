@@ -112,6 +112,17 @@ def endless_writes(environ, start_response):
     return []
 
 
+def fails_when_left(environ, start_response):
+    """Its client has gone, and then something of its own goes wrong."""
+    write = start_response("200 OK", [("Content-Type", "text/plain")])
+    try:
+        for _ in range(20000):
+            write(b"x" * 65536)
+    except Exception:
+        raise ValueError("could not clean up")
+    return []
+
+
 def does_its_work_slowly(environ, start_response):
     """Tells that it has begun, and ends when the test says so."""
     waiting.tell(environ, "begun")

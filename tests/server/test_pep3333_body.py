@@ -181,6 +181,15 @@ def test_a_client_that_leaves_ends_the_application_quietly(site: Site, name: str
     assert site.watch.severe() == []
 
 
+def test_what_goes_wrong_after_a_client_has_left_is_in_the_log(site: Site) -> None:
+    """PEP 3333 duty 64: it is the application's own failure."""
+    site.expects_traceback("ValueError: could not clean up")
+    with site.connect() as connection:
+        connection.sendall(message("/streams/fails_when_left"))
+        receive_until(connection, b"xxxx")
+    site.watch.wait_for("ValueError: could not clean up")
+
+
 def test_an_iterable_that_has_given_its_length_is_not_asked_again(site: Site) -> None:
     """PEP 3333 duty 63: what it would have raised after its last byte is never met."""
     assert site.ask("/shapes/fails_after_the_last?duty-63").body == b"one;two;"
