@@ -133,6 +133,9 @@ int wsgi_stop_has_begun(void);
    ending, too. Some Pythons' threads run even then. */
 int wsgi_stop_is_over(void);
 
+/* Whether the end has taken longer than it may. */
+int wsgi_stop_is_late(void);
+
 /* Called once in a process, before Python is started in it. */
 void wsgi_stop_prepare(void);
 
@@ -220,9 +223,8 @@ void wsgi_interp_release(wsgi_interp *interp);
 
 int wsgi_interp_is_retired(const wsgi_interp *interp);
 
-/* Whether there are several interpreters in the registry and a request is
-   inside one of them: they may be waiting for each other. No lock. */
-int wsgi_interp_are_several_wanted(void);
+/* Whether a request is inside any interpreter of the registry. No lock. */
+int wsgi_interp_is_anyone_inside(void);
 
 /* How many interpreters have been retired since the process began. */
 unsigned long wsgi_interp_retirements(void);
@@ -250,7 +252,7 @@ void wsgi_ending_add(wsgi_interp *interp);
 int wsgi_ending_step(void);
 
 /* Runs what is registered for the end in all of a list of interpreters and
-   in the main one; waits for as long as it takes. */
+   in the main one; waits until all is done, or it is late. */
 void wsgi_ending_all(wsgi_interp *interps);
 
 /* ---- visit.c: threads of the server, and their stays in interpreters. --- */
@@ -293,8 +295,10 @@ void wsgi_visit_done(wsgi_visit *visit);
    lock is released, the new one's held. Returns 0, or -1 (and stays). */
 int wsgi_visit_move(wsgi_visit *visit, wsgi_interp *interp);
 
-/* Whether the calling thread, one of the server's, has Python's lock. Safe in
-   a signal's handler, if Python runs in this process. */
+/* Whether the calling thread serves a request that is inside an interpreter,
+   or on its way in or out; and whether it has a lock of Python's. Both are
+   safe in a signal's handler, if Python runs in this process. */
+int wsgi_visit_is_under_way(void);
 int wsgi_visit_has_lock(void);
 
 /* The request that the calling thread serves, or NULL. */

@@ -278,7 +278,7 @@ void wsgi_ending_all(wsgi_interp *interps)
     wsgi_interp *interp;
     int running = 1;
 
-    while (running) {
+    while (running && !wsgi_stop_is_late()) {
         running = is_running(main_ender);
         for (interp = interps; interp != NULL; interp = interp->next)
             if (interp->first_state != main_state)

@@ -170,11 +170,11 @@ int wsgi_handle(const wsgi_request *request);
 void wsgi_stop(void);
 
 /*
- * For a server that calls wsgi_stop within its handlers of SIGTERM and SIGHUP
- * and then exits, and that serves in one thread: the calling one. Call it when
- * the server has set those handlers. From then on a request that a signal
- * finds within Python goes on, and they run when Python's end has been reached
- * or its five seconds are over.
+ * For a server that calls wsgi_stop within its handlers of SIGTERM, SIGHUP and
+ * SIGINT and then exits, and that serves in one thread: the calling one. Call
+ * it when the server has set those handlers. From then on a request that a
+ * signal finds within Python goes on, and they run when Python's end has been
+ * reached or its five seconds are over.
  */
 void wsgi_stop_before_signals(void);
 

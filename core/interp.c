@@ -203,17 +203,14 @@ void wsgi_interp_release(wsgi_interp *interp)
                  __atomic_sub_fetch(&interp->visits, 1, __ATOMIC_ACQ_REL));
 }
 
-int wsgi_interp_are_several_wanted(void)
+int wsgi_interp_is_anyone_inside(void)
 {
     wsgi_interp *interp = __atomic_load_n(&interps, __ATOMIC_ACQUIRE);
-    int count = 0, inside = 0;
 
-    for (; interp != NULL && !(inside && count > 1);
-         interp = __atomic_load_n(&interp->next, __ATOMIC_ACQUIRE)) {
-        count++;
-        inside |= __atomic_load_n(&interp->visits, __ATOMIC_SEQ_CST) != 0;
-    }
-    return inside && count > 1;
+    while (interp != NULL &&
+           __atomic_load_n(&interp->visits, __ATOMIC_SEQ_CST) == 0)
+        interp = __atomic_load_n(&interp->next, __ATOMIC_ACQUIRE);
+    return interp != NULL;
 }
 
 unsigned long wsgi_interp_retirements(void)

@@ -4,11 +4,12 @@
  * The Python thread does it (runtime.c); here it is told to, and waited for.
  *
  * Some servers end a process within the handler of a signal, in the thread
- * that serves, whatever that is doing. Where it has Python's lock, the end
- * would wait for that in vain; and Python's code is often in malloc, which the
- * server's end needs. So we stand before such a handler. Ours returns then,
- * after it has told the Python thread; the request goes on until that thread
- * has the lock, and when all is done the signal comes again.
+ * that serves, whatever that is doing. A request may have Python's lock then,
+ * or be about to get it, so that to wait for the end would be to wait in vain;
+ * and Python's code is often in malloc, which the server's end needs. So our
+ * handler stands before the server's. It tells the Python thread and returns;
+ * the request goes on until that thread has the lock and has done what there
+ * is to do, and the signal comes again.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -22,13 +23,22 @@
 /* How long threads and atexit functions have. */
 #define STOP_SECONDS 5
 
+/* How long a handler waits for the end before it returns: to the request that
+   it interrupts, returning is an error of the system call it is in. */
+#define MOMENT (200 * WSGI_MS)
+
+/* Between two signals, while a request is where it must not be ended. */
+#define PAUSE (2 * WSGI_MS)
+
 /* Atomic: asked by every thread, and set by a signal's handler. */
 static int begun, over;
 static sem_t ended;
 static struct timespec deadline; /* when begun is set */
 
-/* What the server does when it gets a signal, and in which thread. */
-static struct sigaction server_term, server_hup;
+/* What the server does when it gets one of these, and in which thread. */
+#define SIGNALS 3
+static const int signals[SIGNALS] = {SIGTERM, SIGHUP, SIGINT};
+static struct sigaction servers[SIGNALS];
 static pthread_t server_thread;
 static pid_t process;
 static int put_off_signal; /* the one to send again, or 0 */
@@ -49,12 +59,35 @@ void wsgi_stop_prepare(void)
     sem_init(&ended, 0, 0);
 }
 
+static int is_after(const struct timespec *moment)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return now.tv_sec > moment->tv_sec ||
+           (now.tv_sec == moment->tv_sec && now.tv_nsec >= moment->tv_nsec);
+}
+
+int wsgi_stop_is_late(void)
+{
+    return wsgi_stop_has_begun() && is_after(&deadline);
+}
+
+/* The signal ends the process, unless it meets the request in Python's code:
+   where Python has several locks, or none, that goes on. */
 void wsgi_stop_done(void)
 {
+    static const struct timespec pause = {.tv_nsec = PAUSE};
+
     __atomic_store_n(&over, 1, __ATOMIC_RELEASE);
     sem_post(&ended);
-    if (put_off_signal != 0)
+    if (put_off_signal == 0)
+        return;
+    while (!wsgi_stop_is_late()) {
         pthread_kill(server_thread, put_off_signal);
+        nanosleep(&pause, NULL);
+    }
+    pthread_kill(server_thread, put_off_signal);
 }
 
 /* Tells the Python thread, once. May interrupt any code of this process. */
@@ -88,57 +121,90 @@ void wsgi_stop(void)
 
 static void handle_signal(int number);
 
-static void catch_signal(int number, struct sigaction *before)
+static void catch_signal(int number)
 {
     struct sigaction action = {.sa_handler = handle_signal,
                                .sa_flags = SA_RESTART};
 
     sigfillset(&action.sa_mask);
-    sigaction(number, &action, before);
+    sigaction(number, &action, NULL);
 }
 
-static int is_late(void)
+static void end_as_the_server_does(int number)
 {
-    struct timespec now;
+    int i;
 
-    clock_gettime(CLOCK_REALTIME, &now);
-    return now.tv_sec > deadline.tv_sec ||
-           (now.tv_sec == deadline.tv_sec && now.tv_nsec >= deadline.tv_nsec);
+    if (number == SIGALRM)
+        number = put_off_signal;
+    for (i = 0; i < SIGNALS; i++)
+        if (signals[i] == number)
+            servers[i].sa_handler(number);
 }
 
-/* Lets what was interrupted go on. 0 if it must not: the end has been reached,
-   or its time is over. */
+static int ends_in_a_moment(void)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += MOMENT;
+    until.tv_sec += until.tv_nsec / (1000 * WSGI_MS);
+    until.tv_nsec %= 1000 * WSGI_MS;
+    while (!wsgi_stop_is_over() && sem_timedwait(&ended, &until) < 0)
+        if (errno != EINTR)
+            break;
+    return wsgi_stop_is_over();
+}
+
+/* Lets a request go on that was interrupted. 0 if it can be ended now, or has
+   to be: its time is over. SIGALRM is for one that never lets the lock go. */
 static int put_off(int number)
 {
-    if (wsgi_stop_has_begun())
-        return !wsgi_stop_is_over() && !is_late();
-    put_off_signal = number;
-    begin();
-    catch_signal(SIGALRM, NULL);
-    alarm(STOP_SECONDS);
-    return 1;
+    if (!wsgi_stop_has_begun()) {
+        put_off_signal = number;
+        begin();
+        catch_signal(SIGALRM);
+        alarm(STOP_SECONDS);
+    }
+    if (number == SIGALRM || wsgi_stop_is_late())
+        return 0;
+    return wsgi_visit_has_lock() || !ends_in_a_moment();
+}
+
+/* Whether a signal is none to end this process now. */
+static int is_dealt_with(int number)
+{
+    if (getpid() != process) {
+        /* A child that an application forked: none of the server's. */
+        signal(number, SIG_DFL);
+        raise(number);
+        return 1;
+    }
+    if (!pthread_equal(pthread_self(), server_thread)) {
+        pthread_kill(server_thread, number);
+        return 1;
+    }
+    return wsgi_visit_is_under_way() && put_off(number);
 }
 
 static void handle_signal(int number)
 {
     int before = errno;
 
-    if (wsgi_runtime_is_ours() && getpid() != process) {
-        /* A child that an application forked: none of the server's. */
-        signal(number, SIG_DFL);
-        raise(number);
-    } else if (!pthread_equal(pthread_self(), server_thread)) {
-        pthread_kill(server_thread, number);
-    } else if (!wsgi_runtime_is_ours() || !wsgi_visit_has_lock() ||
-               !put_off(number)) {
-        (number == SIGHUP ? server_hup : server_term).sa_handler(number);
-    }
+    if (!wsgi_runtime_is_ours() || !is_dealt_with(number))
+        end_as_the_server_does(number);
     errno = before;
 }
 
+/* Where the server has no handler of its own there is none to put off. */
 void wsgi_stop_before_signals(void)
 {
+    int i;
+
     server_thread = pthread_self();
-    catch_signal(SIGTERM, &server_term);
-    catch_signal(SIGHUP, &server_hup);
+    for (i = 0; i < SIGNALS; i++) {
+        sigaction(signals[i], NULL, &servers[i]);
+        if (servers[i].sa_handler != SIG_DFL &&
+            servers[i].sa_handler != SIG_IGN)
+            catch_signal(signals[i]);
+    }
 }

@@ -22,13 +22,16 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t wanted = PTHREAD_COND_INITIALIZER;
-static int resting; /* how many threads are; atomic */
+static int takers;  /* how many interpreters take turns; atomic */
+static int resting; /* how many of their threads rest; atomic */
 
 /* Whether somebody may be waiting. The Python thread waits in an interpreter
    of its own. */
 static int is_wanted(void)
 {
-    return wsgi_interp_are_several_wanted() || wsgi_runtime_is_at_work();
+    return (__atomic_load_n(&takers, __ATOMIC_SEQ_CST) > 1 &&
+            wsgi_interp_is_anyone_inside()) ||
+           wsgi_runtime_is_at_work();
 }
 
 static void wake(void)
@@ -61,14 +64,11 @@ static void rest(const wsgi_interp *interp)
     pthread_mutex_unlock(&lock);
 }
 
-static void *take_turns(void *arg)
+static void take_them(const wsgi_interp *interp, PyThreadState *state)
 {
     static const struct timespec turn = {.tv_nsec = TURN};
-    wsgi_interp *interp = arg;
-    PyThreadState *state = PyThreadState_New(interp->state);
     int quiet = 0;
 
-    __atomic_store_n(&interp->turn_state, state, __ATOMIC_RELEASE);
     while (!has_to_leave(interp)) {
         quiet = is_wanted() ? 0 : quiet + 1;
         if (quiet > QUIET_TURNS) {
@@ -79,10 +79,22 @@ static void *take_turns(void *arg)
         PyEval_RestoreThread(state);
         PyEval_SaveThread();
     }
-    PyEval_RestoreThread(state);
-    PyThreadState_Clear(state);
-    __atomic_store_n(&interp->turn_state, NULL, __ATOMIC_RELEASE);
-    PyThreadState_DeleteCurrent();
+}
+
+static void *take_turns(void *arg)
+{
+    wsgi_interp *interp = arg;
+    PyThreadState *state = PyThreadState_New(interp->state);
+
+    if (state != NULL) {
+        __atomic_store_n(&interp->turn_state, state, __ATOMIC_RELEASE);
+        take_them(interp, state);
+        PyEval_RestoreThread(state);
+        PyThreadState_Clear(state);
+        __atomic_store_n(&interp->turn_state, NULL, __ATOMIC_RELEASE);
+        PyThreadState_DeleteCurrent();
+    }
+    __atomic_sub_fetch(&takers, 1, __ATOMIC_SEQ_CST);
     __atomic_store_n(&interp->turns, WSGI_NO_TURNS, __ATOMIC_RELEASE);
     wsgi_runtime_wake();
     return NULL;
@@ -114,9 +126,11 @@ void wsgi_turns_begin(wsgi_interp *interp)
     if (!WSGI_LOCK_IS_UNFAIR || interp->own_gil || wsgi_runtime_is_shared())
         return;
     interp->turns = WSGI_TAKES_TURNS;
+    __atomic_add_fetch(&takers, 1, __ATOMIC_SEQ_CST);
     error = start(interp);
     if (error == 0)
         return;
+    __atomic_sub_fetch(&takers, 1, __ATOMIC_SEQ_CST);
     interp->turns = WSGI_NO_TURNS;
     wsgi_log(NULL, WSGI_WARNING,
              "applications of other interpreters will wait while one of '%s' "
@@ -126,9 +140,13 @@ void wsgi_turns_begin(wsgi_interp *interp)
 
 int wsgi_turns_end(wsgi_interp *interp)
 {
+    enum wsgi_turns expected = WSGI_TAKES_TURNS;
+
     if (__atomic_load_n(&interp->turns, __ATOMIC_ACQUIRE) == WSGI_NO_TURNS)
         return 1;
-    __atomic_store_n(&interp->turns, WSGI_LAST_TURN, __ATOMIC_RELEASE);
+    /* Its thread may be leaving at this moment. */
+    __atomic_compare_exchange_n(&interp->turns, &expected, WSGI_LAST_TURN, 0,
+                                __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
     wake();
     return 0;
 }

@@ -7,6 +7,8 @@
  * but the interpreter's own. Only the thread itself may end its states:
  * Python remembers them in a place that no other thread can reach.
  */
+#include <signal.h>
+
 #include "core.h"
 
 #define KEY_SIZE 1024
@@ -14,9 +16,10 @@
 /* What one thread of the server keeps. */
 typedef struct thread {
     wsgi_slot *slots;
-    wsgi_slot *last;           /* the one that was entered last */
-    wsgi_visit *visit;         /* the innermost one now, or NULL */
-    unsigned long retirements; /* those that its slots know of */
+    wsgi_slot *last;                 /* the one that was entered last */
+    wsgi_visit *visit;               /* the innermost one now, or NULL */
+    volatile sig_atomic_t under_way; /* a visit is, or is about to be */
+    unsigned long retirements;       /* those that its slots know of */
     wsgi_buffer head, body;
 } thread;
 
@@ -137,14 +140,14 @@ static void drop_slot(thread *self, wsgi_slot *slot)
     wsgi_slot **place = &self->slots;
 
     make_way(self, slot);
+    enter_slot(slot);
+    wsgi_environ_free(slot->environ);
+    leave_for_good(slot);
     while (*place != slot)
         place = &(*place)->next;
     *place = slot->next;
     if (self->last == slot)
         self->last = NULL;
-    enter_slot(slot);
-    wsgi_environ_free(slot->environ);
-    leave_for_good(slot);
     __atomic_sub_fetch(&slot->interp->slots, 1, __ATOMIC_ACQ_REL);
     free(slot);
 }
@@ -289,10 +292,14 @@ int wsgi_visit_enter(wsgi_visit *visit, const wsgi_request *request,
     thread *self = this_thread();
     int status = 500;
 
-    visit->slot = self != NULL ? slot_for(self, request, settings, &status)
-                               : NULL;
-    if (visit->slot == NULL)
+    if (self == NULL)
         return status;
+    self->under_way = 1;
+    visit->slot = slot_for(self, request, settings, &status);
+    if (visit->slot == NULL) {
+        self->under_way = self->visit != NULL;
+        return status;
+    }
     wsgi_turns_want();
     attach(self, visit->slot);
     visit->request = request;
@@ -344,6 +351,7 @@ void wsgi_visit_done(wsgi_visit *visit)
     free(self->body.data);
     move_buffer(&self->head, &visit->head);
     move_buffer(&self->body, &visit->body);
+    self->under_way = self->visit != NULL;
 }
 
 int wsgi_visit_move(wsgi_visit *visit, wsgi_interp *interp)
@@ -360,11 +368,19 @@ int wsgi_visit_move(wsgi_visit *visit, wsgi_interp *interp)
         return -1;
     }
     step_out(self, visit);
+    wsgi_turns_want();
     attach(self, slot);
     self->visit = visit;
     visit->slot = slot;
     wsgi_interp_release(left);
     return 0;
+}
+
+int wsgi_visit_is_under_way(void)
+{
+    const thread *self = pthread_getspecific(thread_key);
+
+    return self != NULL && self->under_way;
 }
 
 int wsgi_visit_has_lock(void)

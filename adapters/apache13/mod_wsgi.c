@@ -21,6 +21,7 @@ static void child_init(server_rec *server, pool *p)
         process.refusal = "mod_python is loaded, and on Apache 1.3 it can't "
                           "share Python: take one LoadModule line out";
     wsgi_start(&process);
+    wsgi_stop_before_signals();
 }
 
 static void child_exit(server_rec *server, pool *p)
@@ -80,17 +81,6 @@ static void fill_in(exchange *x, wsgi_request *request)
     wsgi_apache_find_section(r, request);
 }
 
-/* This server ends a child within the handler of a signal, which it sets when
-   every module's child_init has been called. */
-static void stand_before_signals(void)
-{
-    static int done;
-
-    if (!done)
-        wsgi_stop_before_signals();
-    done = 1;
-}
-
 /* This server takes SIGPIPE for the end of the client's connection, even if
    the pipe is the application's own: errors of writing are enough. */
 static int handle_undisturbed(const wsgi_request *request)
@@ -98,7 +88,6 @@ static int handle_undisturbed(const wsgi_request *request)
     void (*before)(int) = signal(SIGPIPE, SIG_IGN);
     int status;
 
-    stand_before_signals();
     status = wsgi_handle(request);
     signal(SIGPIPE, before);
     return status;

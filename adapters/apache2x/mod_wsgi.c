@@ -27,7 +27,8 @@ static int ask_mpm(int question)
 static int ends_in_handlers(void)
 {
     return ask_mpm(AP_MPMQ_IS_THREADED) == AP_MPMQ_NOT_SUPPORTED &&
-           !ap_exists_config_define("ONE_PROCESS");
+           !ap_exists_config_define("ONE_PROCESS") &&
+           !ap_exists_config_define("DEBUG"); /* -X */
 }
 
 static int post_config(apr_pool_t *config, apr_pool_t *log,

@@ -137,6 +137,12 @@ def computes(environ, start_response):
     return answers.plain(start_response, b"computed")
 
 
+def computes_beside_another(environ, start_response):
+    """The same, and a thread of its own wants the lock as well."""
+    daemon(environ, lambda status, headers: None)
+    return computes(environ, start_response)
+
+
 def keeps_the_lock(environ, start_response):
     """A request that is under way for long, and lets no other thread run Python's code."""
     waiting.tell(environ, "begun")

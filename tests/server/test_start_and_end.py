@@ -43,6 +43,12 @@ DocumentRoot "@{www}"
     SetEnv mod_wsgi.application endings::at_exit
     SetEnv mod_wsgi.interpreter other
 </Location>
+<Location /own/computes>
+    SetHandler mod_wsgi
+    SetEnv mod_wsgi.application endings::computes
+    SetEnv mod_wsgi.interpreter own
+    SetEnv mod_wsgi.gil own
+</Location>
 <Location /main/at_exit>
     SetHandler mod_wsgi
     SetEnv mod_wsgi.application endings::at_exit
@@ -243,12 +249,24 @@ def under_way(site: Site, path: str) -> Iterator[None]:
 
 
 @pytest.mark.needs("end-beside-a-request")
-@pytest.mark.parametrize("path", ["/endings/sleeps", "/endings/computes", "/other/sleeps"])
+@pytest.mark.parametrize(
+    "path",
+    ["/endings/sleeps", "/endings/computes", "/endings/computes_beside_another", "/other/sleeps"],
+)
 def test_functions_for_the_end_run_beside_a_request_under_way(serve: Serve, path: str) -> None:
     """Such a process ends within a signal's handler, which interrupts the request anywhere."""
     site = serve(CONFIG, files=FILES, processes=1)
     with under_way(site, path):
         assert stop(site) < PROMPT
+    assert site.told("under-way.end") == "ran"
+
+
+@pytest.mark.needs("end-beside-a-request", "own-lock")
+def test_functions_for_the_end_run_beside_a_request_with_a_lock_of_its_own(serve: Serve) -> None:
+    """It keeps its lock when all is done: it is ended where that is safe, or when it is late."""
+    site = serve(CONFIG, files=FILES, processes=1)
+    with under_way(site, "/own/computes"):
+        assert stop(site) < BOUND
     assert site.told("under-way.end") == "ran"
 
 
