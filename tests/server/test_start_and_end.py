@@ -251,7 +251,14 @@ def under_way(site: Site, path: str) -> Iterator[None]:
 @pytest.mark.needs("end-beside-a-request")
 @pytest.mark.parametrize(
     "path",
-    ["/endings/sleeps", "/endings/computes", "/endings/computes_beside_another", "/other/sleeps"],
+    [
+        "/endings/sleeps",
+        "/other/sleeps",
+        *(
+            pytest.param(path, marks=pytest.mark.needs("shared-lock"))
+            for path in ("/endings/computes", "/endings/computes_beside_another")
+        ),
+    ],
 )
 def test_functions_for_the_end_run_beside_a_request_under_way(serve: Serve, path: str) -> None:
     """Such a process ends within a signal's handler, which interrupts the request anywhere."""
@@ -263,7 +270,7 @@ def test_functions_for_the_end_run_beside_a_request_under_way(serve: Serve, path
 
 @pytest.mark.needs("end-beside-a-request", "own-lock")
 def test_functions_for_the_end_run_beside_a_request_with_a_lock_of_its_own(serve: Serve) -> None:
-    """It keeps its lock when all is done: it is ended where that is safe, or when it is late."""
+    """It goes on when all is done, as it does without any lock: until it is late."""
     site = serve(CONFIG, files=FILES, processes=1)
     with under_way(site, "/own/computes"):
         assert stop(site) < BOUND
