@@ -268,10 +268,12 @@ def wait_for_a_new_second() -> None:
 
 
 def test_an_edit_while_the_module_loads_is_not_overlooked(site: Site) -> None:
-    edit(site, "code/front.py", MODULE.format("import time; time.sleep(1.5)", "slow"))
+    loading = site.scratch / "loading"
+    slow = f"import time; open('{loading}', 'w').close(); time.sleep(1.5)"
+    edit(site, "code/front.py", MODULE.format(slow, "slow"))
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(site.get, "/front")
-        time.sleep(0.7)
+        assert until(loading.exists, 10)
         edit(site, "code/front.py", MODULE.format("", "edited"))
         assert first.result().text == "slow helped"
     comes_to_say(site, "/front", "edited helped")
