@@ -111,6 +111,11 @@ int wsgi_runtime_start(const wsgi_request *request);
    current, and waits for its end. No lock held. */
 void wsgi_runtime_run(void (*job)(void *arg), void *arg);
 
+/* Makes a thread that nobody waits for and that gets no signals; its stack is
+   of so many bytes, 0: as the system has it. Returns 0, or an errno. */
+int wsgi_runtime_add_thread(void *(*function)(void *arg), void *arg,
+                            size_t stack_size);
+
 /* Wakes the Python thread: there may be an interpreter to end. */
 void wsgi_runtime_wake(void);
 

@@ -132,27 +132,41 @@ static void *python_thread(void *unused)
     return NULL;
 }
 
+int wsgi_runtime_add_thread(void *(*function)(void *arg), void *arg,
+                            size_t stack_size)
+{
+    sigset_t all, before;
+    pthread_attr_t attributes;
+    pthread_t thread;
+    int error;
+
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    if (stack_size > 0)
+        pthread_attr_setstacksize(&attributes, stack_size);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    error = pthread_create(&thread, &attributes, function, arg);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    return error;
+}
+
 /* Makes the Python thread and waits until it has started Python. */
 static void start_thread(void)
 {
-    sigset_t all, before;
-    pthread_t thread;
     int error;
 
     sem_init(&started, 0, 0);
     sem_init(&wanted, 0, 0);
     sem_init(&done, 0, 0);
     wsgi_stop_prepare();
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    error = pthread_create(&thread, NULL, python_thread, NULL);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    error = wsgi_runtime_add_thread(python_thread, NULL, 0);
     if (error != 0) {
         snprintf(failure, sizeof failure, "no thread: %s", strerror(error));
         set_state(FAILED);
         return;
     }
-    pthread_detach(thread);
     wait_for(&started);
 }
 

@@ -59,18 +59,15 @@ void wsgi_stop_prepare(void)
     sem_init(&ended, 0, 0);
 }
 
-static int is_after(const struct timespec *moment)
+int wsgi_stop_is_late(void)
 {
     struct timespec now;
 
+    if (!wsgi_stop_has_begun())
+        return 0;
     clock_gettime(CLOCK_REALTIME, &now);
-    return now.tv_sec > moment->tv_sec ||
-           (now.tv_sec == moment->tv_sec && now.tv_nsec >= moment->tv_nsec);
-}
-
-int wsgi_stop_is_late(void)
-{
-    return wsgi_stop_has_begun() && is_after(&deadline);
+    return now.tv_sec > deadline.tv_sec ||
+           (now.tv_sec == deadline.tv_sec && now.tv_nsec >= deadline.tv_nsec);
 }
 
 /* The signal ends the process, unless it meets the request in Python's code:

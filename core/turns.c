@@ -11,7 +11,6 @@
  * Source: take_gil in Python/ceval_gil.c; since 3.13 the holder is asked.
  */
 #include <pthread.h>
-#include <signal.h>
 #include <time.h>
 
 #include "core.h"
@@ -100,25 +99,6 @@ static void *take_turns(void *arg)
     return NULL;
 }
 
-/* A thread that gets no signals and needs little memory. */
-static int start(wsgi_interp *interp)
-{
-    sigset_t all, before;
-    pthread_attr_t attributes;
-    pthread_t thread;
-    int error;
-
-    pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attributes, STACK_SIZE);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    error = pthread_create(&thread, &attributes, take_turns, interp);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    return error;
-}
-
 void wsgi_turns_begin(wsgi_interp *interp)
 {
     int error;
@@ -127,7 +107,7 @@ void wsgi_turns_begin(wsgi_interp *interp)
         return;
     interp->turns = WSGI_TAKES_TURNS;
     __atomic_add_fetch(&takers, 1, __ATOMIC_SEQ_CST);
-    error = start(interp);
+    error = wsgi_runtime_add_thread(take_turns, interp, STACK_SIZE);
     if (error == 0)
         return;
     __atomic_sub_fetch(&takers, 1, __ATOMIC_SEQ_CST);
