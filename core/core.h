@@ -28,6 +28,18 @@ typedef struct wsgi_call wsgi_call;
 /* A millisecond, in nanoseconds: what timespecs count. */
 #define WSGI_MS 1000000L
 
+/* When so many nanoseconds have passed, for what waits until then. */
+static inline struct timespec wsgi_from_now(long nanoseconds)
+{
+    struct timespec then;
+
+    clock_gettime(CLOCK_REALTIME, &then);
+    then.tv_nsec += nanoseconds;
+    then.tv_sec += then.tv_nsec / (1000 * WSGI_MS);
+    then.tv_nsec %= 1000 * WSGI_MS;
+    return then;
+}
+
 /* ---- log.c: lines for the server's error log. Any thread, lock or not. -- */
 
 /* Writes one line, prefixed with "mod_wsgi: ". request may be NULL. */

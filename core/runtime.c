@@ -49,12 +49,8 @@ static void wait_for(sem_t *semaphore)
 /* Waits until there is something to do, or for a moment. */
 static void wait_a_moment(sem_t *semaphore)
 {
-    struct timespec until;
+    struct timespec until = wsgi_from_now(50 * WSGI_MS);
 
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += 50 * WSGI_MS;
-    until.tv_sec += until.tv_nsec / (1000 * WSGI_MS);
-    until.tv_nsec %= (1000 * WSGI_MS);
     sem_timedwait(semaphore, &until);
 }
 

@@ -140,12 +140,8 @@ static void end_as_the_server_does(int number)
 
 static int ends_in_a_moment(void)
 {
-    struct timespec until;
+    struct timespec until = wsgi_from_now(MOMENT);
 
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += MOMENT;
-    until.tv_sec += until.tv_nsec / (1000 * WSGI_MS);
-    until.tv_nsec %= 1000 * WSGI_MS;
     while (!wsgi_stop_is_over() && sem_timedwait(&ended, &until) < 0)
         if (errno != EINTR)
             break;
