@@ -7,6 +7,8 @@
 #include "compat.h"
 #include "host.h"
 
+#include <pthread.h>
+
 /* The value of SetHandler and AddHandler that is ours. */
 #define WSGI_HANDLER "mod_wsgi"
 
@@ -17,11 +19,12 @@ typedef struct exchange {
     request_rec *r;
     apr_bucket_brigade *in, *out; /* NULL until needed */
     apr_os_thread_t thread;       /* the one that serves it */
-    apr_int64_t body_left;        /* -1: unknown */
-    int at_end;                   /* of the request's body */
-    int flushed;                  /* the response goes out bit by bit */
-    int refused;                  /* status the input filter wants to answer
-                                     the client with, or 0 */
+    pthread_mutex_t borrowed; /* held while another one makes a down call */
+    apr_int64_t body_left;    /* -1: unknown */
+    int at_end;               /* of the request's body */
+    int flushed;              /* the response goes out bit by bit */
+    int refused;              /* status the input filter wants to answer
+                                 the client with, or 0 */
 } exchange;
 
 /* mod_wsgi.c: the main server, whose log takes what belongs to no request. */

@@ -26,6 +26,31 @@ static void each_env(void *record, wsgi_put *put, void *arg)
             put(arg, entry->key, entry->val);
 }
 
+/* ---- Threads ---------------------------------------------------------- */
+
+static int is_its_thread(const exchange *x)
+{
+    return apr_os_thread_equal(x->thread, apr_os_thread_current());
+}
+
+/* The request's memory is its own thread's, which may have something to log
+   while another one makes a down call: what that takes stands between these
+   two. */
+static exchange *borrow(void *record)
+{
+    exchange *x = record;
+
+    if (!is_its_thread(x))
+        pthread_mutex_lock(&x->borrowed);
+    return x;
+}
+
+static void give_back(exchange *x)
+{
+    if (!is_its_thread(x))
+        pthread_mutex_unlock(&x->borrowed);
+}
+
 /* ---- The request's body ----------------------------------------------- */
 
 /*
@@ -140,9 +165,8 @@ static int64_t take(exchange *x, char *buffer, size_t size)
 }
 
 /* A filter may give nothing for now, and more than it was asked for then. */
-static int64_t read_body(void *record, char *buffer, size_t size)
+static int64_t receive(exchange *x, char *buffer, size_t size)
 {
-    exchange *x = record;
     int64_t got = 0;
 
     if (x->in == NULL)
@@ -159,6 +183,15 @@ static int64_t read_body(void *record, char *buffer, size_t size)
         got = take(x, buffer, size);
     }
     return got == 0 && x->body_left > 0 ? WSGI_READ_GONE : got;
+}
+
+static int64_t read_body(void *record, char *buffer, size_t size)
+{
+    exchange *x = borrow(record);
+    int64_t got = receive(x, buffer, size);
+
+    give_back(x);
+    return got;
 }
 
 /* A client that waits for 100 Continue is about to hear the final answer
@@ -184,7 +217,7 @@ static void forget_guesses(request_rec *r)
 
 static int send_head(void *record, const wsgi_head *head)
 {
-    const exchange *x = record;
+    exchange *x = borrow(record);
     request_rec *r = x->r;
     size_t i;
 
@@ -202,6 +235,7 @@ static int send_head(void *record, const wsgi_head *head)
     for (i = 0; i < head->header_count; i++)
         apr_table_add(r->headers_out, head->headers[i].name,
                       head->headers[i].value);
+    give_back(x);
     return 0;
 }
 
@@ -260,10 +294,9 @@ static void flush_end(const exchange *x)
     apr_brigade_cleanup(x->out);
 }
 
-static int send_body(void *record, const wsgi_chunk *chunks, size_t count,
-                     enum wsgi_after after)
+static int send_chunks(exchange *x, const wsgi_chunk *chunks, size_t count,
+                       enum wsgi_after after)
 {
-    exchange *x = record;
     apr_bucket_alloc_t *alloc = x->r->connection->bucket_alloc;
     size_t i;
 
@@ -281,11 +314,20 @@ static int send_body(void *record, const wsgi_chunk *chunks, size_t count,
     return 0;
 }
 
+static int send_body(void *record, const wsgi_chunk *chunks, size_t count,
+                     enum wsgi_after after)
+{
+    exchange *x = borrow(record);
+    int result = send_chunks(x, chunks, count, after);
+
+    give_back(x);
+    return result;
+}
+
 /* HTTP/2 has no connection to break for one stream: there the server resets
    the stream when it sees this bucket. */
-static void fail(void *record)
+static void break_off(exchange *x)
 {
-    exchange *x = record;
     apr_bucket_alloc_t *alloc = x->r->connection->bucket_alloc;
 
     if (x->r->proto_num >= HTTP_VERSION(2, 0)) {
@@ -296,6 +338,14 @@ static void fail(void *record)
         pass(x);
     }
     break_connection(x->r->connection);
+}
+
+static void fail(void *record)
+{
+    exchange *x = borrow(record);
+
+    break_off(x);
+    give_back(x);
 }
 
 /* Off only if the configuration says so: an application that returns a file
@@ -347,14 +397,13 @@ static int give_up_file(exchange *x, apr_status_t status)
 {
     ap_log_rerror(APLOG_MARK, APLOG_ERR, status, x->r,
                   "mod_wsgi: a file can't be sent: the connection is closed");
-    fail(x);
+    break_off(x);
     return -1;
 }
 
-static int send_file(void *record, int fd, int64_t offset, int64_t size,
+static int send_part(exchange *x, int fd, int64_t offset, int64_t size,
                      enum wsgi_after after)
 {
-    exchange *x = record;
     apr_bucket_alloc_t *alloc = x->r->connection->bucket_alloc;
     const core_dir_config *core =
         ap_get_module_config(x->r->per_dir_config, &core_module);
@@ -380,22 +429,34 @@ static int send_file(void *record, int fd, int64_t offset, int64_t size,
     return pass(x);
 }
 
+static int send_file(void *record, int fd, int64_t offset, int64_t size,
+                     enum wsgi_after after)
+{
+    exchange *x = borrow(record);
+    int result = send_part(x, fd, offset, size, after);
+
+    give_back(x);
+    return result;
+}
+
 /* ---- The log ---------------------------------------------------------- */
 
+/* The first line that a request logs takes memory of it (2.4: its id). */
 static void write_log(void *record, enum wsgi_level level, const char *line)
 {
     static const int levels[] = {APLOG_INFO, APLOG_WARNING, APLOG_ERR};
-    const exchange *x = record;
+    exchange *x = record;
 
-    if (x == NULL)
-        ap_log_error(APLOG_MARK, levels[level] | APLOG_NOERRNO, 0,
-                     wsgi_apache_server, "%s", line);
-    else if (apr_os_thread_equal(x->thread, apr_os_thread_current()))
+    if (x != NULL && is_its_thread(x) &&
+        pthread_mutex_trylock(&x->borrowed) == 0) {
         ap_log_rerror(APLOG_MARK, levels[level] | APLOG_NOERRNO, 0, x->r, "%s",
                       line);
-    else /* the request's memory is its own thread's */
+        pthread_mutex_unlock(&x->borrowed);
+    } else {
         ap_log_error(APLOG_MARK, levels[level] | APLOG_NOERRNO, 0,
-                     x->r->server, "%s", line);
+                     x != NULL ? x->r->server : wsgi_apache_server, "%s",
+                     line);
+    }
 }
 
 const wsgi_host wsgi_apache_host = {

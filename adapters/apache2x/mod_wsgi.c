@@ -135,7 +135,7 @@ static int is_type(const char *type)
 
 static int handle(request_rec *r)
 {
-    exchange x = {.r = r};
+    exchange x = {.r = r, .borrowed = PTHREAD_MUTEX_INITIALIZER};
     wsgi_request request = {.record = NULL};
     int status = OK;
 
