@@ -53,8 +53,10 @@ static int break_off(wsgi_call *call)
     int was_broken = call->broken, status = error_status(call);
 
     report(call);
-    if (!call->head_sent)
+    if (!call->head_sent) {
+        call->complete = 1; /* for what destructors and threads still write */
         return status;
+    }
     /* Who stops sending a body may still be listening. */
     if (!call->complete && !was_broken)
         wsgi_response_fail(call);

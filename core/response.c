@@ -456,7 +456,7 @@ static void push_rest(wsgi_call *call, enum wsgi_after after)
     static const piece nothing = {.chunks = NULL};
 
     wsgi_call_lock_host(call);
-    if (!call->head_sent || after == WSGI_END)
+    if (!call->complete && !call->broken) /* by another thread meanwhile */
         push(call, &nothing, after);
     wsgi_call_unlock_host(call);
 }
@@ -467,6 +467,7 @@ void wsgi_response_fail(wsgi_call *call)
     Py_BEGIN_ALLOW_THREADS
     wsgi_runtime_process.host->fail(call->request->record);
     Py_END_ALLOW_THREADS
+    call->complete = 1;
     wsgi_call_unlock_host(call);
 }
 
