@@ -447,6 +447,34 @@ PyTypeObject *wsgi_file_wrapper_type(void);
 int wsgi_file_wrapper_open(PyObject *wrapper, int *fd, int64_t *offset,
                            int64_t *size);
 
+/* ---- sender.c: a thread that sends small pieces of a response. ----------
+
+   What is called for a request here counts as a down call: see
+   wsgi_call_lock_host. Whoever calls the host for it otherwise finishes first,
+   but to log. What was given has gone when the response has its end, or
+   failed. */
+
+/* Gives the thread a piece of a response whose head has gone: a copy. Waits
+   for nothing. Returns 0, or -1: it has to be sent. */
+int wsgi_sender_give(const wsgi_request *request, const wsgi_chunk *chunk);
+
+/* Sends what the thread has not, and then a chunk (NULL: none), in one call
+   of the host. No lock of Python's held. Returns 0, or -1 when the client is
+   gone. */
+int wsgi_sender_send(const wsgi_request *request, const wsgi_chunk *chunk,
+                     enum wsgi_after after);
+
+/* Sends what the thread has not, if there is anything, and waits until it has
+   no more to do with the request. No lock of Python's held. Returns 0, or -1
+   when the client is gone. */
+int wsgi_sender_finish(const wsgi_request *request);
+
+/* The process is ending, in the middle of any code: the thread uses no
+   request's record from here on. It is waited for, but not longer than 200 ms:
+   a host whose is_ready was wrong may wait for a client. Safe in a signal's
+   handler. */
+void wsgi_sender_stop(void);
+
 /* ---- head.c: the head of a response, as start_response is given it. ----- */
 
 /* Checks a status and the headers, and copies them into call->head, whose

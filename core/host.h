@@ -11,7 +11,8 @@
  *   - Strings end in NUL and are never NULL unless a comment says so.
  *   - Sizes are bytes. Offsets and lengths are int64_t on every platform.
  *   - The core has released Python's lock before it calls down, except in
- *     each_env and log, which therefore must not wait for the client.
+ *     each_env, is_ready and log, which therefore must not wait for the
+ *     client.
  *   - Down calls for one request may come from any thread, but never from two
  *     at once, except log, which must stand that.
  */
@@ -110,6 +111,12 @@ typedef struct wsgi_host {
        returns the server needs the memory no longer. */
     int (*send_body)(void *record, const wsgi_chunk *chunks, size_t count,
                      enum wsgi_after after);
+
+    /* Optional: without it nothing but the request's own threads send. Whether
+       another thread may send now, and the system takes some KB (sixteen) of
+       the body at once, whatever the client does. Asked when the head has
+       gone. */
+    int (*is_ready)(void *record);
 
     /* Optional. Sends size bytes of an open file from offset on, without
        copying where the server can; the file stays the caller's. */

@@ -63,6 +63,7 @@ static int64_t receive(input *self, char *to, size_t size)
     if (got == 0) {
         wsgi_call_lock_host(call);
         Py_BEGIN_ALLOW_THREADS
+        wsgi_sender_finish(call->request);
         got = wsgi_runtime_process.host->read_body(call->request->record, to,
                                                    size);
         Py_END_ALLOW_THREADS

@@ -27,24 +27,38 @@ typedef struct piece {
     int64_t offset, size;
 } piece;
 
+/* Without Python's lock. */
+static int give_host(const wsgi_request *request, const piece *p,
+                     enum wsgi_after after)
+{
+    const wsgi_host *host = wsgi_runtime_process.host;
+    void *record = request->record;
+
+    if (!p->is_file && p->count <= 1)
+        return wsgi_sender_send(request, p->count == 1 ? p->chunks : NULL,
+                                after);
+    if (wsgi_sender_finish(request) < 0)
+        return -1;
+    return p->is_file
+               ? host->send_file(record, p->fd, p->offset, p->size, after)
+               : host->send_body(record, p->chunks, p->count, after);
+}
+
 /* Gives it to the host, which is taken, with the head before it if that has
    not gone. The lock is released meanwhile. */
 static void push(wsgi_call *call, const piece *p, enum wsgi_after after)
 {
-    const wsgi_host *host = wsgi_runtime_process.host;
-    void *record = call->request->record;
+    const wsgi_request *request = call->request;
     int with_head = !call->head_sent;
     int result = call->headed ? 0 : -1; /* a thread may have spoilt it */
 
     call->head_sent = 1;
     Py_BEGIN_ALLOW_THREADS
     if (with_head && result == 0)
-        result = host->send_head(record, &call->head);
-    if (result == 0)
         result =
-            p->is_file
-                ? host->send_file(record, p->fd, p->offset, p->size, after)
-                : host->send_body(record, p->chunks, p->count, after);
+            wsgi_runtime_process.host->send_head(request->record, &call->head);
+    if (result == 0)
+        result = give_host(request, p, after);
     Py_END_ALLOW_THREADS
     if (result < 0)
         call->broken = 1;
@@ -103,7 +117,7 @@ static int need_bytes(PyObject *block, const char *what)
     return -1;
 }
 
-/* Sends one block now. */
+/* Sends one block now, or lets the sender do it meanwhile. */
 static int send_block(wsgi_call *call, PyObject *block)
 {
     wsgi_chunk chunk;
@@ -120,7 +134,11 @@ static int send_block(wsgi_call *call, PyObject *block)
         chunk.size = (size_t)allowed(call, (int64_t)chunk.size);
         call->sent += (int64_t)chunk.size;
         p.count = chunk.size > 0;
-        push(call, &p, is_full(call) ? WSGI_END : WSGI_FLUSH);
+        if (is_full(call))
+            push(call, &p, WSGI_END);
+        else if (!call->head_sent ||
+                 wsgi_sender_give(call->request, &chunk) < 0)
+            push(call, &p, WSGI_FLUSH);
     }
     wsgi_call_unlock_host(call);
     return 0;
@@ -465,6 +483,7 @@ void wsgi_response_fail(wsgi_call *call)
 {
     wsgi_call_lock_host(call);
     Py_BEGIN_ALLOW_THREADS
+    wsgi_sender_finish(call->request);
     wsgi_runtime_process.host->fail(call->request->record);
     Py_END_ALLOW_THREADS
     call->complete = 1;

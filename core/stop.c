@@ -104,6 +104,7 @@ void wsgi_stop(void)
 {
     sigset_t all;
 
+    wsgi_sender_stop();
     if (!wsgi_runtime_is_ours())
         return;
     sigfillset(&all);
@@ -131,6 +132,7 @@ static void end_as_the_server_does(int number)
 {
     int i;
 
+    wsgi_sender_stop();
     if (number == SIGALRM)
         number = put_off_signal;
     for (i = 0; i < SIGNALS; i++)

@@ -35,6 +35,7 @@ ONE_STATE = (
 LIMITS: dict[str, dict[str, str]] = {
     "apache1.3": {
         "threads": "Apache 1.3 knows no threads: a process serves one request at a time",
+        "sender": "Apache 1.3 gives a slow client up by a jump out of its one thread's writing",
         "sendfile": "Apache 1.3 sends files through its own buffer",
         "cgi-pass-auth": NO_CGI_PASS_AUTH,
         "keep-alive-after-chunked": CLOSES_AFTER_CHUNKS,

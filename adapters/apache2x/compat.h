@@ -50,6 +50,11 @@
 /* mod_deflate of 2.0 makes a body even of none, where none may be. */
 #define WSGI_DEFLATES_EMPTY_BODIES (WSGI_LINE < 202)
 
+#if WSGI_LINE < 204
+#define ap_get_conn_socket(c)                                                 \
+    ((apr_socket_t *)ap_get_module_config((c)->conn_config, &core_module))
+#endif
+
 /* The argument of SetHandler in a section, NULL if there is none (section is
    NULL where no directive is the core's). Since 2.4.19 it is an expression;
    one that fails has no handler. */

@@ -8,6 +8,7 @@
 
 #include <apr_portable.h>
 #include <errno.h>
+#include <poll.h>
 #include <sys/stat.h>
 
 /* A bucket of a file holds at most so many bytes, on any platform. */
@@ -324,6 +325,48 @@ static int send_body(void *record, const wsgi_chunk *chunks, size_t count,
     return result;
 }
 
+/* Filters that may run in any thread, pass on what they get as it comes, and
+   ask for nothing. Others may read files, run programs, make sub-requests. */
+static int is_known(const char *name)
+{
+    static const char *const known[] = {
+        "content_length",
+        "http_header",
+        "http_outerror",
+        "byterange",
+        "chunk",
+        "core",
+        "deflate",
+        "brotli_compress",
+        "log_input_output",
+        "logio_ttfb_out",
+        "reqtimeout",
+        "ssl/tls filter",
+        "ssl/tls coalescing filter",
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcasecmp(name, known[i]) == 0)
+            return 1;
+    return 0;
+}
+
+static int is_ready(void *record)
+{
+    const exchange *x = record;
+    const request_rec *r = x->r;
+    struct pollfd client = {.events = POLLOUT};
+    const ap_filter_t *filter;
+
+    for (filter = r->output_filters; filter != NULL; filter = filter->next)
+        if (!is_known(filter->frec->name))
+            return 0;
+    return apr_os_sock_get(&client.fd, ap_get_conn_socket(r->connection)) ==
+               APR_SUCCESS &&
+           poll(&client, 1, 0) == 1; /* a client that has gone, too */
+}
+
 /* HTTP/2 has no connection to break for one stream: there the server resets
    the stream when it sees this bucket. */
 static void break_off(exchange *x)
@@ -464,6 +507,7 @@ const wsgi_host wsgi_apache_host = {
     .read_body = read_body,
     .send_head = send_head,
     .send_body = send_body,
+    .is_ready = is_ready,
     .send_file = send_file,
     .fail = fail,
     .log = write_log,

@@ -30,21 +30,46 @@ static const bare_plan *const plan = &wsgi_bare_plan;
 
 /* One request under way: the record behind wsgi_request. */
 typedef struct exchange {
+    pid_t in_use;  /* by a down call of this process, or 0; atomic */
+    int questions; /* is_ready's */
     size_t body_read;
     char *output;
     size_t size, room;
     int failed;
+    int is_gone; /* the client: nothing more is taken */
 } exchange;
 
 static pthread_mutex_t output_lock = PTHREAD_MUTEX_INITIALIZER;
 static int worst_status;
-static unsigned long reads; /* calls of read_body, in all threads */
+static unsigned long reads, sends; /* calls, in all threads */
 
 /* ---- The host --------------------------------------------------------- */
 
+/* Down calls for one request never come two at once. (A copy that the
+   application forked may have been made in the middle of one.) */
+static exchange *enter(void *record)
+{
+    exchange *x = record;
+    pid_t process = getpid();
+
+    if (__atomic_exchange_n(&x->in_use, process, __ATOMIC_ACQUIRE) ==
+        process) {
+        fputs("bare: two down calls for one request at once\n", stderr);
+        abort();
+    }
+    return x;
+}
+
+static void leave(exchange *x)
+{
+    __atomic_store_n(&x->in_use, 0, __ATOMIC_RELEASE);
+}
+
 static int append(exchange *x, const void *data, size_t size)
 {
-    if (plan->gone_after >= 0 && x->size + size > (size_t)plan->gone_after)
+    x->is_gone |= plan->gone_after >= 0 &&
+                  x->size + size > (size_t)plan->gone_after;
+    if (x->is_gone)
         return -1;
     if (x->size + size > x->room) {
         size_t room = (x->size + size) * 2 + FIRST_ROOM;
@@ -79,12 +104,10 @@ static void each_env(void *record, wsgi_put *put, void *arg)
         put(arg, plan->variables[i].name, plan->variables[i].value);
 }
 
-static int64_t read_body(void *record, char *buffer, size_t size)
+static int64_t read_some(exchange *x, char *buffer, size_t size)
 {
-    exchange *x = record;
     size_t left = plan->body_size - x->body_read;
 
-    __atomic_add_fetch(&reads, 1, __ATOMIC_RELAXED);
     if (plan->fail_read_after >= 0 &&
         x->body_read >= (size_t)plan->fail_read_after)
         return plan->read_failure;
@@ -98,9 +121,18 @@ static int64_t read_body(void *record, char *buffer, size_t size)
     return (int64_t)size;
 }
 
-static int send_head(void *record, const wsgi_head *head)
+static int64_t read_body(void *record, char *buffer, size_t size)
 {
-    exchange *x = record;
+    exchange *x = enter(record);
+    int64_t got = read_some(x, buffer, size);
+
+    __atomic_add_fetch(&reads, 1, __ATOMIC_RELAXED);
+    leave(x);
+    return got;
+}
+
+static int append_head(exchange *x, const wsgi_head *head)
+{
     char length[32];
     size_t i;
 
@@ -119,30 +151,51 @@ static int send_head(void *record, const wsgi_head *head)
     return append_line(x, "", "");
 }
 
+static int send_head(void *record, const wsgi_head *head)
+{
+    exchange *x = enter(record);
+    int result = append_head(x, head);
+
+    leave(x);
+    return result;
+}
+
 static int send_body(void *record, const wsgi_chunk *chunks, size_t count,
                      enum wsgi_after after)
 {
+    exchange *x = enter(record);
+    int result = 0;
     size_t i;
 
     (void)after;
-    for (i = 0; i < count; i++)
-        if (append(record, chunks[i].data, chunks[i].size) < 0)
-            return -1;
-    return 0;
+    __atomic_add_fetch(&sends, 1, __ATOMIC_RELAXED);
+    if (plan->send_time > 0)
+        usleep((useconds_t)plan->send_time);
+    for (i = 0; i < count && result == 0; i++)
+        result = append(x, chunks[i].data, chunks[i].size);
+    leave(x);
+    return result;
 }
 
-static int send_file(void *record, int fd, int64_t offset, int64_t size,
-                     enum wsgi_after after)
+static int is_ready(void *record)
+{
+    exchange *x = enter(record);
+    int ready = x->questions++ % (plan->busy_for + 1) == plan->busy_for;
+
+    leave(x);
+    return ready;
+}
+
+static int append_file(exchange *x, int fd, int64_t offset, int64_t size)
 {
     char part[8192];
 
-    (void)after;
     while (size > 0) {
         size_t wanted = size < (int64_t)sizeof part ? (size_t)size
                                                     : sizeof part;
         ssize_t got = pread(fd, part, wanted, offset);
 
-        if (got <= 0 || append(record, part, (size_t)got) < 0)
+        if (got <= 0 || append(x, part, (size_t)got) < 0)
             return -1;
         offset += got;
         size -= got;
@@ -150,11 +203,23 @@ static int send_file(void *record, int fd, int64_t offset, int64_t size,
     return 0;
 }
 
+static int send_file(void *record, int fd, int64_t offset, int64_t size,
+                     enum wsgi_after after)
+{
+    exchange *x = enter(record);
+    int result = append_file(x, fd, offset, size);
+
+    (void)after;
+    leave(x);
+    return result;
+}
+
 static void fail(void *record)
 {
-    exchange *x = record;
+    exchange *x = enter(record);
 
     x->failed = 1;
+    leave(x);
 }
 
 static void write_log(void *record, enum wsgi_level level, const char *line)
@@ -170,6 +235,7 @@ static const wsgi_host host = {
     .read_body = read_body,
     .send_head = send_head,
     .send_body = send_body,
+    .is_ready = is_ready,
     .send_file = send_file,
     .fail = fail,
     .log = write_log,
@@ -272,7 +338,9 @@ int main(int argc, char **argv)
     serve_all();
     wsgi_stop();
     if (plan->counts)
-        fprintf(stderr, "[info] read_body was called %lu times\n", reads);
+        fprintf(stderr,
+                "[info] read_body was called %lu times, send_body %lu\n",
+                reads, sends);
     fflush(stdout);
     _exit(worst_status == 0 ? 0 : 1);
 }

@@ -101,6 +101,8 @@ enum option_key {
     FAIL_READ,
     FAIL_READ_WITH,
     CLOSE_AFTER,
+    BUSY_FOR,
+    SEND_TIME,
     THREADS,
     REQUESTS,
     COUNT_CALLS,
@@ -125,9 +127,11 @@ static const struct option options[] = {
     {"fail-read-after", 1, NULL, FAIL_READ},     /* bytes; then reads fail */
     {"fail-read-with", 1, NULL, FAIL_READ_WITH}, /* see set_failure */
     {"close-after", 1, NULL, CLOSE_AFTER}, /* bytes; then the client is gone */
+    {"busy-for", 1, NULL, BUSY_FOR},       /* questions whether it is not */
+    {"send-time", 1, NULL, SEND_TIME},     /* microseconds for each send */
     {"threads", 1, NULL, THREADS},         /* that ask, 1 to 64 */
     {"requests", 1, NULL, REQUESTS},       /* of each thread */
-    {"count-calls", 0, NULL, COUNT_CALLS}, /* of read_body */
+    {"count-calls", 0, NULL, COUNT_CALLS}, /* read_body, send_body */
     {"method", 1, NULL, METHOD},           /* of the request */
     {"uri", 1, NULL, URI},                 /* the path of the URL, decoded */
     {"location", 1, NULL, LOCATION}, /* the <Location> that set our handler */
@@ -183,6 +187,12 @@ static void take_exchange(int key, char *value)
         break;
     case CLOSE_AFTER:
         plan->gone_after = to_number(value);
+        break;
+    case BUSY_FOR:
+        plan->busy_for = to_number(value);
+        break;
+    case SEND_TIME:
+        plan->send_time = to_number(value);
         break;
     case THREADS:
         plan->threads = to_number(value);

@@ -25,6 +25,8 @@ typedef struct bare_plan {
     long fail_read_after; /* read_body fails after so many bytes; -1 never */
     enum wsgi_read read_failure; /* ... with this */
     long gone_after; /* bytes of the response the client takes; -1: all */
+    int busy_for;    /* how often is_ready says no before it says yes */
+    int send_time;   /* microseconds that send_body takes */
     int requests, threads;
     int counts;              /* the host's calls are told at the end */
     const char *htaccess[8]; /* NULL at the end */

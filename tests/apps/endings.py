@@ -143,6 +143,17 @@ def computes_beside_another(environ, start_response):
     return computes(environ, start_response)
 
 
+def streams(environ, start_response):
+    """A response that goes on for long, in small pieces that follow each other at once."""
+    atexit.register(waiting.tell, environ, "ran", ".end.told")
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    yield b"begun;"
+    waiting.tell(environ, "begun")
+    end = time.time() + 60
+    while time.time() < end:
+        yield b"more;"
+
+
 def keeps_the_lock(environ, start_response):
     """A request that is under way for long, and lets no other thread run Python's code."""
     waiting.tell(environ, "begun")

@@ -228,7 +228,9 @@ def test_a_thread_that_goes_on_writing_to_the_log_makes_no_end_a_crash(serve: Se
         assert until(lambda: site.get("/hello/named").text == "hello from named", 5)
 
 
-@pytest.mark.parametrize("path", ["/endings/sleeps", "/endings/computes", "/other/sleeps"])
+@pytest.mark.parametrize(
+    "path", ["/endings/sleeps", "/endings/computes", "/endings/streams", "/other/sleeps"]
+)
 def test_a_request_under_way_does_not_make_the_end_a_crash(serve: Serve, path: str) -> None:
     """The server's parent has the last word: it kills who has not ended after ten seconds."""
     site = serve(CONFIG, files=FILES, processes=1)
@@ -256,7 +258,11 @@ def under_way(site: Site, path: str) -> Iterator[None]:
         "/other/sleeps",
         *(
             pytest.param(path, marks=pytest.mark.needs("shared-lock"))
-            for path in ("/endings/computes", "/endings/computes_beside_another")
+            for path in (
+                "/endings/computes",
+                "/endings/computes_beside_another",
+                "/endings/streams",
+            )
         ),
     ],
 )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.apps.numbered import piece
 from tests.unit.conftest import Bare
 from tools.pythons import Python
 
@@ -61,6 +62,73 @@ def test_many_lines_cost_few_calls_of_the_host(
     assert outcome.status == "200 OK"
     assert counted
     assert 0 < int(counted[1]) <= most
+
+
+SLOWLY = [
+    (),
+    ("--send-time", "300"),
+    ("--busy-for", "2"),
+    ("--send-time", "300", "--busy-for", "2"),
+]
+
+
+@pytest.mark.parametrize("slowly", SLOWLY, ids=" ".join)
+@pytest.mark.parametrize("name", ["many", "written", "written_then_yielded"])
+def test_small_pieces_cost_few_calls_of_the_host(
+    bare: Bare, name: str, slowly: tuple[str, ...]
+) -> None:
+    """They come whole and in order, however fast the host is, and when it would have to wait."""
+    outcome = bare("--count-calls", "--env", "QUERY_STRING=1000", *slowly, f"pieces::{name}")
+    counted = re.search(r"send_body (\d+)", "".join(outcome.log))
+    assert outcome.body == b"".join(piece(number) for number in range(1000))
+    assert counted
+    assert 0 < int(counted[1]) <= 500
+
+
+@pytest.mark.parametrize("slowly", SLOWLY, ids=" ".join)
+def test_pieces_go_before_the_body_of_the_request_is_read(
+    bare: Bare, slowly: tuple[str, ...]
+) -> None:
+    """The host stops where two of its functions are called for one request at once."""
+    outcome = bare(*slowly, "pieces::then_reads", body=b"hello")
+    assert (outcome.code, outcome.body) == (0, b"first;second;third;hello")
+
+
+@pytest.mark.parametrize("slowly", SLOWLY, ids=" ".join)
+def test_pieces_go_before_what_breaks_off(bare: Bare, slowly: tuple[str, ...]) -> None:
+    outcome = bare(*slowly, "pieces::then_fails")
+    assert outcome.body == b"first;second;third;\n(broken off)\n"
+
+
+@pytest.mark.parametrize("slowly", SLOWLY, ids=" ".join)
+@pytest.mark.parametrize("after", ["2000", "20000"])
+def test_a_client_that_leaves_ends_a_stream_of_pieces(
+    bare: Bare, tmp_path: Path, after: str, slowly: tuple[str, ...]
+) -> None:
+    scratch = ("--env", f"tests.scratch={tmp_path}", "--env", "QUERY_STRING=gone")
+    outcome = bare("--close-after", after, *scratch, *slowly, "pieces::endless")
+    assert int((tmp_path / "gone.told").read_text()) < 1000000
+    assert outcome.errors == []
+    assert "the client went away" in "".join(outcome.log)
+
+
+def test_a_copy_of_the_process_sends_for_itself(bare: Bare) -> None:
+    """It has none of the threads, and the one that sends pieces is busy when it is made."""
+    main = ("--env", "mod_wsgi.interpreter=main_interpreter", "--send-time", "100000")
+    outcome = bare(*main, "pieces::forks")
+    assert outcome.body == b"first;second;third;" + b"x" * 20000 + b"7"
+
+
+def test_what_is_written_behind_a_failure_reaches_nobody(bare: Bare) -> None:
+    outcome = bare("--requests", "2", "--send-time", "20000", "pieces::writes_when_dropped")
+    assert "raised before the first piece" in "".join(outcome.errors)
+    assert outcome.body == b"one two three"
+
+
+def test_the_end_is_sent_once(bare: Bare) -> None:
+    outcome = bare("--count-calls", "--send-time", "300000", "pieces::written_by_two")
+    assert outcome.body == b"firstother"
+    assert "send_body 2" in "".join(outcome.log)
 
 
 @pytest.mark.parametrize("chunk", ["1", "6", "8", "1000"])
