@@ -394,7 +394,8 @@ struct wsgi_call {
     int complete;  /* no more bytes may follow */
     int broken;    /* no more bytes can follow: the client is gone */
     wsgi_head head;
-    int64_t sent; /* bytes of the body */
+    int64_t sent;    /* bytes of the body */
+    unsigned pieces; /* that came one by one; the first one with the head */
 };
 
 /* A new call for a request, or NULL. */
@@ -454,8 +455,12 @@ int wsgi_file_wrapper_open(PyObject *wrapper, int *fd, int64_t *offset,
    but to log. What was given has gone when the response has its end, or
    failed. */
 
+/* Called once in a process, before Python is started in it: applications may
+   fork. */
+void wsgi_sender_prepare(void);
+
 /* Gives the thread a piece of a response whose head has gone: a copy. Waits
-   for nothing. Returns 0, or -1: it has to be sent. */
+   for no client. Returns 0, or -1: it has to be sent. */
 int wsgi_sender_give(const wsgi_request *request, const wsgi_chunk *chunk);
 
 /* Sends what the thread has not, and then a chunk (NULL: none), in one call

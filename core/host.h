@@ -112,10 +112,10 @@ typedef struct wsgi_host {
     int (*send_body)(void *record, const wsgi_chunk *chunks, size_t count,
                      enum wsgi_after after);
 
-    /* Optional: without it nothing but the request's own threads send. Whether
-       another thread may send now, and the system takes some KB (sixteen) of
-       the body at once, whatever the client does. Asked when the head has
-       gone. */
+    /* Optional: without it the core sends in no thread of its own. Asked when
+       the head has gone: whether such a thread may send now, and the system
+       takes 16 KB of the body at once, whatever the client does. Returns 1, or
+       0: not now, or -1: the client can't be reached any more. */
     int (*is_ready)(void *record);
 
     /* Optional. Sends size bytes of an open file from offset on, without
@@ -168,8 +168,9 @@ int wsgi_handle(const wsgi_request *request);
 /*
  * Ends Python's part in this process: threads the applications started are
  * waited for, functions registered with atexit run; at most five seconds. No
- * wsgi_handle may begin afterwards. Does nothing where Python was not started
- * or is another owner's. Safe in a signal handler of a process that is about
+ * wsgi_handle may begin afterwards. Where Python was not started or is another
+ * owner's, it only makes sure that no thread of the core's own calls down any
+ * more. Safe in a signal handler of a process that is about
  * to exit; see wsgi_stop_before_signals. The calling thread has all signals
  * blocked from then on: what remains to be done at the exit is not interrupted
  * by another one.

@@ -10,6 +10,10 @@
    for good before it is sent. */
 #define SMALL 32768
 
+/* Of so many small pieces the first goes out here and the rest may be given to
+   the sender. Here the lock is released: nobody is to wait for it for long. */
+#define RUN 64
+
 /* Whether a response with this status has no body (RFC 9110, 6.4.1). */
 static int is_bodiless(const wsgi_call *call)
 {
@@ -136,7 +140,7 @@ static int send_block(wsgi_call *call, PyObject *block)
         p.count = chunk.size > 0;
         if (is_full(call))
             push(call, &p, WSGI_END);
-        else if (!call->head_sent ||
+        else if (call->pieces++ % RUN == 0 ||
                  wsgi_sender_give(call->request, &chunk) < 0)
             push(call, &p, WSGI_FLUSH);
     }
@@ -482,11 +486,13 @@ static void push_rest(wsgi_call *call, enum wsgi_after after)
 void wsgi_response_fail(wsgi_call *call)
 {
     wsgi_call_lock_host(call);
-    Py_BEGIN_ALLOW_THREADS
-    wsgi_sender_finish(call->request);
-    wsgi_runtime_process.host->fail(call->request->record);
-    Py_END_ALLOW_THREADS
-    call->complete = 1;
+    if (!call->complete) {
+        Py_BEGIN_ALLOW_THREADS
+        wsgi_sender_finish(call->request);
+        wsgi_runtime_process.host->fail(call->request->record);
+        Py_END_ALLOW_THREADS
+        call->complete = 1;
+    }
     wsgi_call_unlock_host(call);
 }
 
@@ -505,7 +511,7 @@ static int end_body(wsgi_call *call)
         return 0;
     }
     push_rest(call, WSGI_FLUSH);
-    if (call->broken)
+    if (call->complete || call->broken)
         return 0;
     wsgi_log(call->request, WSGI_ERROR,
              "the application returned %lld of the %lld bytes its "

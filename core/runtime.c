@@ -157,6 +157,7 @@ static void start_thread(void)
     sem_init(&wanted, 0, 0);
     sem_init(&done, 0, 0);
     wsgi_stop_prepare();
+    wsgi_sender_prepare();
     error = wsgi_runtime_add_thread(python_thread, NULL, 0);
     if (error != 0) {
         snprintf(failure, sizeof failure, "no thread: %s", strerror(error));

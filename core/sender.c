@@ -39,8 +39,6 @@ static pthread_cond_t rested = PTHREAD_COND_INITIALIZER;
 static const wsgi_request *served;
 
 /* Under the lock. */
-static int is_running; /* there is a thread */
-static int is_lost;    /* the client has gone */
 static char rooms[2][ROOM];
 static int filling;   /* the room for pieces; the other one is being sent */
 static size_t filled; /* how much of it */
@@ -60,6 +58,11 @@ static void serve(const wsgi_request *request)
     __atomic_store_n(&served, request, __ATOMIC_RELEASE);
 }
 
+static void set_busy(int now)
+{
+    __atomic_store_n(&is_busy, now, __ATOMIC_SEQ_CST);
+}
+
 static int may_send(void)
 {
     return !__atomic_load_n(&is_stopped, __ATOMIC_SEQ_CST);
@@ -77,20 +80,6 @@ static int is_ready(const wsgi_request *request)
     return wsgi_runtime_process.host->is_ready(request->record);
 }
 
-static void pause_for(long milliseconds)
-{
-    const struct timespec time = {.tv_nsec = milliseconds * WSGI_MS};
-
-    nanosleep(&time, NULL);
-}
-
-/* ---- The thread ------------------------------------------------------- */
-
-static void set_busy(int now)
-{
-    __atomic_store_n(&is_busy, now, __ATOMIC_SEQ_CST);
-}
-
 /* Goes on to the other room; returns what is in this one. */
 static wsgi_chunk swap_rooms(void)
 {
@@ -101,8 +90,17 @@ static wsgi_chunk swap_rooms(void)
     return chunk;
 }
 
-/* Sends what has come together, if the client takes it at once; the lock is
-   released meanwhile. Returns whether it did. */
+static void pause_for(long milliseconds)
+{
+    const struct timespec time = {.tv_nsec = milliseconds * WSGI_MS};
+
+    nanosleep(&time, NULL);
+}
+
+/* ---- The thread ------------------------------------------------------- */
+
+/* Sends what has come together, if that does not wait for the client; the lock
+   is released meanwhile. Returns whether it did. */
 static int send_filled(void)
 {
     const wsgi_request *request = served;
@@ -110,7 +108,7 @@ static int send_filled(void)
 
     set_busy(1);
     pthread_mutex_unlock(&lock);
-    ready = may_send() && is_ready(request);
+    ready = may_send() && is_ready(request) != 0;
     pthread_mutex_lock(&lock);
     if (ready) {
         wsgi_chunk chunk = swap_rooms();
@@ -119,12 +117,13 @@ static int send_filled(void)
         pthread_mutex_unlock(&lock);
         result = send_body(request, &chunk, 1, WSGI_FLUSH);
         pthread_mutex_lock(&lock);
-        is_lost = result < 0;
+        if (result < 0)
+            filled = 0; /* the request hears of it when it sends the next */
     }
     set_busy(0);
-    if (filled == 0 && !is_lost)
+    if (filled == 0)
         serve(NULL);
-    pthread_cond_broadcast(&rested);
+    pthread_cond_signal(&rested);
     return ready;
 }
 
@@ -137,11 +136,11 @@ static void *send_pieces(void *unused)
        are a tenth to a quarter more requests per second where processors are
        short. */
     pthread_setschedparam(pthread_self(), SCHED_BATCH, &none);
-    for (;;) {
+    while (may_send()) {
         int was_ready;
 
         pthread_mutex_lock(&lock);
-        while (filled == 0 || is_lost)
+        while (filled == 0)
             pthread_cond_wait(&given, &lock);
         was_ready = send_filled();
         pthread_mutex_unlock(&lock);
@@ -151,32 +150,13 @@ static void *send_pieces(void *unused)
     return NULL;
 }
 
-/* A copy of the process, which an application forked, has no such thread, and
-   pieces that are not its own. */
-static void before_fork(void)
-{
-    pthread_mutex_lock(&lock);
-}
-
-static void after_fork(void)
-{
-    pthread_mutex_unlock(&lock);
-}
-
-static void after_fork_in_copy(void)
-{
-    is_stopped = 1;
-    serve(NULL);
-    pthread_mutex_unlock(&lock);
-}
-
+/* Whether there is a thread; makes it. */
 static int start(void)
 {
-    if (is_running)
-        return 1;
-    is_running = wsgi_runtime_add_thread(send_pieces, NULL, 0) == 0;
-    if (is_running)
-        pthread_atfork(before_fork, after_fork, after_fork_in_copy);
+    static int is_running;
+
+    if (!is_running)
+        is_running = wsgi_runtime_add_thread(send_pieces, NULL, 0) == 0;
     return is_running;
 }
 
@@ -187,7 +167,7 @@ static int is_free_for(const wsgi_request *request)
 {
     if (wsgi_runtime_process.host->is_ready == NULL || !may_send())
         return 0;
-    return serves(request) || (serves(NULL) && is_ready(request));
+    return serves(request) || (serves(NULL) && is_ready(request) > 0);
 }
 
 int wsgi_sender_give(const wsgi_request *request, const wsgi_chunk *chunk)
@@ -199,7 +179,7 @@ int wsgi_sender_give(const wsgi_request *request, const wsgi_chunk *chunk)
     pthread_mutex_lock(&lock);
     if (served == NULL && start())
         serve(request);
-    if (served == request && !is_lost && chunk->size <= ROOM - filled) {
+    if (served == request && chunk->size <= ROOM - filled) {
         memcpy(rooms[filling] + filled, chunk->data, chunk->size);
         if (filled == 0 && !is_busy)
             pthread_cond_signal(&given);
@@ -210,25 +190,21 @@ int wsgi_sender_give(const wsgi_request *request, const wsgi_chunk *chunk)
     return is_taken ? 0 : -1;
 }
 
-/* Waits until the thread has nothing to do with the request, which stays
-   served, and takes what it has not sent. Returns 0, or -1 when the client has
-   gone. */
-static int take_back(const wsgi_request *request, wsgi_chunk *rest)
+/* Waits until the thread has nothing to do with the request, and returns what
+   it has not sent: in a room that nobody fills before let_go. */
+static wsgi_chunk take_back(const wsgi_request *request)
 {
-    int result = 0;
+    wsgi_chunk rest = {NULL, 0};
 
-    rest->size = 0;
     if (!serves(request))
-        return 0;
+        return rest;
     pthread_mutex_lock(&lock);
     while (serves(request) && is_busy)
         pthread_cond_wait(&rested, &lock);
-    if (serves(request)) {
-        *rest = swap_rooms();
-        result = is_lost ? -1 : 0;
-    }
+    if (serves(request))
+        rest = swap_rooms();
     pthread_mutex_unlock(&lock);
-    return result;
+    return rest;
 }
 
 static void let_go(const wsgi_request *request)
@@ -236,17 +212,16 @@ static void let_go(const wsgi_request *request)
     if (!serves(request))
         return;
     pthread_mutex_lock(&lock);
-    is_lost = 0;
     serve(NULL);
     pthread_mutex_unlock(&lock);
 }
 
 int wsgi_sender_finish(const wsgi_request *request)
 {
-    wsgi_chunk rest;
-    int result = take_back(request, &rest);
+    wsgi_chunk rest = take_back(request);
+    int result = 0;
 
-    if (result == 0 && rest.size > 0)
+    if (rest.size > 0)
         result = send_body(request, &rest, 1, WSGI_FLUSH);
     let_go(request);
     return result;
@@ -255,19 +230,42 @@ int wsgi_sender_finish(const wsgi_request *request)
 int wsgi_sender_send(const wsgi_request *request, const wsgi_chunk *chunk,
                      enum wsgi_after after)
 {
-    wsgi_chunk both[2];
-    int result = take_back(request, &both[0]);
+    wsgi_chunk both[2] = {take_back(request)};
     size_t count = both[0].size > 0;
+    int result;
 
     if (chunk != NULL)
         both[count++] = *chunk;
-    if (result == 0)
-        result = send_body(request, both, count, after);
+    result = send_body(request, both, count, after);
     let_go(request);
     return result;
 }
 
-/* ---- The end ---------------------------------------------------------- */
+/* ---- The process ------------------------------------------------------ */
+
+static void before_fork(void)
+{
+    pthread_mutex_lock(&lock);
+}
+
+static void after_fork(void)
+{
+    pthread_mutex_unlock(&lock);
+}
+
+/* There is no such thread, and the pieces are the original's. */
+static void after_fork_in_copy(void)
+{
+    is_stopped = 1;
+    set_busy(0);
+    serve(NULL);
+    pthread_mutex_unlock(&lock);
+}
+
+void wsgi_sender_prepare(void)
+{
+    pthread_atfork(before_fork, after_fork, after_fork_in_copy);
+}
 
 void wsgi_sender_stop(void)
 {

@@ -19,12 +19,12 @@ typedef struct exchange {
     request_rec *r;
     apr_bucket_brigade *in, *out; /* NULL until needed */
     apr_os_thread_t thread;       /* the one that serves it */
-    pthread_mutex_t borrowed; /* held while another one makes a down call */
-    apr_int64_t body_left;    /* -1: unknown */
-    int at_end;               /* of the request's body */
-    int flushed;              /* the response goes out bit by bit */
-    int refused;              /* status the input filter wants to answer
-                                 the client with, or 0 */
+    pthread_mutex_t borrowed;     /* see host.c */
+    apr_int64_t body_left;        /* -1: unknown */
+    int at_end;                   /* of the request's body */
+    int flushed;                  /* the response goes out bit by bit */
+    int refused;                  /* status the input filter wants to answer
+                                     the client with, or 0 */
 } exchange;
 
 /* mod_wsgi.c: the main server, whose log takes what belongs to no request. */

@@ -10,9 +10,13 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/stat.h>
+#include <time.h>
 
 /* A bucket of a file holds at most so many bytes, on any platform. */
 #define FILE_PART 0x40000000
+
+/* How long a line of the log waits for its request: two milliseconds. */
+#define LOG_WAIT 2000000L
 
 static void each_env(void *record, wsgi_put *put, void *arg)
 {
@@ -344,8 +348,11 @@ static int is_known(const char *name)
         "ssl/tls filter",
         "ssl/tls coalescing filter",
     };
+    static const char by_type[] = "bytype:"; /* AddOutputFilterByType, 2.4 */
     size_t i;
 
+    if (strncasecmp(name, by_type, sizeof by_type - 1) == 0)
+        name += sizeof by_type - 1;
     for (i = 0; i < sizeof known / sizeof *known; i++)
         if (strcasecmp(name, known[i]) == 0)
             return 1;
@@ -355,16 +362,20 @@ static int is_known(const char *name)
 static int is_ready(void *record)
 {
     const exchange *x = record;
-    const request_rec *r = x->r;
+    conn_rec *connection = x->r->connection;
     struct pollfd client = {.events = POLLOUT};
-    const ap_filter_t *filter;
+    const ap_filter_t *filter = x->r->output_filters;
 
-    for (filter = r->output_filters; filter != NULL; filter = filter->next)
+    for (; filter != NULL; filter = filter->next)
         if (!is_known(filter->frec->name))
             return 0;
-    return apr_os_sock_get(&client.fd, ap_get_conn_socket(r->connection)) ==
-               APR_SUCCESS &&
-           poll(&client, 1, 0) == 1; /* a client that has gone, too */
+    if (connection->aborted)
+        return -1;
+    if (apr_os_sock_get(&client.fd, ap_get_conn_socket(connection)) !=
+            APR_SUCCESS ||
+        poll(&client, 1, 0) != 1)
+        return 0;
+    return client.revents & (POLLERR | POLLHUP) ? -1 : 1;
 }
 
 /* HTTP/2 has no connection to break for one stream: there the server resets
@@ -484,14 +495,27 @@ static int send_file(void *record, int fd, int64_t offset, int64_t size,
 
 /* ---- The log ---------------------------------------------------------- */
 
+/* Waits for another thread's down call for a moment. Where that waits for the
+   client this must not. */
+static int borrow_back(exchange *x)
+{
+    struct timespec until;
+
+    if (pthread_mutex_trylock(&x->borrowed) == 0)
+        return 1;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += (until.tv_nsec + LOG_WAIT) / 1000000000L;
+    until.tv_nsec = (until.tv_nsec + LOG_WAIT) % 1000000000L;
+    return pthread_mutex_timedlock(&x->borrowed, &until) == 0;
+}
+
 /* The first line that a request logs takes memory of it (2.4: its id). */
 static void write_log(void *record, enum wsgi_level level, const char *line)
 {
     static const int levels[] = {APLOG_INFO, APLOG_WARNING, APLOG_ERR};
     exchange *x = record;
 
-    if (x != NULL && is_its_thread(x) &&
-        pthread_mutex_trylock(&x->borrowed) == 0) {
+    if (x != NULL && is_its_thread(x) && borrow_back(x)) {
         ap_log_rerror(APLOG_MARK, levels[level] | APLOG_NOERRNO, 0, x->r, "%s",
                       line);
         pthread_mutex_unlock(&x->borrowed);

@@ -182,6 +182,8 @@ static int is_ready(void *record)
     exchange *x = enter(record);
     int ready = x->questions++ % (plan->busy_for + 1) == plan->busy_for;
 
+    if (x->is_gone)
+        ready = -1;
     leave(x);
     return ready;
 }

@@ -65,7 +65,6 @@ def then_keeps_the_lock(environ, start_response):
     for word in three(environ, start_response):
         yield word
     max(itertools.repeat(1, 150000000))
-    waiting.tell(environ, "done")
     yield b"fourth"
 
 
@@ -154,7 +153,13 @@ def written_by_two(environ, start_response):
     """Another thread is at the last bytes of the Content-Length when the application returns."""
     write = start_response("200 OK", TEXT + [("Content-Length", "10")])
     write(b"first")
-    thread = threading.Thread(target=write, args=(b"other",))
-    thread.start()
+    begun = threading.Event()
+
+    def work():
+        begun.set()
+        write(b"other")
+
+    threading.Thread(target=work).start()
+    begun.wait()
     time.sleep(0.1)
     return iter([])

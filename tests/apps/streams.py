@@ -2,6 +2,7 @@
 
 import answers
 import waiting
+from numbered import piece
 
 
 class Blocks(object):
@@ -128,3 +129,9 @@ def does_its_work_slowly(environ, start_response):
     waiting.tell(environ, "begun")
     waiting.wait(environ)
     return answers.plain(start_response, b"done")
+
+
+def pieces(environ, start_response):
+    """As many as the query string says."""
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return (piece(number) for number in range(int(environ["QUERY_STRING"])))

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.apps.numbered import piece
 from tests.conftest import Serve
 from tests.harness.cells import Cell
 from tests.harness.serving import Workshop, running
@@ -38,9 +39,17 @@ RequestHeader unset X-Unwanted
 <LocationMatch "^/(respond|streams|shapes|files|failing)/">
     SetOutputFilter DEFLATE
 </LocationMatch>
+<Location /pieces>
+    AddOutputFilterByType DEFLATE text/plain
+</Location>
 <Location /bodies>
     SetInputFilter DEFLATE
 </Location>
+"""
+
+# The directive AddOutputFilterByType is this module's since 2.4, and the core's before.
+BY_TYPE = """
+LoadModule filter_module "@{modules}/mod_filter.so"
 """
 
 # A filter that gives up in the middle: no line may become longer than a megabyte in it.
@@ -71,7 +80,11 @@ GZIP = {"Accept-Encoding": "gzip"}
 @pytest.fixture(scope="module")
 def module_site(request: pytest.FixtureRequest, cell: Cell, workshop: Workshop) -> Iterator[Site]:
     """A server with the filters that its line has."""
-    config = "@{base}@{applications}" + HEADERS + ("" if cell.server.line == "1.3" else FILTERS)
+    config = "@{base}@{applications}" + HEADERS
+    if cell.server.line == "2.4":
+        config += BY_TYPE
+    if cell.server.line != "1.3":
+        config += FILTERS
     built = request.getfixturevalue("module")
     values = {"modules": str(cell.server.modules)}
     with running(cell, built, workshop, config, values=values) as started:
@@ -160,6 +173,15 @@ def test_a_filter_does_not_keep_a_block_back(deflating: Site, cell: Cell, name: 
         deflating.go(f"gz-{name}")
         seen += b"".join(iter(lambda: connection.recv(65536), b""))
     assert gzip.decompress(dechunked(seen)) == b"first\nsecond\n"
+
+
+@pytest.mark.parametrize("path", ["/pieces/many?2000", "/streams/pieces?2000"])
+def test_small_pieces_are_put_together_and_compressed(deflating: Site, path: str) -> None:
+    """However the filter came to the response; there is a chunk for each flush."""
+    answer = deflating.raw(message(path, headers=GZIP)).partition(b"\r\n\r\n")[2]
+    whole = b"".join(piece(number) for number in range(2000))
+    assert gzip.decompress(dechunked(answer)) == whole
+    assert answer.count(b"\r\n") < 2000
 
 
 def dechunked(data: bytes) -> bytes:

@@ -1,31 +1,15 @@
 """PEP 3333, duties 10 to 29: what environ holds."""
 
 import re
-import socket
-import ssl
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.harness import tls
 from tests.harness.cells import Cell
-from tests.harness.site import Site, message, read_reply
+from tests.harness.site import Site
 from tools import TOP
-
-REAL_TLS = """
-@{base}
-@{applications}
-LoadModule socache_shmcb_module "@{modules}/mod_socache_shmcb.so"
-LoadModule ssl_module "@{modules}/mod_ssl.so"
-Listen 127.0.0.2:@{port} https
-<VirtualHost 127.0.0.2:@{port}>
-    SSLEngine on
-    SSLCertificateFile "@{www}/cert.pem"
-    SSLCertificateKeyFile "@{www}/key.pem"
-    SSLOptions +StdEnvVars
-</VirtualHost>
-"""
 
 TLS_INCLUDES = """
 LoadModule include_module "@{modules}/mod_include.so"
@@ -130,35 +114,22 @@ def test_https_and_the_variables_of_ssl_are_passed_on(serve: Any) -> None:
 @pytest.fixture
 def tls_site(serve: Any, cell: Cell, tmp_path: Path) -> Site:
     """A server that speaks TLS at 127.0.0.2."""
-    if not (cell.server.modules / "mod_ssl.so").exists():
-        pytest.skip("mod_ssl: this Apache was built without it; duty 19 is tested with SetEnv")
+    tls.need(cell)
     claims = "".join(f'<!--#set var="{name}" value="on" -->' for name in TLS_VARIABLES)
     include = '<!--#include virtual="/environs/as_json" -->'
-    files = {"page.shtml": include, "claims.shtml": claims + include, **certificate(tmp_path)}
+    files = {"page.shtml": include, "claims.shtml": claims + include, **tls.certificate(tmp_path)}
     values = {"modules": str(cell.server.modules)}
-    site: Site = serve(REAL_TLS + TLS_INCLUDES, files=files, values=values)
+    site: Site = serve(tls.CONFIG + TLS_INCLUDES, files=files, values=values)
     return site
 
 
 TLS_VARIABLES = ("HTTPS", "SSL_PROTOCOL", "SSL_CLIENT_S_DN")
 
 
-def over_tls(site: Site, target: str) -> dict[str, str]:
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with (
-        socket.create_connection(("127.0.0.2", site.port), timeout=10) as plain,
-        context.wrap_socket(plain) as connection,
-    ):
-        connection.sendall(message(target))
-        seen: dict[str, str] = read_reply(connection).json()["strings"]
-    return seen
-
-
 @pytest.mark.parametrize("target", ["/environs/as_json", "/page.shtml", "/claims.shtml"])
 def test_a_request_over_tls_says_so(tls_site: Site, target: str) -> None:
     """PEP 3333 duties 19 and 22: with the server's own SSL, and where a page includes it."""
-    seen = over_tls(tls_site, target)
+    seen = tls.ask(tls_site, target).json()["strings"]
     assert (seen["HTTPS"], seen["wsgi.url_scheme"]) == ("on", "https")
     assert seen["SSL_PROTOCOL"].startswith("TLS")
     assert "SSL_CLIENT_S_DN" not in seen
@@ -168,15 +139,6 @@ def test_a_page_cannot_claim_tls(tls_site: Site) -> None:
     seen = variables(tls_site, "/claims.shtml")
     assert seen["wsgi.url_scheme"] == "http"
     assert not [name for name in TLS_VARIABLES if name in seen]
-
-
-def certificate(folder: Path) -> dict[str, str]:
-    """A key and a certificate for nobody, as files for the server."""
-    made = ("key.pem", "cert.pem")
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
-    command += ["-subj", "/CN=localhost", "-keyout", made[0], "-out", made[1]]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=60)
-    return {name: (folder / name).read_text() for name in made}
 
 
 @pytest.mark.parametrize(
