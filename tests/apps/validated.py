@@ -13,6 +13,7 @@ import headings
 import hello
 import kinds
 import pages
+import pieces
 import respond
 import shapes
 import sources
@@ -74,7 +75,7 @@ warnings.simplefilter("ignore", WSGIWarning)
 MODULES = dict(
     (module.__name__, module)
     for module in [bodies, closings, environs, expected, files, headings, hello, kinds, pages]
-    + [respond, shapes, sources, statuses, streams, threads, wrappers]
+    + [pieces, respond, shapes, sources, statuses, streams, threads, wrappers]
 )
 
 

@@ -28,7 +28,8 @@ EXACT = "the validator wants exact types, where PEP 3333 is content with what is
 TYPE = "the validator wants a Content-Type in every head that may have a body"
 # ... what the PEP forbids, and what cannot be asked as the others are.
 BROKEN = "breaks a rule on purpose, breaks off, or tries what start_response refuses"
-WRITES = "writes to the error log from threads of its own, for the tests that expect it"
+WRITES = "writes to the error log, for the tests that expect it"
+LOADS = "keeps a processor busy for long, or makes processes"
 TOLD = "goes on only when its test says so, or until its client has gone"
 
 REASONS = {
@@ -36,7 +37,7 @@ REASONS = {
         *("bodies.read_all", "bodies.read_nothing", "bodies.read_outside", "bodies.mixed"),
         *("bodies.read_past_the_end", "bodies.error_name", "pages.reads", "pages.redirected"),
         *("expected.reads_after_its_first_block", "expected.reads_after_its_last_byte"),
-        *("sources.none_for_size", "threads.reads"),
+        *("pieces.then_reads", "sources.none_for_size", "threads.reads"),
     ],
     LINE: ["bodies.lines_of_four", "bodies.mixed_often"],
     NEXT: ["kinds.of_reads"],
@@ -47,7 +48,7 @@ REASONS = {
         *("closings.refused", "closings.without_its_attribute", "expected.fails", "files.text"),
         *("headings.comes_back", "headings.promises", "headings.refuses", "kinds.of_errors"),
         *("headings.starts_with", "headings.starts_again_with", "kinds.of_new_ones"),
-        *("pages.breaks", "pages.fails"),
+        *("pages.breaks", "pages.fails", "pieces.then_fails", "pieces.writes_when_dropped"),
         *("pages.reads_then_fails", "respond.less_than_promised"),
         *("respond.writes_more_than_promised", "shapes.a_string", "shapes.doubled_type"),
         *("shapes.fails_after_an_empty_one", "shapes.fails_before_the_first"),
@@ -57,9 +58,11 @@ REASONS = {
         *("statuses.bytes_refused", "statuses.hop_by_hop", "streams.close_raises"),
         *("streams.closes_after_error", "threads.starts_from_many", "wrappers.too_short"),
     ],
-    WRITES: ["threads.logs_from_many"],
+    WRITES: ["pieces.and_logs", "threads.logs_from_many"],
+    LOADS: ["pieces.forks", "pieces.then_keeps_the_lock"],
     TOLD: [
         *("bodies.read_when_told", "closings.endless", "closings.slowly", "files.shrinking"),
+        *("pieces.endless", "pieces.now_and_then", "pieces.then_waits"),
         *("streams.waits_between_blocks", "streams.waits_after_write"),
         *("streams.waits_before_the_first", "streams.endless", "streams.endless_writes"),
         *("streams.does_its_work_slowly", "shapes.writes_while_waiting"),
@@ -84,6 +87,9 @@ VALIDATED = [
 # What an application has to be asked with, if it is not its own name.
 PATHS = {"closings.ending": "/well", "headings.of_many_lines": "/3"}
 QUERIES = {
+    "pieces.many": "300",
+    "pieces.of_a_length": "0",
+    "streams.pieces": "300",
     "respond.big": "2",
     "respond.status": "404%20Gone%20fishing",
     "shapes.bodiless": "204",
