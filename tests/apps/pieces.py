@@ -96,7 +96,7 @@ def endless(environ, start_response):
     start_response("200 OK", TEXT)
     taken = 0
     try:
-        for taken in range(20000000):
+        for taken in itertools.islice(itertools.count(), 20000000):
             yield b"more;"
     finally:
         waiting.tell(environ, "%d" % taken)
