@@ -19,7 +19,7 @@ typedef struct exchange {
     request_rec *r;
     apr_bucket_brigade *in, *out; /* NULL until needed */
     apr_os_thread_t thread;       /* the one that serves it */
-    pthread_mutex_t borrowed;     /* see host.c */
+    pthread_mutex_t borrowed;     /* host.c: by another thread */
     apr_int64_t body_left;        /* -1: unknown */
     int at_end;                   /* of the request's body */
     int flushed;                  /* the response goes out bit by bit */

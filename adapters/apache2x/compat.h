@@ -50,6 +50,7 @@
 /* mod_deflate of 2.0 makes a body even of none, where none may be. */
 #define WSGI_DEFLATES_EMPTY_BODIES (WSGI_LINE < 202)
 
+/* The socket of a connection: older servers keep it as the core's own. */
 #if WSGI_LINE < 204
 #define ap_get_conn_socket(c)                                                 \
     ((apr_socket_t *)ap_get_module_config((c)->conn_config, &core_module))
