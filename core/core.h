@@ -190,8 +190,9 @@ struct wsgi_interp {
     PyTypeObject *call_type, *input_type, *errors_type, *wrapper_type;
     PyObject *constants; /* the part of environ that is always the same */
     PyObject *input_key, *errors_key;
-    PyObject *paths;  /* list: what we put on sys.path */
-    char *virtualenv; /* the one it uses, or NULL */
+    PyObject *paths;      /* list: what we put on sys.path */
+    PyObject *os_environ; /* dict: what is behind os.environ, or NULL */
+    char *virtualenv;     /* the one it uses, or NULL */
     wsgi_script *scripts;
     struct timespec born;      /* on the clock of files */
     wsgi_watch *watch;         /* reload.c's, or NULL; atomic */
@@ -320,6 +321,16 @@ int wsgi_visit_has_lock(void);
 
 /* The request that the calling thread serves, or NULL. */
 const wsgi_request *wsgi_visit_request(void);
+
+/* ---- osenviron.c: os.environ of an interpreter. ------------------------- */
+
+/* Copies the process's environment, from which each interpreter's os.environ
+   is made. On the Python thread, before any application runs; once. Returns
+   0, or -1 when memory is out. */
+int wsgi_osenviron_copy(void);
+
+/* Gives a new interpreter an os.environ of its own. */
+int wsgi_osenviron_install(wsgi_interp *interp);
 
 /* ---- signals.c: applications handle no signals. ------------------------- */
 

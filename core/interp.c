@@ -64,7 +64,8 @@ static int prepare_modules(wsgi_interp *interp)
     Py_DECREF(codec);
     if (wsgi_runtime_is_shared())
         return 0;
-    return set_argv() == 0 && wsgi_errors_install(interp) == 0
+    return set_argv() == 0 && wsgi_osenviron_install(interp) == 0 &&
+                   wsgi_errors_install(interp) == 0
                ? wsgi_signals_ignore()
                : -1;
 }

@@ -40,6 +40,7 @@
 #if PY_VERSION_HEX >= 0x03000000
 
 #define WSGI_BUILTINS "builtins"
+#define WSGI_ENVIRON_DATA "_data" /* the dict of bytes behind os.environ */
 #define WSGI_NATIVE_CHECK(o) PyUnicode_Check(o)
 #define wsgi_native_intern(p) PyUnicode_InternInPlace(p)
 
@@ -87,6 +88,7 @@ static inline PyObject *wsgi_text_bytes(PyObject *text)
 #else
 
 #define WSGI_BUILTINS "__builtin__"
+#define WSGI_ENVIRON_DATA "data"
 #define WSGI_NATIVE_CHECK(o) PyString_Check(o)
 #define wsgi_native_intern(p) PyString_InternInPlace(p)
 

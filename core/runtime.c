@@ -68,14 +68,25 @@ static int work(void)
     return wsgi_ending_step();
 }
 
+/* Starts Python. 0, or -1 with the reason in failure. */
+static int start_python(void)
+{
+    if (wsgi_python_start(getenv("MOD_WSGI_PYTHON_HOME"), failure,
+                          sizeof failure) < 0)
+        return -1;
+    if (wsgi_osenviron_copy() == 0)
+        return 0;
+    snprintf(failure, sizeof failure, "out of memory");
+    return -1;
+}
+
 /* The life of the Python thread, from start to end. */
 static void own_python(void)
 {
     PyThreadState *main_state;
     int again = 0;
 
-    if (wsgi_python_start(getenv("MOD_WSGI_PYTHON_HOME"), failure,
-                          sizeof failure) < 0) {
+    if (start_python() < 0) {
         set_state(FAILED);
         sem_post(&started);
         return;

@@ -1,11 +1,13 @@
 """Django, Flask, and the standard library's validator around real applications."""
 
 import hashlib
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import Serve
 from tests.harness import venvs
 from tests.harness.cells import Cell
 from tests.harness.serving import Workshop, running
@@ -127,3 +129,39 @@ def test_the_validator_finds_nothing_wrong_with_a_file(site: Site, workshop: Wor
 
 def test_the_validator_finds_nothing_wrong_with_head(site: Site) -> None:
     assert site.ask("/validated/generated", method="HEAD").status == 200
+
+
+STOCK = """
+<Location /{name}>
+    SetHandler mod_wsgi
+    SetEnv mod_wsgi.application {name}.wsgi
+    SetEnv mod_wsgi.interpreter {name}
+    SetEnv mod_wsgi.directory "@{{sites}}/{name}"
+    SetEnv mod_wsgi.virtualenv "@{{environment}}"
+</Location>
+"""
+
+
+@pytest.fixture(scope="module")
+def stock_sites(cell: Cell, workshop: Workshop) -> dict[str, str]:
+    """Two sites as Django makes them, and the environment for them."""
+    environment = venvs.frameworks(cell.python, workshop.folder)
+    sites = workshop.folder / f"stock-sites-{cell.name}"
+    for name in ("first", "second"):
+        (sites / name).mkdir(parents=True)
+        django = [str(environment / "bin" / "python"), "-m", "django", "startproject"]
+        subprocess.run([*django, name, str(sites / name)], check=True, timeout=60)
+    return {"environment": str(environment), "sites": str(sites)}
+
+
+@pytest.mark.parametrize("names", [("first", "second"), ("second", "first")], ids="-".join)
+def test_two_stock_django_sites_share_a_process(
+    serve: Serve, stock_sites: dict[str, str], names: tuple[str, str]
+) -> None:
+    """Each sets DJANGO_SETTINGS_MODULE in os.environ unless it is there already."""
+    config = "".join(STOCK.format(name=name) for name in names)
+    site = serve(config, values=stock_sites, processes=1)
+    for name in names * 100:
+        reply = site.ask(f"/{name}/admin/login/")
+        assert reply.status == 200, reply.text
+        assert "Log in" in reply.text
