@@ -63,6 +63,8 @@ struct wsgi_settings {
     int own_gil;
     int authorization;
     long owner; /* the user whose configuration this is; -1 the server's */
+    int has_environ; /* there are variables mod_wsgi.environ.NAME */
+    unsigned long long environ_sum; /* of their names and values; 0: none */
 };
 
 /* The name of Python's first interpreter, on mod_python's side too. */
@@ -74,6 +76,10 @@ int wsgi_settings_want_main(const wsgi_settings *settings);
 /* Fills in settings, which borrow their strings from the request. Returns 0,
    or an HTTP status after logging what is wrong and how to mend it. */
 int wsgi_settings_read(const wsgi_request *request, wsgi_settings *settings);
+
+/* The NAME in mod_wsgi.environ.NAME, or NULL for any other variable. Stores
+   how often redirects have renamed it. */
+const char *wsgi_settings_environ_name(const char *name, int *renamed);
 
 /* ---- owner.c: what the configuration of a customer may do. No Python. --- */
 
@@ -190,9 +196,12 @@ struct wsgi_interp {
     PyTypeObject *call_type, *input_type, *errors_type, *wrapper_type;
     PyObject *constants; /* the part of environ that is always the same */
     PyObject *input_key, *errors_key;
-    PyObject *paths;      /* list: what we put on sys.path */
-    PyObject *os_environ; /* dict: what is behind os.environ, or NULL */
-    char *virtualenv;     /* the one it uses, or NULL */
+    PyObject *paths;         /* list: what we put on sys.path */
+    PyObject *os_environ;    /* dict: what is behind os.environ, or NULL */
+    PyObject *environ_given; /* dict: what mod_wsgi.environ.NAME gave it */
+    unsigned long long environ_sum; /* ... as settings have it; atomic */
+    int environ_told;               /* that settings disagree was logged */
+    char *virtualenv;               /* the one it uses, or NULL */
     wsgi_script *scripts;
     struct timespec born;      /* on the clock of files */
     wsgi_watch *watch;         /* reload.c's, or NULL; atomic */
@@ -331,6 +340,25 @@ int wsgi_osenviron_copy(void);
 
 /* Gives a new interpreter an os.environ of its own. */
 int wsgi_osenviron_install(wsgi_interp *interp);
+
+/* Whether the interpreter has seen the variables mod_wsgi.environ.NAME of a
+   request, if there are any. */
+int wsgi_osenviron_is_known(const wsgi_interp *interp,
+                            const wsgi_settings *settings);
+
+/* Puts them into os.environ. A value that differs from the one that the
+   interpreter was given before is not used, and logged once. The caller has
+   interp->loading. */
+int wsgi_osenviron_apply(wsgi_visit *visit, const wsgi_settings *settings);
+
+/* ---- missing.c: what an application misses in os.environ. --------------- */
+
+/* Stores the name of the variable whose absence from os.environ has led to
+   the exception that is set, or an empty string. The exception stays set. */
+void wsgi_missing_find(char *name, size_t size);
+
+/* Logs how such a variable gets into os.environ. */
+void wsgi_missing_hint(const wsgi_request *request, const char *name);
 
 /* ---- signals.c: applications handle no signals. ------------------------- */
 

@@ -41,6 +41,7 @@ typedef struct walk {
     PyObject *extra; /* a dict of variables too many to remember, or NULL */
     int seen;
     int https; /* HTTPS is "on" or "1" */
+    int hides; /* what is for os.environ only */
     int failed;
 } walk;
 
@@ -146,8 +147,11 @@ static int is_ours(const char *name)
 static void put(void *arg, const char *name, const char *value)
 {
     walk *w = arg;
+    int renamed;
 
     if (w->failed || is_ours(name))
+        return;
+    if (w->hides && wsgi_settings_environ_name(name, &renamed) != NULL)
         return;
     if (name[0] == 'H' && strcmp(name, "HTTPS") == 0)
         w->https = strcmp(value, "on") == 0 || strcmp(value, "1") == 0;
@@ -259,7 +263,7 @@ PyObject *wsgi_environ_new(wsgi_call *call, const wsgi_settings *settings,
                            size_t script_name_size)
 {
     wsgi_slot *slot = call->visit->slot;
-    walk w = {.extra = NULL};
+    walk w = {.hides = settings->has_environ};
     PyObject *environ = NULL;
 
     if (slot->environ == NULL &&

@@ -91,5 +91,117 @@ int wsgi_osenviron_install(wsgi_interp *interp)
     Py_XDECREF(os);
     Py_XDECREF(posix);
     interp->os_environ = data;
+    interp->environ_given = PyDict_New();
+    return interp->environ_given != NULL ? result : -1;
+}
+
+/* ---- mod_wsgi.environ.NAME -------------------------------------------- */
+
+int wsgi_osenviron_is_known(const wsgi_interp *interp,
+                            const wsgi_settings *settings)
+{
+    return settings->environ_sum == 0 ||
+           settings->environ_sum ==
+               __atomic_load_n(&interp->environ_sum, __ATOMIC_ACQUIRE);
+}
+
+/* A walk over the variables of a request. */
+typedef struct walk {
+    PyObject *wanted; /* dict of bytes */
+    int renamed;      /* the variables that are looked for are */
+    int failed;
+} walk;
+
+static void want(void *arg, const char *name, const char *value)
+{
+    walk *w = arg;
+    int renamed;
+    const char *plain = wsgi_settings_environ_name(name, &renamed);
+    PyObject *key, *text;
+
+    if (w->failed || plain == NULL || renamed != w->renamed)
+        return;
+    key = PyBytes_FromString(plain);
+    text = PyBytes_FromString(value);
+    w->failed = key == NULL || text == NULL ||
+                PyDict_SetItem(w->wanted, key, text) < 0;
+    Py_XDECREF(key);
+    Py_XDECREF(text);
+}
+
+/* What a request has for os.environ: a dict of bytes. One that was renamed
+   stands in for a missing one. */
+static PyObject *wanted_by(const wsgi_request *request)
+{
+    const wsgi_host *host = wsgi_runtime_process.host;
+    walk w = {.wanted = PyDict_New(), .renamed = 1};
+
+    if (w.wanted == NULL)
+        return NULL;
+    host->each_env(request->record, want, &w);
+    w.renamed = 0;
+    host->each_env(request->record, want, &w);
+    if (w.failed)
+        Py_CLEAR(w.wanted);
+    return w.wanted;
+}
+
+/* Returns whether the interpreter has been given another value before, or -1.
+   The process's environment stays as it is: it is everybody's. */
+static int give(wsgi_interp *interp, PyObject *name, PyObject *value)
+{
+    PyObject *given = PyDict_GetItem(interp->environ_given, name);
+
+    if (given != NULL)
+        return PyObject_RichCompareBool(given, value, Py_NE);
+    if (PyDict_SetItem(interp->os_environ, name, value) < 0)
+        return -1;
+    return PyDict_SetItem(interp->environ_given, name, value);
+}
+
+static void report_difference(const wsgi_request *request, wsgi_interp *interp,
+                              PyObject *name)
+{
+    if (!interp->environ_told)
+        wsgi_log(request, WSGI_WARNING,
+                 "mod_wsgi.environ.%s differs from what the interpreter '%s' "
+                 "was given first, which stays: give this application its own "
+                 "mod_wsgi.interpreter, or restart the server if the value "
+                 "was changed",
+                 PyBytes_AS_STRING(name), interp->shown);
+    interp->environ_told = 1;
+}
+
+static int give_all(const wsgi_request *request, wsgi_interp *interp,
+                    PyObject *wanted)
+{
+    PyObject *name, *value;
+    Py_ssize_t place = 0;
+    int differs = 0;
+
+    while (differs >= 0 && PyDict_Next(wanted, &place, &name, &value)) {
+        differs = give(interp, name, value);
+        if (differs > 0)
+            report_difference(request, interp, name);
+    }
+    return differs < 0 ? -1 : 0;
+}
+
+int wsgi_osenviron_apply(wsgi_visit *visit, const wsgi_settings *settings)
+{
+    wsgi_interp *interp = visit->slot->interp;
+    PyObject *wanted;
+    int result;
+
+    if (wsgi_osenviron_is_known(interp, settings))
+        return 0;
+    wanted = wanted_by(visit->request);
+    if (wanted == NULL)
+        return -1;
+    result = give_all(visit->request, interp, wanted);
+    Py_DECREF(wanted);
+    if (result == 0)
+        __atomic_store_n(&interp->environ_sum, settings->environ_sum,
+                         __ATOMIC_RELEASE);
     return result;
 }

@@ -151,6 +151,35 @@ static inline int wsgi_refuse(const char *problem, PyObject *object)
     return -1;
 }
 
+/* What an exception was raised from, or while it was handled: a new reference,
+   or NULL. Python 2 keeps no such history. */
+static inline PyObject *wsgi_error_origin(PyObject *error)
+{
+#if PY_VERSION_HEX >= 0x03000000
+    PyObject *origin = PyException_GetCause(error);
+
+    return origin != NULL ? origin : PyException_GetContext(error);
+#else
+    (void)error;
+    return NULL;
+#endif
+}
+
+/* The traceback of an exception, or NULL: a new reference. fetched is what
+   PyErr_Fetch gave with it, or NULL. */
+static inline PyObject *wsgi_error_traceback(PyObject *error,
+                                             PyObject *fetched)
+{
+    Py_XINCREF(fetched);
+#if PY_VERSION_HEX >= 0x03000000
+    if (fetched == NULL)
+        fetched = PyException_GetTraceback(error);
+#else
+    (void)error;
+#endif
+    return fetched;
+}
+
 /*
  * Whether the exception that is set is origin, or was raised while origin was
  * handled: frameworks put one of their own in its place. Python 2 keeps no
@@ -166,9 +195,7 @@ static inline int wsgi_error_comes_from(PyObject *origin)
     PyErr_NormalizeException(&type, &error, &traceback);
     Py_XINCREF(error);
     for (each = error; each != NULL && each != origin && most > 0; most--) {
-        next = PyException_GetCause(each);
-        if (next == NULL)
-            next = PyException_GetContext(each);
+        next = wsgi_error_origin(each);
         Py_DECREF(each);
         each = next;
     }

@@ -92,12 +92,15 @@ static void report_missing(const wanted *w, const char *module)
 
 static void report_failed(const wanted *w)
 {
-    char what[1024];
+    char what[1024], missing[256];
 
     snprintf(what, sizeof what, "%s'%s' can't be loaded, for it raised:",
              w->is_file ? "the application file " : "mod_wsgi.application ",
              w->application);
+    wsgi_missing_find(missing, sizeof missing);
     wsgi_errors_report(w->request, what);
+    if (missing[0] != '\0')
+        wsgi_missing_hint(w->request, missing);
 }
 
 /* Imports the module that the application's setting names. */
@@ -325,20 +328,33 @@ static wsgi_script *load(const wanted *w)
     return callable != NULL ? remember(w, callable) : NULL;
 }
 
+/* Gives os.environ what it is to have, then finds or loads the script. */
+static wsgi_script *prepare_and_load(const wanted *w)
+{
+    wsgi_script *script;
+
+    if (wsgi_osenviron_apply(w->visit, w->settings) < 0) {
+        report_failed(w);
+        return NULL;
+    }
+    script = find(w);
+    return script != NULL ? script : load(w);
+}
+
 /* One thread of an interpreter loads at a time; the others wait, without the
    interpreter's lock, and find what it has loaded. */
 static wsgi_script *find_or_load(const wanted *w)
 {
-    wsgi_script *script = find(w);
+    wsgi_script *script = NULL;
 
+    if (wsgi_osenviron_is_known(w->interp, w->settings))
+        script = find(w);
     if (script != NULL)
         return script;
     Py_BEGIN_ALLOW_THREADS
     pthread_mutex_lock(&w->interp->loading);
     Py_END_ALLOW_THREADS
-    script = find(w);
-    if (script == NULL)
-        script = load(w);
+    script = prepare_and_load(w);
     pthread_mutex_unlock(&w->interp->loading);
     return script;
 }
@@ -358,7 +374,8 @@ PyObject *wsgi_script_find(wsgi_visit *visit, const wsgi_settings *settings)
         w.application = w.request->filename;
         w.is_file = 1;
     }
-    if (!is_wanted(slot->script, &w))
+    if (!is_wanted(slot->script, &w) ||
+        !wsgi_osenviron_is_known(w.interp, settings))
         slot->script = find_or_load(&w);
     return slot->script != NULL ? slot->script->callable : NULL;
 }

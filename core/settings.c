@@ -3,7 +3,9 @@
  *
  * One walk over the environment finds them all, and finds misspelt ones. Per-
  * directory rewriting renames variables, so REDIRECT_mod_wsgi.x stands in for
- * a missing mod_wsgi.x. An empty value means the default.
+ * a missing mod_wsgi.x. An empty value means the default. Those named
+ * mod_wsgi.environ.NAME are not read here (osenviron.c does, seldom): their
+ * sum tells whether they are what they were.
  */
 #include <ctype.h>
 #include <strings.h>
@@ -12,6 +14,7 @@
 
 #define PREFIX "mod_wsgi."
 #define REDIRECT "REDIRECT_"
+#define ENVIRON "environ."
 
 enum {
     APPLICATION,
@@ -44,6 +47,9 @@ typedef struct found {
     const char *own[COUNT];
     const char *redirected[COUNT];
     const char *unknown, *unknown_value;
+    const char *misnamed; /* no NAME in os.environ is like that */
+    int has_environ;
+    unsigned long long environ_sum;
 } found;
 
 /* Tables ignore case. The first letter, looked at for each variable of each
@@ -54,20 +60,69 @@ static int is_prefix(const char *prefix, size_t size, const char *text)
            strncasecmp(prefix, text, size) == 0;
 }
 
+const char *wsgi_settings_environ_name(const char *name, int *renamed)
+{
+    const char *plain = wsgi_plain_name(name);
+
+    *renamed = (int)((size_t)(plain - name) / (sizeof REDIRECT - 1));
+    return is_prefix(PREFIX ENVIRON, sizeof PREFIX ENVIRON - 1, plain)
+               ? plain + sizeof PREFIX ENVIRON - 1
+               : NULL;
+}
+
+static unsigned long long add_hash(unsigned long long hash, const char *text)
+{
+    for (; *text != '\0'; text++)
+        hash = (hash ^ (unsigned char)*text) * 1099511628211ULL; /* FNV-1a */
+    return hash * 1099511628211ULL;
+}
+
+/* Whether a text can be a name in os.environ: it is not empty, and has neither
+   '=' nor control characters. */
+static int is_environ_name(const char *text)
+{
+    const char *c = text;
+
+    while (*c != '\0' && *c != '=' && !iscntrl((unsigned char)*c))
+        c++;
+    return *c == '\0' && c > text;
+}
+
+/* Takes note of a variable for os.environ. The order does not matter. */
+static void note_environ(found *all, const char *name, const char *value,
+                         int is_renamed)
+{
+    unsigned long long start = is_renamed ? 1469598103934665603ULL
+                                          : 14695981039346656037ULL;
+
+    if (!is_environ_name(name))
+        all->misnamed = name;
+    all->has_environ = 1;
+    all->environ_sum += add_hash(add_hash(start, name), value);
+}
+
 static void put(void *arg, const char *name, const char *value)
 {
     found *all = arg;
     const char **values = all->own;
+    const char *own;
     int i;
 
     if (is_prefix(REDIRECT, sizeof REDIRECT - 1, name)) {
         name += sizeof REDIRECT - 1;
         values = all->redirected;
+        all->has_environ |= wsgi_settings_environ_name(name, &i) != NULL;
     }
     if (!is_prefix(PREFIX, sizeof PREFIX - 1, name))
         return;
+    own = name + sizeof PREFIX - 1;
+    if (is_prefix(ENVIRON, sizeof ENVIRON - 1, own)) {
+        note_environ(all, own + sizeof ENVIRON - 1, value,
+                     values == all->redirected);
+        return;
+    }
     for (i = 0; i < COUNT; i++)
-        if (strcasecmp(names[i], name + sizeof PREFIX - 1) == 0) {
+        if (strcasecmp(names[i], own) == 0) {
             values[i] = value;
             return;
         }
@@ -272,6 +327,20 @@ static int check_pool(const wsgi_request *request, wsgi_settings *s)
     return 0;
 }
 
+/* The os.environ of mod_python's interpreters is not ours to change. */
+static void check_environ(const wsgi_request *request, wsgi_settings *s)
+{
+    static int told;
+
+    if (s->environ_sum == 0 || !wsgi_runtime_is_shared())
+        return;
+    if (is_first(&told))
+        wsgi_log(request, WSGI_WARNING,
+                 PREFIX ENVIRON "NAME has no effect beside mod_python: its "
+                                "interpreters stay as they are");
+    s->environ_sum = 0;
+}
+
 static int check_source(const wsgi_request *request, const wsgi_settings *s)
 {
     if (s->application != NULL || request->is_file)
@@ -299,9 +368,24 @@ static int refuse_unknown(const wsgi_request *request, const found *all)
         size += (size_t)snprintf(known + size, sizeof known - size,
                                  "%s" PREFIX "%s", i == 0 ? "" : ", ",
                                  names[i]);
+    wsgi_log(
+        request, WSGI_ERROR,
+        "%s '%s' is not a variable of this module: the names are %s, " PREFIX
+            ENVIRON "NAME",
+        all->unknown, all->unknown_value, known);
+    return 500;
+}
+
+/* Neither the value nor what stands behind '=' is logged: it may be a secret.
+ */
+static int refuse_environ_name(const wsgi_request *request, const char *name)
+{
     wsgi_log(request, WSGI_ERROR,
-             "%s '%s' is not a variable of this module: the names are %s",
-             all->unknown, all->unknown_value, known);
+             PREFIX ENVIRON
+             "%.*s can't be a variable of os.environ: its name "
+             "must not be empty nor have '=' or control characters; write "
+             "SetEnv " PREFIX ENVIRON "NAME value",
+             (int)strcspn(name, "="), name);
     return 500;
 }
 
@@ -312,6 +396,10 @@ int wsgi_settings_read(const wsgi_request *request, wsgi_settings *s)
     wsgi_runtime_process.host->each_env(request->record, put, &all);
     if (all.unknown != NULL)
         return refuse_unknown(request, &all);
+    if (all.misnamed != NULL)
+        return refuse_environ_name(request, all.misnamed);
+    s->has_environ = all.has_environ;
+    s->environ_sum = all.environ_sum;
     s->application = value_of(&all, APPLICATION);
     s->interpreter = value_of(&all, INTERPRETER);
     s->directory = value_of(&all, DIRECTORY);
@@ -328,5 +416,6 @@ int wsgi_settings_read(const wsgi_request *request, wsgi_settings *s)
                     &s->interpreters) < 0 ||
         check_gil(request, s) < 0 || check_pool(request, s) < 0)
         return 500;
+    check_environ(request, s);
     return check_source(request, s);
 }

@@ -1,5 +1,6 @@
 """Applications that show and change os.environ, as their children see it, too."""
 
+import ctypes
 import json
 import os
 import subprocess
@@ -33,10 +34,18 @@ def shown(environ, start_response):
     forms = {"os": dict(os.environ), "posix": posix.environ}
     if hasattr(os, "environb"):
         forms["bytes"] = dict(os.environb)
-    told = {"import": AT_IMPORT, "request": sorted(environ)}
+    told = {"import": AT_IMPORT, "request": sorted(environ), "c": of_process()}
     for name, form in forms.items():
         told[name] = {as_text(key): as_text(form[key]) for key in form}
     return answer(start_response, told)
+
+
+def of_process():
+    """What C libraries of this process find."""
+    library = ctypes.CDLL(None)
+    library.getenv.restype = ctypes.c_char_p
+    found = {name: library.getenv(name.encode("ascii")) for name in ("TESTS_SECRET", "PATH")}
+    return {name: value and as_text(value) for name, value in found.items()}
 
 
 def as_text(name):

@@ -140,6 +140,27 @@ def test_a_customers_application_runs(hosting: Hosting, site: Site) -> None:
     assert "of mallory" in told(site, "/mallory/own/")
 
 
+ASKING = """
+import os
+
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [os.environ.get("LD_PRELOAD", "nothing").encode("latin-1")]
+"""
+
+
+def test_what_a_customer_sets_for_os_environ_is_the_customers_only(
+    hosting: Hosting, site: Site
+) -> None:
+    for owner, name in ((MALLORY, "mallory"), (ALICE, "alice")):
+        hosting.put(owner, f"{name}/asking/asking.py", ASKING)
+        more = "SetEnv mod_wsgi.application asking\nSetEnv mod_wsgi.interpreter asking\n"
+        more += "SetEnv mod_wsgi.environ.LD_PRELOAD mallory\n" if owner == MALLORY else ""
+        hosting.htaccess(owner, f"{name}/asks", f"{name}/asking", more)
+    assert told(site, "/mallory/asks/") == "mallory"
+    assert told(site, "/alice/asks/") == "nothing"
+
+
 def test_the_same_name_is_another_interpreter_for_each_owner(hosting: Hosting, site: Site) -> None:
     """All three say `mod_wsgi.interpreter blue` and `shop`."""
     hosting.htaccess(MALLORY, "mallory/blue", "mallory/code")
