@@ -223,9 +223,31 @@ static void write_no_copies(void)
         PyErr_Clear();
 }
 
+/* Loads the application in the interpreter that the visit has moved to.
+   Returns whether it has taken the old one's place. */
+static int load_anew(wsgi_visit *visit, const wsgi_settings *settings,
+                     wsgi_interp *old)
+{
+    write_no_copies();
+    if (wsgi_script_find(visit, settings) == NULL) {
+        wsgi_log(visit->request, WSGI_ERROR,
+                 "the application has changed and does not load: what was "
+                 "loaded before keeps serving");
+        return 0;
+    }
+    wsgi_log(visit->request, WSGI_INFO,
+             "the application has changed and was loaded anew");
+    Py_BEGIN_ALLOW_THREADS /* its lock is held while others are made */
+    wsgi_interp_replace(old, visit->slot->interp);
+    Py_END_ALLOW_THREADS
+    return 1;
+}
+
 /* Loads the application in a fresh interpreter; goes back to the old one if
-   it does not load. */
-static void swap(wsgi_visit *visit, const wsgi_settings *settings)
+   it does not load. The caller holds the old one, so that it is there to go
+   back to. */
+static void swap(wsgi_visit *visit, const wsgi_settings *settings,
+                 wsgi_watch *watch)
 {
     wsgi_interp *old = visit->slot->interp, *fresh;
     unsigned long long tree;
@@ -234,27 +256,17 @@ static void swap(wsgi_visit *visit, const wsgi_settings *settings)
     tree = sum_of_tree(settings); /* as the attempt will see it, at most */
     fresh = wsgi_interp_again(visit->request, old);
     Py_END_ALLOW_THREADS
-    if (fresh == NULL)
-        return;
-    wsgi_interp_hold(old); /* it must be there to go back to */
-    if (wsgi_visit_move(visit, fresh) == 0) {
-        write_no_copies();
-        if (wsgi_script_find(visit, settings) != NULL) {
-            wsgi_log(visit->request, WSGI_INFO,
-                     "the application has changed and was loaded anew");
-            Py_BEGIN_ALLOW_THREADS /* its lock is held while others are made */
-            wsgi_interp_replace(old, fresh);
-            Py_END_ALLOW_THREADS
-        } else {
-            wsgi_log(visit->request, WSGI_ERROR,
-                     "the application has changed and does not load: what "
-                     "was loaded before keeps serving");
-            wsgi_visit_move(visit, old);
+    if (fresh == NULL || wsgi_visit_move(visit, fresh) < 0) {
+        watch->stale = 1; /* to be tried again */
+        if (fresh != NULL)
             wsgi_interp_retire(fresh);
-            old->watch->tree = tree;
-        }
+        return;
     }
-    wsgi_interp_release(old);
+    if (load_anew(visit, settings, old))
+        return;
+    if (wsgi_visit_move(visit, old) == 0)
+        watch->tree = tree;
+    wsgi_interp_retire(fresh);
 }
 
 static wsgi_watch *new_watch(const wsgi_interp *interp)
@@ -267,6 +279,7 @@ static wsgi_watch *new_watch(const wsgi_interp *interp)
         return NULL;
     }
     watch->since = interp->born;
+    watch->checked = time(NULL);
     return watch;
 }
 
@@ -314,6 +327,7 @@ void wsgi_reload_check(wsgi_visit *visit, const wsgi_settings *settings)
     wsgi_interp *interp = visit->slot->interp;
     wsgi_watch *watch = watch_of(interp);
     time_t now = time(NULL);
+    int is_held;
 
     if (watch == NULL)
         write_no_copies();
@@ -321,9 +335,14 @@ void wsgi_reload_check(wsgi_visit *visit, const wsgi_settings *settings)
         __atomic_load_n(&watch->checked, __ATOMIC_RELAXED) == now ||
         __atomic_exchange_n(&watch->busy, 1, __ATOMIC_ACQUIRE))
         return;
+    /* While this thread waited for Python's lock, another one may have
+       replaced the interpreter. Whoever did that had the watch. */
+    is_held = wsgi_interp_hold(interp);
     __atomic_store_n(&watch->checked, now, __ATOMIC_RELAXED);
-    if (has_changed(interp, watch, visit->request, settings) &&
+    if (is_held && has_changed(interp, watch, visit->request, settings) &&
         is_replaceable(interp, watch, visit->request))
-        swap(visit, settings);
+        swap(visit, settings, watch);
     __atomic_store_n(&watch->busy, 0, __ATOMIC_RELEASE);
+    if (is_held)
+        wsgi_interp_release(interp);
 }

@@ -413,6 +413,19 @@ def test_interpreters_are_made_while_others_are_replaced(site: Site) -> None:
     assert wrong(answers) == []
 
 
+@pytest.mark.needs("threads")
+def test_edits_under_load_end_no_process(site: Site) -> None:
+    """A request may wait for Python's lock in an interpreter that another one replaces."""
+    busy = "import time; time.sleep(0.3)\nbusy = sum(range(3000000))"
+    with load(site, "/front", 6) as answers:
+        before = site.children()
+        for number in range(20):
+            edit(site, "code/front.py", MODULE.format(busy, f"edit {number}"))
+            time.sleep(0.25)
+        assert site.children() == before
+    assert wrong(answers) == []
+
+
 @pytest.mark.slow
 def test_many_reloads_under_load_lose_nothing_and_grow_little(
     site: Site, cell: Cell, capsys: pytest.CaptureFixture[str]
