@@ -22,7 +22,8 @@ typedef struct exchange {
     pthread_mutex_t borrowed;     /* host.c: by another thread */
     apr_int64_t body_left;        /* -1: unknown */
     int at_end;                   /* of the request's body */
-    int flushed;                  /* the response goes out bit by bit */
+    int begun;                    /* something of the response was passed on */
+    int answered;                 /* ... and a filter answered in its place */
     int refused;                  /* status the input filter wants to answer
                                      the client with, or 0 */
 } exchange;

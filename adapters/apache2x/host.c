@@ -269,54 +269,75 @@ static int is_about_client(apr_status_t status)
            APR_STATUS_IS_ECONNABORTED(status) || APR_STATUS_IS_TIMEUP(status);
 }
 
+/* A filter may answer in the application's place before the head has gone: 416
+   where no range asked for is in the body. The rest is not wanted then. */
+static int is_answered(const exchange *x, apr_status_t status, int before)
+{
+    return status == AP_FILTER_ERROR && !x->begun && x->r->status != before;
+}
+
 /* What failed while the client was there is a filter: what it has let
    through must not look whole. */
 static int pass(exchange *x)
 {
     conn_rec *connection = x->r->connection;
+    int before = x->r->status;
     apr_status_t status = ap_pass_brigade(x->r->output_filters, x->out);
 
     apr_brigade_cleanup(x->out);
-    if (status != APR_SUCCESS && !connection->aborted) {
+    if (is_answered(x, status, before))
+        x->answered = 1;
+    else if (status != APR_SUCCESS && !connection->aborted) {
         if (!is_about_client(status))
             ap_log_rerror(APLOG_MARK, APLOG_ERR, status, x->r,
                           "mod_wsgi: a filter of the response failed: the "
                           "connection is closed");
         break_connection(connection);
     }
+    x->begun = 1;
     return connection->aborted ? -1 : 0;
 }
 
-/* The end of a response that went out bit by bit goes out at once, too: the
-   application may have more to do. Filters of the request have had their end,
-   so the connection's are asked. */
-static void flush_end(const exchange *x)
+/* A complete response goes out at once: the application may have more to do,
+   and the server reads the rest of the request's body before it sends what it
+   has kept. Filters of the request have had their end, so the connection's are
+   asked. A sub-request is a part of another response, which goes on. */
+static int flush_end(const exchange *x)
 {
     conn_rec *connection = x->r->connection;
 
     append(x, apr_bucket_flush_create(connection->bucket_alloc));
     ap_pass_brigade(connection->output_filters, x->out);
     apr_brigade_cleanup(x->out);
+    return connection->aborted ? -1 : 0;
+}
+
+static int pass_end(exchange *x)
+{
+    int goes_on = x->r->main != NULL && !x->begun;
+
+    append(x, apr_bucket_eos_create(x->r->connection->bucket_alloc));
+    if (pass(x) < 0)
+        return -1;
+    return goes_on ? 0 : flush_end(x);
+}
+
+static int pass_more(exchange *x)
+{
+    append(x, apr_bucket_flush_create(x->r->connection->bucket_alloc));
+    return pass(x) < 0 || x->answered ? -1 : 0;
 }
 
 static int send_chunks(exchange *x, const wsgi_chunk *chunks, size_t count,
                        enum wsgi_after after)
 {
-    apr_bucket_alloc_t *alloc = x->r->connection->bucket_alloc;
     size_t i;
 
     begin(x);
     for (i = 0; i < count; i++)
         append(x, apr_bucket_transient_create(chunks[i].data, chunks[i].size,
-                                              alloc));
-    append(x, after == WSGI_END ? apr_bucket_eos_create(alloc)
-                                : apr_bucket_flush_create(alloc));
-    if (pass(x) < 0)
-        return -1;
-    if (after == WSGI_END && x->flushed)
-        flush_end(x);
-    x->flushed |= after == WSGI_FLUSH;
-    return 0;
+                                              x->r->connection->bucket_alloc));
+    return after == WSGI_END ? pass_end(x) : pass_more(x);
 }
 
 static int send_body(void *record, const wsgi_chunk *chunks, size_t count,
@@ -455,10 +476,31 @@ static int give_up_file(exchange *x, apr_status_t status)
     return -1;
 }
 
+/* The server cuts ranges out of a body only where the end comes with it. */
+static int wants_ranges(const request_rec *r)
+{
+    return apr_table_get(r->headers_in, "Range") != NULL ||
+           apr_table_get(r->headers_in, "Request-Range") != NULL; /* 2.0 */
+}
+
+/* A file that has become shorter is seen when it has been sent: so its end is
+   told afterwards, if the client has not asked for ranges of it. */
+static int pass_file(exchange *x, int fd, int64_t end, enum wsgi_after after)
+{
+    int at_once = after == WSGI_END && wants_ranges(x->r);
+    apr_status_t status;
+
+    if ((at_once ? pass_end(x) : pass_more(x)) < 0)
+        return -1;
+    status = check_length(fd, end);
+    if (status != APR_SUCCESS)
+        return give_up_file(x, status);
+    return after == WSGI_END && !at_once ? pass_end(x) : 0;
+}
+
 static int send_part(exchange *x, int fd, int64_t offset, int64_t size,
                      enum wsgi_after after)
 {
-    apr_bucket_alloc_t *alloc = x->r->connection->bucket_alloc;
     const core_dir_config *core =
         ap_get_module_config(x->r->per_dir_config, &core_module);
     int64_t end = offset + size;
@@ -471,16 +513,7 @@ static int send_part(exchange *x, int fd, int64_t offset, int64_t size,
     for (; offset < end; offset += FILE_PART)
         append_part(x, core, file, offset,
                     end - offset < FILE_PART ? end - offset : FILE_PART);
-    append(x, apr_bucket_flush_create(alloc));
-    if (pass(x) < 0)
-        return -1;
-    status = check_length(fd, end);
-    if (status != APR_SUCCESS)
-        return give_up_file(x, status);
-    if (after != WSGI_END)
-        return 0;
-    append(x, apr_bucket_eos_create(alloc));
-    return pass(x);
+    return pass_file(x, fd, end, after);
 }
 
 static int send_file(void *record, int fd, int64_t offset, int64_t size,

@@ -133,6 +133,14 @@ static int is_type(const char *type)
            strncasecmp(type, WSGI_HANDLER, sizeof WSGI_HANDLER - 1) == 0;
 }
 
+/* An error page need not wait for the rest of the request's body, which the
+   server would read first. So the connection ends with it, as it does with
+   most of them anyway (500, 503, ...). */
+static void leave_rest(request_rec *r)
+{
+    r->connection->keepalive = AP_CONN_CLOSE;
+}
+
 static int handle(request_rec *r)
 {
     exchange x = {.r = r, .borrowed = PTHREAD_MUTEX_INITIALIZER};
@@ -156,6 +164,8 @@ static int handle(request_rec *r)
     x.thread = apr_os_thread_current();
     x.body_left = request.body_length;
     status = wsgi_handle(&request);
+    if (status != 0 && request.body_length != 0 && !x.at_end)
+        leave_rest(r);
     return status == 0 ? OK : status;
 }
 
