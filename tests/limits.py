@@ -39,7 +39,6 @@ LIMITS: dict[str, dict[str, str]] = {
         "sendfile": "Apache 1.3 sends files through its own buffer",
         "cgi-pass-auth": NO_CGI_PASS_AUTH,
         "keep-alive-after-chunked": CLOSES_AFTER_CHUNKS,
-        "early-last-chunk": "Apache 1.3 writes the last chunk itself, behind the handler",
         "failing-filter": NO_SUBSTITUTE,
         "answer-after-timeout": "Apache 1.3 gives up the connection when its Timeout is over",
         "filters": "Apache 1.3 has no filters: a handler writes straight to the client",

@@ -28,6 +28,8 @@ typedef struct exchange {
     int reading;     /* the body has been asked for */
     int at_end;      /* of the request's body */
     int is_unwanted; /* the body: the client was not asked to send it */
+    int begun;       /* the response's head was sent */
+    int is_cut;      /* ranges of the response's body are sent, not all */
 } exchange;
 
 /* mod_wsgi.c: the main server, whose log takes what belongs to no request. */
@@ -39,6 +41,10 @@ extern const wsgi_host wsgi_apache_host;
 /* host.c: reads what the application left of the body, so that the next
    request on the connection begins where it begins. */
 void wsgi_apache_drain(exchange *x);
+
+/* host.c: ends the connection with this response if something of the request's
+   body is left. */
+void wsgi_apache_leave_rest(exchange *x);
 
 /* environ.c: whether the server asks for this URL because another one gave an
    error. */

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -119,6 +120,16 @@ static void leave_body_unread(exchange *x)
     end_connection(x->r);
 }
 
+/* The server decides twice whether the connection is kept, and the second time
+   it looks at nothing but the headers of its page. */
+void wsgi_apache_leave_rest(exchange *x)
+{
+    if (x->at_end)
+        return;
+    end_connection(x->r);
+    ap_table_setn(x->r->err_headers_out, "Connection", "close");
+}
+
 void wsgi_apache_drain(exchange *x)
 {
     char part[8192];
@@ -126,7 +137,8 @@ void wsgi_apache_drain(exchange *x)
     long got = 1;
 
     leave_body_unread(x);
-    if (x->at_end || x->is_unwanted || connection->aborted)
+    if (x->at_end || x->is_unwanted || connection->aborted ||
+        connection->keepalive <= 0)
         return;
     ap_soft_timeout("discard the request's body", x->r);
     while (got > 0 && !connection->aborted)
@@ -192,8 +204,76 @@ static int send_head(void *record, const wsgi_head *head)
     for (i = 0; i < head->header_count; i++)
         ap_table_add(r->headers_out, head->headers[i].name,
                      head->headers[i].value);
-    send_http_header(r);
-    return r->connection->aborted ? -1 : 0;
+    return 0;
+}
+
+/* ---- The body --------------------------------------------------------- */
+
+/* What a call sends: chunks, or a part of a file if there are none. */
+typedef struct content {
+    const wsgi_chunk *chunks;
+    size_t count;
+    int fd;
+    int64_t start, size;
+} content;
+
+static void forget_ranges(request_rec *r)
+{
+    r->status = HTTP_OK;
+    r->byterange = 0;
+    r->boundary = NULL;
+    r->range = NULL;
+    ap_set_content_length(r, r->clength);
+}
+
+/* Has the server look for ranges that the client wants, as its handler of
+   files does, and fill in the head accordingly. Parts that take more bytes
+   than the whole are not worth it. */
+static void look_for_ranges(exchange *x, int64_t size, enum wsgi_after after)
+{
+    request_rec *r = x->r;
+
+    if (after != WSGI_END || size == 0 || size != r->clength ||
+        r->method_number != M_GET ||
+        ap_table_get(r->headers_out, "Content-Range") != NULL ||
+        !ap_set_byterange(r))
+        return;
+    if (strtol(ap_table_get(r->headers_out, "Content-Length"), NULL, 10) >
+        r->clength) {
+        forget_ranges(r);
+        return;
+    }
+    x->is_cut = 1;
+    r->status_line = NULL; /* the application's is another one */
+}
+
+/* The head goes out with the first bytes of the body, which may be all of it:
+   then ranges can be cut out. */
+static int begin(exchange *x, int64_t size, enum wsgi_after after)
+{
+    if (!x->begun) {
+        x->begun = 1;
+        look_for_ranges(x, size, after);
+        send_http_header(x->r);
+    }
+    return x->r->connection->aborted ? -1 : 0;
+}
+
+/* Finds what is to be sent of size bytes: all, or one range after the other.
+   length is -1 at first. Returns 0 when there is no more. */
+static int next_part(const exchange *x, int64_t size, int64_t *offset,
+                     int64_t *length)
+{
+    long first = 0, bytes = (long)size;
+
+    if (!x->is_cut && *length >= 0)
+        return 0;
+    if (x->is_cut && (x->r->header_only || /* 416 */
+                      !ap_each_byterange(x->r, &first, &bytes)))
+        return 0;
+    *offset = first;
+    *length = bytes;
+    return 1;
 }
 
 static int write_all(request_rec *r, const char *data, size_t size)
@@ -206,25 +286,28 @@ static int write_all(request_rec *r, const char *data, size_t size)
         data += part;
         size -= (size_t)part;
     }
+    ap_reset_timeout(r);
     return 0;
 }
 
-static int send_body(void *record, const wsgi_chunk *chunks, size_t count,
-                     enum wsgi_after after)
+static int write_chunks(exchange *x, const content *c, int64_t offset,
+                        int64_t length)
 {
-    exchange *x = record;
-    int result = 0;
     size_t i;
 
-    begin_waiting(x, "send the response");
-    for (i = 0; i < count && result == 0; i++) {
-        result = write_all(x->r, chunks[i].data, chunks[i].size);
-        ap_reset_timeout(x->r);
+    for (i = 0; i < c->count && length > 0; i++) {
+        int64_t there = (int64_t)c->chunks[i].size - offset;
+        int64_t part = there < length ? there : length;
+
+        if (part > 0) {
+            if (write_all(x->r, (const char *)c->chunks[i].data + offset,
+                          (size_t)part) < 0)
+                return -1;
+            length -= part;
+        }
+        offset = there > 0 ? 0 : -there;
     }
-    if (result == 0 && after == WSGI_FLUSH)
-        result = ap_rflush(x->r) < 0 ? -1 : 0;
-    end_waiting(x);
-    return result == 0 && !x->r->connection->aborted ? 0 : -1;
+    return 0;
 }
 
 /* Nothing more is written, the last chunk's mark neither. */
@@ -236,17 +319,16 @@ static void fail(void *record)
     x->r->connection->aborted = 1;
 }
 
-static int send_file(void *record, int fd, int64_t offset, int64_t size,
-                     enum wsgi_after after)
+static int write_file(exchange *x, const content *c, int64_t offset,
+                      int64_t length)
 {
-    exchange *x = record;
     char part[32768];
 
-    while (size > 0) {
-        size_t wanted = size < (int64_t)sizeof part ? (size_t)size
-                                                    : sizeof part;
-        wsgi_chunk chunk = {.data = part};
-        ssize_t got = pread(fd, part, wanted, (off_t)offset);
+    offset += c->start;
+    while (length > 0) {
+        size_t wanted = length < (int64_t)sizeof part ? (size_t)length
+                                                      : sizeof part;
+        ssize_t got = pread(c->fd, part, wanted, (off_t)offset);
 
         if (got <= 0) {
             ap_log_rerror(APLOG_MARK, APLOG_ERR | APLOG_NOERRNO, x->r,
@@ -255,13 +337,64 @@ static int send_file(void *record, int fd, int64_t offset, int64_t size,
             fail(x);
             return -1;
         }
-        chunk.size = (size_t)got;
-        offset += got;
-        size -= got;
-        if (send_body(x, &chunk, 1, size > 0 ? WSGI_END : after) < 0)
+        if (write_all(x->r, part, (size_t)got) < 0)
             return -1;
+        offset += got;
+        length -= got;
     }
     return 0;
+}
+
+/* What was sent goes out at once: the application may have more to do, and a
+   complete response does not wait for the rest of the request's body. A
+   sub-request is a part of another response, which goes on. */
+static int push_out(exchange *x, enum wsgi_after after)
+{
+    request_rec *r = x->r;
+    int result;
+
+    if (after == WSGI_END) {
+        if (r->main != NULL)
+            return 0;
+        ap_finalize_request_protocol(r); /* the last chunk */
+    }
+    begin_waiting(x, "send the response");
+    result = ap_rflush(r);
+    end_waiting(x);
+    return result < 0 || r->connection->aborted ? -1 : 0;
+}
+
+static int send_content(exchange *x, const content *c, enum wsgi_after after)
+{
+    int64_t offset = 0, length = -1;
+    int result = begin(x, c->size, after);
+
+    begin_waiting(x, "send the response");
+    while (result == 0 && next_part(x, c->size, &offset, &length))
+        result = c->chunks != NULL ? write_chunks(x, c, offset, length)
+                                   : write_file(x, c, offset, length);
+    end_waiting(x);
+    return result == 0 ? push_out(x, after) : -1;
+}
+
+static int send_body(void *record, const wsgi_chunk *chunks, size_t count,
+                     enum wsgi_after after)
+{
+    static const wsgi_chunk nothing = {NULL, 0};
+    content c = {.chunks = count > 0 ? chunks : &nothing, .count = count};
+    size_t i;
+
+    for (i = 0; i < count; i++)
+        c.size += (int64_t)chunks[i].size;
+    return send_content(record, &c, after);
+}
+
+static int send_file(void *record, int fd, int64_t offset, int64_t size,
+                     enum wsgi_after after)
+{
+    content c = {.fd = fd, .start = offset, .size = size};
+
+    return send_content(record, &c, after);
 }
 
 /* ---- The log ---------------------------------------------------------- */

@@ -131,7 +131,10 @@ static int handle(request_rec *r)
     fill_in(&x, &request);
     x.at_end = request.body_length == 0;
     status = handle_unseen(r, &request);
-    wsgi_apache_drain(&x);
+    if (status == 0)
+        wsgi_apache_drain(&x);
+    else
+        wsgi_apache_leave_rest(&x); /* an error page does not wait for it */
     return status == 0 ? OK : status;
 }
 

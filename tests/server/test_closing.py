@@ -62,7 +62,6 @@ def test_close_is_called_once_where_the_client_has_left(site: Site) -> None:
     assert site.told("once-left") == "closed"
 
 
-@pytest.mark.needs("early-last-chunk")
 def test_the_last_chunk_does_not_wait_for_a_slow_close(site: Site) -> None:
     """The response is whole by then; close() is for what the application has to tidy up."""
     with site.connect() as connection:
