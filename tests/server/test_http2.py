@@ -128,3 +128,24 @@ def test_an_exception_after_the_first_block_resets_the_stream(site: Site) -> Non
 def test_a_body_shorter_than_promised_resets_the_stream(site: Site) -> None:
     site.expects("announced: the connection is closed")
     breaks_alone(site, "/respond/less_than_promised")
+
+
+@pytest.mark.parametrize("name", ["lists", "generates", "writes_its_length", "has_no_content"])
+def test_an_answer_does_not_wait_for_the_body(site: Site, name: str) -> None:
+    """Its stream stays open for the client to send; others go on beside it."""
+    client = h2.connection.H2Connection(h2.config.H2Configuration())
+    client.initiate_connection()
+    heading_with_body = [*heading(f"/early/{name}", b"body"), ("content-length", "100")]
+    client.send_headers(1, heading_with_body)
+    client.send_headers(3, heading("/hello/named", b""), end_stream=True)
+    streams = {1: Stream(), 3: Stream()}
+    with site.connect() as connection:
+        connection.settimeout(5)
+        connection.sendall(client.data_to_send())
+        while not all(each.ended for each in streams.values()):
+            for event in client.receive_data(connection.recv(65536)):
+                note(client, streams, event)
+            connection.sendall(client.data_to_send())
+    status, body = ("204", b"") if name == "has_no_content" else ("200", b"an early answer")
+    assert (streams[1].status, streams[1].body) == (status, body)
+    assert streams[3].body == b"hello from named"
