@@ -162,6 +162,22 @@ static PyObject *read_bytes(input *self, size_t size)
     return bytes;
 }
 
+/* What is there of the next size bytes, at least one unless the body ends. */
+static PyObject *read_some(input *self, size_t size)
+{
+    size_t room = size < BUFFER_SIZE ? size : BUFFER_SIZE;
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)room);
+    int64_t got = 0;
+
+    if (bytes != NULL && room > 0)
+        got = receive_some(self, PyBytes_AS_STRING(bytes), room);
+    if (got < 0)
+        Py_CLEAR(bytes);
+    if (bytes != NULL && (size_t)got < room)
+        _PyBytes_Resize(&bytes, (Py_ssize_t)got);
+    return bytes;
+}
+
 /* The next line, its end included, of at most size bytes. */
 static PyObject *read_line(input *self, size_t size)
 {
@@ -258,6 +274,30 @@ WSGI_FUNCTION(input_read)
     return read_with(self, args, count, read_bytes);
 }
 
+WSGI_FUNCTION(input_read1)
+{
+    return read_with(self, args, count, read_some);
+}
+
+/* As of io.RawIOBase: what is there, at least one byte unless the body ends.
+ */
+static PyObject *input_readinto(PyObject *object, PyObject *buffer)
+{
+    input *self = (input *)object;
+    Py_buffer view;
+    int64_t got = -1;
+
+    if (PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE) < 0)
+        return NULL;
+    if (enter(self) == 0) {
+        got = view.len > 0 ? receive_some(self, view.buf, (size_t)view.len)
+                           : 0;
+        leave(self);
+    }
+    PyBuffer_Release(&view);
+    return got < 0 ? NULL : PyLong_FromLongLong(got);
+}
+
 WSGI_FUNCTION(input_readline)
 {
     return read_with(self, args, count, read_line);
@@ -308,6 +348,34 @@ static PyObject *input_iter(PyObject *self)
     return self;
 }
 
+static PyObject *say_true(PyObject *self, PyObject *unused)
+{
+    (void)self;
+    (void)unused;
+    Py_RETURN_TRUE;
+}
+
+static PyObject *say_false(PyObject *self, PyObject *unused)
+{
+    (void)self;
+    (void)unused;
+    Py_RETURN_FALSE;
+}
+
+/* A wrapper of io's flushes and closes what it wraps when it is garbage. The
+   body must stay readable for others then. */
+static PyObject *do_nothing(PyObject *self, PyObject *unused)
+{
+    (void)self;
+    (void)unused;
+    Py_RETURN_NONE;
+}
+
+static PyObject *get_closed(PyObject *self, void *unused)
+{
+    return say_false(self, unused);
+}
+
 static void input_dealloc(PyObject *object)
 {
     input *self = (input *)object;
@@ -324,12 +392,28 @@ static PyMethodDef methods[] = {
      "readline([size]) - the next line, of at most size bytes"},
     {"readlines", WSGI_METHOD(input_readlines), WSGI_FAST,
      "readlines([hint]) - lines, as many as it takes to have hint bytes"},
+    {"read1", WSGI_METHOD(input_read1), WSGI_FAST,
+     "read1([size]) - what is there of the next size bytes"},
+    {"readinto", WSGI_METHOD(input_readinto), METH_O,
+     "readinto(buffer) - puts there what is there; returns how many bytes"},
+    {"readable", WSGI_METHOD(say_true), METH_NOARGS, "readable() - True"},
+    {"writable", WSGI_METHOD(say_false), METH_NOARGS, "writable() - False"},
+    {"seekable", WSGI_METHOD(say_false), METH_NOARGS, "seekable() - False"},
+    {"flush", WSGI_METHOD(do_nothing), METH_NOARGS, "flush() - no effect"},
+    {"close", WSGI_METHOD(do_nothing), METH_NOARGS,
+     "close() - no effect: the body ends with its request"},
     {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef getset[] = {
+    {.name = (char *)"closed", .get = get_closed},
+    {.name = NULL},
 };
 
 static PyType_Slot slots[] = {
     {Py_tp_dealloc, WSGI_SLOT(input_dealloc)},
     {Py_tp_methods, methods},
+    {Py_tp_getset, getset},
     {Py_tp_iter, WSGI_SLOT(input_iter)},
     {Py_tp_iternext, WSGI_SLOT(input_next)},
     {0, NULL},
