@@ -193,11 +193,9 @@ static PyMethodDef write_method = {"write", WSGI_METHOD(response_write),
    yet, start_response should replace the currently-stored HTTP response
    headers [...]. However, if exc_info is provided, and the HTTP headers have
    already been sent, start_response must raise an error, and should re-raise
-   using the exc_info tuple." */
+   using the exc_info tuple." Returns 1 for that last case. */
 static int check_turn(wsgi_call *call, PyObject *exc_info)
 {
-    PyObject *type, *value, *traceback;
-
     if (exc_info == Py_None) {
         if (!call->asked)
             return 0;
@@ -211,22 +209,28 @@ static int check_turn(wsgi_call *call, PyObject *exc_info)
                         "exc_info must be a tuple as of sys.exc_info()");
         return -1;
     }
-    if (!call->head_sent)
-        return 0;
-    type = PyTuple_GET_ITEM(exc_info, 0);
-    value = PyTuple_GET_ITEM(exc_info, 1);
-    traceback = PyTuple_GET_ITEM(exc_info, 2);
+    return call->head_sent ? 1 : 0;
+}
+
+/* Raises what exc_info holds. To make an exception of it may run code of the
+   application's. */
+static void raise_again(PyObject *exc_info)
+{
+    PyObject *type = PyTuple_GET_ITEM(exc_info, 0);
+    PyObject *value = PyTuple_GET_ITEM(exc_info, 1);
+    PyObject *traceback = PyTuple_GET_ITEM(exc_info, 2);
+
     if (!PyExceptionClass_Check(type)) {
         PyErr_SetString(PyExc_RuntimeError, "the headers have been sent");
-        return -1;
+        return;
     }
     Py_INCREF(type);
     Py_INCREF(value);
     Py_XINCREF(traceback == Py_None ? NULL : traceback);
     PyErr_Restore(type, value, traceback == Py_None ? NULL : traceback);
-    return -1;
 }
 
+/* Returns 0, -1 with an exception set, or 1: exc_info is to be raised. */
 static int start(wsgi_call *call, PyObject *const *args, Py_ssize_t count)
 {
     int result;
@@ -258,7 +262,11 @@ WSGI_FUNCTION(start_response)
         return NULL;
     result = start(call, args, count);
     wsgi_call_leave(call);
-    return result < 0 ? NULL : PyCFunction_New(&write_method, self);
+    if (result == 0)
+        return PyCFunction_New(&write_method, self);
+    if (result > 0)
+        raise_again(args[2]);
+    return NULL;
 }
 
 static PyMethodDef start_method = {
