@@ -96,6 +96,7 @@ void wsgi_call_end(wsgi_call *call)
         nanosleep(&moment, NULL);
         Py_END_ALLOW_THREADS
     }
+    wsgi_lines_end(&call->lines, call->request);
     Py_CLEAR(call->read_raised); /* its frames may lead to this object */
     call->request = NULL;
     call->visit = NULL;

@@ -46,9 +46,45 @@ static inline struct timespec wsgi_from_now(long nanoseconds)
 void wsgi_log(const wsgi_request *request, enum wsgi_level level,
               const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* Writes one line as it is; what is not printable is shown as \xNN. */
+/* Writes one line as it is; what is not printable is shown as \xNN. A line
+   that is longer than one of the log becomes several. */
 void wsgi_log_line(const wsgi_request *request, enum wsgi_level level,
                    const char *text, size_t size);
+
+/* The longest line of the log in bytes, escapes included. */
+#define WSGI_LOG_ROOM 7168
+
+/* How many bytes of text one line of the log takes: all or a part, and no part
+   of a character in UTF-8. */
+size_t wsgi_log_fit(const char *text, size_t size);
+
+/* ---- lines.c: lines that nobody has ended yet. No Python. --------------- */
+
+/* A line as far as it has come. */
+typedef struct wsgi_line wsgi_line;
+
+/* Where a thread's unfinished line of a stream is found. */
+typedef struct wsgi_lines {
+    wsgi_line **first;  /* its owner's list, NULL where that is empty */
+    const char *stream; /* which stream; compared by address */
+    unsigned long
+        thread; /* its number, where several share the list; else 0 */
+    const wsgi_request *request; /* whose log it is, or NULL */
+} wsgi_lines;
+
+/* Logs whole lines, keeps the rest. Returns 0, or -1 when memory is out. */
+int wsgi_lines_add(const wsgi_lines *lines, const char *text, size_t size);
+
+/* Logs the unfinished line. */
+void wsgi_lines_flush(const wsgi_lines *lines);
+
+/* What Python 2's print remembers: a space is due. The second returns 0, or
+   -1 when memory is out. */
+int wsgi_lines_softspace(const wsgi_lines *lines);
+int wsgi_lines_set_softspace(const wsgi_lines *lines, int softspace);
+
+/* The end of a list, that no thread uses any more: logs what is left. */
+void wsgi_lines_end(wsgi_line **first, const wsgi_request *request);
 
 /* ---- settings.c: the variables mod_wsgi.* of a request. No Python. ------ */
 
@@ -193,7 +229,8 @@ struct wsgi_interp {
     int is_pooled;     /* one of several of that name */
     PyThreadState *first_state; /* its first state, on the Python thread */
     PyInterpreterState *state;
-    PyTypeObject *call_type, *input_type, *errors_type, *wrapper_type;
+    PyTypeObject *call_type, *input_type, *wrapper_type;
+    PyTypeObject *text_type, *binary_type; /* streams.c */
     PyObject *constants; /* the part of environ that is always the same */
     PyObject *input_key, *errors_key;
     PyObject *paths;         /* list: what we put on sys.path */
@@ -299,7 +336,8 @@ struct wsgi_visit {
     const wsgi_request *request;
     wsgi_visit *outer; /* the visit this one interrupts, or NULL */
     wsgi_slot *slot;
-    int status; /* for the client when the application can't be run */
+    int status;       /* for the client when the application can't be run */
+    wsgi_line *lines; /* unfinished ones of sys.stdout and sys.stderr */
     wsgi_buffer head, body; /* for the response; the thread keeps them */
 };
 
@@ -330,6 +368,15 @@ int wsgi_visit_has_lock(void);
 
 /* The request that the calling thread serves, or NULL. */
 const wsgi_request *wsgi_visit_request(void);
+
+/* Fills in owner and request for what the calling thread writes to sys.stdout
+   or sys.stderr: the innermost visit's, else the thread's own until that ends.
+   Returns 0, or -1 when memory is out. */
+int wsgi_visit_lines(wsgi_lines *lines);
+
+/* A number for the calling thread that no other of the process has or had; 0
+   when memory is out. */
+unsigned long wsgi_visit_thread(void);
 
 /* ---- osenviron.c: os.environ of an interpreter. ------------------------- */
 
@@ -419,6 +466,7 @@ struct wsgi_call {
     const wsgi_request *request; /* borrowed, as is visit: see users */
     wsgi_visit *visit;
     long users;           /* calls under way, and a flag for "ended"; atomic */
+    wsgi_line *lines;     /* unfinished ones of wsgi.errors; see lines.c */
     pthread_mutex_t host; /* held for a down call: see wsgi_call_lock_host */
 
     /* input.c */
@@ -460,16 +508,32 @@ void wsgi_call_unlock_host(wsgi_call *call);
 
 PyTypeObject *wsgi_call_type(void);
 
-/* ---- input.c, errors.c: wsgi.input, wsgi.errors. ------------------------ */
+/* ---- input.c: wsgi.input. ----------------------------------------------- */
 
 PyTypeObject *wsgi_input_type(void);
 PyObject *wsgi_input_new(wsgi_call *call);
 
-PyTypeObject *wsgi_errors_type(void);
-PyObject *wsgi_errors_new(wsgi_call *call);
+/* ---- streams.c: wsgi.errors, sys.stdout and sys.stderr. ----------------- */
+
+PyTypeObject *wsgi_streams_text_type(void);
+PyTypeObject *wsgi_streams_binary_type(void);
+
+/* Whether an object is of one of those types. */
+int wsgi_streams_is_one(PyObject *object);
+
+/* A new wsgi.errors for a request. */
+PyObject *wsgi_streams_errors(wsgi_call *call);
 
 /* Makes sys.stdout and sys.stderr of this interpreter write to the log. */
-int wsgi_errors_install(wsgi_interp *interp);
+int wsgi_streams_install(wsgi_interp *interp);
+
+/* ---- faults.c: faulthandler. -------------------------------------------- */
+
+/* Lets faulthandler of this interpreter write to the process's standard error,
+   the server's log, where it would use sys.stderr. */
+int wsgi_faults_install(void);
+
+/* ---- errors.c: exceptions. ---------------------------------------------- */
 
 /* Logs the exception that is set, with its traceback, and clears it. what
    says what could not be done. request may be NULL. */

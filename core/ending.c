@@ -171,7 +171,8 @@ static void clear(wsgi_interp *interp)
     Py_CLEAR(interp->ender);
     Py_CLEAR(interp->call_type);
     Py_CLEAR(interp->input_type);
-    Py_CLEAR(interp->errors_type);
+    Py_CLEAR(interp->text_type);
+    Py_CLEAR(interp->binary_type);
     Py_CLEAR(interp->wrapper_type);
 }
 

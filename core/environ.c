@@ -247,7 +247,7 @@ static int put_objects(PyObject *environ, wsgi_call *call)
 {
     const wsgi_interp *interp = call->visit->slot->interp;
     PyObject *input = wsgi_input_new(call);
-    PyObject *errors = wsgi_errors_new(call);
+    PyObject *errors = wsgi_streams_errors(call);
     int result = -1;
 
     if (input != NULL && errors != NULL &&

@@ -25,10 +25,12 @@ static int make_types(wsgi_interp *interp)
 {
     interp->call_type = wsgi_call_type();
     interp->input_type = wsgi_input_type();
-    interp->errors_type = wsgi_errors_type();
+    interp->text_type = wsgi_streams_text_type();
+    interp->binary_type = wsgi_streams_binary_type();
     interp->wrapper_type = wsgi_file_wrapper_type();
     return interp->call_type != NULL && interp->input_type != NULL &&
-                   interp->errors_type != NULL && interp->wrapper_type != NULL
+                   interp->text_type != NULL && interp->binary_type != NULL &&
+                   interp->wrapper_type != NULL
                ? 0
                : -1;
 }
@@ -65,7 +67,8 @@ static int prepare_modules(wsgi_interp *interp)
     if (wsgi_runtime_is_shared())
         return 0;
     return set_argv() == 0 && wsgi_osenviron_install(interp) == 0 &&
-                   wsgi_errors_install(interp) == 0
+                   wsgi_streams_install(interp) == 0 &&
+                   wsgi_faults_install() == 0
                ? wsgi_signals_ignore()
                : -1;
 }

@@ -49,6 +49,12 @@ static inline PyObject *wsgi_native(const char *data, size_t size)
     return PyUnicode_DecodeLatin1(data, (Py_ssize_t)size, NULL);
 }
 
+/* A native string of exactly that type, whatever the other one's is. */
+static inline PyObject *wsgi_native_copy(PyObject *text)
+{
+    return PyUnicode_FromObject(text);
+}
+
 /* The bytes behind a native string, or NULL with an exception set. They end
    in NUL and live as long as the string. */
 static inline const char *wsgi_native_data(PyObject *text, size_t *size)
@@ -59,8 +65,12 @@ static inline const char *wsgi_native_data(PyObject *text, size_t *size)
         return NULL;
 #endif
     if (PyUnicode_KIND(text) != PyUnicode_1BYTE_KIND) {
-        PyErr_Format(PyExc_ValueError,
-                     "%R has characters outside of ISO-8859-1", text);
+        PyObject *plain = wsgi_native_copy(text);
+
+        if (plain != NULL)
+            PyErr_Format(PyExc_ValueError,
+                         "%R has characters outside of ISO-8859-1", plain);
+        Py_XDECREF(plain);
         return NULL;
     }
     *size = (size_t)PyUnicode_GET_LENGTH(text);
@@ -79,11 +89,24 @@ static inline PyObject *wsgi_path_bytes(PyObject *path)
     return PyUnicode_EncodeFSDefault(path);
 }
 
-/* Text in UTF-8, for the log; what can't be shown is escaped. */
+/* How text for the log is encoded: UTF-8, and what can't be shown escaped. */
+#define WSGI_TEXT_ERRORS "backslashreplace"
+
+/* Text in UTF-8. The object may be any; what is no text is a TypeError. */
 static inline PyObject *wsgi_text_bytes(PyObject *text)
 {
-    return PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace");
+    return PyUnicode_AsEncodedString(text, "utf-8", WSGI_TEXT_ERRORS);
 }
+
+/* What write(text) of a stream returns. */
+static inline PyObject *wsgi_text_written(PyObject *text)
+{
+    return PyLong_FromSsize_t(PyUnicode_GetLength(text));
+}
+
+/* The name of a method or attribute that Python 2's files have and Python 3's
+   have not: NULL there, and so the end of its table. */
+#define WSGI_PYTHON_2_NAME(name) NULL
 
 #else
 
@@ -95,6 +118,12 @@ static inline PyObject *wsgi_text_bytes(PyObject *text)
 static inline PyObject *wsgi_native(const char *data, size_t size)
 {
     return PyString_FromStringAndSize(data, (Py_ssize_t)size);
+}
+
+static inline PyObject *wsgi_native_copy(PyObject *text)
+{
+    return wsgi_native(PyString_AS_STRING(text),
+                       (size_t)PyString_GET_SIZE(text));
 }
 
 static inline const char *wsgi_native_data(PyObject *text, size_t *size)
@@ -114,13 +143,28 @@ static inline PyObject *wsgi_path_bytes(PyObject *path)
                                       PyString_GET_SIZE(path));
 }
 
+#define WSGI_TEXT_ERRORS "replace"
+
 static inline PyObject *wsgi_text_bytes(PyObject *text)
 {
     if (PyUnicode_Check(text))
-        return PyUnicode_AsEncodedString(text, "utf-8", "replace");
+        return PyUnicode_AsEncodedString(text, "utf-8", WSGI_TEXT_ERRORS);
+    if (!PyString_Check(text)) {
+        PyErr_Format(PyExc_TypeError, "text was expected, not %.200s",
+                     Py_TYPE(text)->tp_name);
+        return NULL;
+    }
     Py_INCREF(text);
     return text;
 }
+
+static inline PyObject *wsgi_text_written(PyObject *text)
+{
+    (void)text;
+    Py_RETURN_NONE;
+}
+
+#define WSGI_PYTHON_2_NAME(name) (name)
 
 #endif
 
@@ -135,19 +179,40 @@ static inline PyObject *wsgi_native_name(const char *text)
     return name;
 }
 
-/* Raises ValueError: what is wrong, and the object it is wrong with. */
+/* A native string, or a pair of them, as Python's own types: to show it runs
+   no code of an application then. */
+static inline PyObject *wsgi_plain(PyObject *object)
+{
+    PyObject *name, *value, *pair = NULL;
+
+    if (WSGI_NATIVE_CHECK(object))
+        return wsgi_native_copy(object);
+    name = wsgi_native_copy(PyTuple_GET_ITEM(object, 0));
+    value = wsgi_native_copy(PyTuple_GET_ITEM(object, 1));
+    if (name != NULL && value != NULL)
+        pair = PyTuple_Pack(2, name, value);
+    Py_XDECREF(name);
+    Py_XDECREF(value);
+    return pair;
+}
+
+/* Raises ValueError: what is wrong, and what it is wrong with, a native string
+   or a pair of them. */
 static inline int wsgi_refuse(const char *problem, PyObject *object)
 {
+    PyObject *plain = wsgi_plain(object);
 #if PY_VERSION_HEX >= 0x03000000
-    PyErr_Format(PyExc_ValueError, "%s: %R", problem, object);
+    if (plain != NULL)
+        PyErr_Format(PyExc_ValueError, "%s: %R", problem, plain);
 #else
-    PyObject *shown = PyObject_Repr(object);
+    PyObject *shown = plain != NULL ? PyObject_Repr(plain) : NULL;
 
     if (shown != NULL)
         PyErr_Format(PyExc_ValueError, "%s: %.400s", problem,
                      PyString_AS_STRING(shown));
     Py_XDECREF(shown);
 #endif
+    Py_XDECREF(plain);
     return -1;
 }
 
@@ -317,6 +382,8 @@ typedef struct {
 /* A slot's number is its place in the type. */
 enum {
     Py_tp_dealloc = offsetof(PyTypeObject, tp_dealloc),
+    Py_tp_traverse = offsetof(PyTypeObject, tp_traverse),
+    Py_tp_clear = offsetof(PyTypeObject, tp_clear),
     Py_tp_methods = offsetof(PyTypeObject, tp_methods),
     Py_tp_getset = offsetof(PyTypeObject, tp_getset),
     Py_tp_iter = offsetof(PyTypeObject, tp_iter),
@@ -329,35 +396,122 @@ enum {
 /* A function as the value of a type's slot. */
 #define WSGI_SLOT(function) ((void *)(uintptr_t)(function))
 
-/* A new type for the current interpreter, or NULL with an exception set. */
-static inline PyTypeObject *wsgi_type(PyType_Spec *spec)
-{
-    PyType_Slot *slot = spec->slots;
-#if PY_VERSION_HEX >= 0x03000000
-    PyTypeObject *type = (PyTypeObject *)PyType_FromSpec(spec);
+/* In a function for Py_tp_traverse: an instance owns a reference to its type
+   as far as the collector of garbage is concerned. */
+#if PY_VERSION_HEX >= 0x03090000
+#define WSGI_VISIT_TYPE(object) Py_VISIT(Py_TYPE(object))
+#else
+#define WSGI_VISIT_TYPE(object)
+#endif
 
-    /* Without a function of their own they would have object's, which makes
-       instances that lack all we rely on. */
+/* Without a function of their own, types would have that of their base, which
+   makes instances that lack all we rely on. */
+static inline void wsgi_type_no_new(PyTypeObject *type, PyType_Slot *slot)
+{
     while (slot->slot != 0 && slot->slot != Py_tp_new)
         slot++;
-    if (type != NULL && slot->slot == 0)
+    if (slot->slot == 0)
         type->tp_new = NULL;
-    return type;
+}
+
+/* A new type for the current interpreter, or NULL with an exception set. base
+   may be NULL. */
+static inline PyTypeObject *wsgi_type_with_base(PyType_Spec *spec,
+                                                PyTypeObject *base)
+{
+#if PY_VERSION_HEX >= 0x03000000
+    PyObject *bases = base != NULL ? PyTuple_Pack(1, base) : NULL;
+    PyTypeObject *type = NULL;
+
+    if (base == NULL || bases != NULL)
+        type = (PyTypeObject *)PyType_FromSpecWithBases(spec, bases);
+    Py_XDECREF(bases);
+    if (type == NULL)
+        return NULL;
 #else
     PyTypeObject *type = calloc(1, sizeof *type);
+    PyType_Slot *slot;
 
     if (type == NULL)
         return (PyTypeObject *)PyErr_NoMemory();
     Py_REFCNT(type) = 2; /* for ever: only types on the heap can go */
     type->tp_name = spec->name;
     type->tp_basicsize = spec->basicsize;
-    type->tp_flags = Py_TPFLAGS_DEFAULT;
-    for (; slot->slot != 0; slot++)
+    type->tp_flags = (long)spec->flags;
+    Py_XINCREF(base);
+    type->tp_base = base;
+    for (slot = spec->slots; slot->slot != 0; slot++)
         memcpy((char *)type + slot->slot, &slot->pfunc, sizeof(void *));
     if (PyType_Ready(type) < 0)
         return NULL;
-    return type;
 #endif
+    wsgi_type_no_new(type, spec->slots);
+    return type;
+}
+
+static inline PyTypeObject *wsgi_type(PyType_Spec *spec)
+{
+    return wsgi_type_with_base(spec, NULL);
+}
+
+/* What an instance of a type of Python's module io begins with. */
+#define WSGI_IO_HEAD                                                          \
+    PyObject_HEAD                                                             \
+    PyObject *dict, *weakrefs;
+
+typedef struct {
+    WSGI_IO_HEAD
+} wsgi_io_head;
+
+static inline int wsgi_io_is_known(const PyTypeObject *base)
+{
+    if (base->tp_basicsize == sizeof(wsgi_io_head) &&
+        base->tp_dictoffset == offsetof(wsgi_io_head, dict) &&
+        base->tp_weaklistoffset == offsetof(wsgi_io_head, weakrefs))
+        return 1;
+    PyErr_Format(PyExc_SystemError, "%s is not as mod_wsgi knows it",
+                 base->tp_name);
+    return 0;
+}
+
+/* Makes isinstance(stream, io.NAME) true, as for Python's own streams. */
+static inline int wsgi_io_register(PyTypeObject *type, const char *name)
+{
+#if PY_VERSION_HEX >= 0x03000000
+    PyObject *io = PyImport_ImportModule("io");
+    PyObject *base = io != NULL ? PyObject_GetAttrString(io, name) : NULL;
+    PyObject *done = NULL;
+
+    if (base != NULL)
+        done = PyObject_CallMethod(base, "register", "O", type);
+    Py_XDECREF(done);
+    Py_XDECREF(base);
+    Py_XDECREF(io);
+    return done != NULL ? 0 : -1;
+#else
+    (void)type; /* sys.stdout is a file there, not one of io's streams */
+    (void)name;
+    return 0;
+#endif
+}
+
+/* A new type that extends io.NAME; its instances begin with WSGI_IO_HEAD. */
+static inline PyTypeObject *wsgi_io_type(PyType_Spec *spec, const char *name)
+{
+    PyObject *io = PyImport_ImportModule("_io"), *base = NULL;
+    PyTypeObject *type = NULL;
+    char inner[64];
+
+    snprintf(inner, sizeof inner, "_%s", name);
+    if (io != NULL)
+        base = PyObject_GetAttrString(io, inner);
+    if (base != NULL && wsgi_io_is_known((PyTypeObject *)base))
+        type = wsgi_type_with_base(spec, (PyTypeObject *)base);
+    Py_XDECREF(base);
+    Py_XDECREF(io);
+    if (type != NULL && wsgi_io_register(type, name) < 0)
+        Py_CLEAR(type);
+    return type;
 }
 
 /* The end of a destructor: instances of types made from a spec own a
@@ -525,6 +679,9 @@ static inline int wsgi_python_start(const char *home, char *why, size_t size)
 #else
 #define WSGI_FREE_THREADED 0
 #endif
+
+/* Whether Python comes with faulthandler. */
+#define WSGI_HAS_FAULTHANDLER (PY_VERSION_HEX >= 0x03000000)
 
 /* The current state of the calling thread or NULL, asked without the lock. Up
    to Python 3.11 it is that of whoever has the lock. */

@@ -20,6 +20,8 @@ typedef struct thread {
     wsgi_visit *visit;               /* the innermost one now, or NULL */
     volatile sig_atomic_t under_way; /* a visit is, or is about to be */
     unsigned long retirements;       /* those that its slots know of */
+    unsigned long number;            /* its own, from 1 on */
+    wsgi_line *lines;                /* unfinished ones, outside of visits */
     wsgi_buffer head, body;
 } thread;
 
@@ -206,6 +208,7 @@ static void end_thread(void *arg)
         drop_slot(self, self->slots);
         wsgi_runtime_wake();
     }
+    wsgi_lines_end(&self->lines, NULL);
     free(self->head.data);
     free(self->body.data);
     free(self);
@@ -216,15 +219,25 @@ static void make_thread_key(void)
     pthread_key_create(&thread_key, end_thread);
 }
 
+static thread *make_thread(void)
+{
+    static unsigned long count;
+    thread *self = calloc(1, sizeof *self);
+
+    if (self == NULL)
+        return NULL;
+    self->number = __atomic_add_fetch(&count, 1, __ATOMIC_RELAXED);
+    pthread_setspecific(thread_key, self);
+    return self;
+}
+
 static thread *this_thread(void)
 {
     thread *self;
 
     pthread_once(&thread_once, make_thread_key);
     self = pthread_getspecific(thread_key);
-    if (self == NULL && (self = calloc(1, sizeof *self)) != NULL)
-        pthread_setspecific(thread_key, self);
-    return self;
+    return self != NULL ? self : make_thread();
 }
 
 /* ---- Visits ----------------------------------------------------------- */
@@ -304,6 +317,7 @@ int wsgi_visit_enter(wsgi_visit *visit, const wsgi_request *request,
     attach(self, visit->slot);
     visit->request = request;
     visit->status = 500;
+    visit->lines = NULL;
     visit->outer = self->visit;
     self->visit = visit;
     move_buffer(&visit->head, &self->head);
@@ -339,6 +353,7 @@ void wsgi_visit_leave(wsgi_visit *visit)
     wsgi_interp *interp = visit->slot->interp;
 
     step_out(self, visit);
+    wsgi_lines_end(&visit->lines, visit->request);
     wsgi_interp_release(interp);
     drop_retired(self);
 }
@@ -401,4 +416,23 @@ const wsgi_request *wsgi_visit_request(void)
     thread *self = this_thread();
 
     return self != NULL && self->visit != NULL ? self->visit->request : NULL;
+}
+
+int wsgi_visit_lines(wsgi_lines *lines)
+{
+    thread *self = this_thread();
+    wsgi_visit *visit = self != NULL ? self->visit : NULL;
+
+    if (self == NULL)
+        return -1;
+    lines->first = visit != NULL ? &visit->lines : &self->lines;
+    lines->request = visit != NULL ? visit->request : NULL;
+    return 0;
+}
+
+unsigned long wsgi_visit_thread(void)
+{
+    const thread *self = this_thread();
+
+    return self != NULL ? self->number : 0;
 }
