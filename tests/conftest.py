@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in (
         "server: asks a real server; the others need none",
         "slow: takes long; run as --slow says",
-        "pythons(version, ...): asks something that is made for these Pythons only",
+        "pythons(pattern, ...): asks something that is made for these Pythons only, as 2.7 or 3.*",
         "needs(capability): not run where tests/limits.py says that the capability is missing",
     ):
         config.addinivalue_line("markers", marker)
@@ -139,7 +140,8 @@ def is_wanted(item: pytest.Item, config: pytest.Config) -> bool:
 def suits(item: pytest.Item, cell: Cell) -> bool:
     """Whether the test may run with the Python of this cell: with any, unless it is marked."""
     version = cell.python.version + cell.python.abi
-    return all(version in marker.args for marker in item.iter_markers("pythons"))
+    markers = item.iter_markers("pythons")
+    return all(any(fnmatchcase(version, each) for each in marker.args) for marker in markers)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -1,5 +1,6 @@
 """What an application writes to wsgi.errors, sys.stdout and sys.stderr is in the error log."""
 
+import re
 import socket
 
 import pytest
@@ -84,10 +85,69 @@ def test_control_characters_cannot_forge_a_line(site: Site) -> None:
     assert not any(each.startswith("[forged]") for each in site.watch.lines())
 
 
-def test_a_very_long_line_is_logged_in_pieces_or_cut(site: Site) -> None:
+@pytest.mark.parametrize(
+    ("name", "character", "count"),
+    [
+        ("plain", "x", 50000),
+        ("wide", r"\N{EURO SIGN}|\\xe2\\x82\\xac", 20000),
+        ("bad", r"\\{1,2}x01", 20000),
+    ],
+)
+def test_a_very_long_line_is_logged_in_parts(
+    site: Site, name: str, character: str, count: int
+) -> None:
+    """Each as long as the server takes a line to be: nothing is lost, and no character is cut."""
+    site.tolerates("")
+    before = (site.root / "error.log").stat().st_size
+    assert site.get(f"/halves/long_line?{name}").text == "written"
+
+    def logged() -> str:
+        return (site.root / "error.log").read_bytes()[before:].decode()
+
+    assert until(lambda: len(re.findall(character, logged())) == count)
+
+
+def test_the_end_of_a_very_long_line_is_logged(site: Site) -> None:
     site.tolerates("")
     assert site.get("/logs/a_very_long_line").text == "logged"
-    assert site.watch.wait_for("long xxxx")
+    assert site.watch.wait_for("x end$")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "stdout",
+        "stderr",
+        "errors",
+        pytest.param("binary", marks=pytest.mark.pythons("3.*")),
+        pytest.param("by_statement", marks=pytest.mark.pythons("2.7")),
+    ],
+)
+def test_half_a_line_is_in_the_log_of_its_own_virtual_host(site: Site, name: str) -> None:
+    """And in no other's: both hosts are in one interpreter, and may be in one thread."""
+    site.tolerates("")
+    logs = [site.root / "error.log", site.root / "second_error.log"]
+    before = [log.stat().st_size for log in logs]
+
+    def logged(number: int) -> list[str]:
+        text = logs[number].read_bytes()[before[number] :].decode()
+        return [re.sub(r"^(\[[^]]*\] )+", "", line) for line in text.splitlines()]
+
+    for _ in range(5):
+        assert site.get(f"/halves/{name}?SECRET").text == "begun"
+        assert site.at("127.0.0.2").get("/halves/whole?of-the-second").text == "written"
+    assert until(lambda: [line.strip() for line in logged(0)] == ["SECRET"] * 5)
+    assert until(lambda: logged(1) == ["whole of-the-second line"] * 15)
+
+
+@pytest.mark.pythons("2.7")
+def test_a_space_that_is_due_is_due_in_the_same_request(site: Site) -> None:
+    site.tolerates("")
+    for _ in range(5):
+        site.get("/halves/by_statement?SECRET")
+        site.at("127.0.0.2").get("/halves/whole_by_statement?in-the-second")
+    assert site.watch.wait_for(r"\] (mod_wsgi: )?stated in-the-second$")
+    assert not [line for line in site.watch.lines() if "  stated" in line]
 
 
 def test_what_is_no_string_is_refused(site: Site) -> None:

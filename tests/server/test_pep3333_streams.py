@@ -150,11 +150,11 @@ def test_odd_sizes_are_errors_or_all(site: Site, name: str, said: str) -> None:
     assert site.ask(f"/sources/{name}", method="POST", body=body).text == said
 
 
-def test_errors_has_its_methods_and_they_give_nothing_back(site: Site, version: str) -> None:
+def test_errors_has_its_methods_and_they_take_text(site: Site, version: str) -> None:
     """PEP 3333 duty 36: flush, write and writelines; what is no string is a TypeError."""
     site.tolerates("bytes, not text")
     assert site.ask("/kinds/of_errors").json() == {
-        "returned": [None, None, None],
+        "returned": [None, None, None if version == "2.7" else 0],
         "refused": ["TypeError"] * 3,
         "bytes": "accepted" if version == "2.7" else "TypeError",
     }
