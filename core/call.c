@@ -67,6 +67,17 @@ int wsgi_call_enter(wsgi_call *call, const char *what)
     return -1;
 }
 
+int wsgi_call_enter_for_client(wsgi_call *call, const char *what)
+{
+    if (!wsgi_fork_is_copy())
+        return wsgi_call_enter(call, what);
+    PyErr_Format(PyExc_RuntimeError,
+                 "%s was used in a copy of the process: the request is the "
+                 "original's",
+                 what);
+    return -1;
+}
+
 void wsgi_call_leave(wsgi_call *call)
 {
     __atomic_sub_fetch(&call->users, 1, __ATOMIC_RELEASE);

@@ -311,6 +311,10 @@ int wsgi_turns_end(wsgi_interp *interp);
 /* Takes over a retired interpreter that nobody is inside. Any thread. */
 void wsgi_ending_add(wsgi_interp *interp);
 
+/* Flushes sys.stdout and sys.stderr of the current interpreter. No exception
+   is set afterwards. */
+void wsgi_ending_flush(void);
+
 /* Goes on with the interpreters that are ending, without waiting. Returns
    whether there is more to do. The main interpreter's state is current. */
 int wsgi_ending_step(void);
@@ -407,10 +411,34 @@ void wsgi_missing_find(char *name, size_t size);
 /* Logs how such a variable gets into os.environ. */
 void wsgi_missing_hint(const wsgi_request *request, const char *name);
 
-/* ---- signals.c: applications handle no signals. ------------------------- */
+/* ---- signals.c: signals are the server's. ------------------------------- */
 
-/* Makes signal.signal() of this interpreter a function without effect. */
+/* On the Python thread, in the first interpreter, when Python has started:
+   gives it its table of handlers. Returns 0, or -1 with an exception set. */
+int wsgi_signals_prepare(void);
+
+/* Makes signal.signal() of this interpreter a function without effect, and so
+   others that change how this process takes signals, or send it one. Returns
+   0, or -1 with an exception set. */
 int wsgi_signals_ignore(void);
+
+/* ---- fork.c: copies of this process that applications fork. ------------- */
+
+/* Called once in a process, before Python is started in it: no application
+   has opened anything yet. */
+void wsgi_fork_prepare(void);
+
+/* Has Python say when it forks in this interpreter, which is current. Returns
+   0, or -1 with an exception set. */
+int wsgi_fork_watch(wsgi_interp *interp);
+
+/* Whether this process is a copy. Any thread, lock or not. */
+int wsgi_fork_is_copy(void);
+
+/* Called where the application's code has ended: a copy of the process ends
+   here, with the status of the exception that is set (SystemExit's code, 1 for
+   others, which are logged), or 0. Otherwise nothing happens. */
+void wsgi_fork_leave(const wsgi_request *request);
 
 /* ---- reload.c: a changed application in a fresh interpreter. ------------ */
 
@@ -496,7 +524,11 @@ void wsgi_call_end(wsgi_call *call);
    -1 with RuntimeError when it has ended; what names the object. */
 int wsgi_call_enter(wsgi_call *call, const char *what);
 
-/* The same without an exception, for destructors. */
+/* The same for what reaches the client. -1 in a copy of the process as well:
+   the request is its original's. */
+int wsgi_call_enter_for_client(wsgi_call *call, const char *what);
+
+/* Like wsgi_call_enter without an exception, for destructors. */
 int wsgi_call_try_enter(wsgi_call *call);
 void wsgi_call_leave(wsgi_call *call);
 
@@ -557,10 +589,6 @@ int wsgi_file_wrapper_open(PyObject *wrapper, int *fd, int64_t *offset,
    wsgi_call_lock_host. Whoever calls the host for it otherwise finishes first,
    but to log. What was given has gone when the response has its end, or
    failed. */
-
-/* Called once in a process, before Python is started in it: applications may
-   fork. */
-void wsgi_sender_prepare(void);
 
 /* Gives the thread a piece of a response whose head has gone: a copy. Waits
    for no client. Returns 0, or -1: it has to be sent. */

@@ -42,6 +42,13 @@ static void flush(const char *name)
     Py_XDECREF(result);
 }
 
+void wsgi_ending_flush(void)
+{
+    flush("stdout");
+    flush("stderr");
+    PyErr_Clear();
+}
+
 /* threading waits for its main thread too, unless it is the one that asks.
    That one is the Python thread, which must not wait: this one stands in. */
 static void stand_in(void)
@@ -83,9 +90,7 @@ static PyObject *end_application(PyObject *self, PyObject *unused)
     call_if_imported("threading", "_shutdown");
     be_done_with_threads();
     call_if_imported("atexit", "_run_exitfuncs");
-    flush("stdout");
-    flush("stderr");
-    PyErr_Clear();
+    wsgi_ending_flush();
     Py_RETURN_NONE;
 }
 

@@ -72,6 +72,7 @@ static int run(wsgi_call *call, PyObject *application, PyObject *environ,
 
     if (start != NULL)
         result = wsgi_call_two(application, environ, start);
+    wsgi_fork_leave(call->request);
     Py_XDECREF(start);
     return result != NULL ? wsgi_response_send(call, result, rest) : -1;
 }

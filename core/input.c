@@ -216,7 +216,7 @@ static PyObject *read_line(input *self, size_t size)
 /* Every method begins and ends a use of the stream. */
 static int enter(input *self)
 {
-    if (wsgi_call_enter(self->call, "wsgi.input") < 0)
+    if (wsgi_call_enter_for_client(self->call, "wsgi.input") < 0)
         return -1;
     if (!__atomic_exchange_n(&self->busy, 1, __ATOMIC_ACQUIRE))
         return 0;

@@ -52,18 +52,27 @@ static int set_argv(void)
    where another module owns it. */
 static int prepare_modules(wsgi_interp *interp)
 {
-    /* Imported where its "main thread" lives as long as the interpreter. */
-    PyObject *threading = PyImport_ImportModule("threading"), *codec;
+    /* The first has its "main thread" here, which lives as long as the
+       interpreter; Python 2 lists the second in its first interpreter only. */
+    static const char *const names[] = {"threading", WSGI_EXCEPTIONS};
+    PyObject *codec;
+    size_t i;
 
-    if (threading == NULL)
-        return -1;
-    Py_DECREF(threading);
+    for (i = 0; i < sizeof names / sizeof *names; i++) {
+        PyObject *module = PyImport_ImportModule(names[i]);
+
+        if (module == NULL)
+            return -1;
+        Py_DECREF(module);
+    }
     /* Codecs, too: in Python 2 the first two threads to want one disturb each
        other. */
     codec = PyCodec_Encoder("ascii");
     if (codec == NULL)
         return -1;
     Py_DECREF(codec);
+    if (wsgi_fork_watch(interp) < 0)
+        return -1;
     if (wsgi_runtime_is_shared())
         return 0;
     return set_argv() == 0 && wsgi_osenviron_install(interp) == 0 &&

@@ -39,8 +39,13 @@
 
 #if PY_VERSION_HEX >= 0x03000000
 
+/* What modules are called: that of the functions that need no import, that of
+   the exceptions, that of threads, the one in C that has the signals. */
 #define WSGI_BUILTINS "builtins"
 #define WSGI_ENVIRON_DATA "_data" /* the dict of bytes behind os.environ */
+#define WSGI_EXCEPTIONS "builtins"
+#define WSGI_THREAD_MODULE "_thread"
+#define WSGI_SIGNAL_MODULE "_signal"
 #define WSGI_NATIVE_CHECK(o) PyUnicode_Check(o)
 #define wsgi_native_intern(p) PyUnicode_InternInPlace(p)
 
@@ -112,6 +117,9 @@ static inline PyObject *wsgi_text_written(PyObject *text)
 
 #define WSGI_BUILTINS "__builtin__"
 #define WSGI_ENVIRON_DATA "data"
+#define WSGI_EXCEPTIONS "exceptions"
+#define WSGI_THREAD_MODULE "thread"
+#define WSGI_SIGNAL_MODULE "signal"
 #define WSGI_NATIVE_CHECK(o) PyString_Check(o)
 #define wsgi_native_intern(p) PyString_InternInPlace(p)
 
@@ -730,6 +738,47 @@ static inline PyThreadState *wsgi_python_new_interp(int own_gil, char *why,
     if (state == NULL)
         snprintf(why, size, "Py_NewInterpreter failed");
     return state;
+#endif
+}
+
+/* Whether a copy of the process can be made in the first interpreter only:
+   Python ends it elsewhere, or refuses. */
+#define WSGI_FORKS_IN_FIRST_ONLY (PY_VERSION_HEX >= 0x03080000)
+
+#if WSGI_FORKS_IN_FIRST_ONLY
+
+/* Python's state of the process: the library exports it, for debuggers. */
+extern char _PyRuntime[];
+
+/* How much of it is looked at: all Pythons of that age have more. */
+#define WSGI_RUNTIME_SIZE (PY_VERSION_HEX < 0x030B0000 ? 640 : 8192)
+
+#endif
+
+/*
+ * Takes all interpreters but the first one out of Python's list, which begins
+ * with the newest: its beginning stands beside a second pointer, to the first
+ * interpreter. For a copy of the process, which has no other thread. Returns
+ * 0, or -1 when the list was not found. Safe in the handler of a fork.
+ */
+static inline int wsgi_python_keep_first(void)
+{
+#if WSGI_FORKS_IN_FIRST_ONLY
+    PyInterpreterState *first = PyInterpreterState_Main();
+    PyInterpreterState *newest = PyInterpreterState_Head();
+    PyInterpreterState **word = (PyInterpreterState **)(void *)_PyRuntime;
+    PyInterpreterState **end = word + WSGI_RUNTIME_SIZE / sizeof *word - 1;
+
+    while (word < end && (word[0] != newest || word[1] != first))
+        word++;
+    if (word < end)
+        word[0] = first;
+    return PyInterpreterState_Head() == first &&
+                   (first == NULL || PyInterpreterState_Next(first) == NULL)
+               ? 0
+               : -1;
+#else
+    return 0;
 #endif
 }
 

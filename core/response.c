@@ -175,7 +175,7 @@ static PyObject *response_write(PyObject *self, PyObject *block)
     wsgi_call *call = (wsgi_call *)self;
     int result;
 
-    if (wsgi_call_enter(call, "write()") < 0)
+    if (wsgi_call_enter_for_client(call, "write()") < 0)
         return NULL;
     Py_BEGIN_CRITICAL_SECTION(call);
     result = write_block(call, block);
@@ -429,8 +429,11 @@ static int send_iterable(wsgi_call *call, PyObject *result)
     PyObject *iterator = PyObject_GetIter(result), *block;
     int done = iterator != NULL ? 0 : -1;
 
-    while (done == 0 && !call->complete && !call->broken &&
-           (block = PyIter_Next(iterator)) != NULL) {
+    while (done == 0 && !call->complete && !call->broken) {
+        block = PyIter_Next(iterator);
+        wsgi_fork_leave(call->request);
+        if (block == NULL)
+            break;
         done = need_bytes(block, "a block of the response");
         if (done == 0) {
             if (is_alone)
@@ -545,6 +548,7 @@ static void close_result(wsgi_call *call, PyObject *result)
         answer = PyObject_CallObject(close, NULL);
     else if (PyErr_ExceptionMatches(PyExc_AttributeError))
         PyErr_Clear();
+    wsgi_fork_leave(call->request);
     if (PyErr_Occurred())
         wsgi_errors_report(call->request, "the response's close() failed");
     Py_XDECREF(answer);

@@ -91,6 +91,8 @@ static void own_python(void)
         sem_post(&started);
         return;
     }
+    if (wsgi_signals_prepare() < 0)
+        wsgi_errors_report(NULL, "signals can't be left to the server:");
     main_state = PyEval_SaveThread();
     set_state(RUNNING);
     sem_post(&started);
@@ -168,7 +170,7 @@ static void start_thread(void)
     sem_init(&wanted, 0, 0);
     sem_init(&done, 0, 0);
     wsgi_stop_prepare();
-    wsgi_sender_prepare();
+    wsgi_fork_prepare();
     error = wsgi_runtime_add_thread(python_thread, NULL, 0);
     if (error != 0) {
         snprintf(failure, sizeof failure, "no thread: %s", strerror(error));

@@ -116,6 +116,7 @@ static PyObject *import_module(const wanted *w)
         module = PyImport_ImportModule(name);
     else
         PyErr_NoMemory();
+    wsgi_fork_leave(w->request);
     if (module == NULL && is_missing())
         report_missing(w, name);
     else if (module == NULL)
@@ -201,6 +202,7 @@ static PyObject *load_file(const wanted *w)
         code = compile_source(source, w->application);
     if (code != NULL)
         module = PyImport_ExecCodeModuleEx(name, code, (char *)w->application);
+    wsgi_fork_leave(w->request);
     Py_XDECREF(code);
     Py_XDECREF(source);
     if (module == NULL && PyErr_Occurred())

@@ -243,30 +243,6 @@ int wsgi_sender_send(const wsgi_request *request, const wsgi_chunk *chunk,
 
 /* ---- The process ------------------------------------------------------ */
 
-static void before_fork(void)
-{
-    pthread_mutex_lock(&lock);
-}
-
-static void after_fork(void)
-{
-    pthread_mutex_unlock(&lock);
-}
-
-/* There is no such thread, and the pieces are the original's. */
-static void after_fork_in_copy(void)
-{
-    is_stopped = 1;
-    set_busy(0);
-    serve(NULL);
-    pthread_mutex_unlock(&lock);
-}
-
-void wsgi_sender_prepare(void)
-{
-    pthread_atfork(before_fork, after_fork, after_fork_in_copy);
-}
-
 void wsgi_sender_stop(void)
 {
     int i;

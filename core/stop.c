@@ -104,6 +104,8 @@ void wsgi_stop(void)
 {
     sigset_t all;
 
+    if (wsgi_fork_is_copy())
+        return;
     wsgi_sender_stop();
     if (!wsgi_runtime_is_ours())
         return;

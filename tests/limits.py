@@ -14,10 +14,6 @@ NO_SUBSTITUTE = "mod_substitute came with Apache 2.2.7, and limits lines in 2.4 
 NO_MOD_PYTHON = "the mod_python installed here is built for Apache 2.4"
 NO_OWN_LOCK = "interpreters with a lock of their own came with Python 3.12"
 ENDS_PROCESS = "a sys.exit() in sitecustomize ends the process in Pythons before 3.8"
-NO_FORK = (
-    "this Python ends the copy that os.fork() makes in any interpreter but its first one, without "
-    "a way to ask before"
-)
 NO_OLD_EXTENSIONS = (
     "a free-threaded Python refuses extension modules with a single phase of initialisation in "
     "any interpreter but its first one, as interpreters with a lock of their own do"
@@ -86,7 +82,7 @@ LIMITS: dict[str, dict[str, str]] = {
         for minor in range(6, 8)
     },
     **{
-        f"py3.{minor}": {"many-states": ONE_STATE, "own-lock": NO_OWN_LOCK, "fork": NO_FORK}
+        f"py3.{minor}": {"many-states": ONE_STATE, "own-lock": NO_OWN_LOCK}
         for minor in range(8, 12)
     },
 }

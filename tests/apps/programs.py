@@ -4,8 +4,15 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 
 import answers
+
+try:
+    import _thread
+except ImportError:
+    import thread as _thread
 
 
 def program(environ, start_response):
@@ -51,3 +58,20 @@ def handles_signals(environ, start_response):
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGINT, signal.SIGCHLD):
         signal.signal(number, signal.SIG_IGN)
     return answers.plain(start_response, b"handled")
+
+
+def alarmed(environ, start_response):
+    """Asks for signals that end a process which does not handle them; tells what was answered."""
+    told = [signal.alarm(1), signal.setitimer(signal.ITIMER_REAL, 0.1)]
+    if hasattr(signal, "raise_signal"):
+        signal.raise_signal(signal.SIGTERM)
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.current_thread().ident, signal.SIGALRM)
+    time.sleep(1.5)
+    return answers.as_json(start_response, told)
+
+
+def interrupts(environ, start_response):
+    """What a program does to be interrupted as by Ctrl-C."""
+    _thread.interrupt_main()
+    return answers.plain(start_response, b"interrupted")

@@ -84,3 +84,22 @@ def frames(environ, start_response):
     while frame is not None:
         below, frame = below + 1, frame.f_back
     return answers.as_json(start_response, {"pid": os.getpid(), "below": below})
+
+
+def modules(environ, start_response):
+    """What is imported in this interpreter, and in Python's first one if one can look there."""
+    told = {"here": sorted(sys.modules), "first": None}
+    path = os.path.join(environ["tests.scratch"], "modules.first")
+    try:
+        import _interpreters as interpreters
+    except ImportError:
+        try:
+            import _xxsubinterpreters as interpreters
+        except ImportError:
+            return answers.as_json(start_response, told)
+    first = interpreters.get_main()
+    look = "import sys; open(%r, 'w').write(' '.join(sys.modules))" % path
+    interpreters.run_string(first[0] if isinstance(first, tuple) else first, look)
+    with open(path) as stream:
+        told["first"] = sorted(stream.read().split())
+    return answers.as_json(start_response, told)

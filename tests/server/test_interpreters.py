@@ -3,12 +3,17 @@
 One process serves everything here, so that what interpreters share is seen for sure.
 """
 
+import os
+import re
+import subprocess
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote_from_bytes
 
 import pytest
 
 from tests.conftest import Serve
+from tests.harness.cells import Cell
 from tests.harness.site import Site
 
 OPTIONS = {"processes": 1}
@@ -264,3 +269,37 @@ def test_an_interpreter_that_computes_lets_the_others_have_the_lock(
     for path in ("/hello/named", "/new"):
         for _ in range(5):
             assert site.get(path, timeout=SOON).text == "hello from named"
+
+
+# Whether a program imports these depends on its terminal and its locale.
+OF_THE_LOCALE = re.compile(r"encodings\..*|_bootlocale|_locale")
+
+
+def modules_of_a_program(cell: Cell, folder: Path) -> set[str]:
+    """What the cell's Python has imported when a program begins."""
+    program = folder / "program.py"
+    program.write_text("import sys; print(' '.join(sys.modules))")
+    environment = {name: text for name, text in os.environ.items() if "PYTHON" not in name}
+    done = subprocess.run(
+        [str(cell.python.executable), "-s", str(program)],
+        capture_output=True,
+        check=True,
+        text=True,
+        env=environment,
+    )
+    return {name for name in done.stdout.split() if not OF_THE_LOCALE.fullmatch(name)}
+
+
+def test_an_interpreter_has_every_module_that_a_program_has(
+    serve: Serve, cell: Cell, tmp_path: Path
+) -> None:
+    """Python's own code takes some for granted: without _signal its C code would crash.
+
+    That is so in its first interpreter, too, where no application has been.
+    """
+    told = serve(processes=1).get("/states/modules").json()
+    wanted = modules_of_a_program(cell, tmp_path)
+    assert "sys" in wanted
+    assert wanted - set(told["here"]) == set()
+    if told["first"] is not None:
+        assert wanted - set(told["first"]) == set()

@@ -54,11 +54,6 @@ DocumentRoot "@{www}"
     SetEnv mod_wsgi.application endings::at_exit
     SetEnv mod_wsgi.interpreter main_interpreter
 </Location>
-<Location /main/forked>
-    SetHandler mod_wsgi
-    SetEnv mod_wsgi.application programs::forked
-    SetEnv mod_wsgi.interpreter main_interpreter
-</Location>
 <Location /main/spawned>
     SetHandler mod_wsgi
     SetEnv mod_wsgi.application programs::spawned
@@ -324,21 +319,6 @@ def test_multiprocessing_spawns(serve: Serve, path: str) -> None:
     assert site.get(path, timeout=40).json() == [1, 4, 9]
 
 
-@pytest.mark.needs("fork")
-def test_an_application_forks_or_is_told_that_it_cannot(serve: Serve) -> None:
-    """From 3.12 on Python refuses in an interpreter that is not its first."""
-    site = serve(CONFIG, files=FILES, processes=1)
-    told = site.get("/programs/forked").json()
-    assert told.get("status") == 7 or "subinterpreter" in told.get("refused", "")
-    assert site.get("/hello/named").text == "hello from named"
-
-
-def test_an_application_forks_in_the_main_interpreter(serve: Serve) -> None:
-    site = serve(CONFIG, files=FILES, processes=1)
-    assert site.get("/main/forked").json() == {"status": 7}
-    assert site.get("/hello/named").text == "hello from named"
-
-
 def test_an_application_takes_no_signal_from_the_server(serve: Serve) -> None:
     site = serve(CONFIG, files=FILES, processes=1)
     assert site.get("/programs/handles_signals").text == "handled"
@@ -348,3 +328,24 @@ def test_an_application_takes_no_signal_from_the_server(serve: Serve) -> None:
     assert until(lambda: not set(before) & set(site.children()), 12)
     assert site.get("/programs/handles_signals").text == "handled"
     assert stop(site) < BOUND
+
+
+def test_an_application_ends_no_process_by_an_alarm(serve: Serve) -> None:
+    """It was told that its handler has no effect: the default would be to end the process."""
+    site = serve(CONFIG, files=FILES, processes=1)
+    before = site.children()
+    assert site.get("/programs/alarmed").json() == [0, [0.0, 0.0]]
+    site.watch.wait_for("call of signal.alarm.. has no effect")
+    site.watch.wait_for("call of signal.setitimer.. has no effect")
+    assert site.children() == before
+
+
+@pytest.mark.parametrize("first", ["/hello/named", "/main/at_exit?interrupted"])
+def test_an_application_interrupts_nobody(serve: Serve, first: str) -> None:
+    """Python's main thread is not the application's: what it does next is for all of them."""
+    site = serve(CONFIG, files=FILES, processes=1)
+    before = site.children()
+    site.get(first)
+    assert site.get("/programs/interrupts").text == "interrupted"
+    assert site.get("/other/at_exit?afterwards").status_code == 200
+    assert site.children() == before

@@ -15,7 +15,8 @@ OTHER_MODULES = {
     **dict.fromkeys(("real_cherrypy", "real_django", "real_turbogears"), "frameworks"),
     **dict.fromkeys(("failing", "misuse", "scripted"), "break the rules, on purpose"),
     **dict.fromkeys(("called", "logs", "states"), "show the server's state, not its protocol"),
-    **dict.fromkeys(("endings", "ensures", "parallel", "programs"), "end or load processes"),
+    **dict.fromkeys(("endings", "ensures", "forking", "parallel"), "end or load processes"),
+    "programs": "starts processes",
     "validated": "are inside the validator already",
 }
 
