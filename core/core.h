@@ -402,6 +402,12 @@ int wsgi_osenviron_is_known(const wsgi_interp *interp,
    interp->loading. */
 int wsgi_osenviron_apply(wsgi_visit *visit, const wsgi_settings *settings);
 
+/* ---- children.c: programs that an application starts. ------------------- */
+
+/* Makes them have os.environ of this interpreter as their environment, unless
+   the application names another. After wsgi_osenviron_install. */
+int wsgi_children_install(const wsgi_interp *interp);
+
 /* ---- missing.c: what an application misses in os.environ. --------------- */
 
 /* Stores the name of the variable whose absence from os.environ has led to

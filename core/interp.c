@@ -76,6 +76,7 @@ static int prepare_modules(wsgi_interp *interp)
     if (wsgi_runtime_is_shared())
         return 0;
     return set_argv() == 0 && wsgi_osenviron_install(interp) == 0 &&
+                   wsgi_children_install(interp) == 0 &&
                    wsgi_streams_install(interp) == 0 &&
                    wsgi_faults_install() == 0
                ? wsgi_signals_ignore()

@@ -231,3 +231,36 @@ def test_another_key_that_is_missing_gets_no_hint(serve: Serve) -> None:
     site.expects("can't be loaded, for it raised")
     site.expects_traceback("KeyError")
     assert site.get("/green").status_code == 500
+
+
+def children(site: Site, path: str) -> dict[str, dict[str, str]]:
+    """The environments of programs, without that of one that was given another."""
+    seen = told(site, path)
+    assert set(seen.pop("named", {})) - {"PWD", "SHLVL", "_"} <= {"PATH", "ONLY"}
+    seen.pop("code", None)
+    found: dict[str, dict[str, str]] = seen
+    return found
+
+
+def test_programs_have_the_os_environ_of_their_application(serve: Serve) -> None:
+    """What its settings say and what it has set, and nothing of what others have set."""
+    config = section(
+        "green", "SetEnv mod_wsgi.environ.TESTS_SECRET green", application="of_children"
+    ) + section("blue", application="of_children")
+    site = serve(config, processes=1)
+    for way, seen in children(site, "/green?TESTS_SET=green").items():
+        assert (seen["TESTS_SECRET"], seen["TESTS_SET"]) == ("green", "green"), way
+    for way, seen in children(site, "/blue?TESTS_TOO=blue").items():
+        assert not {"TESTS_SECRET", "TESTS_SET"} & set(seen), way
+        assert seen["TESTS_TOO"] == "blue", way
+    for way, seen in children(site, "/green").items():
+        assert seen["TESTS_SET"] == "green", way
+        assert "TESTS_TOO" not in seen, way
+
+
+def test_spawned_programs_have_the_os_environ_of_their_application(serve: Serve) -> None:
+    config = section(
+        "main_interpreter", "SetEnv mod_wsgi.environ.TESTS_SECRET s", application="of_spawned"
+    )
+    for way, seen in children(serve(config, processes=1), "/main_interpreter").items():
+        assert seen["TESTS_SECRET"] == "s", way
