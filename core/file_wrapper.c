@@ -44,10 +44,34 @@ static PyObject *wrapper_new(PyTypeObject *type, PyObject *args,
     return (PyObject *)self;
 }
 
+/* The file may lead to its wrapper. */
+static int wrapper_traverse(PyObject *object, visitproc visit, void *arg)
+{
+    file_wrapper *self = (file_wrapper *)object;
+
+    WSGI_VISIT_TYPE(object);
+    Py_VISIT(self->file);
+    return 0;
+}
+
+/* None takes the file's place: destructors that run afterwards may still ask
+   for it. */
+static int wrapper_clear(PyObject *object)
+{
+    file_wrapper *self = (file_wrapper *)object;
+    PyObject *file = self->file;
+
+    Py_INCREF(Py_None);
+    self->file = Py_None;
+    Py_XDECREF(file);
+    return 0;
+}
+
 static void wrapper_dealloc(PyObject *object)
 {
     file_wrapper *self = (file_wrapper *)object;
 
+    PyObject_GC_UnTrack(object);
     Py_XDECREF(self->file);
     Py_XDECREF(self->block_size);
     wsgi_type_free(object);
@@ -86,6 +110,8 @@ static PyGetSetDef getset[] = {
 static PyType_Slot slots[] = {
     {Py_tp_new, WSGI_SLOT(wrapper_new)},
     {Py_tp_dealloc, WSGI_SLOT(wrapper_dealloc)},
+    {Py_tp_traverse, WSGI_SLOT(wrapper_traverse)},
+    {Py_tp_clear, WSGI_SLOT(wrapper_clear)},
     {Py_tp_getset, getset},
     {Py_tp_iter, WSGI_SLOT(wrapper_iter)},
     {Py_tp_iternext, WSGI_SLOT(wrapper_next)},
@@ -95,7 +121,7 @@ static PyType_Slot slots[] = {
 static PyType_Spec spec = {
     .name = "mod_wsgi.FileWrapper",
     .basicsize = sizeof(file_wrapper),
-    .flags = Py_TPFLAGS_DEFAULT,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
     .slots = slots,
 };
 
