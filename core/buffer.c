@@ -4,6 +4,7 @@
 #include "core.h"
 
 #define FIRST_CAPACITY 1024
+#define KEPT 65536 /* the largest that is kept */
 
 int wsgi_buffer_reserve(wsgi_buffer *buffer, size_t capacity)
 {
@@ -24,9 +25,20 @@ int wsgi_buffer_reserve(wsgi_buffer *buffer, size_t capacity)
 
 int wsgi_buffer_add(wsgi_buffer *buffer, const void *data, size_t size)
 {
+    if (size == 0)
+        return 0;
     if (wsgi_buffer_reserve(buffer, buffer->size + size) < 0)
         return -1;
     memcpy(buffer->data + buffer->size, data, size);
     buffer->size += size;
     return 0;
+}
+
+void wsgi_buffer_trim(wsgi_buffer *buffer)
+{
+    buffer->size = 0;
+    if (buffer->capacity <= KEPT)
+        return;
+    free(buffer->data);
+    memset(buffer, 0, sizeof *buffer);
 }

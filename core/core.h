@@ -215,10 +215,19 @@ int wsgi_buffer_reserve(wsgi_buffer *buffer, size_t capacity);
 /* Appends. Returns 0, or -1 when memory is out. No lock needed. */
 int wsgi_buffer_add(wsgi_buffer *buffer, const void *data, size_t size);
 
+/* Empties a buffer that is to be kept for a next request. One that has grown
+   beyond 64 KB gives its memory back. No lock needed. */
+void wsgi_buffer_trim(wsgi_buffer *buffer);
+
 /* ---- interp.c: the registry of interpreters. ---------------------------- */
 
 /* Whether an interpreter has a thread that takes turns (turns.c). */
-enum wsgi_turns { WSGI_NO_TURNS, WSGI_TAKES_TURNS, WSGI_LAST_TURN };
+enum wsgi_turns {
+    WSGI_NO_TURNS,
+    WSGI_LACKS_TURNS, /* the system had no thread to give: to be tried again */
+    WSGI_TAKES_TURNS,
+    WSGI_LAST_TURN
+};
 
 /* An interpreter. The memory stays for the life of the process. */
 struct wsgi_interp {
@@ -244,12 +253,16 @@ struct wsgi_interp {
     wsgi_watch *watch;         /* reload.c's, or NULL; atomic */
     pthread_mutex_t loading;   /* held while an application is imported */
     enum wsgi_turns turns;     /* atomic */
+    time_t turns_tried;        /* turns.c; atomic */
     PyThreadState *turn_state; /* of the thread that takes turns, or NULL */
     long visits;               /* how many are inside, and flags; atomic */
     int slots;                 /* threads that have one; atomic */
     wsgi_interp *next_ending;  /* ending.c: the next one that is to end */
     PyObject *ender;           /* ... the thread that ends it, or NULL */
-    time_t deadline;           /* ... and when to give up waiting for it */
+    time_t deadline;           /* ... and until when it is waited for */
+    int ender_told;            /* ... that there is none has been logged */
+    int is_over;               /* ... it has ended */
+    int lingers;               /* ... that threads do not has been logged */
 };
 
 /*
@@ -269,10 +282,18 @@ wsgi_interp *wsgi_interp_find(const wsgi_request *request,
    takes. On the Python thread, the main interpreter's state current. */
 void wsgi_interp_end_all(void);
 
+/* Reads what the server's environment says of interpreters. Called once in a
+   process, before Python is started in it. */
+void wsgi_interp_prepare(void);
+
 /* A new interpreter beside the one of the registry, for wsgi_interp_replace;
-   NULL after logging. */
+   NULL after logging. Where this process may have no more, that is logged
+   unless *told is set, which it is from then on. */
 wsgi_interp *wsgi_interp_again(const wsgi_request *request,
-                               const wsgi_interp *interp);
+                               const wsgi_interp *interp, int *told);
+
+/* An interpreter is no longer in memory: another one may be made. */
+void wsgi_interp_forget_one(void);
 
 /* Puts a new interpreter in the place of an old one, which ends when nobody
    is inside any more. */
@@ -298,6 +319,10 @@ unsigned long wsgi_interp_retirements(void);
 /* Lets threads that wait for the lock in other interpreters have it while a
    thread of this one computes. On the Python thread, once for each. */
 void wsgi_turns_begin(wsgi_interp *interp);
+
+/* Tries again where the system had no thread to give. For a visitor of the
+   interpreter, without the lock. */
+void wsgi_turns_try(wsgi_interp *interp);
 
 /* Somebody may have to wait for the lock. Any thread, without it. */
 void wsgi_turns_want(void);

@@ -97,8 +97,9 @@ static PyObject *end_application(PyObject *self, PyObject *unused)
 static PyMethodDef end_method = {"end", WSGI_METHOD(end_application),
                                  METH_NOARGS, NULL};
 
-/* threading.Thread(target=end), a daemon: joining threads leaves it out. */
-static PyObject *start_ender(void)
+/* threading.Thread(target=end), a daemon: joining threads leaves it out. NULL
+   if there is none to be had now, which is logged once. */
+static PyObject *start_ender(int *told)
 {
     PyObject *threading = PyImport_ImportModule("threading");
     PyObject *end = PyCFunction_New(&end_method, NULL);
@@ -111,7 +112,10 @@ static PyObject *start_ender(void)
         PyObject_SetAttrString(thread, "daemon", Py_True) == 0)
         started = PyObject_CallMethod(thread, (char *)"start", NULL);
     if (started == NULL) {
-        wsgi_errors_report(NULL, "an interpreter can't be ended properly:");
+        if (!*told)
+            wsgi_errors_report(NULL, "an interpreter can't be ended yet:");
+        *told = 1;
+        PyErr_Clear();
         Py_CLEAR(thread);
     }
     Py_XDECREF(started);
@@ -135,13 +139,15 @@ static int is_running(PyObject *thread)
 }
 
 /* Begins to end what runs in an interpreter, whose first state is current,
-   unless that has begun. */
-static void begin(wsgi_interp *interp)
+   unless that has begun. Returns whether it has: there may be no thread for it
+   now. */
+static int begin(wsgi_interp *interp)
 {
-    if (interp->deadline != 0)
-        return;
-    interp->deadline = time(NULL) + PATIENCE_SECONDS;
-    interp->ender = start_ender();
+    if (interp->deadline == 0)
+        interp->deadline = time(NULL) + PATIENCE_SECONDS;
+    if (interp->ender == NULL)
+        interp->ender = start_ender(&interp->ender_told);
+    return interp->ender != NULL;
 }
 
 /* ---- Replaced interpreters -------------------------------------------- */
@@ -193,35 +199,53 @@ static int is_alone(const wsgi_interp *interp)
     return state == NULL;
 }
 
-/* ASLEEP: until a thread of the server lets go, which wakes this one. */
-enum progress { WAITING, ASLEEP, READY, GIVEN_UP };
+/* ASLEEP: until the Python thread is woken for another reason. */
+enum progress { WAITING, ASLEEP, READY };
 
-static enum progress give_up(const wsgi_interp *interp)
+static int is_late(const wsgi_interp *interp)
 {
-    wsgi_log(NULL, WSGI_WARNING,
-             "a replaced interpreter '%s' stays in memory: threads that the "
-             "application started in it have not ended in %d seconds",
-             interp->shown, PATIENCE_SECONDS);
-    return GIVEN_UP;
+    return time(NULL) >= interp->deadline;
+}
+
+/* Threads of the application go on. Past the deadline, which is said once,
+   nobody looks again and again whether they have ended. */
+static enum progress wait_for_threads(wsgi_interp *interp)
+{
+    if (!is_late(interp))
+        return WAITING;
+    if (!interp->lingers)
+        wsgi_log(NULL, WSGI_WARNING,
+                 "a replaced interpreter '%s' stays in memory: threads that "
+                 "the application started in it have not ended in %d seconds, "
+                 "and go on; daemon threads do so until the process ends, "
+                 "unless a function registered with atexit ends them",
+                 interp->shown, PATIENCE_SECONDS);
+    interp->lingers = 1;
+    return ASLEEP;
+}
+
+/* Whether what the application does has ended, or can't be ended. */
+static int is_over(wsgi_interp *interp)
+{
+    if (!interp->is_over)
+        interp->is_over = begin(interp) ? !is_running(interp->ender)
+                                        : is_late(interp);
+    return interp->is_over;
 }
 
 /* How far an interpreter is on its way to the end; its first state is
    current. */
 static enum progress step(wsgi_interp *interp)
 {
-    int is_late;
-
-    begin(interp);
-    is_late = time(NULL) >= interp->deadline;
-    if (is_running(interp->ender))
-        return is_late ? give_up(interp) : WAITING;
+    if (!is_over(interp))
+        return wait_for_threads(interp);
     /* Threads of the server come by when they serve their next request. */
     if (__atomic_load_n(&interp->slots, __ATOMIC_ACQUIRE) > 0)
         return ASLEEP;
     clear(interp);
     if (is_alone(interp))
         return wsgi_turns_end(interp) ? READY : WAITING;
-    return is_late ? give_up(interp) : WAITING;
+    return wait_for_threads(interp);
 }
 
 /* Takes a step inside of the interpreter. */
@@ -234,6 +258,7 @@ static enum progress step_inside(wsgi_interp *interp)
     progress = step(interp);
     if (progress == READY) {
         wsgi_python_end_interp(interp->first_state, main_state);
+        wsgi_interp_forget_one();
         return READY;
     }
     PyEval_SaveThread();
@@ -282,7 +307,8 @@ void wsgi_ending_all(wsgi_interp *interps)
 {
     static const struct timespec moment = {.tv_nsec = 2 * WSGI_MS};
     PyThreadState *main_state = PyThreadState_Get();
-    PyObject *main_ender = start_ender();
+    int told = 0;
+    PyObject *main_ender = start_ender(&told);
     wsgi_interp *interp;
     int running = 1;
 

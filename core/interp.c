@@ -19,6 +19,14 @@ static pthread_mutex_t registry = PTHREAD_MUTEX_INITIALIZER;
 static wsgi_interp *interps;
 static unsigned long retirements;
 
+/* Interpreters in this process's memory: those of the registry, those that
+   are being made, and the retired ones that have not ended. Atomic. */
+static int in_memory;
+
+/* What the server's environment says of their number. */
+static int most = MAX_DEFAULT;
+static const char *bad_most; /* it is no number; NULL: it is, or not set */
+
 /* ---- Making ----------------------------------------------------------- */
 
 static int make_types(wsgi_interp *interp)
@@ -163,8 +171,19 @@ static const char *shown_part(const char *name)
     return mark != NULL ? mark + strlen(WSGI_OWNER_MARK) : name;
 }
 
-/* A new interpreter, not in the registry yet, or NULL after logging. One that
-   can't be prepared is not freed: Python may hold pointers into it. */
+/* What could be made, but not prepared, ends as a retired one does. */
+static void give_up(wsgi_interp *interp)
+{
+    if (interp->first_state != NULL && !wsgi_runtime_is_shared() &&
+        strcmp(interp->name, WSGI_MAIN_INTERPRETER) != 0)
+        wsgi_interp_retire(interp);
+    else
+        wsgi_interp_forget_one();
+}
+
+/* A new interpreter, not in the registry yet, or NULL after logging. The
+   caller has taken its place (take_place). One that can't be prepared is not
+   freed: Python may hold pointers into it. */
 static wsgi_interp *make(const wsgi_request *request, const char *name,
                          int own_gil, int is_pooled)
 {
@@ -174,6 +193,7 @@ static wsgi_interp *make(const wsgi_request *request, const char *name,
     if (interp == NULL || (interp->name = strdup(name)) == NULL) {
         wsgi_log(request, WSGI_ERROR, "out of memory");
         free(interp);
+        wsgi_interp_forget_one();
         return NULL;
     }
     interp->shown = shown_part(interp->name);
@@ -182,7 +202,10 @@ static wsgi_interp *make(const wsgi_request *request, const char *name,
     interp->is_pooled = is_pooled;
     pthread_mutex_init(&interp->loading, NULL);
     wsgi_runtime_run(wsgi_runtime_is_shared() ? make_foreign : make_own, &m);
-    return m.result == 0 ? interp : NULL;
+    if (m.result == 0)
+        return interp;
+    give_up(interp);
+    return NULL;
 }
 
 /* ---- Visits ----------------------------------------------------------- */
@@ -244,42 +267,57 @@ void wsgi_interp_retire(wsgi_interp *interp)
 
 /* ---- The registry ----------------------------------------------------- */
 
-static int most_interps(const wsgi_request *request)
+/* Before any thread of an application changes the environment. */
+void wsgi_interp_prepare(void)
 {
     const char *value = getenv(MAX_VARIABLE);
     char *end;
     long number;
 
     if (value == NULL)
-        return MAX_DEFAULT;
+        return;
     number = strtol(value, &end, 10);
     if (*value != '\0' && *end == '\0' && number >= 1 && number <= MAX_LARGEST)
-        return (int)number;
+        most = (int)number;
+    else
+        bad_most = strdup(value);
+}
+
+/* With the registry's lock held. */
+static void tell_bad_most(const wsgi_request *request)
+{
+    if (bad_most == NULL)
+        return;
     wsgi_log(request, WSGI_WARNING,
              MAX_VARIABLE " '%s' is not a number from 1 to %d: %d is used",
-             value, MAX_LARGEST, MAX_DEFAULT);
-    return MAX_DEFAULT;
+             bad_most, MAX_LARGEST, MAX_DEFAULT);
+    bad_most = NULL;
 }
 
-static int count_all(void)
+/* Counts an interpreter that is to be made; 0 when there is no room for it.
+   The Python thread then looks whether any retired one can end. */
+static int take_place(void)
 {
-    const wsgi_interp *interp;
-    int count = 0;
-
-    for (interp = interps; interp != NULL; interp = interp->next)
-        count++;
-    return count;
+    if (__atomic_add_fetch(&in_memory, 1, __ATOMIC_ACQ_REL) <= most)
+        return 1;
+    wsgi_interp_forget_one();
+    wsgi_runtime_wake();
+    return 0;
 }
 
-/* Whether a pool of count interpreters may grow; says once if not. One that
-   is smaller than it should be serves all the same. */
-static int has_room_in_pool(const wsgi_request *request,
-                            const wsgi_settings *settings, long count)
+void wsgi_interp_forget_one(void)
+{
+    __atomic_sub_fetch(&in_memory, 1, __ATOMIC_ACQ_REL);
+}
+
+/* Whether a pool of count interpreters may grow; its place is taken then. Says
+   once if not. One that is smaller than it should be serves all the same. */
+static int take_place_in_pool(const wsgi_request *request,
+                              const wsgi_settings *settings, long count)
 {
     static int told;
-    int most = most_interps(request);
 
-    if (count_all() < most)
+    if (take_place())
         return 1;
     if (!told)
         wsgi_log(
@@ -292,24 +330,28 @@ static int has_room_in_pool(const wsgi_request *request,
     return 0;
 }
 
-static wsgi_interp *add(const wsgi_request *request,
-                        const wsgi_settings *settings, const char *name,
-                        int *status)
+/* The same for the first interpreter of a name. */
+static int take_first_place(const wsgi_request *request, const char *name)
 {
-    int count = count_all();
-    wsgi_interp *interp;
+    if (take_place())
+        return 1;
+    wsgi_log(
+        request, WSGI_ERROR,
+        "no interpreter '%s': this process has %d already (those that "
+        "were replaced and have not ended count), the most that " MAX_VARIABLE
+        " allows; set that in the server's environment, or "
+        "mod_wsgi.interpreter to share one",
+        shown_part(name), most);
+    return 0;
+}
 
-    if (count >= most_interps(request)) {
-        wsgi_log(request, WSGI_ERROR,
-                 "no interpreter '%s': this process has %d already, the most "
-                 "that " MAX_VARIABLE " allows; set that in the server's "
-                 "environment, or mod_wsgi.interpreter to share one",
-                 shown_part(name), count);
-        *status = 503;
-        return NULL;
-    }
-    interp =
+/* Makes an interpreter, whose place is taken, and adds it to the registry. */
+static wsgi_interp *add(const wsgi_request *request,
+                        const wsgi_settings *settings, const char *name)
+{
+    wsgi_interp *interp =
         make(request, name, settings->own_gil, settings->interpreters > 1);
+
     if (interp != NULL) {
         interp->next = interps;
         __atomic_store_n(&interps, interp, __ATOMIC_RELEASE);
@@ -362,14 +404,18 @@ wsgi_interp *wsgi_interp_find(const wsgi_request *request,
     long count;
 
     pthread_mutex_lock(&registry);
+    tell_bad_most(request);
     interp = least_busy(name, &count);
-    if (interp == NULL)
-        interp = add(request, settings, name, status);
+    if (interp == NULL && !take_first_place(request, name))
+        *status = 503;
+    else if (interp == NULL)
+        interp = add(request, settings, name);
     else if (crowd(interp) > 0 && count < settings->interpreters &&
-             has_room_in_pool(request, settings, count))
-        another = add(request, settings, name, status);
+             take_place_in_pool(request, settings, count))
+        another = add(request, settings, name);
     if (another != NULL)
         interp = another;
+    /* What is in the registry is not retired, so it can be held. */
     if (interp != NULL &&
         (!is_agreed(request, settings, interp) || !wsgi_interp_hold(interp)))
         interp = NULL;
@@ -378,9 +424,21 @@ wsgi_interp *wsgi_interp_find(const wsgi_request *request,
 }
 
 wsgi_interp *wsgi_interp_again(const wsgi_request *request,
-                               const wsgi_interp *interp)
+                               const wsgi_interp *interp, int *told)
 {
-    return make(request, interp->name, interp->own_gil, interp->is_pooled);
+    if (take_place()) {
+        *told = 0;
+        return make(request, interp->name, interp->own_gil, interp->is_pooled);
+    }
+    if (!*told)
+        wsgi_log(request, WSGI_WARNING,
+                 "the application of the interpreter '%s' has changed, but is "
+                 "not loaded anew before another interpreter has ended: this "
+                 "process has %d, those that were replaced and have not "
+                 "ended among them, the most that " MAX_VARIABLE " allows",
+                 interp->shown, most);
+    *told = 1;
+    return NULL;
 }
 
 void wsgi_interp_replace(wsgi_interp *old, wsgi_interp *fresh)

@@ -522,14 +522,6 @@ static inline PyTypeObject *wsgi_io_type(PyType_Spec *spec, const char *name)
     return type;
 }
 
-/* What a type's traverse function begins with: instances own a reference to
-   their type where it is made from a spec. */
-#if PY_VERSION_HEX >= 0x03000000
-#define WSGI_VISIT_TYPE(object) Py_VISIT(Py_TYPE(object))
-#else
-#define WSGI_VISIT_TYPE(object) (void)(object)
-#endif
-
 /* The end of a destructor: instances of types made from a spec own a
    reference to their type. */
 static inline void wsgi_type_free(PyObject *object)

@@ -30,6 +30,7 @@ struct wsgi_watch {
     int stale;               /* a file was edited while it was loaded */
     int busy;                /* a thread is checking; atomic */
     int refused;             /* that it can't be reloaded has been logged */
+    int crowded;             /* that there are too many has been logged */
 };
 
 /* ---- Files ------------------------------------------------------------ */
@@ -250,11 +251,12 @@ static void swap(wsgi_visit *visit, const wsgi_settings *settings,
                  wsgi_watch *watch)
 {
     wsgi_interp *old = visit->slot->interp, *fresh;
-    unsigned long long tree;
+    unsigned long long tree = 0;
 
     Py_BEGIN_ALLOW_THREADS
-    tree = sum_of_tree(settings); /* as the attempt will see it, at most */
-    fresh = wsgi_interp_again(visit->request, old);
+    fresh = wsgi_interp_again(visit->request, old, &watch->crowded);
+    if (fresh != NULL)
+        tree = sum_of_tree(settings); /* as the attempt will see it, at most */
     Py_END_ALLOW_THREADS
     if (fresh == NULL || wsgi_visit_move(visit, fresh) < 0) {
         watch->stale = 1; /* to be tried again */

@@ -29,6 +29,7 @@ static sem_t started, wanted, done;
 static void (*current_job)(void *);
 static void *current_arg;
 static char failure[256];
+static const char *home; /* MOD_WSGI_PYTHON_HOME, or NULL */
 
 static enum state current_state(void)
 {
@@ -71,8 +72,7 @@ static int work(void)
 /* Starts Python. 0, or -1 with the reason in failure. */
 static int start_python(void)
 {
-    if (wsgi_python_start(getenv("MOD_WSGI_PYTHON_HOME"), failure,
-                          sizeof failure) < 0)
+    if (wsgi_python_start(home, failure, sizeof failure) < 0)
         return -1;
     if (wsgi_osenviron_copy() == 0)
         return 0;
@@ -161,29 +161,52 @@ int wsgi_runtime_add_thread(void *(*function)(void *arg), void *arg,
     return error;
 }
 
-/* Makes the Python thread and waits until it has started Python. */
-static void start_thread(void)
+static void prepare_once(void)
 {
-    int error;
+    static int is_prepared;
 
+    if (is_prepared)
+        return;
     sem_init(&started, 0, 0);
     sem_init(&wanted, 0, 0);
     sem_init(&done, 0, 0);
     wsgi_stop_prepare();
     wsgi_fork_prepare();
+    is_prepared = 1;
+}
+
+/* Whether a second has passed since the last attempt, or there was none. */
+static int is_time_to_try(void)
+{
+    static time_t tried;
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (now.tv_sec + 1 == tried)
+        return 0;
+    tried = now.tv_sec + 1;
+    return 1;
+}
+
+/* Makes the Python thread and waits until it has started Python. Where the
+   system has no thread to give now, a later request tries again. */
+static void start_thread(const wsgi_request *request)
+{
+    int error;
+
+    prepare_once();
     error = wsgi_runtime_add_thread(python_thread, NULL, 0);
-    if (error != 0) {
-        snprintf(failure, sizeof failure, "no thread: %s", strerror(error));
-        set_state(FAILED);
-        return;
-    }
-    wait_for(&started);
+    if (error == 0)
+        wait_for(&started);
+    else
+        wsgi_log(request, WSGI_ERROR,
+                 "Python %s can't be started now, for there is no thread: %s; "
+                 "requests try again, once a second",
+                 PY_VERSION, strerror(error));
 }
 
 static void report_failure(const wsgi_request *request)
 {
-    const char *home = getenv("MOD_WSGI_PYTHON_HOME");
-
     wsgi_log(request, WSGI_ERROR,
              "Python %s can't be started: %s (MOD_WSGI_PYTHON_HOME is %s%s%s "
              "in the server's environment; it must be the prefix of a Python "
@@ -211,8 +234,8 @@ int wsgi_runtime_start(const wsgi_request *request)
     if (current_state() == RUNNING)
         return 0;
     pthread_mutex_lock(&starting);
-    if (current_state() == NEW) {
-        start_thread();
+    if (current_state() == NEW && is_time_to_try()) {
+        start_thread(request);
         if (current_state() == FAILED)
             report_failure(request);
     }
@@ -253,5 +276,9 @@ int wsgi_runtime_is_ours(void)
 
 void wsgi_start(const wsgi_process *process)
 {
+    const char *value = getenv("MOD_WSGI_PYTHON_HOME");
+
     wsgi_runtime_process = *process;
+    home = value != NULL ? strdup(value) : NULL;
+    wsgi_interp_prepare();
 }

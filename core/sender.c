@@ -150,13 +150,20 @@ static void *send_pieces(void *unused)
     return NULL;
 }
 
-/* Whether there is a thread; makes it. */
+/* Whether there is a thread; makes it. Where the system has none to give it is
+   asked again once a second. */
 static int start(void)
 {
     static int is_running;
+    static time_t tried;
+    time_t now;
 
-    if (!is_running)
+    if (is_running)
+        return 1;
+    now = time(NULL);
+    if (now != tried)
         is_running = wsgi_runtime_add_thread(send_pieces, NULL, 0) == 0;
+    tried = now;
     return is_running;
 }
 

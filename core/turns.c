@@ -99,6 +99,21 @@ static void *take_turns(void *arg)
     return NULL;
 }
 
+/* Makes the thread of an interpreter that the caller has put down as one that
+   takes turns. Returns 0, or an errno. */
+static int start(wsgi_interp *interp)
+{
+    int error;
+
+    __atomic_add_fetch(&takers, 1, __ATOMIC_SEQ_CST);
+    error = wsgi_runtime_add_thread(take_turns, interp, STACK_SIZE);
+    if (error == 0)
+        return 0;
+    __atomic_sub_fetch(&takers, 1, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&interp->turns, WSGI_LACKS_TURNS, __ATOMIC_RELEASE);
+    return error;
+}
+
 void wsgi_turns_begin(wsgi_interp *interp)
 {
     int error;
@@ -106,23 +121,37 @@ void wsgi_turns_begin(wsgi_interp *interp)
     if (!WSGI_LOCK_IS_UNFAIR || interp->own_gil || wsgi_runtime_is_shared())
         return;
     interp->turns = WSGI_TAKES_TURNS;
-    __atomic_add_fetch(&takers, 1, __ATOMIC_SEQ_CST);
-    error = wsgi_runtime_add_thread(take_turns, interp, STACK_SIZE);
-    if (error == 0)
+    interp->turns_tried = time(NULL);
+    error = start(interp);
+    if (error != 0)
+        wsgi_log(NULL, WSGI_WARNING,
+                 "applications of other interpreters wait while one of '%s' "
+                 "computes, until there is a thread for taking turns: %s",
+                 interp->shown, strerror(error));
+}
+
+void wsgi_turns_try(wsgi_interp *interp)
+{
+    enum wsgi_turns expected = WSGI_LACKS_TURNS;
+    time_t now;
+
+    if (!WSGI_LOCK_IS_UNFAIR ||
+        __atomic_load_n(&interp->turns, __ATOMIC_RELAXED) != expected)
         return;
-    __atomic_sub_fetch(&takers, 1, __ATOMIC_SEQ_CST);
-    interp->turns = WSGI_NO_TURNS;
-    wsgi_log(NULL, WSGI_WARNING,
-             "applications of other interpreters will wait while one of '%s' "
-             "computes: no thread for taking turns: %s",
-             interp->shown, strerror(error));
+    now = time(NULL);
+    if (__atomic_exchange_n(&interp->turns_tried, now, __ATOMIC_RELAXED) !=
+            now &&
+        __atomic_compare_exchange_n(&interp->turns, &expected,
+                                    WSGI_TAKES_TURNS, 0, __ATOMIC_ACQ_REL,
+                                    __ATOMIC_RELAXED))
+        start(interp);
 }
 
 int wsgi_turns_end(wsgi_interp *interp)
 {
     enum wsgi_turns expected = WSGI_TAKES_TURNS;
 
-    if (__atomic_load_n(&interp->turns, __ATOMIC_ACQUIRE) == WSGI_NO_TURNS)
+    if (__atomic_load_n(&interp->turns, __ATOMIC_ACQUIRE) <= WSGI_LACKS_TURNS)
         return 1;
     /* Its thread may be leaving at this moment. */
     __atomic_compare_exchange_n(&interp->turns, &expected, WSGI_LAST_TURN, 0,

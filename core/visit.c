@@ -295,7 +295,7 @@ static void attach(thread *self, wsgi_slot *slot)
 static void move_buffer(wsgi_buffer *to, wsgi_buffer *from)
 {
     *to = *from;
-    to->size = 0;
+    wsgi_buffer_trim(to);
     memset(from, 0, sizeof *from);
 }
 
@@ -313,6 +313,7 @@ int wsgi_visit_enter(wsgi_visit *visit, const wsgi_request *request,
         self->under_way = self->visit != NULL;
         return status;
     }
+    wsgi_turns_try(visit->slot->interp);
     wsgi_turns_want();
     attach(self, visit->slot);
     visit->request = request;

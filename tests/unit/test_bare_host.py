@@ -243,3 +243,26 @@ def test_a_pool_that_cannot_grow_serves_with_what_it_has(
     )
     warnings = [line for line in outcome.log if "MOD_WSGI_MAX_INTERPRETERS" in line]
     assert (outcome.code, outcome.errors, len(warnings)) == (0, [], 1)
+
+
+def test_a_file_and_its_wrapper_do_not_keep_each_other(bare: Bare) -> None:
+    assert bare("keeping::file_wrappers_in_circles").body == b"0"
+
+
+def test_a_thread_does_not_keep_what_a_long_list_needed(bare: Bare) -> None:
+    """An array of three million blocks has 48 MB."""
+    outcome = bare("--requests", "3", "keeping::many_blocks_once")
+    assert int(outcome.body) < 40 << 20
+
+
+def test_an_empty_block_may_come_first(bare: Bare) -> None:
+    """Nothing is copied to nowhere, which sanitizers tell."""
+    assert bare("keeping::empty_block_first").body == b"x"
+
+
+def test_an_application_cannot_change_what_the_environment_said(bare: Bare) -> None:
+    outcome = bare(
+        *("--env", "mod_wsgi.interpreters=3", "--threads", "6", "--requests", "20"),
+        "keeping::bound_of_its_own",
+    )
+    assert (outcome.code, outcome.log) == (0, ())

@@ -54,6 +54,50 @@ def edited_all_the_time(path: Path, text: str) -> Iterator[None]:
         editor.join()
 
 
+LINGERING = """
+import os
+import threading
+import time
+
+
+def work():
+    while not os.path.exists({go!r}):
+        time.sleep(0.05)
+
+
+thread = threading.Thread(target=work)
+thread.daemon = True
+thread.start()
+
+
+def application(environ, start_response):
+    time.sleep(0.02)
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"edit {{0}}"]
+"""
+
+TOO_MANY = "is not loaded anew before another interpreter has ended"
+
+
+def test_interpreters_that_were_replaced_count_until_they_have_ended(
+    bare: Bare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread of the application keeps each of them in memory, until a file appears."""
+    monkeypatch.setenv("MOD_WSGI_MAX_INTERPRETERS", "2")
+    go = tmp_path / "go"
+    timer = threading.Timer(4, go.touch)
+    with edited_all_the_time(tmp_path / "edited.py", LINGERING.format(go=str(go))):
+        timer.start()
+        outcome = bare(
+            *("--env", "mod_wsgi.reload=on", "--requests", "350"),
+            "edited::application",
+            directory=tmp_path,
+        )
+    timer.join()
+    told = [word for line in outcome.log for word in (LOADED_ANEW, TOO_MANY) if word in line]
+    assert (outcome.code, told[:3]) == (0, [LOADED_ANEW, TOO_MANY, LOADED_ANEW])
+
+
 @pytest.mark.parametrize(
     "settings",
     [(), ("mod_wsgi.interpreters=3",), ("mod_wsgi.gil=own",)],
