@@ -180,6 +180,9 @@ def pytest_terminal_summary(
     terminalreporter.section("Apache x Python")
     for line in grid.render(results, found):
         terminalreporter.write_line(line)
+    warning = cells_of_machine.crowded(found.ready)
+    if warning:
+        terminalreporter.write_line(warning, red=True, bold=True)
     target = config.getoption("grid_json")
     if target:
         grid.write_json(target, results, found)

@@ -17,7 +17,9 @@ from pathlib import Path
 from tools import Problem
 
 _QUESTION = """
-import json, platform, sys, sysconfig
+import sys
+crowd = sorted({"enum", "functools", "subprocess", "tempfile", "threading"} & set(sys.modules))
+import json, platform, sysconfig
 names = ("VERSION", "LDVERSION", "INCLUDEPY", "LIBDIR", "LIBPL", "MULTIARCH", "LIBS", "SYSLIBS",
          "Py_ENABLE_SHARED", "Py_GIL_DISABLED")
 facts = dict((name, sysconfig.get_config_var(name)) for name in names)
@@ -25,6 +27,7 @@ facts["executable"] = getattr(sys, "_base_executable", None) or sys.executable
 facts["implementation"] = platform.python_implementation()
 facts["release"] = platform.python_version()
 facts["stdlib"] = sysconfig.get_path("stdlib")
+facts["crowd"] = " ".join(crowd)
 print(json.dumps(facts))
 """
 
@@ -56,6 +59,9 @@ class Python:
     shared: bool
     stdlib: Path
     system_library: bool
+    # What its .pth files import into every interpreter, of what a plain Python does not: they
+    # hide faults of an interpreter that has no more than Python itself puts there.
+    crowd: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -69,15 +75,15 @@ class Python:
 def find(wanted: Sequence[str] = ()) -> list[Python]:
     """Every Python wanted, in that order; with nothing wanted, one for each version found.
 
-    The machine's own order decides between two of a version: PATH first, then pyenv; one that
-    can be embedded goes before one that cannot.
+    One that can be embedded goes before one that cannot, and then one without a crowd before one
+    that has it. The machine's own order decides otherwise: PATH first, then pyenv.
     """
     if wanted:
         return [_find_one(want) for want in wanted]
     found: dict[str, Python] = {}
     for python in _machine():
         known = found.get(python.name)
-        if known is None or (fault(known) and not fault(python)):
+        if known is None or _rank(python) < _rank(known):
             found[python.name] = python
     return sorted(found.values(), key=lambda python: _numbers(python.version + python.abi))
 
@@ -115,7 +121,12 @@ def _find_one(want: str) -> Python:
     matches = list(_candidates(want))
     if not matches:
         raise Problem(_missing(want))
-    return next((python for python in matches if not fault(python)), matches[0])
+    return min(matches, key=_rank)
+
+
+def _rank(python: Python) -> tuple[bool, bool]:
+    """What decides between two of a version: the lower is the better one."""
+    return fault(python) is not None, python.crowd != ()
 
 
 def _candidates(want: str) -> Iterator[Python]:
@@ -218,6 +229,7 @@ def _describe(facts: dict[str, str | int | None]) -> Python:
         shared=bool(facts["Py_ENABLE_SHARED"]),
         stdlib=Path(text("stdlib")),
         system_library=libdir in system,
+        crowd=tuple(text("crowd").split()),
     )
 
 

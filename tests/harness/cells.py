@@ -61,6 +61,18 @@ def discover(
     return Cells(ready=ready, not_run=not_run, every=every)
 
 
+def crowded(cells: Sequence[Cell]) -> str | None:
+    """What to say where each Python to test has a crowd; None where one has none."""
+    crowds = {cell.python.executable: cell.python.crowd for cell in cells}
+    if not crowds or not all(crowds.values()):
+        return None
+    named = "; ".join(f"{program}: {', '.join(crowd)}" for program, crowd in crowds.items())
+    return (
+        "NO PLAIN PYTHON was tested: .pth files import modules into every interpreter of these, "
+        f"which hides faults ({named}). Add --python /usr/bin/python3, or another without them."
+    )
+
+
 def cover(cells: Sequence[Cell]) -> tuple[Cell, ...]:
     """The cells to choose where time is short.
 

@@ -1,15 +1,17 @@
 """The harness is trusted with every other test: what it must notice, it notices."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests import limits
 from tests.harness import grid
-from tests.harness.cells import Cell, Cells
+from tests.harness.cells import Cell, Cells, crowded
 from tests.harness.errorlog import Watch, is_severe
 from tests.harness.site import Config, message
+from tools import pythons
 from tools.pythons import Python
 from tools.servers import Server
 
@@ -135,6 +137,28 @@ def cell(mpm: str, version: str) -> Cell:
             system_library=False,
         ),
     )
+
+
+def test_a_run_says_when_every_python_of_it_has_a_crowd() -> None:
+    """Modules that .pth files import hide what an interpreter of ours lacks."""
+    plain = cell("event", "3.11")
+    crowd = replace(plain, python=replace(plain.python, crowd=("threading",)))
+    other = replace(crowd, python=replace(crowd.python, executable=Path("/other/python")))
+    assert crowded((crowd, replace(other, python=replace(other.python, crowd=())))) is None
+    said = crowded((crowd, other))
+    assert said
+    assert "NO PLAIN PYTHON" in said
+    assert "/other/python: threading" in said
+
+
+def test_of_two_pythons_of_a_version_the_one_without_a_crowd_is_tested(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plain = cell("event", "3.11").python
+    crowd = replace(plain, crowd=("threading",), executable=Path("/other/python"))
+    monkeypatch.setattr(pythons, "_machine", lambda *_: iter((crowd, plain)))
+    assert pythons.find() == [plain]
+    assert pythons.find(["3.11"]) == [plain]
 
 
 def record(results: grid.Results, cell: Cell, test: str, **outcomes: str) -> None:
