@@ -10,8 +10,8 @@
  * The handler of a fork runs in the copy before Python's own. Python from 3.8
  * on ends all interpreters but its first one then, and until 3.13 at least it
  * can't: so they are taken out of its list before. In a copy that another
- * interpreter made Python ends the process, up to 3.11 by a signal; later it
- * refuses to fork there.
+ * interpreter made Python 3.9 to 3.11 ends the process by a signal; 3.8 and
+ * later ones refuse to fork there.
  *
  * Programs are started by a fork, too. What is done here does them no harm.
  */
@@ -213,9 +213,50 @@ static PyObject *after_fork(PyObject *address, PyObject *unused)
     Py_RETURN_NONE;
 }
 
+/* Makes an object of the class that Python has for its main thread. */
+static void make_main_thread(PyObject *threading, PyObject *thread)
+{
+    PyObject *main_class = PyObject_GetAttrString(threading, "_MainThread");
+    PyObject *done = NULL;
+
+    if (main_class != NULL &&
+        PyObject_SetAttrString(thread, "__class__", main_class) == 0 &&
+        PyObject_SetAttrString(thread, "_daemonic", Py_False) == 0)
+        done = PyObject_CallMethod(thread, (char *)"_set_tstate_lock", NULL);
+    Py_XDECREF(done);
+    Py_XDECREF(main_class);
+}
+
+/* Called by Python in a copy, when its own modules are ready there. To
+   threading the copy's thread is a foreign one up to 3.12, as it was to the
+   original: threading._shutdown() fails then, and multiprocessing with it. */
+static PyObject *begin_copy(PyObject *address, PyObject *unused)
+{
+    PyObject *threading = PyImport_ImportModule("threading");
+    PyObject *thread = NULL, *foreign = NULL;
+
+    (void)address;
+    (void)unused;
+    forking = NOWHERE;
+    if (threading != NULL) {
+        thread = PyObject_GetAttrString(threading, "_main_thread");
+        foreign = PyObject_GetAttrString(threading, "_DummyThread");
+    }
+    if (thread != NULL && foreign != NULL &&
+        PyObject_IsInstance(thread, foreign) == 1)
+        make_main_thread(threading, thread);
+    PyErr_Clear();
+    Py_XDECREF(foreign);
+    Py_XDECREF(thread);
+    Py_XDECREF(threading);
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef before_method = {"before_fork", WSGI_METHOD(before_fork),
                                     METH_NOARGS, NULL};
 static PyMethodDef after_method = {"after_fork", WSGI_METHOD(after_fork),
+                                   METH_NOARGS, NULL};
+static PyMethodDef begin_method = {"begin_copy", WSGI_METHOD(begin_copy),
                                    METH_NOARGS, NULL};
 
 /* os.register_at_fork(**hooks) */
@@ -238,6 +279,7 @@ static int register_hooks(PyObject *hooks)
 int wsgi_fork_watch(wsgi_interp *interp)
 {
     PyObject *address, *before = NULL, *after = NULL, *hooks = NULL;
+    PyObject *begin = NULL;
     int result = -1;
 
     if (!WSGI_FORKS_IN_FIRST_ONLY)
@@ -246,13 +288,15 @@ int wsgi_fork_watch(wsgi_interp *interp)
     if (address != NULL) {
         before = PyCFunction_New(&before_method, address);
         after = PyCFunction_New(&after_method, address);
+        begin = PyCFunction_New(&begin_method, address);
     }
-    if (before != NULL && after != NULL)
+    if (before != NULL && after != NULL && begin != NULL)
         hooks = Py_BuildValue("{sOsOsO}", "before", before, "after_in_parent",
-                              after, "after_in_child", after);
+                              after, "after_in_child", begin);
     if (hooks != NULL)
         result = register_hooks(hooks);
     Py_XDECREF(hooks);
+    Py_XDECREF(begin);
     Py_XDECREF(after);
     Py_XDECREF(before);
     Py_XDECREF(address);

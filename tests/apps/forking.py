@@ -182,6 +182,7 @@ def processes(environ, start_response):
 
     if hasattr(multiprocessing, "get_context"):
         multiprocessing = multiprocessing.get_context("fork")
+    threading.current_thread()  # now it is known as a foreign one
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.Process(target=square, args=(theirs, 5))
     process.start()
