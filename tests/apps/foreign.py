@@ -15,8 +15,9 @@ NO_ERROR = (None, None, None)
 
 
 def wait():
-    """Until a later request has come: this one has ended then."""
-    OVER.wait(20)
+    """Until a later request has come: this one has ended then. If not, it was held up."""
+    if not OVER.wait(5) and not OVER.is_set():
+        sys._tests_told.append("held")
 
 
 def in_thread(function):
@@ -26,6 +27,7 @@ def in_thread(function):
     if workers:
         OVER.set()
         workers[0].join(10)
+        assert not workers[0].is_alive()
         return " ".join(told).encode("ascii")
     begun = threading.Event()
 
