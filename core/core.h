@@ -366,6 +366,7 @@ struct wsgi_visit {
     wsgi_visit *outer; /* the visit this one interrupts, or NULL */
     wsgi_slot *slot;
     int status;       /* for the client when the application can't be run */
+    int read_error;   /* of the request's body, as the call has it */
     wsgi_line *lines; /* unfinished ones of sys.stdout and sys.stderr */
     wsgi_buffer head, body; /* for the response; the thread keeps them */
 };
@@ -528,9 +529,11 @@ struct wsgi_call {
     wsgi_line *lines;     /* unfinished ones of wsgi.errors; see lines.c */
     pthread_mutex_t host; /* held for a down call: see wsgi_call_lock_host */
 
-    /* input.c */
-    int read_error;        /* an enum wsgi_read, or 0 */
-    PyObject *read_raised; /* the exception that told it last, or NULL */
+    /* What the client spoilt. The texts are those of the exceptions that told
+       the application, NULL before the first: see wsgi_call_raise. */
+    int read_error; /* of the request's body: an enum wsgi_read, or 0 */
+    PyObject *read_text, *write_text;
+    int is_told; /* the log has its line about the client */
 
     /* response.c; looked at in a critical section of the call, which is let
        go wherever Python waits, as the interpreter's lock is */
@@ -569,9 +572,31 @@ void wsgi_call_leave(wsgi_call *call);
 void wsgi_call_lock_host(wsgi_call *call);
 void wsgi_call_unlock_host(wsgi_call *call);
 
+/* Raises IOError for what the client has done. *text is read_text or
+   write_text of a call, made of words when it is first raised. Every
+   exception raised for it has this very object as its argument, and so have
+   those that frameworks make of its arguments. In a critical section of the
+   call. */
+void wsgi_call_raise(PyObject **text, const char *words);
+
+/* Whether the exception that is set tells of a failed read of the body, or
+   was raised while such a one was handled. */
+int wsgi_call_is_about_reading(const wsgi_call *call);
+
+/* Logs the exception that is set, and clears it: with one line of level info
+   for the request where it is the client's doing, else as wsgi_errors_report
+   does. what says what could not be done. */
+void wsgi_call_report(wsgi_call *call, const char *what);
+
+/* Logs that the client of a request went away. No lock needed. */
+void wsgi_call_log_gone(const wsgi_visit *visit);
+
 PyTypeObject *wsgi_call_type(void);
 
 /* ---- input.c: wsgi.input. ----------------------------------------------- */
+
+/* What an enum wsgi_read means, in words. */
+const char *wsgi_input_explain(int error);
 
 PyTypeObject *wsgi_input_type(void);
 PyObject *wsgi_input_new(wsgi_call *call);

@@ -3,37 +3,11 @@
  */
 #include "core.h"
 
-/* Whether the exception that is set comes of a failed read of the body. */
-static int is_about_reading(const wsgi_call *call)
-{
-    return call->read_error != 0 && wsgi_error_comes_from(call->read_raised);
-}
-
-/* Whether the exception that is set only says that the client is gone. */
-static int is_about_client(const wsgi_call *call)
-{
-    if (!PyErr_ExceptionMatches(PyExc_IOError))
-        return 0;
-    return call->broken ||
-           (call->read_error == WSGI_READ_GONE && is_about_reading(call));
-}
-
-/* An exception reached us: nobody but the log will hear of it. */
-static void report(wsgi_call *call)
-{
-    if (is_about_client(call)) {
-        call->broken = 1;
-        PyErr_Clear();
-        return;
-    }
-    wsgi_errors_report(call->request, "the application raised an exception:");
-}
-
 /* The status of the error page for the exception that is set, when nothing
    was sent yet. */
 static int error_status(const wsgi_call *call)
 {
-    switch (is_about_reading(call) ? call->read_error : 0) {
+    switch (wsgi_call_is_about_reading(call) ? call->read_error : 0) {
     case WSGI_READ_TIMEOUT:
         return 408;
     case WSGI_READ_TOO_LARGE:
@@ -50,15 +24,15 @@ static int error_status(const wsgi_call *call)
    what was sent must look broken. Returns what wsgi_handle returns. */
 static int break_off(wsgi_call *call)
 {
-    int was_broken = call->broken, status = error_status(call);
+    int status = error_status(call);
 
-    report(call);
+    wsgi_call_report(call, "the application raised an exception:");
     if (!call->head_sent) {
         call->complete = 1; /* for what destructors and threads still write */
         return status;
     }
     /* Who stops sending a body may still be listening. */
-    if (!call->complete && !was_broken)
+    if (!call->complete && !call->broken)
         wsgi_response_fail(call);
     return 0;
 }
@@ -75,12 +49,6 @@ static int run(wsgi_call *call, PyObject *application, PyObject *environ,
     wsgi_fork_leave(call->request);
     Py_XDECREF(start);
     return result != NULL ? wsgi_response_send(call, result, rest) : -1;
-}
-
-static void log_gone(const wsgi_request *request)
-{
-    wsgi_log(request, WSGI_INFO,
-             "the client went away before the response was complete");
 }
 
 /* The part of a request that has Python's lock. Stores the size of what is
@@ -115,8 +83,9 @@ static int serve(wsgi_visit *visit, const wsgi_settings *settings,
     Py_DECREF(application);
     wsgi_call_end(call); /* from here on, only this thread changes it */
     *head = call->head;
-    if (call->broken)
-        log_gone(visit->request);
+    visit->read_error = call->read_error;
+    if (call->broken && !call->is_told)
+        wsgi_call_log_gone(visit);
     Py_DECREF(call);
     return status;
 }
@@ -148,7 +117,7 @@ int wsgi_handle(const wsgi_request *request)
     status = serve(&visit, &settings, (size_t)script_name_size, &rest, &head);
     wsgi_visit_leave(&visit);
     if (status == 0 && rest >= 0 && wsgi_response_finish(&visit, &head) < 0)
-        log_gone(request);
+        wsgi_call_log_gone(&visit);
     wsgi_visit_done(&visit);
     return status;
 }

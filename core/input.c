@@ -19,7 +19,7 @@ typedef struct input {
     int busy;          /* a read is under way */
 } input;
 
-static const char *explain(int error)
+const char *wsgi_input_explain(int error)
 {
     switch (error) {
     case WSGI_READ_TIMEOUT:
@@ -33,23 +33,12 @@ static const char *explain(int error)
     }
 }
 
-/* Raises IOError, and keeps it: see wsgi_error_comes_from. */
 static void fail(wsgi_call *call, int error)
 {
-    PyObject *before = NULL;
-    PyObject *raised =
-        PyObject_CallFunction(PyExc_IOError, (char *)"s", explain(error));
-
     Py_BEGIN_CRITICAL_SECTION(call);
     call->read_error = error;
-    if (raised != NULL) {
-        before = call->read_raised;
-        call->read_raised = raised;
-    }
+    wsgi_call_raise(&call->read_text, wsgi_input_explain(error));
     Py_END_CRITICAL_SECTION();
-    if (raised != NULL)
-        PyErr_SetObject(PyExc_IOError, raised);
-    Py_XDECREF(before);
 }
 
 /* Reads what is there, at least one byte. Returns how many, 0 at the end. */

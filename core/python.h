@@ -254,30 +254,34 @@ static inline PyObject *wsgi_error_traceback(PyObject *error,
 }
 
 /*
- * Whether the exception that is set is origin, or was raised while origin was
- * handled: frameworks put one of their own in its place. Python 2 keeps no
- * such history, and every exception counts there.
+ * Whether the exception that is set has this very text as its first argument,
+ * or was raised while one that has it was handled: frameworks put one of their
+ * own in its place. Python 2 keeps no such history, and every exception counts
+ * there.
  */
-static inline int wsgi_error_comes_from(PyObject *origin)
+static inline int wsgi_error_comes_from(const PyObject *text)
 {
 #if PY_VERSION_HEX >= 0x03000000
     PyObject *type, *error, *traceback, *each, *next;
-    int found, most = 100; /* a history can be made a circle */
+    int found = 0, most = 100; /* a history can be made a circle */
 
     PyErr_Fetch(&type, &error, &traceback);
     PyErr_NormalizeException(&type, &error, &traceback);
     Py_XINCREF(error);
-    for (each = error; each != NULL && each != origin && most > 0; most--) {
+    for (each = error; each != NULL && !found && most > 0; most--) {
+        PyObject *args = ((PyBaseExceptionObject *)each)->args;
+
+        found = args != NULL && PyTuple_GET_SIZE(args) > 0 &&
+                PyTuple_GET_ITEM(args, 0) == text;
         next = wsgi_error_origin(each);
         Py_DECREF(each);
         each = next;
     }
-    found = each != NULL && each == origin;
     Py_XDECREF(each);
     PyErr_Restore(type, error, traceback);
     return found;
 #else
-    (void)origin;
+    (void)text;
     return 1;
 #endif
 }

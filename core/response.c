@@ -166,7 +166,7 @@ static int write_block(wsgi_call *call, PyObject *block)
     if (!call->broken && !call->complete && send_block(call, block) < 0)
         return -1;
     if (call->broken)
-        PyErr_SetString(PyExc_IOError, "the client went away");
+        wsgi_call_raise(&call->write_text, "the client went away");
     return call->broken ? -1 : 0;
 }
 
@@ -549,8 +549,11 @@ static void close_result(wsgi_call *call, PyObject *result)
     else if (PyErr_ExceptionMatches(PyExc_AttributeError))
         PyErr_Clear();
     wsgi_fork_leave(call->request);
-    if (PyErr_Occurred())
-        wsgi_errors_report(call->request, "the response's close() failed");
+    if (PyErr_Occurred()) {
+        Py_BEGIN_CRITICAL_SECTION(call);
+        wsgi_call_report(call, "the response's close() failed");
+        Py_END_CRITICAL_SECTION();
+    }
     Py_XDECREF(answer);
     Py_XDECREF(close);
     PyErr_Restore(type, value, traceback);

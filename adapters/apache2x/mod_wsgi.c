@@ -98,7 +98,7 @@ static int is_too_large(request_rec *r)
     if (limit <= 0 || r->remaining <= limit)
         return 0;
     ap_log_rerror(
-        APLOG_MARK, APLOG_ERR, 0, r,
+        APLOG_MARK, APLOG_INFO, 0, r,
         "mod_wsgi: the request's body of %" APR_OFF_T_FMT
         " bytes is larger than LimitRequestBody allows (%" APR_OFF_T_FMT ")",
         r->remaining, limit);

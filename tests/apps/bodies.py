@@ -1,6 +1,7 @@
 """Applications that read their request's body in the several ways that PEP 3333 offers."""
 
 import hashlib
+import threading
 
 import answers
 import waiting
@@ -189,3 +190,87 @@ def mixed_often(environ, start_response):
     while not got or any(got[-len(reads) :]):
         got.extend(read() for read in reads)
     return answers.as_json(start_response, [each for each in texts(got) if each])
+
+
+def raises_from_the_error(environ, start_response):
+    """A kind of its own in the place of the failed read's, with what that one said."""
+    try:
+        environ["wsgi.input"].read()
+    except IOError as error:
+        raise ValueError(*error.args)
+
+
+def reads_while_it_answers(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return begins_then_reads(environ)
+
+
+def begins_then_reads(environ):
+    yield b"begun"
+    yield environ["wsgi.input"].read()
+
+
+def reads_when_closed(environ, start_response):
+    """Takes what is left of the body, so that nobody else has to."""
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return ReadsWhenClosed(environ)
+
+
+class ReadsWhenClosed(object):
+    def __init__(self, environ):
+        self.environ = environ
+
+    def __iter__(self):
+        return iter([b"answered"])
+
+    def close(self):
+        self.environ["wsgi.input"].read()
+
+
+def reads_in_a_thread(environ, start_response):
+    """The request's thread raises what the other one met, after it has met an error itself."""
+    met = []
+
+    def read():
+        try:
+            environ["wsgi.input"].read()
+        except IOError as error:
+            met.append(error)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    thread.join()
+    read()
+    raise met[0]
+
+
+def answers_for_itself(environ, start_response):
+    """A failed read is something to tell the client, as frameworks do."""
+    try:
+        environ["wsgi.input"].read()
+    except IOError:
+        pass
+    start_response("400 Bad Request", [("Content-Type", "text/plain")])
+    return [b"what was sent cannot be read"]
+
+
+def writes_without_reading(environ, start_response):
+    """One that is gone while it sends cannot be written to, either."""
+    try:
+        environ["wsgi.input"].read()
+    except IOError:
+        pass
+    write = start_response("200 OK", [("Content-Type", "text/plain")])
+    for _ in range(1000):
+        write(b"x" * 65536)
+    return []
+
+
+def tells_what_it_reads(environ, start_response):
+    """Tells that it has begun, then what it has read, or that it could not."""
+    waiting.tell(environ, "begun")
+    try:
+        waiting.tell(environ, answers.text(environ["wsgi.input"].read()))
+    except IOError:
+        waiting.tell(environ, "IOError")
+    return answers.plain(start_response, b"tried to read")

@@ -107,7 +107,7 @@ def answers(seen: bytes) -> list[bytes]:
 
 
 def tolerate_reasons(site: Site) -> None:
-    """A server may log why it refuses; ours logs the application's failed read as well."""
+    """A server may log why it refuses."""
     site.tolerates(r"\[(\w+:)?error\]")
 
 

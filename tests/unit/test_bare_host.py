@@ -165,6 +165,79 @@ def test_an_uncaught_read_error_is_the_servers_to_answer(
     assert (outcome.status or "").startswith(status)
 
 
+WHAT_CLIENTS_DO = {
+    "gone": "the client went away while sending the request's body",
+    "timeout": "the client stopped sending the request's body",
+    "large": "the request's body is larger than the server accepts",
+    "bad": "the request's body is not valid HTTP",
+}
+
+
+@pytest.mark.parametrize("after", ["0", "2"])
+@pytest.mark.parametrize("failure", WHAT_CLIENTS_DO)
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("read_outside", "wraps_the_error", "reads_while_it_answers", "reads_when_closed"),
+        *("reads_in_a_thread", "read_by_seven", "iterated"),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_one_line_of_the_log(
+    bare: Bare, name: str, failure: str, after: str
+) -> None:
+    """Who sends it is nobody's fault here: any client could fill a log with tracebacks."""
+    outcome = bare(
+        *("--chunk", "2", "--fail-read-after", after, "--fail-read-with", failure),
+        f"bodies::{name}",
+        body=b"some",
+    )
+    assert outcome.log == (f"[info] mod_wsgi: {WHAT_CLIENTS_DO[failure]}",)
+
+
+@pytest.mark.parametrize("failure", WHAT_CLIENTS_DO)
+def test_the_line_says_what_a_framework_has_made_of_the_error(bare: Bare, failure: str) -> None:
+    outcome = bare(
+        *("--fail-read-after", "0", "--fail-read-with", failure, "bodies::raises_from_the_error"),
+        body=b"some",
+    )
+    words = WHAT_CLIENTS_DO[failure]
+    line = rf"\[info\] mod_wsgi: {words} \((exceptions\.)?ValueError: {words}\)"
+    assert len(outcome.log) == 1
+    assert re.fullmatch(line, outcome.log[0])
+    assert (outcome.status or "").startswith("4")
+
+
+@pytest.mark.parametrize("failure", WHAT_CLIENTS_DO)
+def test_an_error_that_the_application_answers_is_nothing_to_log(bare: Bare, failure: str) -> None:
+    outcome = bare(
+        *("--fail-read-after", "0", "--fail-read-with", failure, "bodies::answers_for_itself"),
+        body=b"some",
+    )
+    assert outcome.status == "400 Bad Request"
+    assert outcome.log == ()
+
+
+@pytest.mark.parametrize(
+    ("failure", "line"),
+    [
+        ("gone", WHAT_CLIENTS_DO["gone"]),
+        ("timeout", WHAT_CLIENTS_DO["timeout"]),
+        ("large", "the client went away before the response was complete"),
+        ("bad", "the client went away before the response was complete"),
+    ],
+)
+@pytest.mark.parametrize("name", ["answers_for_itself", "writes_without_reading"])
+def test_a_client_that_left_its_upload_is_not_said_to_have_left_the_response(
+    bare: Bare, name: str, failure: str, line: str
+) -> None:
+    outcome = bare(
+        *("--fail-read-after", "0", "--fail-read-with", failure, "--close-after", "0"),
+        f"bodies::{name}",
+        body=b"some",
+    )
+    assert outcome.log == (f"[info] mod_wsgi: {line}",)
+
+
 @pytest.mark.parametrize("taken", ["0", "1", "20", "60", "70000", "200000"])
 @pytest.mark.parametrize("name", ["streams::endless", "streams::endless_writes"])
 def test_a_client_that_goes_away_ends_the_application(bare: Bare, name: str, taken: str) -> None:
