@@ -41,6 +41,13 @@ static void end_waiting(exchange *x)
 
 /* ---- The request's body ----------------------------------------------- */
 
+/* Whether the server has met the end of the connection. */
+static int has_ended(const request_rec *r)
+{
+    return r->connection->aborted ||
+           ap_bgetflag(r->connection->client, B_EOF | B_RDERR) != 0;
+}
+
 static int64_t explain(const exchange *x)
 {
     unsigned long limit = ap_get_limit_req_body(x->r);
@@ -49,7 +56,15 @@ static int64_t explain(const exchange *x)
         return WSGI_READ_TIMEOUT;
     if (limit != 0 && (unsigned long)x->r->read_length > limit)
         return WSGI_READ_TOO_LARGE;
-    return x->r->read_chunked ? WSGI_READ_BAD : WSGI_READ_GONE;
+    return x->r->read_chunked && !has_ended(x->r) ? WSGI_READ_BAD
+                                                  : WSGI_READ_GONE;
+}
+
+/* Whether a body that ended was cut short: it ends like a whole one. Behind
+   that nothing is read. */
+static int is_cut(const request_rec *r)
+{
+    return r->read_chunked ? has_ended(r) : r->remaining > 0;
 }
 
 /* Reads what is there and no more: this server's function waits until it has
@@ -95,10 +110,7 @@ static int64_t read_body(void *record, char *buffer, size_t size)
     if (got > 0)
         return got;
     x->at_end = 1;
-    /* A body that was cut short ends like a whole one. */
-    return got == 0 && (x->r->read_chunked || x->r->remaining <= 0)
-               ? 0
-               : explain(x);
+    return got == 0 && !is_cut(x->r) ? 0 : explain(x);
 }
 
 /* This request is the last of its connection. -1 says so before the head is

@@ -47,6 +47,10 @@
    Older servers read on. */
 #define WSGI_BODIES_ARE_STRICT (WSGI_LINE >= 204)
 
+/* 2.0 passes the end of the connection on as the end of the body, and makes an
+   error of it that says "too large" where a line of a chunk is cut. */
+#define WSGI_ENDS_BODIES_WITH_CONNECTIONS (WSGI_LINE < 202)
+
 /* mod_deflate of 2.0 makes a body even of none, where none may be. */
 #define WSGI_DEFLATES_EMPTY_BODIES (WSGI_LINE < 202)
 

@@ -84,7 +84,8 @@ void wsgi_apache_register_filter(void)
                                         AP_FTYPE_RESOURCE);
 }
 
-static apr_status_t get_brigade(exchange *x, size_t size)
+static apr_status_t get_brigade(exchange *x, ap_filter_t *from,
+                                ap_input_mode_t mode, size_t size)
 {
     request_rec *r = x->r;
     ap_filter_t *filters = r->output_filters;
@@ -94,8 +95,8 @@ static apr_status_t get_brigade(exchange *x, size_t size)
     int before = r->status;
 
     r->output_filters = &in_between;
-    status = ap_get_brigade(r->input_filters, x->in, AP_MODE_READBYTES,
-                            APR_BLOCK_READ, (apr_off_t)size);
+    status =
+        ap_get_brigade(from, x->in, mode, APR_BLOCK_READ, (apr_off_t)size);
     r->output_filters = filters;
     if (r->status != before) /* what follows the last chunk is no trailer */
         x->refused = r->status;
@@ -103,11 +104,23 @@ static apr_status_t get_brigade(exchange *x, size_t size)
     return status;
 }
 
+/* Whether the server has met the end of the connection. Asked where it makes
+   the same error of that and of other ones. */
+static int has_ended(const exchange *x)
+{
+    return WSGI_ENDS_BODIES_WITH_CONNECTIONS &&
+           APR_STATUS_IS_EOF(ap_get_brigade(x->r->connection->input_filters,
+                                            x->in, AP_MODE_SPECULATIVE,
+                                            APR_NONBLOCK_READ, 1));
+}
+
 /* What went wrong. The connection can't be used again: nobody knows where
    the next request begins. */
 static int64_t explain(exchange *x, apr_status_t status)
 {
     x->r->connection->keepalive = AP_CONN_CLOSE;
+    if (has_ended(x))
+        return WSGI_READ_GONE;
     if (x->refused == HTTP_REQUEST_ENTITY_TOO_LARGE || status == APR_ENOSPC)
         return WSGI_READ_TOO_LARGE;
     if (x->refused == HTTP_REQUEST_TIME_OUT || APR_STATUS_IS_TIMEUP(status) ||
@@ -169,6 +182,17 @@ static int64_t take(exchange *x, char *buffer, size_t size)
     return (int64_t)got;
 }
 
+/* Whether what seemed to be the end of the body was the connection's. Of its
+   own end the HTTP input filter tells again, and reads no more. Other filters
+   may not know this way of asking. */
+static int is_cut(exchange *x)
+{
+    return x->body_left > 0 ||
+           (WSGI_ENDS_BODIES_WITH_CONNECTIONS &&
+            get_brigade(x, x->r->proto_input_filters, AP_MODE_GETLINE, 0) !=
+                APR_SUCCESS);
+}
+
 /* A filter may give nothing for now, and more than it was asked for then. */
 static int64_t receive(exchange *x, char *buffer, size_t size)
 {
@@ -178,7 +202,8 @@ static int64_t receive(exchange *x, char *buffer, size_t size)
         x->in = apr_brigade_create(x->r->pool, x->r->connection->bucket_alloc);
     while (got == 0 && !x->at_end) {
         if (APR_BRIGADE_EMPTY(x->in)) {
-            apr_status_t status = get_brigade(x, size);
+            apr_status_t status =
+                get_brigade(x, x->r->input_filters, AP_MODE_READBYTES, size);
 
             if (status != APR_SUCCESS || x->refused != 0)
                 return explain(x, status);
@@ -187,7 +212,7 @@ static int64_t receive(exchange *x, char *buffer, size_t size)
         }
         got = take(x, buffer, size);
     }
-    return got == 0 && x->body_left > 0 ? WSGI_READ_GONE : got;
+    return got == 0 && is_cut(x) ? explain(x, APR_EOF) : got;
 }
 
 static int64_t read_body(void *record, char *buffer, size_t size)
