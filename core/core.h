@@ -472,6 +472,15 @@ int wsgi_fork_is_copy(void);
    others, which are logged), or 0. Otherwise nothing happens. */
 void wsgi_fork_leave(const wsgi_request *request);
 
+/* ---- programs.c: what applications start, and copies they make. --------- */
+
+/* Called once in a process, before Python is started in it. */
+void wsgi_programs_prepare(void);
+
+/* Lets what this interpreter starts have the signals that the server was
+   started with. Returns 0, or -1 with an exception set. */
+int wsgi_programs_install(void);
+
 /* ---- reload.c: a changed application in a fresh interpreter. ------------ */
 
 /* If the source of what runs here has changed since it was loaded: loads the

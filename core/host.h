@@ -151,6 +151,14 @@ typedef struct wsgi_process {
 } wsgi_process;
 
 /*
+ * Notes the signals that the calling thread blocks and the process ignores:
+ * programs that applications start will have it so. For a server that changes
+ * either before it calls wsgi_start: call it first, in the process that forks
+ * the others later. Only the first call counts.
+ */
+void wsgi_note_signals(void);
+
+/*
  * Tells the core about this process. Call it once, in the process that serves
  * (never in a parent that forks later), before wsgi_handle. Python itself is
  * started by the first request. The record is copied.

@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The interpreter this build belongs to: where Python finds its library and
    what sys.executable says. The build sets it. */
@@ -303,6 +304,94 @@ static inline int wsgi_text_check(PyObject *text)
 {
     return PyUnicode_Check(text) || WSGI_NATIVE_CHECK(text);
 }
+
+/* ---- Programs --------------------------------------------------------- */
+
+/* Whether subprocess starts programs by vfork(). */
+#define WSGI_HAS_VFORK (PY_VERSION_HEX >= 0x030A0000)
+
+/*
+ * The arguments of _posixsubprocess.fork_exec, so that it forks. The last one
+ * says so since 3.11. 3.10 forks where it is to change the group, here to the
+ * one that it has. A new reference, or NULL with an exception set.
+ */
+static inline PyObject *wsgi_without_vfork(PyObject *args)
+{
+#if PY_VERSION_HEX >= 0x030B0000
+    Py_ssize_t place = PyTuple_GET_SIZE(args) - 1;
+    PyObject *wanted = PyBool_FromLong(0), *given = Py_True;
+#else
+    Py_ssize_t place = PyTuple_GET_SIZE(args) > 16 ? 16 : -1;
+    PyObject *wanted = PyLong_FromLong((long)getegid()), *given = Py_None;
+#endif
+    PyObject *all = PySequence_List(args), *changed = NULL;
+
+    if (all != NULL && wanted != NULL &&
+        (place < 0 || PyList_GET_ITEM(all, place) != given ||
+         PySequence_SetItem(all, place, wanted) == 0))
+        changed = PyList_AsTuple(all);
+    Py_XDECREF(wanted);
+    Py_XDECREF(all);
+    return changed;
+}
+
+#if PY_VERSION_HEX >= 0x03000000
+
+/* What os.popen is called where it is the C library's. */
+#define WSGI_OLD_POPEN "no popen"
+
+static inline PyObject *wsgi_file(FILE *file, const char *name,
+                                  const char *mode, int buffering,
+                                  int (*end)(FILE *))
+{
+    (void)file, (void)name, (void)mode, (void)buffering, (void)end;
+    return PyErr_Format(PyExc_NotImplementedError, "no such files");
+}
+
+/* The argument of os.system as bytes, or NULL with an exception set. */
+static inline PyObject *wsgi_parse_command(PyObject *args, PyObject *keywords)
+{
+    static char name[] = "command";
+    static char *names[] = {name, NULL};
+    PyObject *command = NULL;
+
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O&:system", names,
+                                     PyUnicode_FSConverter, &command))
+        return NULL;
+#if PY_VERSION_HEX >= 0x03080000
+    if (PySys_Audit("os.system", "O", command) < 0)
+        Py_CLEAR(command);
+#endif
+    return command;
+}
+
+#else
+
+#define WSGI_OLD_POPEN "popen"
+
+/* A file object that is closed with a function of ours. */
+static inline PyObject *wsgi_file(FILE *file, const char *name,
+                                  const char *mode, int buffering,
+                                  int (*end)(FILE *))
+{
+    PyObject *object = PyFile_FromFile(file, (char *)name, (char *)mode, end);
+
+    if (object != NULL)
+        PyFile_SetBufSize(object, buffering);
+    return object;
+}
+
+static inline PyObject *wsgi_parse_command(PyObject *args, PyObject *keywords)
+{
+    const char *command;
+
+    (void)keywords;
+    return PyArg_ParseTuple(args, "s:system", &command)
+               ? PyString_FromString(command)
+               : NULL;
+}
+
+#endif
 
 /* ---- Functions and types ---------------------------------------------- */
 

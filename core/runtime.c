@@ -172,6 +172,7 @@ static void prepare_once(void)
     sem_init(&done, 0, 0);
     wsgi_stop_prepare();
     wsgi_fork_prepare();
+    wsgi_programs_prepare();
     is_prepared = 1;
 }
 
@@ -278,6 +279,7 @@ void wsgi_start(const wsgi_process *process)
 {
     const char *value = getenv("MOD_WSGI_PYTHON_HOME");
 
+    wsgi_note_signals();
     wsgi_runtime_process = *process;
     home = value != NULL ? strdup(value) : NULL;
     wsgi_interp_prepare();

@@ -7,6 +7,14 @@
 
 server_rec *wsgi_apache_server;
 
+/* In the process that starts the others. */
+static void init(server_rec *server, pool *p)
+{
+    (void)server;
+    (void)p;
+    wsgi_note_signals();
+}
+
 static void child_init(server_rec *server, pool *p)
 {
     wsgi_process process = {
@@ -160,6 +168,7 @@ static const handler_rec handlers[] = {{WSGI_HANDLER, handle}, {NULL, NULL}};
 __attribute__((visibility("default"))) module wsgi_module = {
     STANDARD_MODULE_STUFF,
     /* No directives: so no configuration of directories or servers. */
+    .init = init,
     .handlers = handlers,
     .fixer_upper = fixup,
     .child_init = child_init,

@@ -16,7 +16,9 @@
 #include <apr_fnmatch.h>
 #include <apr_lib.h>
 #include <apr_strings.h>
+#include <apr_version.h>
 #include <http_config.h>
+#include <http_connection.h>
 #include <http_core.h>
 #include <http_log.h>
 #include <http_protocol.h>
@@ -53,6 +55,12 @@
 
 /* mod_deflate of 2.0 makes a body even of none, where none may be. */
 #define WSGI_DEFLATES_EMPTY_BODIES (WSGI_LINE < 202)
+
+/* Whether programs inherit the socket of a connection: APR 1.4 keeps it from
+   them. */
+#define WSGI_CONNECTIONS_ARE_INHERITED                                        \
+    (APR_MAJOR_VERSION < 1 ||                                                 \
+     (APR_MAJOR_VERSION == 1 && APR_MINOR_VERSION < 4))
 
 /* The socket of a connection: older servers keep it as the core's own. */
 #if WSGI_LINE < 204

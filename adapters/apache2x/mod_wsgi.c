@@ -4,6 +4,7 @@
 #include "adapter.h"
 
 #include <apr_portable.h>
+#include <fcntl.h>
 
 server_rec *wsgi_apache_server;
 
@@ -59,6 +60,17 @@ static void child_init(apr_pool_t *pool, server_rec *server)
     if (ends_in_handlers())
         wsgi_stop_before_signals();
     apr_pool_cleanup_register(pool, NULL, stop, apr_pool_cleanup_null);
+}
+
+/* Programs that applications start do not keep a client waiting. */
+static int pre_connection(conn_rec *connection, void *socket)
+{
+    apr_os_sock_t fd;
+
+    (void)connection;
+    if (apr_os_sock_get(&fd, socket) == APR_SUCCESS)
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+    return OK;
 }
 
 /* The length of the request's body as the application will read it: a filter
@@ -188,9 +200,12 @@ static void register_hooks(apr_pool_t *pool)
     static const char *const mod_python[] = {"mod_python.c", NULL};
 
     (void)pool;
+    wsgi_note_signals();
     wsgi_apache_register_filter();
     ap_hook_post_config(post_config, NULL, mod_python, APR_HOOK_FIRST);
     ap_hook_child_init(child_init, mod_python, NULL, APR_HOOK_MIDDLE);
+    if (WSGI_CONNECTIONS_ARE_INHERITED)
+        ap_hook_pre_connection(pre_connection, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_fixups(fixup, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_handler(handle, NULL, NULL, APR_HOOK_MIDDLE);
 }

@@ -75,3 +75,111 @@ def interrupts(environ, start_response):
     """What a program does to be interrupted as by Ctrl-C."""
     _thread.interrupt_main()
     return answers.plain(start_response, b"interrupted")
+
+
+def popen(command):
+    subprocess.Popen(command).wait()
+
+
+def popen_with_all_files(command):
+    subprocess.Popen(command, close_fds=False).wait()
+
+
+def popen_as_posix_spawn(command):
+    """How subprocess starts a program that is given nothing else."""
+    subprocess.Popen(command, close_fds=False, restore_signals=False).wait()
+
+
+def in_thread(command):
+    worker = threading.Thread(target=popen, args=(command,))
+    worker.start()
+    worker.join()
+
+
+def system(command):
+    os.system("exec " + " ".join(command))
+
+
+def os_popen(command):
+    os.popen("exec " + " ".join(command)).close()
+
+
+def posix_spawn(command):
+    os.waitpid(os.posix_spawn(command[0], command, os.environ), 0)
+
+
+def spawnv(command):
+    os.spawnv(os.P_WAIT, command[0], command)
+
+
+def fork(command):
+    pid = os.fork()
+    if pid == 0:
+        os.execv(command[0], command)
+    os.waitpid(pid, 0)
+
+
+def starts(environ, start_response):
+    """What a program has that is started as the query string says: signals, and open files."""
+    path = os.path.join(environ["tests.scratch"], environ["QUERY_STRING"])
+    look = os.path.join(os.path.dirname(os.path.abspath(__file__)), "look.py")
+    globals()[environ["QUERY_STRING"]]([sys.executable, look, path])
+    with open(path, "rb") as file:
+        return answers.plain(start_response, file.read())
+
+
+def waiting_copy():
+    pid = os.fork()
+    if pid == 0:
+        signal.pause()
+    return pid
+
+
+def told_to_end(environ, start_response):
+    """How a program and a copy end that are told to."""
+    program = subprocess.Popen(["sleep", "30"])
+    program.terminate()
+    status = [program.wait()]
+    if environ["QUERY_STRING"] == "fork":
+        pid = waiting_copy()
+        time.sleep(0.1)
+        os.kill(pid, signal.SIGTERM)
+        status.append(-os.WTERMSIG(os.waitpid(pid, 0)[1]))
+    return answers.as_json(start_response, status)
+
+
+def add_one(number):
+    return number + 1
+
+
+def pooled(environ, start_response):
+    """Two copies of this process work for it, and are told to end."""
+    import multiprocessing
+
+    new = hasattr(multiprocessing, "get_context")
+    pool = (multiprocessing.get_context("fork") if new else multiprocessing).Pool(2)
+    done = pool.map(add_one, range(10))
+    pool.terminate()
+    pool.join()
+    return answers.as_json(start_response, done)
+
+
+def left_behind(environ, start_response):
+    """A program that goes on when this process is gone."""
+    os.system("exec sleep 60 & echo $! > %s/left" % environ["tests.scratch"])
+    with open(os.path.join(environ["tests.scratch"], "left")) as file:
+        return answers.as_json(start_response, int(file.read()))
+
+
+def start_one_after_another(until):
+    while time.time() < until:
+        subprocess.Popen(["true"]).wait()
+
+
+def keeps_starting(environ, start_response):
+    """Threads that start programs for some seconds, whatever becomes of the process."""
+    for _ in range(2):
+        worker = threading.Thread(target=start_one_after_another, args=(time.time() + 3,))
+        worker.daemon = True
+        worker.start()
+    return answers.as_json(start_response, "begun")
