@@ -6,6 +6,7 @@ failure of the tests that wanted it, since a skipped framework looks like a work
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -55,6 +56,9 @@ PIPS: dict[str, str] = {"3.6": "pip==21.3.1"}
 VIRTUALENV = "virtualenv==20.15.1"
 
 
+NAME = re.compile(r"[\w.-]+")
+
+
 class InstallFailed(Exception):
     """An environment could not be made; the text is what the command said."""
 
@@ -68,6 +72,28 @@ def pins(version: str) -> list[tuple[str, ...]]:
 def frameworks(python: Python, folder: Path) -> Path:
     """An environment of this Python with Django and Flask."""
     return make(python, folder, PINS.get(python.version, NEWER))
+
+
+def names(packages: Sequence[str]) -> set[str]:
+    """The packages without their versions, as pip compares them."""
+    return {found[0].lower() for each in packages if (found := NAME.match(each))}
+
+
+def release_of(packages: Sequence[str]) -> Release | None:
+    """Which release of APPLICATIONS has all of these; None where Django and Flask will do."""
+    wanted = names(packages)
+    if wanted <= names(NEWER):
+        return None
+    suitable = [each for each in APPLICATIONS.values() if wanted <= names(each.packages)]
+    if not suitable:
+        raise InstallFailed(f"no release of APPLICATIONS has {sorted(wanted)}: add one")
+    return suitable[0]
+
+
+def of(python: Python, folder: Path, packages: Sequence[str]) -> Path:
+    """An environment of this Python with these, in the versions that the tests know."""
+    release = release_of(packages)
+    return make(python, folder, release.packages) if release else frameworks(python, folder)
 
 
 def make(python: Python, folder: Path, pins: Sequence[str]) -> Path:

@@ -1,0 +1,313 @@
+"""Reads a page of docs/guides, and does what it says in a folder and with a server of its own.
+
+A comment that readers do not see stands before each block of a page and says what the block is:
+
+    <!-- run -->                     commands of a shell, ended by the first that fails
+    <!-- file: /srv/shop/app.py -->  the whole file; `append:` adds to one that is there
+    <!-- configuration -->           lines for Apache, added to those of the scenario before them
+    <!-- ask -->                     requests with their answers: GET /cart  200  Your cart
+    <!-- log -->                     lines of the error log then; ... stands for anything
+    <!-- traceback -->               a traceback there; its last line counts
+    <!-- shown: WHY -->              nothing: the block is only to be read
+
+An unannounced block is an error. What a test needs and a reader does not stands in the comment
+itself: behind the colon (`<!-- ask: /cart 200 -->`) or in the lines below. No block follows then.
+A request is [METHOD] /path [Header:value ...] [field=value ...] STATUS [text of head or body].
+
+Three comments never have a block:
+
+    <!-- site: NAME -->              a scenario begins: a test with its own folder and server; the
+                                     steps before the page's first `site` are taken there, too
+    <!-- apache: 2.2 2.4 -->         the scenario is for these servers only
+    <!-- module: auth_basic -->      modules of Apache that it needs besides the usual ones
+
+Steps are taken in the page's order. The server starts before the first request. `/srv/` stands for
+a scratch folder, `http://localhost/` for the server, `www-data` for the user that it serves as.
+Before the page's configuration stands what Debian's has: no file may be served unless that is
+granted. A `python3 -m venv` with its `pip install` becomes an environment that is kept for all
+tests (tests/harness/venvs.py), with the releases that the tests are made for.
+"""
+
+import os
+import re
+import shlex
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tests.harness import venvs
+from tests.harness.cells import Cell
+from tests.harness.serving import Workshop
+from tests.harness.site import Site
+from tools import TOP, httpd
+
+PAGES = TOP / "docs" / "guides"
+
+# The first request of a process imports a whole framework.
+TIMEOUT = 60.0
+
+COMMENT = re.compile(r"<!-- (\w+)(?::[ ]?(.*?))?(?:\n(.*?))?\s*-->", re.DOTALL)
+WITH_BLOCK = ("run", "file", "append", "configuration", "ask", "log", "traceback", "shown")
+WITHOUT_BLOCK = ("site", "apache", "module")
+NAMED = ("file", "append")
+BLOCK = "    "
+
+ENVIRONMENT = re.compile(r"^(?:python3 -m venv|virtualenv -p python2\.7) (\S+)$", re.MULTILINE)
+INSTALLATION = re.compile(r"^\S+/bin/pip install (.+)$", re.MULTILINE)
+
+ANSWER = re.compile(r"(.+?)\s+(\d{3})(?:\s+(.*))?\s*")
+GRANTED = re.compile(r"^( *)Require all (granted|denied)$", re.MULTILINE)
+
+STRICT = """
+<Directory />
+    Require all denied
+</Directory>
+<Directory @{www}>
+    Require all granted
+</Directory>
+"""
+
+
+class NotAPage(Exception):
+    """A page that this harness cannot read, with the line to look at."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One thing that a page says to do, or that it says will happen."""
+
+    kind: str
+    argument: str
+    text: str
+    place: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """What one test does: a page, or a part of it with a server of its own."""
+
+    name: str
+    steps: tuple[Step, ...] = ()
+    lines: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """What the scenario installs with pip."""
+        commands = (step.text for step in self.steps if step.kind == "run")
+        found = (INSTALLATION.findall(text) for text in commands)
+        return tuple(name for lines in found for line in lines for name in line.split())
+
+
+def scenarios() -> list[Scenario]:
+    """Those of all pages that have any."""
+    found = [each for page in sorted(PAGES.glob("*.md")) for each in read(page)]
+    return [each for each in found if each.steps]
+
+
+def read(page: Path) -> list[Scenario]:
+    """The scenarios of one page: one for each `site`, or else the page as a whole."""
+    common = Scenario(name=page.stem)
+    found: list[Scenario] = []
+    for step in steps_of(page.read_text(), page.name):
+        if step.kind == "site":
+            found.append(replace(common, name=f"{page.stem}-{step.argument}"))
+        elif found:
+            found[-1] = with_step(found[-1], step)
+        else:
+            common = with_step(common, step)
+    return found or [common]
+
+
+def with_step(scenario: Scenario, step: Step) -> Scenario:
+    if step.kind == "apache":
+        return replace(scenario, lines=tuple(step.argument.split()))
+    if step.kind == "module":
+        return replace(scenario, modules=tuple(step.argument.split()))
+    if step.kind == "shown":
+        return scenario
+    return replace(scenario, steps=(*scenario.steps, step))
+
+
+def steps_of(text: str, name: str) -> Iterator[Step]:
+    """Every announced block of a page, and an error for one that nobody announced."""
+    position = 0
+    for comment in COMMENT.finditer(text):
+        if comment.start() < position:
+            raise NotAPage(f"{name}: {comment[0]} is part of a block")
+        refuse_blocks(text[position : comment.start()], name)
+        position = comment.end()
+        kind, argument, own = comment[1], comment[2] or "", comment[3] or ""
+        if kind not in (*WITH_BLOCK, *WITHOUT_BLOCK):
+            raise NotAPage(f"{name}: there is no <!-- {kind} -->")
+        inside = own if kind in NAMED or own else argument
+        if kind in WITH_BLOCK and (kind == "shown" or not inside):
+            inside, length = block_at(text[position:])
+            if not length:
+                raise NotAPage(f"{name}: there is no block behind {comment[0]}")
+            position += length
+        place = f"{name}:{text.count(chr(10), 0, comment.start()) + 1}"
+        yield Step(kind=kind, argument=argument, text=inside.strip("\n") + "\n", place=place)
+    refuse_blocks(text[position:], name)
+
+
+def block_at(text: str) -> tuple[str, int]:
+    """The indented block that the text begins with, and how far it reaches."""
+    length, kept = 0, ""
+    for line in text.splitlines(keepends=True):
+        if line.strip() and not line.startswith(BLOCK):
+            break
+        length += len(line)
+        kept += line.removeprefix(BLOCK)
+    return (kept, length) if kept.strip() else ("", 0)
+
+
+def refuse_blocks(text: str, name: str) -> None:
+    for line in text.splitlines():
+        if line.startswith(BLOCK):
+            raise NotAPage(f"{name}: no comment says what this block is: {line.strip()}")
+
+
+def play(scenario: Scenario, cell: Cell, workshop: Workshop, serve: Callable[..., Site]) -> None:
+    """Takes all steps of the scenario; an AssertionError says where the page is wrong."""
+    root = workshop.new_root(cell)
+    (root / "srv").mkdir()
+    show = Performance(scenario=scenario, cell=cell, workshop=workshop, root=root, serve=serve)
+    for step in scenario.steps:
+        getattr(show, step.kind)(replace(step, text=show.local(step.text)))
+    show.site_there()
+
+
+@dataclass(kw_only=True)
+class Performance:
+    """A scenario under way. A method for each kind of step, named as the comment is."""
+
+    scenario: Scenario
+    cell: Cell
+    workshop: Workshop
+    root: Path
+    serve: Callable[..., Site]
+    config: str = STRICT
+    site: Site | None = None
+
+    def local(self, text: str) -> str:
+        """The text with the places of this test for those of the page."""
+        user = httpd.unprivileged_user()
+        text = re.sub(r"(?<![\w.])/srv\b", str(self.root / "srv"), text)
+        if self.site:
+            text = text.replace("http://localhost/", f"{self.site.url}/")
+        return text.replace("www-data", user.pw_name) if user else without_owners(text)
+
+    def path(self, step: Step) -> Path:
+        found = Path(self.local(step.argument))
+        found.parent.mkdir(parents=True, exist_ok=True)
+        return found
+
+    def file(self, step: Step) -> None:
+        self.path(step).write_text(step.text)
+
+    def append(self, step: Step) -> None:
+        with self.path(step).open("a") as stream:
+            stream.write(step.text)
+
+    def run(self, step: Step) -> None:
+        done = subprocess.run(
+            ["sh", "-eu"],
+            input=self.with_environment(step.text),
+            env={**clean_environment(), "HOME": str(self.root)},
+            cwd=self.root,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        assert done.returncode == 0, f"{step.place}\n{step.text}\n{done.stdout}"
+
+    def with_environment(self, commands: str) -> str:
+        """The commands with a link to an environment that is there in place of making one."""
+        made = ENVIRONMENT.search(commands)
+        if not made:
+            return commands
+        kept = venvs.of(self.cell.python, self.workshop.folder, self.scenario.packages)
+        link = f"mkdir -p $(dirname {made[1]})\nln -s {kept} {made[1]}"
+        return INSTALLATION.sub("", ENVIRONMENT.sub(link, commands))
+
+    def configuration(self, step: Step) -> None:
+        assert not self.site, f"{step.place}: the server runs already: begin a <!-- site: NAME -->"
+        self.config += step.text.replace("@", "@@")
+
+    def site_there(self) -> Site:
+        if not self.site:
+            modules = loading(self.cell, self.scenario.modules)
+            config = modules + for_line(self.config, self.cell.server.line)
+            self.site = self.serve(config, processes=1)
+        return self.site
+
+    def ask(self, step: Step) -> None:
+        site = self.site_there()
+        site.tolerates("File does not exist")  # what servers before 2.4 say to a 404 of their own
+        for line in filter(None, step.text.splitlines()):
+            method, path, options, status, wanted = exchange(line)
+            reply = site.request(method, path, timeout=TIMEOUT, **options)
+            heads = "".join(f"{name}: {value}\n" for name, value in reply.headers.items())
+            told = f"{heads}\n{reply.text}"
+            assert (reply.status_code, wanted in told) == (status, True), (
+                f"{step.place}: {line}\n{reply.status_code}\n{told[:3000]}"
+            )
+
+    def log(self, step: Step) -> None:
+        for line in filter(None, step.text.splitlines()):
+            self.site_there().expects(pattern(line.strip()))
+
+    def traceback(self, step: Step) -> None:
+        self.site_there().expects_traceback(pattern(step.text.splitlines()[-1].strip()))
+
+
+def exchange(line: str) -> tuple[str, str, dict[str, Any], int, str]:
+    """The parts of: [METHOD] /path [Header:value ...] [field=value ...] STATUS [text ...]."""
+    found = ANSWER.fullmatch(line)
+    assert found, f"no status in: {line}"
+    words = shlex.split(found[1])
+    method = words.pop(0) if not words[0].startswith("/") else "GET"
+    path = words.pop(0)
+    given = [re.split("([:=])", word, maxsplit=1) for word in words]
+    headers = {name: value for name, mark, value in given if mark == ":"}
+    data = {name: value for name, mark, value in given if mark == "="}
+    options = {"headers": headers, **({"data": data} if data else {})}
+    return method, path, options, int(found[2]), found[3] or ""
+
+
+def pattern(line: str) -> str:
+    return ".*".join(re.escape(part) for part in line.split("..."))
+
+
+def without_owners(commands: str) -> str:
+    """The commands without those for root: the server runs as the one who tests."""
+    return re.sub(r"^chown .*$", "", commands, flags=re.MULTILINE)
+
+
+def clean_environment() -> dict[str, str]:
+    steering = ("PYTHON", "VIRTUAL_ENV", "DJANGO_", "FLASK_")
+    return {name: text for name, text in os.environ.items() if not name.startswith(steering)}
+
+
+def for_line(config: str, line: str) -> str:
+    """The configuration as a server before 2.4 has to be told: who may read a directory."""
+    if line == "2.4":
+        return config
+
+    def older(found: re.Match[str]) -> str:
+        order, word = ("allow,deny", "Allow") if found[2] == "granted" else ("deny,allow", "Deny")
+        return f"{found[1]}Order {order}\n{found[1]}{word} from all"
+
+    return GRANTED.sub(older, config)
+
+
+def loading(cell: Cell, names: tuple[str, ...]) -> str:
+    """LoadModule for those of the modules that this server has as files."""
+    files = {name: cell.server.modules / f"mod_{name}.so" for name in names}
+    there = {name: path for name, path in files.items() if path.is_file()}
+    return "".join(f'LoadModule {name}_module "{path}"\n' for name, path in there.items())

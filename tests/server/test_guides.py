@@ -1,0 +1,28 @@
+"""Does what the pages of docs/guides say, word for word, and looks whether they are right.
+
+How a page says what its blocks are: tests/harness/guides.py. Pages that need more than Django and
+Flask are among the slow tests.
+"""
+
+import pytest
+
+from tests.conftest import Serve
+from tests.harness import guides, venvs
+from tests.harness.cells import Cell
+from tests.harness.guides import Scenario
+from tests.harness.serving import Workshop
+
+
+def as_parameter(scenario: Scenario) -> pytest.ParameterSet:
+    release = venvs.release_of(scenario.packages)
+    marks = [pytest.mark.slow, pytest.mark.pythons(*release.pythons)] if release else []
+    return pytest.param(scenario, id=scenario.name, marks=marks)
+
+
+@pytest.mark.parametrize("scenario", [as_parameter(each) for each in guides.scenarios()])
+def test_a_guide_is_right(
+    cell: Cell, workshop: Workshop, serve: Serve, scenario: Scenario
+) -> None:
+    if scenario.lines and cell.server.line not in scenario.lines:
+        pytest.skip(f"this part is for Apache {', '.join(scenario.lines)} only, as its page says")
+    guides.play(scenario, cell, workshop, serve)

@@ -1,0 +1,70 @@
+"""The reader of docs/guides: what a block is, and that none is overlooked."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.harness import guides
+
+PAGE = """# A page
+
+<!-- file: /srv/shop/app.py -->
+
+    first
+
+    second
+<!-- site: one -->
+Some text.
+<!-- file: /srv/shop/hidden.py
+
+hidden
+-->
+<!-- ask: POST /x Host:a.example name=b 200 three  words -->
+<!-- site: two -->
+<!-- run -->
+
+    true
+"""
+
+
+def read(folder: Path, text: str) -> list[guides.Scenario]:
+    page = folder / "page.md"
+    page.write_text(text)
+    return guides.read(page)
+
+
+def test_each_site_is_a_scenario_that_begins_with_what_they_share(tmp_path: Path) -> None:
+    told = {each.name: [step.text for step in each.steps] for each in read(tmp_path, PAGE)}
+    shared = "first\n\nsecond\n"
+    asked = "POST /x Host:a.example name=b 200 three  words\n"
+    assert told == {
+        "page-one": [shared, "hidden\n", asked],
+        "page-two": [shared, "true\n"],
+    }
+
+
+def test_a_page_without_sites_is_one_scenario(tmp_path: Path) -> None:
+    assert [each.name for each in read(tmp_path, "<!-- ask: / 200 -->\n")] == ["page"]
+
+
+@pytest.mark.parametrize(
+    "text", ["text\n\n    block\n", "<!-- run -->\ntext\n", "<!-- rum -->\n\n    true\n"]
+)
+def test_a_block_needs_its_comment_and_a_comment_its_block(tmp_path: Path, text: str) -> None:
+    with pytest.raises(guides.NotAPage):
+        read(tmp_path, text)
+
+
+def test_a_request_has_headers_fields_and_a_text_to_find() -> None:
+    assert guides.exchange("POST /x Host:a.example name=b 200 three  words") == (
+        "POST",
+        "/x",
+        {"headers": {"Host": "a.example"}, "data": {"name": "b"}},
+        200,
+        "three  words",
+    )
+
+
+def test_every_page_can_be_read() -> None:
+    assert {page.stem for page in guides.PAGES.glob("*.md")} >= {"django", "static-files"}
+    assert guides.scenarios()
