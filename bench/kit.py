@@ -65,8 +65,8 @@ def make_venv(python: Python) -> None:
     if stamp.is_file() and stamp.read_text() == wanted:
         return
     print(f"installing the peers into {VENV.relative_to(BENCH.parent)}", file=sys.stderr)
-    run([str(python.executable), "-m", "venv", "--clear", str(VENV)])
-    pip = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+    run([str(python.executable), "-I", "-m", "venv", "--clear", str(VENV)])
+    pip = [str(VENV / "bin" / "python"), "-I", "-m", "pip", "install", "--quiet"]
     run([*pip, "--disable-pip-version-check", "-r", str(BENCH / "requirements.txt")])
     stamp.write_text(wanted)
 

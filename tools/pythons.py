@@ -132,7 +132,7 @@ def _rank(python: Python) -> tuple[bool, bool]:
 def _candidates(want: str) -> Iterator[Python]:
     """What a version or a program's path may mean on this machine; everything if neither."""
     if want and not _VERSION.fullmatch(want):
-        named = _ask(Path(want).expanduser())
+        named = _ask(Path(want).expanduser().absolute() if "/" in want else Path(want))
         if named is None:
             raise Problem(f"{want} is no CPython that runs: name a version or a program")
         yield named
@@ -191,11 +191,16 @@ def _numbers(text: str) -> tuple[tuple[int, ...], str]:
 
 @cache
 def _ask(program: Path) -> Python | None:
-    """What the interpreter says about itself; None if it does not run or is no CPython."""
+    """What the interpreter says about itself; None if it does not run or is no CPython.
+
+    With -c its first path is where it is run, and Python 2.7 has no -I. So it is run in a
+    directory that is the system's: the one that the user stands in may be somebody else's.
+    """
     environment = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"}
     try:
         answer = subprocess.run(
             [str(program), "-E", "-s", "-c", _QUESTION],
+            cwd="/",
             capture_output=True,
             check=True,
             text=True,

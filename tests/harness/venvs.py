@@ -127,8 +127,10 @@ def pip(python: Path, *arguments: str) -> None:
 
 
 def run(*command: str, **environment: str) -> None:
+    """In a directory that is the system's: -m looks for modules where it is run."""
     done = subprocess.run(
         command,
+        cwd="/",
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
