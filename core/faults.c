@@ -119,6 +119,10 @@ int wsgi_faults_install(void)
     if (!WSGI_HAS_FAULTHANDLER)
         return 0;
     module = PyImport_ImportModule("faulthandler");
+    if (module == NULL && PyErr_ExceptionMatches(PyExc_ImportError)) {
+        PyErr_Clear(); /* 3.12 and 3.13: not beside a lock of one's own */
+        return 0;
+    }
     if (module == NULL)
         return -1;
     for (i = 0; i < sizeof methods / sizeof *methods && result == 0; i++)

@@ -36,6 +36,15 @@ CONFIG = "@{base}\n@{applications}\n" + "".join(
     for name in NAMES
 )
 
+OWN_LOCK = """
+<Location /own/named>
+    SetHandler mod_wsgi
+    SetEnv mod_wsgi.application hello::named
+    SetEnv mod_wsgi.interpreter own
+    SetEnv mod_wsgi.gil own
+</Location>
+"""
+
 
 def ask(site: Site, name: str) -> str:
     """The answer of an application in Python's first interpreter, when there is another one."""
@@ -127,6 +136,14 @@ def test_a_copy_may_handle_signals(site: Site) -> None:
 
 def test_multiprocessing_makes_copies(site: Site) -> None:
     assert ask(site, "processes") == "[25, 0]"
+
+
+@pytest.mark.needs("own-lock")
+def test_copies_are_made_beside_interpreters_with_a_lock_of_their_own(serve: Serve) -> None:
+    site = serve(CONFIG + OWN_LOCK, processes=1)
+    for _ in range(5):
+        assert site.get("/own/named").text == "hello from named"
+        assert ask(site, "processes") == "[25, 0]"
 
 
 def test_a_program_can_be_prepared_by_a_copy(site: Site) -> None:
