@@ -234,6 +234,8 @@ struct wsgi_interp {
     wsgi_interp *next; /* registry lock */
     char *name;        /* of the registry: with the owner, if there is one */
     const char *shown; /* the part of it for people */
+    long owner;        /* the user whose it is, or -1: the server's */
+    char **library;    /* imports.c: where the server's own Python is */
     int own_gil;       /* it has a lock of its own */
     int is_pooled;     /* one of several of that name */
     PyThreadState *first_state; /* its first state, on the Python thread */
@@ -396,6 +398,10 @@ int wsgi_visit_move(wsgi_visit *visit, wsgi_interp *interp);
 int wsgi_visit_is_under_way(void);
 int wsgi_visit_has_lock(void);
 
+/* If the application can't be loaded, the client of this thread's request is
+   told that it is forbidden. */
+void wsgi_visit_forbid(void);
+
 /* The request that the calling thread serves, or NULL. */
 const wsgi_request *wsgi_visit_request(void);
 
@@ -472,6 +478,14 @@ int wsgi_fork_is_copy(void);
    others, which are logged), or 0. Otherwise nothing happens. */
 void wsgi_fork_leave(const wsgi_request *request);
 
+/* ---- imports.c: what a customer's interpreter imports. ------------------ */
+
+/* Lets a customer's interpreter import what is the customer's own, root's or
+   the server's Python only. Called before anything of the customer's is on
+   sys.path; does nothing in other interpreters. Returns 0, or -1 with an
+   exception set. */
+int wsgi_imports_guard(wsgi_interp *interp);
+
 /* ---- programs.c: what applications start, and copies they make. --------- */
 
 /* Called once in a process, before Python is started in it. */
@@ -498,6 +512,10 @@ void wsgi_reload_forget(wsgi_watch *watch);
 /* The application for a request: a borrowed reference, or NULL after logging
    why there is none; visit->status is for the client then. */
 PyObject *wsgi_script_find(wsgi_visit *visit, const wsgi_settings *settings);
+
+/* The whole of an open file as bytes, or NULL with an exception set, in which
+   name is the file's. */
+PyObject *wsgi_script_read(int fd, const char *name);
 
 /* Ends a list of what was found. scripts may be NULL. */
 void wsgi_script_forget(wsgi_script *scripts);

@@ -113,7 +113,9 @@ typedef struct making {
 
 static void prepare_or_report(making *m)
 {
-    m->result = prepare(m->interp);
+    m->result = wsgi_imports_guard(m->interp);
+    if (m->result == 0)
+        m->result = prepare(m->interp);
     if (m->result < 0)
         wsgi_errors_report(m->request, "an interpreter can't be prepared");
 }
@@ -197,6 +199,8 @@ static wsgi_interp *make(const wsgi_request *request, const char *name,
         return NULL;
     }
     interp->shown = shown_part(interp->name);
+    interp->owner =
+        interp->shown != interp->name ? strtol(interp->name, NULL, 10) : -1;
     clock_gettime(CLOCK_REALTIME_COARSE, &interp->born);
     interp->own_gil = own_gil;
     interp->is_pooled = is_pooled;

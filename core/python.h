@@ -305,6 +305,12 @@ static inline int wsgi_text_check(PyObject *text)
     return PyUnicode_Check(text) || WSGI_NATIVE_CHECK(text);
 }
 
+/* ---- Imports ---------------------------------------------------------- */
+
+/* Whether the import system is Python code, with a class for those that load
+   files. */
+#define WSGI_HAS_IMPORTLIB (PY_VERSION_HEX >= 0x03000000)
+
 /* ---- Programs --------------------------------------------------------- */
 
 /* Whether subprocess starts programs by vfork(). */

@@ -10,6 +10,8 @@
 
 #include "core.h"
 
+#define FORBIDDEN 403
+
 struct wsgi_script {
     wsgi_script *next;
     char *application; /* mod_wsgi.application, or the file's name */
@@ -117,7 +119,9 @@ static PyObject *import_module(const wanted *w)
     else
         PyErr_NoMemory();
     wsgi_fork_leave(w->request);
-    if (module == NULL && is_missing())
+    if (module == NULL && is_missing() && w->visit->status == FORBIDDEN)
+        PyErr_Clear(); /* it is there, and the log says why it is refused */
+    else if (module == NULL && is_missing())
         report_missing(w, name);
     else if (module == NULL)
         report_failed(w);
@@ -125,7 +129,7 @@ static PyObject *import_module(const wanted *w)
     return module;
 }
 
-static PyObject *read_all(int fd, const char *name)
+PyObject *wsgi_script_read(int fd, const char *name)
 {
     wsgi_buffer source = {.data = NULL};
     PyObject *bytes = NULL;
@@ -160,7 +164,7 @@ static PyObject *read_source(const wanted *w)
     status = wsgi_owner_check(w->request, w->settings, fd,
                               "the application file", w->application);
     if (status == 0)
-        bytes = read_all(fd, w->application);
+        bytes = wsgi_script_read(fd, w->application);
     else
         w->visit->status = status;
     close(fd);

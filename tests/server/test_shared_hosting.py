@@ -630,3 +630,61 @@ def test_a_customer_who_takes_all_interpreters_leaves_the_others_theirs(
     statuses = [site.ask(f"/mallory/many/n{number}").status for number in range(4)]
     assert statuses == [200, 200, 200, 503]
     assert "of alice" in told(site, "/alice/shop/")
+
+
+# ---- what an application is made of
+
+# An interpreter that has imported nothing of that name yet.
+OF_ITS_OWN = "SetEnv mod_wsgi.interpreter fresh%s\n"
+
+
+def test_a_module_that_is_a_link_to_another_customers_is_refused(
+    hosting: Hosting, site: Site
+) -> None:
+    hosting.put(MALLORY, "mallory/linked/own.py", "")
+    hosting.link(MALLORY, "mallory/linked/shop.py", "alice/code/shop.py")
+    hosting.htaccess(
+        MALLORY, "mallory/m", "mallory/linked", OF_ITS_OWN % 1 + "SetEnv REMOTE_USER alice\n"
+    )
+    refused(site, "/mallory/m/", "shop.py' can't be imported: it belongs to the user 20001")
+
+
+def test_a_package_that_is_a_link_to_another_customers_is_refused(
+    hosting: Hosting, site: Site
+) -> None:
+    hosting.put(ALICE, "alice/packages/shop/__init__.py", SHOP.replace("@{owner}", "alice"))
+    hosting.put(MALLORY, "mallory/linked2/own.py", "")
+    hosting.link(MALLORY, "mallory/linked2/shop", "alice/packages/shop")
+    hosting.htaccess(MALLORY, "mallory/m2", "mallory/linked2", OF_ITS_OWN % 2)
+    refused(site, "/mallory/m2/", "__init__.py' can't be imported: it belongs to the user 20001")
+
+
+def test_what_a_module_imports_has_to_be_the_customers_too(hosting: Hosting, site: Site) -> None:
+    own = "from theirs import application"
+    hosting.put(MALLORY, "mallory/linked3/shop.py", own)
+    hosting.link(MALLORY, "mallory/linked3/theirs.py", "alice/code/shop.py")
+    hosting.htaccess(MALLORY, "mallory/m3", "mallory/linked3", OF_ITS_OWN % 3)
+    site.expects("theirs.py' can't be imported: it belongs to the user 20001")
+    site.expects_traceback("ImportError: .*theirs.*")
+    site.tolerates("can't be loaded, for it raised")
+    assert site.ask("/mallory/m3/").status == 403
+
+
+def test_a_module_of_roots_is_one_where_it_is_but_not_through_a_link(
+    hosting: Hosting, site: Site
+) -> None:
+    hosting.put(MALLORY, "mallory/with-root/own.py", "")
+    hosting.put(0, "mallory/with-root/shop.py", SHOP.replace("@{owner}", "root, put there"))
+    hosting.htaccess(MALLORY, "mallory/m4", "mallory/with-root", OF_ITS_OWN % 4)
+    assert "of root, put there" in told(site, "/mallory/m4/")
+    hosting.put(MALLORY, "mallory/linked5/own.py", "")
+    hosting.link(MALLORY, "mallory/linked5/shop.py", "admin-code/shop.py")
+    hosting.htaccess(MALLORY, "mallory/m5", "mallory/linked5", OF_ITS_OWN % 5)
+    refused(site, "/mallory/m5/", "shop.py' can't be imported: it belongs to the user 0")
+
+
+def test_a_module_that_everybody_can_write_to_is_refused(hosting: Hosting, site: Site) -> None:
+    hosting.put(MALLORY, "mallory/open-module/own.py", "")
+    hosting.put(MALLORY, "mallory/open-module/shop.py", "", 0o666)
+    hosting.htaccess(MALLORY, "mallory/m6", "mallory/open-module", OF_ITS_OWN % 6)
+    refused(site, "/mallory/m6/", "shop.py' can't be imported: it can be written to by everybody")
