@@ -146,6 +146,31 @@ typedef struct wsgi_walk {
    walk->problem. */
 int wsgi_walk_to(wsgi_walk *walk, const char *path);
 
+/* ---- virtualenv.c: what a virtual environment is. No Python. ------------ */
+
+/* An environment that was looked at. */
+typedef struct wsgi_virtualenv {
+    const char *what;          /* the setting that names it */
+    char root[WSGI_WALK_PATH]; /* "": there is none */
+    int has_own_library;       /* with a site.py of its own */
+    int is_customers;          /* an .htaccess file names it */
+} wsgi_virtualenv;
+
+/* Whether a directory says of itself that it is an environment. */
+int wsgi_virtualenv_is_one(const char *root);
+
+/* Looks at the environment of the settings, or that of the whole process.
+   Returns 0, or after logging an HTTP status: it can't be used. */
+int wsgi_virtualenv_find(const wsgi_request *request,
+                         const wsgi_settings *settings, wsgi_virtualenv *env);
+
+/* ---- site.c: runs Python's site.py. ------------------------------------- */
+
+/* Makes the current interpreter what the environment's python would be, and
+   imports site, once more if need be. Returns 0, or -1 with an exception set.
+ */
+int wsgi_site_run(const wsgi_virtualenv *env);
+
 /* ---- mount.c: SCRIPT_NAME and PATH_INFO. No Python. --------------------- */
 
 /* Returns how many bytes at the front of request->uri are SCRIPT_NAME, the
@@ -176,6 +201,12 @@ void wsgi_runtime_wake(void);
 /* Whether another module (mod_python) owns Python in this process. Jobs run
    without any lock then, and no current state. */
 int wsgi_runtime_is_shared(void);
+
+/* MOD_WSGI_PYTHON_HOME as it was when Python started, or NULL; and the same if
+   it is a virtual environment, which all interpreters use then. */
+#define WSGI_RUNTIME_HOME "MOD_WSGI_PYTHON_HOME"
+const char *wsgi_runtime_home(void);
+const char *wsgi_runtime_virtualenv(void);
 
 /* Whether the Python thread has something to do, and so needs the lock. */
 int wsgi_runtime_is_at_work(void);
@@ -249,7 +280,7 @@ struct wsgi_interp {
     PyObject *environ_given; /* dict: what mod_wsgi.environ.NAME gave it */
     unsigned long long environ_sum; /* ... as settings have it; atomic */
     int environ_told;               /* that settings disagree was logged */
-    char *virtualenv;               /* the one it uses, or NULL */
+    char *virtualenv; /* the setting whose one it uses, or NULL */
     wsgi_script *scripts;
     struct timespec born;      /* on the clock of files */
     wsgi_watch *watch;         /* reload.c's, or NULL; atomic */
@@ -289,9 +320,11 @@ void wsgi_interp_end_all(void);
 void wsgi_interp_prepare(void);
 
 /* A new interpreter beside the one of the registry, for wsgi_interp_replace;
-   NULL after logging. Where this process may have no more, that is logged
-   unless *told is set, which it is from then on. */
+   NULL after logging. settings are those of the request. Where this process
+   may have no more, that is logged unless *told is set, which it is from then
+   on. */
 wsgi_interp *wsgi_interp_again(const wsgi_request *request,
+                               const wsgi_settings *settings,
                                const wsgi_interp *interp, int *told);
 
 /* An interpreter is no longer in memory: another one may be made. */
@@ -525,6 +558,17 @@ void wsgi_script_forget(wsgi_script *scripts);
 /* Puts mod_wsgi.directory and mod_wsgi.virtualenv on sys.path, once each.
    Returns 0, or -1 after logging or with an exception set. */
 int wsgi_path_apply(wsgi_visit *visit, const wsgi_settings *settings);
+
+/* sys.path: a new reference, for an application may put another list there
+   while this one is used. */
+PyObject *wsgi_path_list(void);
+
+/* Checks a directory that a setting (what) names, and stores its path: a
+   customer's without links, so that what was checked is what will be used.
+   Returns 0, or after logging an HTTP status. No Python. */
+int wsgi_path_check(const wsgi_request *request, const wsgi_settings *settings,
+                    const char *what, const char *name, char *path,
+                    size_t size);
 
 /* Whether a file is below one of the directories put on sys.path. */
 int wsgi_path_covers(const wsgi_interp *interp, const char *file);

@@ -365,7 +365,7 @@ static void add_prefix(wsgi_interp *interp, size_t *count, const char *name)
 }
 
 /* Where the server's own Python is: what is on sys.path by now, and where its
-   packages are. */
+   packages are, those of the whole process's environment among them. */
 static void find_library(wsgi_interp *interp)
 {
     PyObject *paths = PySys_GetObject((char *)"path");
@@ -374,6 +374,8 @@ static void find_library(wsgi_interp *interp)
 
     add_prefix(interp, &count, "prefix");
     add_prefix(interp, &count, "base_prefix");
+    if (wsgi_runtime_virtualenv() != NULL)
+        add_library(interp, &count, wsgi_runtime_virtualenv());
     for (i = 0; i < items; i++) {
         PyObject *item = PySequence_GetItem(paths, i);
         PyObject *bytes = item != NULL ? wsgi_path_bytes(item) : NULL;

@@ -83,8 +83,7 @@ static int prepare_modules(wsgi_interp *interp)
         return -1;
     if (wsgi_runtime_is_shared())
         return 0;
-    return set_argv() == 0 && wsgi_osenviron_install(interp) == 0 &&
-                   wsgi_children_install(interp) == 0 &&
+    return set_argv() == 0 && wsgi_children_install(interp) == 0 &&
                    wsgi_streams_install(interp) == 0 &&
                    wsgi_faults_install() == 0
                ? wsgi_signals_ignore()
@@ -107,13 +106,35 @@ static int prepare(wsgi_interp *interp)
 
 typedef struct making {
     const wsgi_request *request;
+    const wsgi_virtualenv *env;
     wsgi_interp *interp;
     int result;
 } making;
 
+/* Runs site in a new interpreter, which has its own os.environ by then. It may
+   raise: a sitecustomize that leaves does. Returns 0, or -1 after logging. */
+static int run_site(const making *m)
+{
+    char what[512];
+
+    if (wsgi_osenviron_install(m->interp) == 0 && wsgi_site_run(m->env) == 0)
+        return 0;
+    snprintf(what, sizeof what,
+             "the interpreter '%s' can't be made, for site raised:",
+             m->interp->shown);
+    wsgi_errors_report(m->request, what);
+    return -1;
+}
+
+/* A customer's files are guarded before the first of them can be imported,
+   which is by site. */
 static void prepare_or_report(making *m)
 {
     m->result = wsgi_imports_guard(m->interp);
+    if (m->result == 0 && !wsgi_runtime_is_shared() && run_site(m) < 0) {
+        m->result = -1;
+        return;
+    }
     if (m->result == 0)
         m->result = prepare(m->interp);
     if (m->result < 0)
@@ -186,11 +207,13 @@ static void give_up(wsgi_interp *interp)
 /* A new interpreter, not in the registry yet, or NULL after logging. The
    caller has taken its place (take_place). One that can't be prepared is not
    freed: Python may hold pointers into it. */
-static wsgi_interp *make(const wsgi_request *request, const char *name,
-                         int own_gil, int is_pooled)
+static wsgi_interp *make(const wsgi_request *request,
+                         const wsgi_settings *settings,
+                         const wsgi_virtualenv *env, const char *name,
+                         int is_pooled)
 {
     wsgi_interp *interp = calloc(1, sizeof *interp);
-    making m = {.request = request, .interp = interp};
+    making m = {.request = request, .env = env, .interp = interp};
 
     if (interp == NULL || (interp->name = strdup(name)) == NULL) {
         wsgi_log(request, WSGI_ERROR, "out of memory");
@@ -202,14 +225,35 @@ static wsgi_interp *make(const wsgi_request *request, const char *name,
     interp->owner =
         interp->shown != interp->name ? strtol(interp->name, NULL, 10) : -1;
     clock_gettime(CLOCK_REALTIME_COARSE, &interp->born);
-    interp->own_gil = own_gil;
+    interp->own_gil = settings->own_gil;
     interp->is_pooled = is_pooled;
+    if (env->root[0] != '\0' && settings->virtualenv != NULL)
+        interp->virtualenv = strdup(settings->virtualenv);
     pthread_mutex_init(&interp->loading, NULL);
     wsgi_runtime_run(wsgi_runtime_is_shared() ? make_foreign : make_own, &m);
     if (m.result == 0)
         return interp;
     give_up(interp);
     return NULL;
+}
+
+/* The same for the virtual environment of the settings. One of mod_python's
+   gets that later (path.c), for it has started by itself. */
+static wsgi_interp *make_in_env(const wsgi_request *request,
+                                const wsgi_settings *settings,
+                                const char *name, int is_pooled, int *status)
+{
+    wsgi_virtualenv env = {.root = ""};
+    int problem = 0;
+
+    if (!wsgi_runtime_is_shared())
+        problem = wsgi_virtualenv_find(request, settings, &env);
+    if (problem != 0) {
+        *status = problem;
+        wsgi_interp_forget_one();
+        return NULL;
+    }
+    return make(request, settings, &env, name, is_pooled);
 }
 
 /* ---- Visits ----------------------------------------------------------- */
@@ -351,10 +395,11 @@ static int take_first_place(const wsgi_request *request, const char *name)
 
 /* Makes an interpreter, whose place is taken, and adds it to the registry. */
 static wsgi_interp *add(const wsgi_request *request,
-                        const wsgi_settings *settings, const char *name)
+                        const wsgi_settings *settings, const char *name,
+                        int *status)
 {
-    wsgi_interp *interp =
-        make(request, name, settings->own_gil, settings->interpreters > 1);
+    wsgi_interp *interp = make_in_env(request, settings, name,
+                                      settings->interpreters > 1, status);
 
     if (interp != NULL) {
         interp->next = interps;
@@ -413,10 +458,10 @@ wsgi_interp *wsgi_interp_find(const wsgi_request *request,
     if (interp == NULL && !take_first_place(request, name))
         *status = 503;
     else if (interp == NULL)
-        interp = add(request, settings, name);
+        interp = add(request, settings, name, status);
     else if (crowd(interp) > 0 && count < settings->interpreters &&
              take_place_in_pool(request, settings, count))
-        another = add(request, settings, name);
+        another = add(request, settings, name, status);
     if (another != NULL)
         interp = another;
     /* What is in the registry is not retired, so it can be held. */
@@ -428,11 +473,18 @@ wsgi_interp *wsgi_interp_find(const wsgi_request *request,
 }
 
 wsgi_interp *wsgi_interp_again(const wsgi_request *request,
+                               const wsgi_settings *settings,
                                const wsgi_interp *interp, int *told)
 {
+    wsgi_settings same = *settings;
+    int status;
+
+    same.virtualenv = interp->virtualenv;
+    same.own_gil = interp->own_gil;
     if (take_place()) {
         *told = 0;
-        return make(request, interp->name, interp->own_gil, interp->is_pooled);
+        return make_in_env(request, &same, interp->name, interp->is_pooled,
+                           &status);
     }
     if (!*told)
         wsgi_log(request, WSGI_WARNING,

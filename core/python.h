@@ -656,6 +656,7 @@ static inline PyStatus wsgi_python_init(const char *home)
     PyConfig_InitPythonConfig(&config);
     config.install_signal_handlers = 0;
     config.parse_argv = 0;
+    config.site_import = 0; /* see wsgi_python_expect_site */
     config.user_site_directory = 0;
     config.pathconfig_warnings = 0;
     config.configure_c_stdio = 0; /* as are stdin, stdout and stderr */
@@ -738,6 +739,7 @@ static inline int wsgi_python_start(const char *home, char *why, size_t size)
         Py_SetProgramName(wsgi_widen(WSGI_PYTHON_EXECUTABLE));
     if (home != NULL)
         Py_SetPythonHome(wsgi_widen(home));
+    Py_NoSiteFlag = 1; /* see wsgi_python_expect_site */
     Py_NoUserSiteDirectory = 1;
     Py_FrozenFlag = 1; /* no warnings about its search for the library */
 #if PY_VERSION_HEX >= 0x03000000
@@ -759,6 +761,84 @@ static inline int wsgi_python_start(const char *home, char *why, size_t size)
 }
 
 #endif
+
+/* ---- site ------------------------------------------------------------- */
+
+/*
+ * Python is started without site.py. Each interpreter imports it later, when
+ * it is known which virtual environment the interpreter is for (virtualenv.c).
+ */
+
+/* The places of two flags in sys.flags. */
+#if PY_VERSION_HEX >= 0x03000000
+enum { WSGI_FLAG_NO_USER_SITE = 5, WSGI_FLAG_NO_SITE = 6 };
+#else
+enum { WSGI_FLAG_NO_USER_SITE = 8, WSGI_FLAG_NO_SITE = 9 };
+#endif
+
+/* Whether site.py finds the environment's prefix in sys.prefix. Others find
+   it beside sys.executable, and set sys.prefix themselves. */
+#define WSGI_SITE_NEEDS_PREFIX                                                \
+    (PY_VERSION_HEX < 0x03000000 || PY_VERSION_HEX >= 0x030E0000)
+
+/* Whether site.py does not know pyvenv.cfg. */
+#define WSGI_SITE_IS_OLD (PY_VERSION_HEX < 0x03000000)
+
+/* Whether sys._base_executable is the command that an environment was made
+   with. Before, it is sys.executable. */
+#define WSGI_BASE_EXECUTABLE_IS_BASE (PY_VERSION_HEX >= 0x030B0000)
+
+#if PY_VERSION_HEX >= 0x03000000
+#define wsgi_small_number(n) PyLong_FromLong(n)
+#else
+#include <structseq.h>
+#define wsgi_small_number(n) PyInt_FromLong(n)
+#define PyStructSequence_GET_ITEM(op, i)                                      \
+    (((PyStructSequence *)(op))->ob_item[i])
+#endif
+
+/* How many items a structure of Python's has, those that only have a name
+   included; -1 with an exception set. */
+static inline Py_ssize_t wsgi_structure_size(PyObject *structure)
+{
+    PyObject *number =
+        PyObject_GetAttrString((PyObject *)Py_TYPE(structure), "n_fields");
+    Py_ssize_t size =
+        number != NULL ? PyNumber_AsSsize_t(number, PyExc_OverflowError) : -1;
+
+    Py_XDECREF(number);
+    return size;
+}
+
+/*
+ * Gives the current interpreter flags of its own (in old Pythons all share
+ * one object): site is imported, and the user's site-packages are left out or
+ * not. Programs that the interpreter starts inherit both. Returns 0 or -1.
+ */
+static inline int wsgi_python_expect_site(int no_user_site)
+{
+    PyObject *old = PySys_GetObject((char *)"flags"), *fresh; /* borrowed */
+    Py_ssize_t i, count = old != NULL ? wsgi_structure_size(old) : -1;
+    int result;
+
+    if (count < 0)
+        return -1;
+    fresh = PyStructSequence_New(Py_TYPE(old));
+    for (i = 0; fresh != NULL && i < count; i++) {
+        PyObject *item = PyStructSequence_GET_ITEM(old, i);
+
+        if (i == WSGI_FLAG_NO_SITE)
+            item = wsgi_small_number(0);
+        else if (i == WSGI_FLAG_NO_USER_SITE)
+            item = wsgi_small_number(no_user_site);
+        else
+            Py_XINCREF(item);
+        PyStructSequence_SET_ITEM(fresh, i, item);
+    }
+    result = fresh != NULL ? PySys_SetObject((char *)"flags", fresh) : -1;
+    Py_XDECREF(fresh);
+    return result;
+}
 
 /* ---- Interpreters and threads ----------------------------------------- */
 

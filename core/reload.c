@@ -254,7 +254,7 @@ static void swap(wsgi_visit *visit, const wsgi_settings *settings,
     unsigned long long tree = 0;
 
     Py_BEGIN_ALLOW_THREADS
-    fresh = wsgi_interp_again(visit->request, old, &watch->crowded);
+    fresh = wsgi_interp_again(visit->request, settings, old, &watch->crowded);
     if (fresh != NULL)
         tree = sum_of_tree(settings); /* as the attempt will see it, at most */
     Py_END_ALLOW_THREADS

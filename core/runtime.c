@@ -72,7 +72,8 @@ static int work(void)
 /* Starts Python. 0, or -1 with the reason in failure. */
 static int start_python(void)
 {
-    if (wsgi_python_start(home, failure, sizeof failure) < 0)
+    if (wsgi_python_start(wsgi_runtime_virtualenv() == NULL ? home : NULL,
+                          failure, sizeof failure) < 0)
         return -1;
     if (wsgi_osenviron_copy() == 0)
         return 0;
@@ -209,9 +210,9 @@ static void start_thread(const wsgi_request *request)
 static void report_failure(const wsgi_request *request)
 {
     wsgi_log(request, WSGI_ERROR,
-             "Python %s can't be started: %s (MOD_WSGI_PYTHON_HOME is %s%s%s "
-             "in the server's environment; it must be the prefix of a Python "
-             "%d.%d, or unset)",
+             "Python %s can't be started: %s (" WSGI_RUNTIME_HOME
+             " is %s%s%s in the server's environment; it must be the prefix "
+             "of a Python %d.%d, a virtual environment of one, or unset)",
              PY_VERSION, failure, home ? "'" : "", home ? home : "not set",
              home ? "'" : "", PY_MAJOR_VERSION, PY_MINOR_VERSION);
 }
@@ -265,6 +266,19 @@ int wsgi_runtime_is_shared(void)
     return wsgi_runtime_process.find_interp != NULL;
 }
 
+const char *wsgi_runtime_home(void)
+{
+    return home;
+}
+
+const char *wsgi_runtime_virtualenv(void)
+{
+    return home != NULL && !wsgi_runtime_is_shared() &&
+                   wsgi_virtualenv_is_one(home)
+               ? home
+               : NULL;
+}
+
 int wsgi_runtime_is_at_work(void)
 {
     return __atomic_load_n(&at_work, __ATOMIC_SEQ_CST);
@@ -277,7 +291,7 @@ int wsgi_runtime_is_ours(void)
 
 void wsgi_start(const wsgi_process *process)
 {
-    const char *value = getenv("MOD_WSGI_PYTHON_HOME");
+    const char *value = getenv(WSGI_RUNTIME_HOME);
 
     wsgi_note_signals();
     wsgi_runtime_process = *process;

@@ -13,7 +13,6 @@ NO_HTTP2 = "HTTP/2 came with Apache 2.4"
 NO_SUBSTITUTE = "mod_substitute came with Apache 2.2.7, and limits lines in 2.4 only"
 NO_MOD_PYTHON = "the mod_python installed here is built for Apache 2.4"
 NO_OWN_LOCK = "interpreters with a lock of their own came with Python 3.12"
-ENDS_PROCESS = "a sys.exit() in sitecustomize ends the process in Pythons before 3.8"
 NO_OLD_EXTENSIONS = (
     "a free-threaded Python refuses extension modules with a single phase of initialisation in "
     "any interpreter but its first one, as interpreters with a lock of their own do"
@@ -70,14 +69,12 @@ LIMITS: dict[str, dict[str, str]] = {
         "many-states": ONE_STATE,
         "own-lock": NO_OWN_LOCK,
         "spawn": "multiprocessing of Python 2 only forks",
-        "start-that-returns": ENDS_PROCESS,
     },
     **{
         f"py3.{minor}": {
             "many-states": ONE_STATE,
             "own-lock": NO_OWN_LOCK,
             "spawn": "multiprocessing's pools before 3.8 may log a traceback when they end",
-            "start-that-returns": ENDS_PROCESS,
         }
         for minor in range(6, 8)
     },

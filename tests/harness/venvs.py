@@ -55,6 +55,10 @@ PIPS: dict[str, str] = {"3.6": "pip==21.3.1"}
 # The last release that makes environments for Python 2.7, which has no venv of its own.
 VIRTUALENV = "virtualenv==20.15.1"
 
+# The last release of the old kind: environments with a library of links and a site.py of its own.
+OLD_VIRTUALENV = "virtualenv==16.7.12"
+OLD_VIRTUALENV_KNOWS = ("2.7", "3.6", "3.7", "3.8")
+
 
 NAME = re.compile(r"[\w.-]+")
 
@@ -66,6 +70,8 @@ class InstallFailed(Exception):
 def pins(version: str) -> list[tuple[str, ...]]:
     """What the tests install for a Python of this version, environment by environment."""
     suitable = [each.packages for each in APPLICATIONS.values() if version in each.pythons]
+    if version in OLD_VIRTUALENV_KNOWS:
+        suitable.append((OLD_VIRTUALENV,))
     return [PINS.get(version, NEWER), *suitable]
 
 
@@ -111,14 +117,33 @@ def make(python: Python, folder: Path, pins: Sequence[str]) -> Path:
     return readable(kept, folder)
 
 
-def create(python: Python, target: Path) -> None:
-    if python.version != "2.7":
-        run(str(python.executable), "-m", "venv", str(target))
-        return
-    maker = target.parent / "virtualenv-for-2.7"
+def create(python: Python, target: Path, *options: str) -> None:
+    if python.version == "2.7":
+        run_virtualenv(python, VIRTUALENV, target, *options)
+    else:
+        run(str(python.executable), "-m", "venv", *options, str(target))
+
+
+def create_empty(python: Python, target: Path, *options: str) -> None:
+    """An environment without any package, by the tool that the Python's people use today."""
+    bare = ("--no-seed",) if python.version == "2.7" else ("--without-pip",)
+    with one_at_a_time():
+        create(python, target, *bare, *options)
+
+
+def create_old(python: Python, target: Path, *options: str) -> None:
+    """The same as virtualenv made it before version 20."""
+    bare = ("--no-download", "--no-setuptools", "--no-pip", "--no-wheel")
+    with one_at_a_time():
+        run_virtualenv(python, OLD_VIRTUALENV, target, *bare, *options)
+
+
+def run_virtualenv(python: Python, release: str, target: Path, *options: str) -> None:
+    maker = TOP / "build" / "tests-venvs" / f"{release.replace('==', '-')}-for-{python.name}"
     if not maker.exists():
-        pip(python.executable, "install", "--target", str(maker), VIRTUALENV)
-    run(str(python.executable), "-m", "virtualenv", str(target), PYTHONPATH=str(maker))
+        pip(python.executable, "install", "--target", str(maker), release)
+    program = ("-m", "virtualenv", *options, str(target))
+    run(str(python.executable), *program, PYTHONPATH=str(maker))
 
 
 def pip(python: Path, *arguments: str) -> None:

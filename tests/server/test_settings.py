@@ -141,6 +141,19 @@ SetEnv tests.overridden "from the main server"
     SetEnv mod_wsgi.application in_environment
 </Location>
 
+<Location /late>
+    SetHandler mod_wsgi
+    SetEnv mod_wsgi.directory "@{apps}"
+    SetEnv mod_wsgi.interpreter late
+    SetEnv mod_wsgi.application facts
+</Location>
+<Location /late/environment>
+    SetEnv mod_wsgi.virtualenv "@{www}/env"
+</Location>
+<Location /late/imports>
+    SetEnv mod_wsgi.application states::imports
+</Location>
+
 <Location /seen>
     SetHandler mod_wsgi
     SetEnv mod_wsgi.application environs::as_json
@@ -325,6 +338,23 @@ def test_a_virtual_environment_comes_after_the_standard_library(site: Site) -> N
     library = next(i for i, entry in enumerate(path) if entry.endswith("lib-dynload"))
     packages = next(i for i, entry in enumerate(path) if "/env/lib/" in entry)
     assert library < packages
+
+
+def test_an_interpreter_that_runs_gets_the_environment_that_is_asked_for_later(
+    site: Site, version: str
+) -> None:
+    """Whatever the first application has put on sys.path stays."""
+    env = str(site.root / "htdocs" / "env")
+    before = site.get("/late").json()
+    assert before["prefix"] != env
+    after = site.get("/late/environment").json()
+    assert (after["prefix"], after["exec_prefix"]) == (env, env)
+    assert after["executable"] == f"{env}/bin/python"
+    assert after["paths"]["purelib"].startswith(f"{env}/")
+    own = [path for path in after["path"] if path.endswith(("site-packages", "dist-packages"))]
+    assert own[0] == f"{env}/lib/python{version}/site-packages"
+    assert len(own) == len(set(own))
+    assert site.get("/late/imports?in_environment").json()["said"] == "in environment"
 
 
 def seen(site: Site, path: str, **options: Any) -> dict[str, str]:

@@ -324,6 +324,30 @@ def test_a_virtual_environment_of_another_customer_is_refused(
     refused(site, "/mallory/env/", f"virtualenv '.*alice/venv' belongs to the user {ALICE}")
 
 
+@pytest.mark.parametrize("part", ["pyvenv.cfg", "bin", "lib", "lib/python@", "site-packages"])
+def test_a_part_of_another_customers_environment_is_refused(
+    hosting: Hosting, site: Site, version: str, part: str
+) -> None:
+    """A link in mallory's environment is enough to have alice's modules."""
+    part = part.replace("@", version).replace("site", f"lib/python{version}/site")
+    packages = f"lib/python{version}/site-packages"
+    name = f"mallory/env-{part.replace('/', '-')}"
+    for owner, env in ((ALICE, "alice/venv"), (MALLORY, name)):
+        hosting.put(owner, f"{env}/pyvenv.cfg", "home = /usr/bin\n")
+        hosting.put(owner, f"{env}/{packages}/secret.py", "")
+        hosting.put(owner, f"{env}/bin/activate", "")
+    mine = hosting.www / name / part
+    mine.rename(hosting.www / name / "mine")
+    hosting.link(MALLORY, f"{name}/{part}", f"alice/venv/{part}")
+    hosting.htaccess(
+        MALLORY,
+        f"{name}-page",
+        "mallory/code",
+        f"SetEnv mod_wsgi.virtualenv {hosting.www}/{name}\nSetEnv mod_wsgi.interpreter {name}\n",
+    )
+    refused(site, f"/{name}-page/", f"virtualenv '.*/{part}' belongs to the user {ALICE}")
+
+
 @pytest.mark.parametrize("mode", [0o777, 0o757])
 def test_a_directory_that_everybody_writes_to_is_refused(
     hosting: Hosting, site: Site, mode: int
@@ -572,6 +596,7 @@ def test_a_redirect_brings_no_settings_of_a_customer_to_the_administrator(
     hosting: Hosting, site: Site, version: str
 ) -> None:
     """An internal redirect keeps variables under a new name, which settings are found by, too."""
+    hosting.put(MALLORY, "mallory/venv/pyvenv.cfg", "home = /usr/bin\n")
     hosting.put(MALLORY, f"mallory/venv/lib/python{version}/site-packages/x.pth", "import os\n")
     settings = f"SetEnv mod_wsgi.virtualenv {hosting.www}/mallory/venv\n"
     rules = "RewriteEngine On\nRewriteRule ^(.*)$ /admin?jumped [PT]\n"
