@@ -52,8 +52,10 @@ static int64_t explain(const exchange *x)
 {
     unsigned long limit = ap_get_limit_req_body(x->r);
 
-    if (x->r->connection->aborted)
-        return WSGI_READ_TIMEOUT;
+    if (x->r->connection->aborted) /* by a soft timeout, if not by a write */
+        return ap_bgetflag(x->r->connection->client, B_WRERR)
+                   ? WSGI_READ_GONE
+                   : WSGI_READ_TIMEOUT;
     if (limit != 0 && (unsigned long)x->r->read_length > limit)
         return WSGI_READ_TOO_LARGE;
     return x->r->read_chunked && !has_ended(x->r) ? WSGI_READ_BAD
