@@ -37,6 +37,9 @@ REASONS = {
     SIZE: [
         *("bodies.read_all", "bodies.read_nothing", "bodies.read_outside", "bodies.mixed"),
         *("bodies.read_past_the_end", "bodies.error_name", "pages.reads", "pages.redirected"),
+        *("bodies.reads_while_it_answers", "bodies.reads_when_closed"),
+        *("bodies.answers_for_itself", "bodies.writes_without_reading"),
+        "bodies.tells_what_it_reads",
         *("expected.reads_after_its_first_block", "expected.reads_after_its_last_byte"),
         *("pieces.then_reads", "sources.none_for_size", "threads.reads"),
     ],
@@ -46,6 +49,7 @@ REASONS = {
     TYPE: ["shapes.doubled_length"],
     BROKEN: [
         *("bodies.has_a_bug", "bodies.raises_another_error", "bodies.wraps_the_error"),
+        *("bodies.raises_from_the_error", "bodies.reads_in_a_thread"),
         *("closings.refused", "closings.without_its_attribute", "expected.fails", "files.text"),
         *("headings.comes_back", "headings.promises", "headings.refuses", "kinds.of_errors"),
         *("headings.starts_with", "headings.starts_again_with", "kinds.of_new_ones"),
