@@ -134,9 +134,9 @@ static int is_ours(const char *name)
 {
     switch (name[0]) {
     case 'S':
-        return strcmp(name, "SCRIPT_NAME") == 0;
+        return name[1] == 'C' && strcmp(name, "SCRIPT_NAME") == 0;
     case 'P':
-        return strcmp(name, "PATH_INFO") == 0;
+        return name[1] == 'A' && strcmp(name, "PATH_INFO") == 0;
     case 'w':
         return strncmp(name, "wsgi.", 5) == 0;
     default:

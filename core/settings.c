@@ -52,12 +52,28 @@ typedef struct found {
     unsigned long long environ_sum;
 } found;
 
-/* Tables ignore case. The first letter, looked at for each variable of each
-   request, saves the call. */
-static int is_prefix(const char *prefix, size_t size, const char *text)
+/* Whether two letters are the same in any case. Letters only. */
+static inline int is_same_letter(char a, char b)
 {
-    return (prefix[0] | 0x20) == (text[0] | 0x20) &&
+    return (a | 0x20) == (b | 0x20);
+}
+
+/* Tables ignore case. The first letter saves most calls. */
+static inline int is_prefix(const char *prefix, size_t size, const char *text)
+{
+    return is_same_letter(prefix[0], text[0]) &&
            strncasecmp(prefix, text, size) == 0;
+}
+
+/* Whether a variable may be a setting: mod_wsgi.x, or one that a redirect has
+   renamed. Asked for every variable of every request, so it calls nothing.
+   REQUEST_ and REMOTE_ begin like REDIRECT_. */
+static inline int may_be_setting(const char *name)
+{
+    return is_same_letter(name[0], PREFIX[0]) ||
+           (is_same_letter(name[0], REDIRECT[0]) &&
+            is_same_letter(name[1], REDIRECT[1]) &&
+            is_same_letter(name[2], REDIRECT[2]));
 }
 
 const char *wsgi_settings_environ_name(const char *name, int *renamed)
@@ -108,6 +124,8 @@ static void put(void *arg, const char *name, const char *value)
     const char *own;
     int i;
 
+    if (!may_be_setting(name))
+        return;
     if (is_prefix(REDIRECT, sizeof REDIRECT - 1, name)) {
         name += sizeof REDIRECT - 1;
         values = all->redirected;
@@ -122,7 +140,8 @@ static void put(void *arg, const char *name, const char *value)
         return;
     }
     for (i = 0; i < COUNT; i++)
-        if (strcasecmp(names[i], own) == 0) {
+        if (is_same_letter(names[i][0], own[0]) &&
+            strcasecmp(names[i], own) == 0) {
             values[i] = value;
             return;
         }
