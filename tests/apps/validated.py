@@ -6,6 +6,7 @@ from wsgiref.validate import WSGIWarning, validator
 import answers
 import bodies
 import closings
+import early
 import environs
 import expected
 import files
@@ -14,6 +15,7 @@ import hello
 import kinds
 import pages
 import pieces
+import ranges
 import respond
 import shapes
 import sources
@@ -74,8 +76,8 @@ warnings.simplefilter("ignore", WSGIWarning)
 # out, and why, stands in tests/server/test_validator.py.
 MODULES = dict(
     (module.__name__, module)
-    for module in [bodies, closings, environs, expected, files, headings, hello, kinds, pages]
-    + [pieces, respond, shapes, sources, statuses, streams, threads, wrappers]
+    for module in [bodies, closings, early, environs, expected, files, headings, hello, kinds]
+    + [pages, pieces, ranges, respond, shapes, sources, statuses, streams, threads, wrappers]
 )
 
 
