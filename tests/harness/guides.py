@@ -12,14 +12,16 @@ A comment that readers do not see stands before each block of a page and says wh
 
 An unannounced block is an error. What a test needs and a reader does not stands in the comment
 itself: behind the colon (`<!-- ask: /cart 200 -->`) or in the lines below. No block follows then.
-A request is [METHOD] /path [Header:value ...] [field=value ...] STATUS [text of head or body].
+A request is [METHOD] /path [Header:value ...] [field=value ...] STATUS [text of head or body]. A
+word in quotes that begins with a brace is a body of JSON.
 
-Three comments never have a block:
+Four comments never have a block:
 
     <!-- site: NAME -->              a scenario begins: a test with its own folder and server; the
                                      steps before the page's first `site` are taken there, too
     <!-- apache: 2.2 2.4 -->         the scenario is for these servers only
     <!-- module: auth_basic -->      modules of Apache that it needs besides the usual ones
+    <!-- perhaps: LINE -->           this line may be in the error log
 
 Steps are taken in the page's order. The server starts before the first request. `/srv/` stands for
 a scratch folder, `http://localhost/` for the server, `www-data` for the user that it serves as.
@@ -50,7 +52,7 @@ TIMEOUT = 60.0
 
 COMMENT = re.compile(r"<!-- (\w+)(?::[ ]?(.*?))?(?:\n(.*?))?\s*-->", re.DOTALL)
 WITH_BLOCK = ("run", "file", "append", "configuration", "ask", "log", "traceback", "shown")
-WITHOUT_BLOCK = ("site", "apache", "module")
+WITHOUT_BLOCK = ("site", "apache", "module", "perhaps")
 NAMED = ("file", "append")
 BLOCK = "    "
 
@@ -197,7 +199,8 @@ class Performance:
         user = httpd.unprivileged_user()
         text = re.sub(r"(?<![\w.])/srv\b", str(self.root / "srv"), text)
         if self.site:
-            text = text.replace("http://localhost/", f"{self.site.url}/")
+            port = self.site.port
+            text = re.sub(r"http://([\w:]+@)?localhost/", rf"http://\g<1>127.0.0.1:{port}/", text)
         return text.replace("www-data", user.pw_name) if user else without_owners(text)
 
     def path(self, step: Step) -> Path:
@@ -262,6 +265,9 @@ class Performance:
         for line in filter(None, step.text.splitlines()):
             self.site_there().expects(pattern(line.strip()))
 
+    def perhaps(self, step: Step) -> None:
+        self.site_there().tolerates(pattern(step.text.strip()))
+
     def traceback(self, step: Step) -> None:
         self.site_there().expects_traceback(pattern(step.text.splitlines()[-1].strip()))
 
@@ -273,9 +279,16 @@ def exchange(line: str) -> tuple[str, str, dict[str, Any], int, str]:
     words = shlex.split(found[1])
     method = words.pop(0) if not words[0].startswith("/") else "GET"
     path = words.pop(0)
-    given = [re.split("([:=])", word, maxsplit=1) for word in words]
-    headers = {name: value for name, mark, value in given if mark == ":"}
-    data = {name: value for name, mark, value in given if mark == "="}
+    headers: dict[str, str] = {}
+    data: Any = {}
+    for word in words:
+        name, mark, value = re.split("([:=])", word, maxsplit=1)
+        if word.startswith("{"):
+            data, headers["Content-Type"] = word, "application/json"
+        elif mark == ":":
+            headers[name] = value
+        else:
+            data[name] = value
     options = {"headers": headers, **({"data": data} if data else {})}
     return method, path, options, int(found[2]), found[3] or ""
 

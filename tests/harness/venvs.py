@@ -47,6 +47,9 @@ APPLICATIONS: dict[str, Release] = {
     "django": Release(packages=("django~=5.2.0",), pythons=CURRENT),
     "cherrypy": Release(packages=("cherrypy==18.10.0",), pythons=CURRENT),
     "turbogears": Release(packages=("turbogears2==2.5.1",), pythons=CURRENT),
+    "fastapi": Release(packages=("fastapi==0.165.0", "a2wsgi==1.10.10"), pythons=CURRENT),
+    "wsgidav": Release(packages=("wsgidav==4.4.0",), pythons=CURRENT),
+    "dulwich": Release(packages=("dulwich==1.2.21",), pythons=CURRENT),
 }
 
 # The pip that comes with an old Python may not look for a dependency's last fitting release.
