@@ -15,12 +15,13 @@ itself: behind the colon (`<!-- ask: /cart 200 -->`) or in the lines below. No b
 A request is [METHOD] /path [Header:value ...] [field=value ...] STATUS [text of head or body]. A
 word in quotes that begins with a brace is a body of JSON.
 
-Four comments never have a block:
+Five comments never have a block:
 
     <!-- site: NAME -->              a scenario begins: a test with its own folder and server; the
                                      steps before the page's first `site` are taken there, too
     <!-- apache: 2.2 2.4 -->         the scenario is for these servers only
     <!-- module: auth_basic -->      modules of Apache that it needs besides the usual ones
+    <!-- program: git -->            a program without which the scenario is left out
     <!-- perhaps: LINE -->           this line may be in the error log
 
 Steps are taken in the page's order. The server starts before the first request. `/srv/` stands for
@@ -52,7 +53,7 @@ TIMEOUT = 60.0
 
 COMMENT = re.compile(r"<!-- (\w+)(?::[ ]?(.*?))?(?:\n(.*?))?\s*-->", re.DOTALL)
 WITH_BLOCK = ("run", "file", "append", "configuration", "ask", "log", "traceback", "shown")
-WITHOUT_BLOCK = ("site", "apache", "module", "perhaps")
+WITHOUT_BLOCK = ("site", "apache", "module", "program", "perhaps")
 NAMED = ("file", "append")
 BLOCK = "    "
 
@@ -94,6 +95,7 @@ class Scenario:
     steps: tuple[Step, ...] = ()
     lines: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
 
     @property
     def packages(self) -> tuple[str, ...]:
@@ -128,6 +130,8 @@ def with_step(scenario: Scenario, step: Step) -> Scenario:
         return replace(scenario, lines=tuple(step.argument.split()))
     if step.kind == "module":
         return replace(scenario, modules=tuple(step.argument.split()))
+    if step.kind == "program":
+        return replace(scenario, programs=tuple(step.argument.split()))
     if step.kind == "shown":
         return scenario
     return replace(scenario, steps=(*scenario.steps, step))

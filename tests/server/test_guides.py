@@ -4,6 +4,8 @@ How a page says what its blocks are: tests/harness/guides.py. Pages that need mo
 Flask are among the slow tests.
 """
 
+import shutil
+
 import pytest
 
 from tests.conftest import Serve
@@ -25,4 +27,7 @@ def test_a_guide_is_right(
 ) -> None:
     if scenario.lines and cell.server.line not in scenario.lines:
         pytest.skip(f"this part is for Apache {', '.join(scenario.lines)} only, as its page says")
+    for program in scenario.programs:
+        if not shutil.which(program):
+            pytest.skip(f"there is no program {program} here, and the page is about it")
     guides.play(scenario, cell, workshop, serve)
