@@ -1,11 +1,13 @@
 """The applications that the tests serve are valid on every Python, the oldest included."""
 
+import ast
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.harness.config import APPS, applications
+from tests.server.test_validator import VALIDATED
 from tools import pythons
 from tools.pythons import Python
 
@@ -35,3 +37,11 @@ def test_applications_are_found_by_what_they_take() -> None:
     found = set(applications())
     assert ("hello", "application") in found
     assert ("answers", "plain") not in found
+
+
+def test_the_validator_is_asked_for_modules_that_it_has() -> None:
+    """A new module is one of those, or tests/server/test_validator.py says why not."""
+    body = ast.parse((APPS / "validated.py").read_text()).body
+    imports = [each for each in body if isinstance(each, ast.Import)]
+    there = {alias.name for statement in imports for alias in statement.names}
+    assert {name.partition(".")[0] for name in VALIDATED} <= there

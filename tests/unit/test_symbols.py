@@ -10,8 +10,11 @@ from pathlib import Path
 
 from tests.harness.cells import Cell
 
-# The C library in its older and newer partitions. Everything else comes with Python or the server.
-SYSTEM_LIBRARIES = re.compile(r"lib(c|m|dl|pthread|util|rt)\.(so\.\d+|musl-\w+\.so\.1)")
+# The C library in its older and newer partitions; its loader has __tls_get_addr. Everything else
+# comes with Python or the server.
+SYSTEM_LIBRARIES = re.compile(
+    r"lib(c|m|dl|pthread|util|rt)\.(so\.\d+|musl-\w+\.so\.1)|ld-linux[\w.-]*\.so\.\d+"
+)
 
 
 def output(*command: str) -> str:
