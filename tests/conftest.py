@@ -5,6 +5,7 @@ under its document root and OPTIONS for the server), or the default one with eve
 tests/apps. A test that takes `serve` starts servers of its own.
 """
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Generator, Iterator
@@ -33,7 +34,7 @@ BROKEN = pytest.StashKey[set[str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("mod_wsgi", "which cells to test (default: all that are found)")
+    group = parser.getgroup("mod_wsgi", "which cells to test (default: the machine's own)")
     for option, placeholder, meaning in (
         ("--apache", "LINE", "1.3, 2.0, 2.2 or 2.4; may be repeated"),
         ("--python", "X.Y", "a version or a program; may be repeated"),
@@ -43,15 +44,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--slow",
         choices=("once", "all", "none"),
-        default="once",
-        help="slow tests: once for each line of Apache, in every cell, or not at all",
+        help="slow tests: once for each line of Apache, in every cell, or not at all "
+        "(default: not at all in the machine's own cells, else once)",
     )
     group.addoption(
         "--cells",
-        choices=("all", "cover"),
-        default="all",
-        help="of those: all, or so few that every Apache and every Python is in one",
+        choices=cells_of_machine.CHOICES,
+        help="own: the newest Apache with the system's Python, under each process model (the "
+        "default where no option above chooses); all (the default where one does); cover: so few "
+        "that every Apache and every Python is in one",
     )
+    group.addoption("--all", dest="cells", action="store_const", const="all", help="--cells all")
     group.addoption(
         "--profile",
         default="release",
@@ -59,6 +62,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="scons profile of the bare host that tests/unit runs: asan finds errors of memory",
     )
     group.addoption("--grid-json", type=Path, metavar="PATH", help="write the grid as JSON, too")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Settles what was not chosen: cells, slow tests, and two workers for each processor.
+
+    Two, since many tests wait for something to end: a server, or a bound of ours. Where files were
+    named, one process runs them, as whoever looks at a test wants it.
+    """
+    options = config.option
+    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    if options.cells is None:
+        chosen = any((options.apache, options.python, options.mpm))
+        options.cells = "all" if chosen else "own"
+    if options.slow is None:
+        options.slow = "none" if options.cells == "own" else "once"
+    whole = whole and not options.usepdb and not hasattr(config, "workerinput")
+    if whole and getattr(options, "numprocesses", 0) is None:
+        options.numprocesses = 2 * (os.cpu_count() or 1)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -78,9 +100,9 @@ def cells_for(config: pytest.Config) -> Cells:
     """The cells to test; found once, since every Python has to be asked."""
     if CELLS not in config.stash:
         wanted = (config.getoption(name) for name in ("apache", "python", "mpm"))
-        only_cover = config.getoption("cells") == "cover"
+        choice = config.getoption("cells")
         try:
-            config.stash[CELLS] = cells_of_machine.discover(*wanted, only_cover=only_cover)
+            config.stash[CELLS] = cells_of_machine.discover(*wanted, choice=choice)
         except Problem as problem:
             raise pytest.UsageError(str(problem)) from problem
     return config.stash[CELLS]
@@ -107,7 +129,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("server")
             item.user_properties.append(("cell", cell.name))
             if config.pluginmanager.hasplugin("xdist"):
-                item.add_marker(pytest.mark.xdist_group(cell.name))
+                # What shares a server stays together.
+                group = f"{cell.name}:{item.path.name}"
+                item.add_marker(pytest.mark.xdist_group(group))
     dropped = [item for item in items if not is_wanted(item, config)]
     if dropped:
         config.hook.pytest_deselected(items=dropped)
@@ -183,6 +207,9 @@ def pytest_terminal_summary(
     warning = cells_of_machine.crowded(found.ready)
     if warning:
         terminalreporter.write_line(warning, red=True, bold=True)
+    rest = cells_of_machine.rest(found, slow=config.getoption("slow") != "none")
+    if config.getoption("cells") == "own" and rest:
+        terminalreporter.write_line(f"not run: {rest} (./dev test --all runs everything)")
     target = config.getoption("grid_json")
     if target:
         grid.write_json(target, results, found)

@@ -6,13 +6,17 @@ left out silently: it stays in the grid, with the reason.
 
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import tools.build
-from tools import access, pythons, servers
+from tools import Problem, access, pythons, servers
 from tools.pythons import Python
 from tools.servers import Server
+
+CHOICES = ("own", "all", "cover")
+SYSTEM_PYTHON = "/usr/bin/python3"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +47,15 @@ class Cells:
 
 
 def discover(
-    lines: Sequence[str], versions: Sequence[str], mpms: Sequence[str], *, only_cover: bool
+    lines: Sequence[str], versions: Sequence[str], mpms: Sequence[str], *, choice: str
 ) -> Cells:
-    """Every combination found on the machine, or those asked for, the newest line first."""
+    """The combinations on the machine that the choice wants, the newest line first.
+
+    Of those of the lines, Pythons and process models named, or of all where none are.
+    """
+    if choice == "own":
+        lines = lines or [servers.line_of(servers.choose_apxs())]
+        versions = versions or [str(own_python().executable)]
     every = tuple(
         Cell(server=server, python=python)
         for server in servers.find(lines)
@@ -54,7 +64,7 @@ def discover(
     )
     not_run = {cell.name: reason for cell in every if (reason := access.fault(cell.python))}
     ready = tuple(cell for cell in every if cell.name not in not_run)
-    if only_cover:
+    if choice == "cover":
         chosen = cover(ready)
         ready, left = chosen, [cell for cell in ready if cell not in chosen]
         not_run |= {cell.name: "left out of --cells cover" for cell in left}
@@ -71,6 +81,26 @@ def crowded(cells: Sequence[Cell]) -> str | None:
         "NO PLAIN PYTHON was tested: .pth files import modules into every interpreter of these, "
         f"which hides faults ({named}). Add --python /usr/bin/python3, or another without them."
     )
+
+
+def own_python() -> Python:
+    """The system's Python, or else the first on PATH that a server can run."""
+    with suppress(Problem):
+        return pythons.choose(SYSTEM_PYTHON, refuse=access.fault)
+    return pythons.choose(refuse=access.fault)
+
+
+def rest(tested: Cells, *, slow: bool) -> str:
+    """What this machine has and the run leaves out, in words; empty if nothing."""
+    every = [server.name for server in servers.find()]
+    known = {cell.server.name for cell in tested.every}
+    versions = {cell.python.name for cell in tested.every}
+    parts = [
+        ", ".join(name for name in every if name not in known),
+        ", ".join(each.name for each in pythons.find() if each.name not in versions),
+        "" if slow else "the slow tests",
+    ]
+    return "; ".join(part for part in parts if part)
 
 
 def cover(cells: Sequence[Cell]) -> tuple[Cell, ...]:

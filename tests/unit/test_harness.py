@@ -1,17 +1,20 @@
 """The harness is trusted with every other test: what it must notice, it notices."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from _pytest.config import _prepareconfig
 
 from tests import limits
+from tests.conftest import pytest_cmdline_main
 from tests.harness import grid
-from tests.harness.cells import Cell, Cells, crowded
+from tests.harness.cells import Cell, Cells, crowded, discover, rest
 from tests.harness.errorlog import Watch, is_severe
 from tests.harness.site import Config, message
-from tools import pythons
+from tools import TOP, pythons
 from tools.pythons import Python
 from tools.servers import Server
 
@@ -214,3 +217,63 @@ def test_the_grid_can_be_read_by_a_program(four_cells: Cells, tmp_path: Path) ->
     told = json.loads((tmp_path / "grid.json").read_text())["cells"]
     assert [each["passed"] for each in told] == [1, 0, 0, 0]
     assert told[3]["reason"] == "it is closed"
+
+
+@pytest.fixture
+def a_machine(monkeypatch: pytest.MonkeyPatch, four_cells: Cells) -> None:
+    """Of 2.4 and 2.2, each with two process models, and of two Pythons, the system's the older."""
+    new = list(dict.fromkeys(each.server for each in four_cells.every))
+    every = [*new, *(replace(each, line="2.2", apxs=Path("/old")) for each in new)]
+    older, newer = dict.fromkeys(each.python for each in four_cells.every)
+    known = {"/usr/bin/python3": older, str(older.executable): older}
+
+    monkeypatch.setattr("tools.access.fault", lambda _: None)
+    monkeypatch.setattr("tools.servers.choose_apxs", lambda: new[0].apxs)
+    monkeypatch.setattr("tools.servers.line_of", lambda apxs: "2.2" if apxs.name else "2.4")
+    monkeypatch.setattr(
+        "tools.servers.find",
+        lambda lines=(): [each for each in every if not lines or each.line in lines],
+    )
+    monkeypatch.setattr("tools.pythons.choose", lambda want, **_: known[want])
+    monkeypatch.setattr(
+        "tools.pythons.find",
+        lambda wanted=(): [known[each] for each in wanted] or [older, newer],
+    )
+
+
+@pytest.mark.usefixtures("a_machine")
+def test_a_machines_own_cells_are_its_newest_server_with_the_systems_python() -> None:
+    own = discover([], [], [], choice="own")
+    assert [each.name for each in own.ready] == [
+        "apache2.4-prefork-py2.7",
+        "apache2.4-event-py2.7",
+    ]
+    assert own.every == own.ready
+
+
+@pytest.mark.usefixtures("a_machine")
+def test_what_a_machine_has_and_a_run_leaves_out_is_named() -> None:
+    own = discover([], [], [], choice="own")
+    assert rest(own, slow=False) == ("apache2.2-prefork, apache2.2-event; py3.11; the slow tests")
+    assert rest(discover([], [], [], choice="all"), slow=True) == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "cells", "slow", "workers"),
+    [
+        ([], "own", "none", 2 * (os.cpu_count() or 1)),
+        (["--all"], "all", "once", 2 * (os.cpu_count() or 1)),
+        (["--pdb"], "own", "none", None),
+        (["--cells", "cover", "--slow", "none", "-n", "2"], "cover", "none", 2),
+        (["--apache", "2.4", "tests/server"], "all", "once", None),
+        (["tests/unit/test_harness.py"], "own", "none", None),
+    ],
+    ids=["nothing", "all", "a debugger", "as CI", "a server", "a file"],
+)
+def test_what_is_not_chosen_is_settled(
+    words: list[str], cells: str, slow: str, workers: int | None
+) -> None:
+    config = _prepareconfig(["--rootdir", str(TOP), "-c", str(TOP / "pyproject.toml"), *words])
+    pytest_cmdline_main(config)
+    options = config.option
+    assert (options.cells, options.slow, options.numprocesses) == (cells, slow, workers)
