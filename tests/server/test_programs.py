@@ -40,7 +40,7 @@ OPTIONS = {"processes": 1}
 EVERYWHERE = ("popen", "popen_with_all_files", "in_thread", "system", "os_popen")
 POSIX_SPAWN = ("posix_spawn", "popen_as_posix_spawn")
 
-# What servers handle or ignore. But for SIGUSR1: Apache 1.3 sends it to all for a graceful restart.
+# What servers handle or ignore, but SIGUSR1: Apache 1.3 sends it to all for a graceful restart.
 MEANT_FOR_ALL = {
     signal.SIGTERM,
     signal.SIGHUP,
@@ -85,8 +85,7 @@ def test_programs_start_with_the_signals_that_the_server_started_with(
         assert has_signals_of_the_start(told), path + told
 
 
-def test_copies_start_with_the_signals_that_the_server_started_with(serve: Serve) -> None:
-    site = serve(CONFIG, processes=1)
+def test_copies_start_with_the_signals_that_the_server_started_with(site: Site) -> None:
     for path in forks():
         told = site.get(path).text
         assert has_signals_of_the_start(told), path + told
@@ -103,8 +102,7 @@ def test_programs_have_no_open_files_of_the_server(site: Site, cell: Cell) -> No
         assert has_three_files(told), path + told
 
 
-def test_programs_that_copies_become_have_no_open_files_of_the_server(serve: Serve) -> None:
-    site = serve(CONFIG, processes=1)
+def test_programs_that_copies_become_have_no_open_files_of_the_server(site: Site) -> None:
     for path in forks():
         told = site.get(path).text
         assert has_three_files(told), path + told
@@ -114,13 +112,12 @@ def test_programs_end_when_they_are_told_to(site: Site) -> None:
     assert site.get("/programs/told_to_end").json() == [-signal.SIGTERM]
 
 
-def test_copies_end_when_they_are_told_to(serve: Serve) -> None:
-    site = serve(CONFIG, processes=1)
+def test_copies_end_when_they_are_told_to(site: Site) -> None:
+    """Another interpreter is there already."""
     assert site.get("/main/told_to_end?fork").json() == [-signal.SIGTERM] * 2
 
 
-def test_a_pool_of_processes_works_and_ends(serve: Serve) -> None:
-    site = serve(CONFIG, processes=1)
+def test_a_pool_of_processes_works_and_ends(site: Site) -> None:
     for _ in range(5):
         assert site.get("/main/pooled", timeout=20).json() == list(range(1, 11))
 

@@ -668,9 +668,8 @@ def test_a_module_that_is_a_link_to_another_customers_is_refused(
 ) -> None:
     hosting.put(MALLORY, "mallory/linked/own.py", "")
     hosting.link(MALLORY, "mallory/linked/shop.py", "alice/code/shop.py")
-    hosting.htaccess(
-        MALLORY, "mallory/m", "mallory/linked", OF_ITS_OWN % 1 + "SetEnv REMOTE_USER alice\n"
-    )
+    more = OF_ITS_OWN % 1 + "SetEnv REMOTE_USER alice\n"
+    hosting.htaccess(MALLORY, "mallory/m", "mallory/linked", more)
     refused(site, "/mallory/m/", "shop.py' can't be imported: it belongs to the user 20001")
 
 
