@@ -40,7 +40,7 @@ static int is_below_settings(const wsgi_interp *interp, const char *path)
 {
     char root[PATH_MAX];
 
-    if (wsgi_path_covers(interp, path))
+    if (interp->paths != NULL && wsgi_path_covers(interp, path))
         return 1;
     return interp->virtualenv != NULL &&
            (wsgi_mount_covers(interp->virtualenv, path) ||

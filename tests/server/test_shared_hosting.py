@@ -707,6 +707,24 @@ def test_a_module_of_roots_is_one_where_it_is_but_not_through_a_link(
     refused(site, "/mallory/m5/", "shop.py' can't be imported: it belongs to the user 0")
 
 
+def test_a_package_in_an_environment_that_is_a_link_to_another_customers_is_refused(
+    hosting: Hosting, site: Site, version: str
+) -> None:
+    packages = f"mallory/env7/lib/python{version}/site-packages"
+    hosting.put(ALICE, "alice/packages/secret/__init__.py", "")
+    hosting.put(MALLORY, "mallory/env7/pyvenv.cfg", "home = /usr/bin\n")
+    hosting.put(MALLORY, "mallory/env7/bin/activate", "")
+    hosting.put(MALLORY, f"{packages}/plain.py", "")
+    hosting.link(MALLORY, f"{packages}/secret", "alice/packages/secret")
+    hosting.put(MALLORY, "mallory/asks/shop.py", "import plain, secret")
+    more = OF_ITS_OWN % 7 + f"SetEnv mod_wsgi.virtualenv {hosting.www}/mallory/env7\n"
+    hosting.htaccess(MALLORY, "mallory/m7", "mallory/asks", more)
+    site.expects("__init__.py' can't be imported: it belongs to the user 20001")
+    site.expects_traceback("ImportError: .*secret.*")
+    site.tolerates("can't be loaded, for it raised")
+    assert site.ask("/mallory/m7/").status == 403
+
+
 def test_a_module_that_everybody_can_write_to_is_refused(hosting: Hosting, site: Site) -> None:
     hosting.put(MALLORY, "mallory/open-module/own.py", "")
     hosting.put(MALLORY, "mallory/open-module/shop.py", "", 0o666)
