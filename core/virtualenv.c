@@ -94,13 +94,14 @@ static void read_origin(const wsgi_virtualenv *env, origin *from)
         fclose(file);
 }
 
-/* Whether "X.Y" and what may follow is this Python's; what is no number
- * counts. */
+/* Whether "X.Y" and what may follow is this Python's; so is no number. */
 static int is_our_version(const char *version)
 {
-    int major, minor;
+    char *end;
+    long major = strtol(version, &end, 10);
+    long minor = *end == '.' ? strtol(end + 1, NULL, 10) : -1;
 
-    return sscanf(version, "%d.%d", &major, &minor) != 2 ||
+    return end == version ||
            (major == PY_MAJOR_VERSION && minor == PY_MINOR_VERSION);
 }
 
