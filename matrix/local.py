@@ -47,7 +47,7 @@ class Local:
 
 def discover(logs: Path, seconds: int) -> Local:
     """Every combination on this machine; those that cannot run are there with the reason."""
-    every = machine.discover((), (), (), only_cover=False)
+    every = machine.discover((), (), (), choice="all")
     found = {cell.name: cell for cell in every.every}
     return Local(found=found, obstacles=every.not_run, logs=logs, seconds=seconds)
 
