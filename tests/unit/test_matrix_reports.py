@@ -297,7 +297,10 @@ def test_an_interrupted_run_ends_what_runs_and_keeps_what_has_ended() -> None:
 
     def interrupt() -> None:
         begun.wait(10)
-        signal.raise_signal(signal.SIGINT)
+        # The main thread waits for a lock, which only a signal of its own interrupts.
+        main = threading.main_thread().ident
+        assert main is not None
+        signal.pthread_kill(main, signal.SIGINT)
 
     silent = Progress(phase=lambda _cell, _phase: None, ended=lambda _result: None)
     chosen = [replace(CELL, mpm=mpm) for mpm in ("prefork", "worker", "event")]
