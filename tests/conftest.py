@@ -128,14 +128,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if cell is not None:
             item.add_marker("server")
             item.user_properties.append(("cell", cell.name))
-            if config.pluginmanager.hasplugin("xdist"):
-                # What shares a server stays together.
+            if config.pluginmanager.hasplugin("xdist") and shares_with_its_module(item):
                 group = f"{cell.name}:{item.path.name}"
                 item.add_marker(pytest.mark.xdist_group(group))
     dropped = [item for item in items if not is_wanted(item, config)]
     if dropped:
         config.hook.pytest_deselected(items=dropped)
         items[:] = [item for item in items if item not in set(dropped)]
+
+
+def shares_with_its_module(item: pytest.Item) -> bool:
+    """Whether a test uses what is made once for its module, and so stays in one worker with it.
+
+    The server of most modules, for one; or a user of the system, which two cannot make.
+    """
+    assert isinstance(item, pytest.Function)
+    known = item._fixtureinfo.name2fixturedefs.values()  # noqa: SLF001  nobody else tells
+    return any(fixture.scope == "module" for fixtures in known for fixture in fixtures)
 
 
 def cell_of(item: pytest.Item) -> Cell | None:

@@ -75,7 +75,11 @@ REASONS = {
         *("pieces.endless", "pieces.now_and_then", "pieces.then_waits"),
         *("streams.waits_between_blocks", "streams.waits_after_write"),
         *("streams.waits_before_the_first", "streams.endless", "streams.endless_writes"),
-        *("streams.does_its_work_slowly", "shapes.writes_while_waiting"),
+        *(
+            "streams.does_its_work_slowly",
+            "streams.fails_when_left",
+            "shapes.writes_while_waiting",
+        ),
         *("sources.flushes_errors", "threads.reads_after_its_end"),
     ],
 }
