@@ -102,7 +102,7 @@ class Scenario:
         """What the scenario installs with pip."""
         commands = (step.text for step in self.steps if step.kind == "run")
         found = (INSTALLATION.findall(text) for text in commands)
-        return tuple(name for lines in found for line in lines for name in line.split())
+        return tuple(name for lines in found for line in lines for name in shlex.split(line))
 
 
 def scenarios() -> list[Scenario]:
