@@ -927,9 +927,9 @@ static inline PyThreadState *wsgi_python_new_interp(int own_gil, char *why,
 #if WSGI_FORKS_IN_FIRST_ONLY
 
 /* Python's state of the process: the library exports it, for debuggers. */
-extern char _PyRuntime[];
+extern char _PyRuntime[]; /* NOLINT(*-reserved-identifier,cert-dcl*) */
 
-/* How much of it is looked at: all Pythons of that age have more. */
+/* How many of its bytes are looked at: all Pythons of that age have more. */
 #define WSGI_RUNTIME_SIZE (PY_VERSION_HEX < 0x030B0000 ? 640 : 8192)
 
 #endif
@@ -946,7 +946,7 @@ static inline int wsgi_python_keep_first(void)
     PyInterpreterState *first = PyInterpreterState_Main();
     PyInterpreterState *newest = PyInterpreterState_Head();
     PyInterpreterState **word = (PyInterpreterState **)(void *)_PyRuntime;
-    PyInterpreterState **end = word + WSGI_RUNTIME_SIZE / sizeof *word - 1;
+    PyInterpreterState **end = word + WSGI_RUNTIME_SIZE / sizeof(void *) - 1;
 
     while (word < end && (word[0] != newest || word[1] != first))
         word++;
