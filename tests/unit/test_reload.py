@@ -72,6 +72,10 @@ thread.start()
 
 def application(environ, start_response):
     time.sleep(0.02)
+    with open({count!r}, "ab") as count:
+        count.write(b".")
+        if count.tell() == 200:
+            open({go!r}, "w").close()
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [b"edit {{0}}"]
 """
@@ -82,18 +86,15 @@ TOO_MANY = "is not loaded anew before another interpreter has ended"
 def test_interpreters_that_were_replaced_count_until_they_have_ended(
     bare: Bare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A thread of the application keeps each of them in memory, until a file appears."""
+    """A thread of the application keeps each in memory until there were two hundred requests."""
     monkeypatch.setenv("MOD_WSGI_MAX_INTERPRETERS", "2")
-    go = tmp_path / "go"
-    timer = threading.Timer(4, go.touch)
-    with edited_all_the_time(tmp_path / "edited.py", LINGERING.format(go=str(go))):
-        timer.start()
+    text = LINGERING.format(go=str(tmp_path / "go"), count=str(tmp_path / "count"))
+    with edited_all_the_time(tmp_path / "edited.py", text):
         outcome = bare(
             *("--env", "mod_wsgi.reload=on", "--requests", "350"),
             "edited::application",
             directory=tmp_path,
         )
-    timer.join()
     told = [word for line in outcome.log for word in (LOADED_ANEW, TOO_MANY) if word in line]
     assert (outcome.code, told[:3]) == (0, [LOADED_ANEW, TOO_MANY, LOADED_ANEW])
 
