@@ -24,27 +24,51 @@ static PyObject *environment_of(PyObject *self)
     return PyDict_Copy(PyTuple_GET_ITEM(self, 1));
 }
 
-/* NAME=VALUE for each; an application can have put anything there. */
+/* Bytes of a name or value: a new reference, or NULL, where it is no text also
+   without an exception. Python 2 lets an application put in unicode. */
+static PyObject *bytes_of(PyObject *text)
+{
+    if (PyBytes_Check(text)) {
+        Py_INCREF(text);
+        return text;
+    }
+    return wsgi_text_check(text) ? wsgi_text_bytes(text) : NULL;
+}
+
+/* Adds NAME=VALUE. An application can have put anything there: what is no text
+   is left out. */
+static int add_string(PyObject *list, PyObject *name, PyObject *value)
+{
+    PyObject *left = bytes_of(name), *right = NULL, *entry = NULL;
+    int result = 0;
+
+    if (left != NULL)
+        right = bytes_of(value);
+    if (right != NULL)
+        entry = PyBytes_FromFormat("%s=%s", PyBytes_AS_STRING(left),
+                                   PyBytes_AS_STRING(right));
+    if (entry != NULL)
+        result = PyList_Append(list, entry);
+    Py_XDECREF(entry);
+    Py_XDECREF(right);
+    Py_XDECREF(left);
+    return PyErr_Occurred() == NULL ? result : -1;
+}
+
 static int add_strings(PyObject *list, PyObject *environment)
 {
-    PyObject *name, *value, *entry;
+    PyObject *name, *value;
     Py_ssize_t place = 0;
     int result = 0;
 
-    while (result == 0 && PyDict_Next(environment, &place, &name, &value)) {
-        if (!PyBytes_Check(name) || !PyBytes_Check(value))
-            continue;
-        entry = PyBytes_FromFormat("%s=%s", PyBytes_AS_STRING(name),
-                                   PyBytes_AS_STRING(value));
-        result = entry != NULL ? PyList_Append(list, entry) : -1;
-        Py_XDECREF(entry);
-    }
+    while (result == 0 && PyDict_Next(environment, &place, &name, &value))
+        result = add_string(list, name, value);
     return result;
 }
 
-static PyObject *strings_of(PyObject *self)
+PyObject *wsgi_children_strings(PyObject *data)
 {
-    PyObject *environment = environment_of(self), *list = PyList_New(0);
+    PyObject *environment = PyDict_Copy(data), *list = PyList_New(0);
 
     if (environment == NULL || list == NULL ||
         add_strings(list, environment) < 0)
@@ -88,7 +112,9 @@ static PyObject *call(PyObject *self, PyObject *args, PyObject *keywords)
 /* subprocess and multiprocessing on Python 3. */
 static PyObject *run_fork_exec(PyObject *self, PyObject *args)
 {
-    return call(self, fill_in(args, FORK_EXEC_ENVIRONMENT, strings_of(self)),
+    return call(self,
+                fill_in(args, FORK_EXEC_ENVIRONMENT,
+                        wsgi_children_strings(PyTuple_GET_ITEM(self, 1))),
                 NULL);
 }
 

@@ -473,6 +473,10 @@ int wsgi_osenviron_apply(wsgi_visit *visit, const wsgi_settings *settings);
    the application names another. After wsgi_osenviron_install. */
 int wsgi_children_install(const wsgi_interp *interp);
 
+/* NAME=VALUE, bytes, of each entry of a dict that is behind an os.environ: a
+   new list, or NULL with an exception set. */
+PyObject *wsgi_children_strings(PyObject *data);
+
 /* ---- missing.c: what an application misses in os.environ. --------------- */
 
 /* Stores the name of the variable whose absence from os.environ has led to
@@ -525,8 +529,9 @@ int wsgi_imports_guard(wsgi_interp *interp);
 void wsgi_programs_prepare(void);
 
 /* Lets what this interpreter starts have the signals that the server was
-   started with. Returns 0, or -1 with an exception set. */
-int wsgi_programs_install(void);
+   started with, and shells its os.environ. After wsgi_osenviron_install, where
+   that is called. Returns 0, or -1 with an exception set. */
+int wsgi_programs_install(const wsgi_interp *interp);
 
 /* ---- reload.c: a changed application in a fresh interpreter. ------------ */
 

@@ -79,7 +79,7 @@ static int prepare_modules(wsgi_interp *interp)
     if (codec == NULL)
         return -1;
     Py_DECREF(codec);
-    if (wsgi_fork_watch(interp) < 0 || wsgi_programs_install() < 0)
+    if (wsgi_fork_watch(interp) < 0 || wsgi_programs_install(interp) < 0)
         return -1;
     if (wsgi_runtime_is_shared())
         return 0;

@@ -213,8 +213,46 @@ static PyObject *spawn(PyObject *original, PyObject *args, PyObject *kw)
 
 /* ---- system and popen ------------------------------------------------- */
 
+/* The environment of a shell. */
+typedef struct surroundings {
+    PyObject *strings; /* list that owns the entries; NULL: they are environ */
+    char **entries;
+} surroundings;
+
+/* Takes that of an interpreter: data is the dict behind os.environ, or None
+   where another module's interpreter has the process's. Returns 0, or -1 with
+   an exception set. */
+static int take_surroundings(PyObject *data, surroundings *env)
+{
+    Py_ssize_t i, count;
+
+    *env = (surroundings){.entries = environ};
+    if (data == Py_None)
+        return 0;
+    env->strings = wsgi_children_strings(data);
+    if (env->strings == NULL)
+        return -1;
+    count = PyList_GET_SIZE(env->strings);
+    env->entries = calloc((size_t)count + 1, sizeof *env->entries);
+    if (env->entries == NULL) {
+        Py_CLEAR(env->strings);
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (i = 0; i < count; i++)
+        env->entries[i] = PyBytes_AS_STRING(PyList_GET_ITEM(env->strings, i));
+    return 0;
+}
+
+static void drop_surroundings(surroundings *env)
+{
+    if (env->strings != NULL)
+        free(env->entries);
+    Py_XDECREF(env->strings);
+}
+
 /* Starts the system's shell. Returns the process, or -1 with errno. */
-static pid_t start_shell(const char *command,
+static pid_t start_shell(const char *command, char *const *entries,
                          const posix_spawn_file_actions_t *files)
 {
     char *argv[] = {(char *)"sh", (char *)"-c", (char *)command, NULL};
@@ -228,7 +266,7 @@ static pid_t start_shell(const char *command,
         posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK |
                                                   POSIX_SPAWN_SETSIGDEF);
         error =
-            posix_spawn(&pid, "/bin/sh", files, &attributes, argv, environ);
+            posix_spawn(&pid, "/bin/sh", files, &attributes, argv, entries);
         posix_spawnattr_destroy(&attributes);
     }
     errno = error;
@@ -247,20 +285,23 @@ static int wait_for(pid_t pid)
 
 /* Other than the C library's it leaves SIGINT and SIGQUIT of this process as
    they are: they are the server's. */
-static PyObject *run_command(PyObject *self, PyObject *args, PyObject *kw)
+static PyObject *run_command(PyObject *data, PyObject *args, PyObject *kw)
 {
     PyObject *command = wsgi_parse_command(args, kw);
+    surroundings env;
     int status = -1;
     pid_t pid;
 
-    (void)self;
-    if (command == NULL)
+    if (command == NULL || take_surroundings(data, &env) < 0) {
+        Py_XDECREF(command);
         return NULL;
+    }
     Py_BEGIN_ALLOW_THREADS
-    pid = start_shell(PyBytes_AS_STRING(command), NULL);
+    pid = start_shell(PyBytes_AS_STRING(command), env.entries, NULL);
     if (pid >= 0)
         status = wait_for(pid);
     Py_END_ALLOW_THREADS
+    drop_surroundings(&env);
     Py_DECREF(command);
     return Py_BuildValue("i", status);
 }
@@ -317,7 +358,7 @@ static int add_pipe(FILE *file, pid_t pid)
 
 /* Starts a command whose input or output is a new pipe. Returns our end, or
    NULL with errno. */
-static FILE *open_pipe(const char *command, int reads)
+static FILE *open_pipe(const char *command, char *const *entries, int reads)
 {
     posix_spawn_file_actions_t files;
     FILE *file = NULL;
@@ -328,7 +369,7 @@ static FILE *open_pipe(const char *command, int reads)
         return NULL;
     if (posix_spawn_file_actions_init(&files) == 0) {
         posix_spawn_file_actions_adddup2(&files, ends[reads], reads);
-        pid = start_shell(command, &files);
+        pid = start_shell(command, entries, &files);
         posix_spawn_file_actions_destroy(&files);
     }
     if (pid >= 0)
@@ -344,22 +385,25 @@ static FILE *open_pipe(const char *command, int reads)
 }
 
 /* Python 2's os.popen, a file of the C library. */
-static PyObject *run_piped(PyObject *self, PyObject *args)
+static PyObject *run_piped(PyObject *data, PyObject *args)
 {
     const char *command, *mode = "r";
     int buffering = -1, reads;
+    surroundings env;
     PyObject *object;
     FILE *file;
 
-    (void)self;
     if (!PyArg_ParseTuple(args, "s|si:popen", &command, &mode, &buffering))
         return NULL;
     reads = mode[0] == 'r';
     if (!reads && mode[0] != 'w')
         return PyErr_Format(PyExc_ValueError, "invalid mode");
+    if (take_surroundings(data, &env) < 0)
+        return NULL;
     Py_BEGIN_ALLOW_THREADS
-    file = open_pipe(command, reads);
+    file = open_pipe(command, env.entries, reads);
     Py_END_ALLOW_THREADS
+    drop_surroundings(&env);
     if (file == NULL)
         return PyErr_SetFromErrno(PyExc_OSError);
     object = wsgi_file(file, command, mode, buffering, close_pipe);
@@ -372,27 +416,29 @@ static PyObject *run_piped(PyObject *self, PyObject *args)
 
 static PyMethodDef fork_exec_method = {"fork_exec", fork_exec, METH_VARARGS,
                                        NULL};
-static PyMethodDef posix_methods[] = {
-    {"system", WSGI_METHOD(run_command), METH_VARARGS | METH_KEYWORDS,
-     "system(command) - runs a command in the system's shell"},
+static PyMethodDef spawn_methods[] = {
     {"posix_spawn", WSGI_METHOD(spawn), METH_VARARGS | METH_KEYWORDS, NULL},
     {"posix_spawnp", WSGI_METHOD(spawn), METH_VARARGS | METH_KEYWORDS, NULL},
+    {NULL, NULL, 0, NULL}};
+static PyMethodDef shell_methods[] = {
+    {"system", WSGI_METHOD(run_command), METH_VARARGS | METH_KEYWORDS,
+     "system(command) - runs a command in the system's shell"},
     {WSGI_OLD_POPEN, run_piped, METH_VARARGS,
      "popen(command [, mode='r' [, bufsize]]) - a pipe to or from a command"},
     {NULL, NULL, 0, NULL}};
 
 /* Puts a function of ours in the place of one of Python's, in a module and in
-   another one that has taken it from there (NULL: none). What a Python does
-   not have is left out. */
+   another one that has taken it from there (NULL: none). Its self is Python's
+   if NULL is given. What a Python does not have is left out. */
 static int replace(PyObject *module, PyObject *other, PyMethodDef *method,
-                   const char *others_name)
+                   const char *others_name, PyObject *self)
 {
     PyObject *original = PyObject_GetAttrString(module, method->ml_name);
     PyObject *function = NULL;
     int result = 0;
 
     if (original != NULL) {
-        function = PyCFunction_New(method, original);
+        function = PyCFunction_New(method, self != NULL ? self : original);
         result = function != NULL ? PyObject_SetAttrString(
                                         module, method->ml_name, function)
                                   : -1;
@@ -406,16 +452,15 @@ static int replace(PyObject *module, PyObject *other, PyMethodDef *method,
     return result;
 }
 
-static int replace_in_posix(void)
+static int replace_in_posix(PyMethodDef *methods, PyObject *self)
 {
     PyObject *posix = PyImport_ImportModule("posix");
     PyObject *os = posix != NULL ? PyImport_ImportModule("os") : NULL;
     PyMethodDef *method;
     int result = os != NULL ? 0 : -1;
 
-    for (method = posix_methods; method->ml_name != NULL && result == 0;
-         method++)
-        result = replace(posix, os, method, method->ml_name);
+    for (method = methods; method->ml_name != NULL && result == 0; method++)
+        result = replace(posix, os, method, method->ml_name, self);
     Py_XDECREF(os);
     Py_XDECREF(posix);
     return result;
@@ -432,14 +477,19 @@ static int replace_fork_exec(void)
     if (module == NULL)
         PyErr_Clear();
     else
-        result = replace(module, subprocess, &fork_exec_method, "_fork_exec");
+        result =
+            replace(module, subprocess, &fork_exec_method, "_fork_exec", NULL);
     Py_XDECREF(module);
     return result;
 }
 
-int wsgi_programs_install(void)
+int wsgi_programs_install(const wsgi_interp *interp)
 {
+    PyObject *data = interp->os_environ != NULL ? interp->os_environ : Py_None;
+
     if (WSGI_HAS_VFORK && replace_fork_exec() < 0)
         return -1;
-    return replace_in_posix();
+    return replace_in_posix(spawn_methods, NULL) == 0
+               ? replace_in_posix(shell_methods, data)
+               : -1;
 }
