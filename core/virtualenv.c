@@ -18,6 +18,7 @@
 
 #define CONFIG "pyvenv.cfg"
 #define LIBRARY "lib/" WSGI_PYTHON_NAME
+#define MOST_LINES 1000 /* that are read of a pyvenv.cfg */
 
 /* What an environment's files say about it. */
 typedef struct origin {
@@ -76,16 +77,33 @@ static void read_line(char *line, origin *from)
         snprintf(from->version, sizeof from->version, "%s", value);
 }
 
+/* Opens an environment's file. Everybody's requests may wait for this thread,
+   so a customer's pipe that nobody writes to is none. Returns NULL if there is
+   no file. */
+static FILE *open_text(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat info;
+    FILE *file = NULL;
+
+    if (fd >= 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode))
+        file = fdopen(fd, "r");
+    if (fd >= 0 && file == NULL)
+        close(fd);
+    return file;
+}
+
 static void read_origin(const wsgi_virtualenv *env, origin *from)
 {
     char line[WSGI_WALK_PATH + 64];
-    int old_style = is_old_style(env->root);
+    int old_style = is_old_style(env->root), left = MOST_LINES;
     FILE *file;
 
     snprintf(line, sizeof line, "%s/%s", env->root,
              old_style ? LIBRARY "/orig-prefix.txt" : CONFIG);
-    file = fopen(line, "re");
-    while (file != NULL && fgets(line, sizeof line, file) != NULL)
+    file = open_text(line);
+    while (file != NULL && left-- > 0 &&
+           fgets(line, sizeof line, file) != NULL)
         if (old_style)
             snprintf(from->home, sizeof from->home, "%s", trim(line));
         else

@@ -5,6 +5,7 @@ the environment's own command runs.
 """
 
 import json
+import os
 import re
 import subprocess
 from collections.abc import Callable
@@ -229,6 +230,16 @@ def test_an_environment_without_its_command_is_said(
     outcome = bare(*using(env), "states::path")
     assert outcome.status == "200 OK"
     assert "has no bin/python, which is sys.executable" in "".join(outcome.log)
+
+
+def test_a_pipe_for_a_configuration_holds_up_nobody(
+    bare: Bare, python: Python, tmp_path: Path
+) -> None:
+    """All who want an interpreter made would wait with the customer who has put it there."""
+    name = f"python{python.version}{python.abi}"
+    (tmp_path / "env" / "lib" / name / "site-packages").mkdir(parents=True)
+    os.mkfifo(tmp_path / "env" / "pyvenv.cfg")
+    assert bare(*using(tmp_path / "env"), "states::path").code == 0
 
 
 def test_a_start_that_leaves_ends_no_process(bare: Bare, python: Python, tmp_path: Path) -> None:
