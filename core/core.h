@@ -528,9 +528,10 @@ int wsgi_imports_guard(wsgi_interp *interp);
 /* Called once in a process, before Python is started in it. */
 void wsgi_programs_prepare(void);
 
-/* Lets what this interpreter starts have the signals that the server was
-   started with, and shells its os.environ. After wsgi_osenviron_install, where
-   that is called. Returns 0, or -1 with an exception set. */
+/* Lets the programs that this interpreter starts have the signals that the
+   server was started with, its threads none, and shells its os.environ. After
+   wsgi_osenviron_install, where that is called; the module threading has been
+   imported. Returns 0, or -1 with an exception set. */
 int wsgi_programs_install(const wsgi_interp *interp);
 
 /* ---- reload.c: a changed application in a fresh interpreter. ------------ */

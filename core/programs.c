@@ -1,5 +1,6 @@
 /*
- * programs.c - what programs and copies start with that applications make.
+ * programs.c - what programs, copies and threads start with that applications
+ * make.
  *
  * A server blocks signals in its threads, ignores some, handles others, and
  * has sockets and logs open. What an application starts is to have the signals
@@ -11,6 +12,10 @@
  * a handler for fork() here, by an attribute in posix_spawn(). vfork() and the
  * C library's system() and popen() know no such thing: subprocess is made to
  * fork, and system() and Python 2's popen() are ours.
+ *
+ * A thread of the application blocks all signals, for the same reason. On a
+ * server without threads the one that serves blocks none, and the kernel gives
+ * some of the process's signals to any thread that would take them.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -208,6 +213,33 @@ static PyObject *spawn(PyObject *original, PyObject *args, PyObject *kw)
                                                 all, set_default))) == 0)
         result = PyObject_Call(original, args, all);
     Py_XDECREF(all);
+    return result;
+}
+
+/* ---- Threads ---------------------------------------------------------- */
+
+/* All but those that a thread brings upon itself: the server, or faulthandler,
+   tells of these. */
+static void fill_with_others_signals(sigset_t *set)
+{
+    static const int own[] = {SIGSEGV, SIGBUS,  SIGFPE, SIGILL,
+                              SIGABRT, SIGTRAP, SIGSYS};
+    size_t i;
+
+    sigfillset(set);
+    for (i = 0; i < sizeof own / sizeof *own; i++)
+        sigdelset(set, own[i]);
+}
+
+static PyObject *start_thread(PyObject *function, PyObject *args, PyObject *kw)
+{
+    sigset_t others, before;
+    PyObject *result;
+
+    fill_with_others_signals(&others);
+    pthread_sigmask(SIG_BLOCK, &others, &before);
+    result = PyObject_Call(function, args, kw);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return result;
 }
 
@@ -427,6 +459,22 @@ static PyMethodDef shell_methods[] = {
      "popen(command [, mode='r' [, bufsize]]) - a pipe to or from a command"},
     {NULL, NULL, 0, NULL}};
 
+/* Functions that start a thread, and what the module threading calls them. */
+static struct {
+    PyMethodDef method;
+    const char *other_name;
+} thread_functions[] = {
+    {{"start_new", WSGI_METHOD(start_thread), METH_VARARGS | METH_KEYWORDS,
+      NULL},
+     "_start_new"},
+    {{"start_new_thread", WSGI_METHOD(start_thread),
+      METH_VARARGS | METH_KEYWORDS, NULL},
+     "_start_new_thread"},
+    {{"start_joinable_thread", WSGI_METHOD(start_thread),
+      METH_VARARGS | METH_KEYWORDS, NULL},
+     "_start_joinable_thread"},
+};
+
 /* Puts a function of ours in the place of one of Python's, in a module and in
    another one that has taken it from there (NULL: none). Its self is Python's
    if NULL is given. What a Python does not have is left out. */
@@ -483,13 +531,35 @@ static int replace_fork_exec(void)
     return result;
 }
 
+/* The module threading has been imported already, and names one of them. */
+static int replace_thread_functions(void)
+{
+    PyObject *thread = PyImport_ImportModule(WSGI_THREAD);
+    PyObject *threading = thread != NULL ? PyImport_ImportModule("threading")
+                                         : NULL;
+    size_t i, count = sizeof thread_functions / sizeof *thread_functions;
+    int result = threading != NULL ? 0 : -1;
+
+    for (i = 0; i < count && result == 0; i++) {
+        const char *name = thread_functions[i].other_name;
+        int is_there = PyObject_HasAttrString(threading, name);
+
+        result = replace(thread, is_there ? threading : NULL,
+                         &thread_functions[i].method, name, NULL);
+    }
+    Py_XDECREF(threading);
+    Py_XDECREF(thread);
+    return result;
+}
+
 int wsgi_programs_install(const wsgi_interp *interp)
 {
     PyObject *data = interp->os_environ != NULL ? interp->os_environ : Py_None;
 
     if (WSGI_HAS_VFORK && replace_fork_exec() < 0)
         return -1;
-    return replace_in_posix(spawn_methods, NULL) == 0
-               ? replace_in_posix(shell_methods, data)
-               : -1;
+    if (replace_in_posix(spawn_methods, NULL) < 0 ||
+        replace_in_posix(shell_methods, data) < 0)
+        return -1;
+    return replace_thread_functions();
 }

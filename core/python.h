@@ -43,6 +43,7 @@
 /* What modules are called: that of the functions that need no import, that of
    the exceptions, that of threads, the one in C that has the signals. */
 #define WSGI_BUILTINS "builtins"
+#define WSGI_THREAD "_thread"
 #define WSGI_ENVIRON_DATA "_data" /* the dict of bytes behind os.environ */
 #define WSGI_EXCEPTIONS "builtins"
 #define WSGI_THREAD_MODULE "_thread"
@@ -117,6 +118,7 @@ static inline PyObject *wsgi_text_written(PyObject *text)
 #else
 
 #define WSGI_BUILTINS "__builtin__"
+#define WSGI_THREAD "thread"
 #define WSGI_ENVIRON_DATA "data"
 #define WSGI_EXCEPTIONS "exceptions"
 #define WSGI_THREAD_MODULE "thread"

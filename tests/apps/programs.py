@@ -183,3 +183,20 @@ def keeps_starting(environ, start_response):
         worker.daemon = True
         worker.start()
     return answers.as_json(start_response, "begun")
+
+
+def thread_signals(environ, start_response):
+    """What a thread of the application knows of its signals."""
+    found = []
+
+    def look():
+        with open("/proc/thread-self/status") as status:
+            found.append(status.read())
+
+    worker = threading.Thread(target=look)
+    worker.start()
+    worker.join()
+    _thread.start_new_thread(look, ())
+    while len(found) < 2:
+        time.sleep(0.01)
+    return answers.as_json(start_response, found)

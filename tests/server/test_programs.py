@@ -122,6 +122,12 @@ def test_a_pool_of_processes_works_and_ends(site: Site) -> None:
         assert site.get("/main/pooled", timeout=20).json() == list(range(1, 11))
 
 
+def test_threads_of_the_application_take_no_signal_from_the_server(site: Site) -> None:
+    for told in site.get("/programs/thread_signals").json():
+        assert signals(told, "SigBlk") >= {*MEANT_FOR_ALL, signal.SIGUSR1}
+        assert not signals(told, "SigBlk") & {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT}
+
+
 def test_a_program_that_is_left_behind_does_not_keep_the_port(serve: Serve) -> None:
     site = serve(CONFIG, processes=1)
     left = site.get("/programs/left_behind").json()
