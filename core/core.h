@@ -167,9 +167,9 @@ int wsgi_virtualenv_find(const wsgi_request *request,
 /* ---- site.c: runs Python's site.py. ------------------------------------- */
 
 /* Makes the current interpreter what the environment's python would be, and
-   imports site, once more if need be. Returns 0, or -1 with an exception set.
- */
-int wsgi_site_run(const wsgi_virtualenv *env);
+   imports site, once more if need be. Returns 0, or -1 after logging. */
+int wsgi_site_run(const wsgi_request *request, const wsgi_interp *interp,
+                  const wsgi_virtualenv *env);
 
 /* ---- mount.c: SCRIPT_NAME and PATH_INFO. No Python. --------------------- */
 
@@ -281,6 +281,7 @@ struct wsgi_interp {
     unsigned long long environ_sum; /* ... as settings have it; atomic */
     int environ_told;               /* that settings disagree was logged */
     char *virtualenv; /* the setting whose one it uses, or NULL */
+    int needs_site;   /* site has not run yet; loading */
     wsgi_script *scripts;
     struct timespec born;      /* on the clock of files */
     wsgi_watch *watch;         /* reload.c's, or NULL; atomic */

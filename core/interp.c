@@ -111,19 +111,20 @@ typedef struct making {
     int result;
 } making;
 
-/* Runs site in a new interpreter, which has its own os.environ by then. It may
-   raise: a sitecustomize that leaves does. Returns 0, or -1 after logging. */
+/* Gives a new interpreter its own os.environ, then runs site there.
+
+   The site of a virtual environment runs the code of its .pth files. That may
+   take long, and the registry is locked here. So path.c runs it, in the first
+   request's thread. */
 static int run_site(const making *m)
 {
-    char what[512];
-
-    if (wsgi_osenviron_install(m->interp) == 0 && wsgi_site_run(m->env) == 0)
-        return 0;
-    snprintf(what, sizeof what,
-             "the interpreter '%s' can't be made, for site raised:",
-             m->interp->shown);
-    wsgi_errors_report(m->request, what);
-    return -1;
+    if (wsgi_osenviron_install(m->interp) < 0) {
+        wsgi_errors_report(m->request, "os.environ can't be made:");
+        return -1;
+    }
+    return m->interp->needs_site
+               ? 0
+               : wsgi_site_run(m->request, m->interp, m->env);
 }
 
 /* A customer's files are guarded before the first of them can be imported,
@@ -227,8 +228,7 @@ static wsgi_interp *make(const wsgi_request *request,
     clock_gettime(CLOCK_REALTIME_COARSE, &interp->born);
     interp->own_gil = settings->own_gil;
     interp->is_pooled = is_pooled;
-    if (env->root[0] != '\0' && settings->virtualenv != NULL)
-        interp->virtualenv = strdup(settings->virtualenv);
+    interp->needs_site = env->root[0] != '\0' && settings->virtualenv != NULL;
     pthread_mutex_init(&interp->loading, NULL);
     wsgi_runtime_run(wsgi_runtime_is_shared() ? make_foreign : make_own, &m);
     if (m.result == 0)

@@ -125,14 +125,28 @@ static int add_directories(wsgi_visit *visit, const wsgi_settings *settings)
 
 /* ---- Virtual environments --------------------------------------------- */
 
-/* The environment of an application in an interpreter that has started
-   without it. */
+/* Runs site for the virtual environment of the settings, or for none. */
+static int run_site(wsgi_visit *visit, const wsgi_settings *settings)
+{
+    wsgi_virtualenv env = {.root = ""};
+    int status = wsgi_virtualenv_find(visit->request, settings, &env);
+
+    if (status != 0) {
+        visit->status = status;
+        return -1;
+    }
+    if (wsgi_site_run(visit->request, visit->slot->interp, &env) < 0)
+        return -1;
+    visit->slot->interp->needs_site = 0;
+    return 0;
+}
+
+/* The environment of an application. An interpreter has one. Where site has
+   run without it, site runs again. */
 static int add_virtualenv(wsgi_visit *visit, const wsgi_settings *settings)
 {
     wsgi_interp *interp = visit->slot->interp;
     const char *root = settings->virtualenv;
-    wsgi_virtualenv env;
-    int status;
 
     if (interp->virtualenv != NULL) {
         if (strcmp(interp->virtualenv, root) == 0)
@@ -144,22 +158,27 @@ static int add_virtualenv(wsgi_visit *visit, const wsgi_settings *settings)
                  root, interp->shown, interp->virtualenv);
         return -1;
     }
-    status = wsgi_virtualenv_find(visit->request, settings, &env);
-    if (status != 0) {
-        visit->status = status;
-        return -1;
-    }
-    interp->virtualenv = strdup(root);
+    interp->virtualenv = strdup(root); /* for the guard of imports */
     if (interp->virtualenv == NULL) {
         PyErr_NoMemory();
         return -1;
     }
-    return wsgi_site_run(&env);
+    if (run_site(visit, settings) == 0)
+        return 0;
+    free(interp->virtualenv);
+    interp->virtualenv = NULL;
+    return -1;
 }
 
 int wsgi_path_apply(wsgi_visit *visit, const wsgi_settings *settings)
 {
-    if (settings->virtualenv != NULL && add_virtualenv(visit, settings) < 0)
+    int result = 0;
+
+    if (settings->virtualenv != NULL)
+        result = add_virtualenv(visit, settings);
+    else if (visit->slot->interp->needs_site)
+        result = run_site(visit, settings);
+    if (result < 0)
         return -1;
     return settings->directory != NULL ? add_directories(visit, settings) : 0;
 }

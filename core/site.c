@@ -214,7 +214,7 @@ static int reload(PyObject *module)
     return same != NULL ? 0 : -1;
 }
 
-int wsgi_site_run(const wsgi_virtualenv *env)
+static int run(const wsgi_virtualenv *env)
 {
     PyObject *paths = wsgi_dict_get(PyImport_GetModuleDict(), "sysconfig");
     PyObject *site = NULL;
@@ -228,4 +228,18 @@ int wsgi_site_run(const wsgi_virtualenv *env)
     Py_XDECREF(site);
     Py_XDECREF(paths);
     return result;
+}
+
+int wsgi_site_run(const wsgi_request *request, const wsgi_interp *interp,
+                  const wsgi_virtualenv *env)
+{
+    char what[512];
+
+    if (run(env) == 0)
+        return 0;
+    snprintf(
+        what, sizeof what,
+        "the interpreter '%s' can't be made, for site raised:", interp->shown);
+    wsgi_errors_report(request, what);
+    return -1;
 }

@@ -4,10 +4,13 @@ One process serves everything here, so that what interpreters share or do not sh
 sure, and not by the luck of the process that answered.
 """
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
+from tests.conftest import Serve
 from tests.harness.site import Reply, Site
 
 OPTIONS = {"processes": 1}
@@ -422,3 +425,36 @@ def test_cgi_pass_auth_passes_credentials(serve: Any) -> None:
     site = serve("@{base}\n<Location />\nCGIPassAuth On\n</Location>\n@{applications}")
     strings = seen(site, "/environs/as_json", headers=CREDENTIALS)
     assert strings["HTTP_AUTHORIZATION"] == "Basic dXNlcjpwYXNz"
+
+
+SLOW = """
+SetEnv mod_wsgi.directory "@{apps}"
+<Location />
+    SetHandler mod_wsgi
+    SetEnv mod_wsgi.application hello::application
+</Location>
+<Location /slow>
+    SetEnv mod_wsgi.interpreter slow
+    SetEnv mod_wsgi.virtualenv "@{www}/env"
+</Location>
+<Location /quick>
+    SetEnv mod_wsgi.interpreter quick
+</Location>
+"""
+SLOW_FILES = {
+    "env/pyvenv.cfg": "home = /usr/bin\nversion = @{version}.0\n",
+    "env/lib/python@{version}/site-packages/slow.pth": "import time; time.sleep(4)\n",
+}
+
+
+@pytest.mark.needs("threads")
+def test_a_virtual_environment_that_takes_its_time_holds_up_no_other_interpreter(
+    serve: Serve,
+) -> None:
+    site = serve(SLOW, files=SLOW_FILES, processes=1)
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(site.get, "/slow", timeout=20)
+        time.sleep(1)
+        assert site.get("/quick", timeout=2).status_code == 200
+        assert not slow.done()
+        assert slow.result().status_code == 200
