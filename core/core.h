@@ -232,6 +232,14 @@ void wsgi_stop_prepare(void);
 /* On the Python thread: all is done. */
 void wsgi_stop_done(void);
 
+/* ---- version.c: what the module calls itself, and what runs in it. ------ */
+
+/* Says at level info that an interpreter was made: which one, for which
+   application, in which Python and environment. Lock or not. */
+void wsgi_version_tell(const wsgi_request *request,
+                       const wsgi_settings *settings,
+                       const wsgi_interp *interp);
+
 /* ---- buffer.c: memory that grows, kept from request to request. --------- */
 
 typedef struct wsgi_buffer {

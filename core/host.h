@@ -150,6 +150,10 @@ typedef struct wsgi_process {
     const char *refusal;
 } wsgi_process;
 
+/* "mod_wsgi/0.9.0 Python/3.13": what a server may add to the names that it
+   gives itself. Any thread, any time. */
+extern const char wsgi_component[];
+
 /*
  * Notes the signals that the calling thread blocks and the process ignores:
  * programs that applications start will have it so. For a server that changes

@@ -231,8 +231,10 @@ static wsgi_interp *make(const wsgi_request *request,
     interp->needs_site = env->root[0] != '\0' && settings->virtualenv != NULL;
     pthread_mutex_init(&interp->loading, NULL);
     wsgi_runtime_run(wsgi_runtime_is_shared() ? make_foreign : make_own, &m);
-    if (m.result == 0)
+    if (m.result == 0) {
+        wsgi_version_tell(request, settings, interp);
         return interp;
+    }
     give_up(interp);
     return NULL;
 }

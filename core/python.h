@@ -26,15 +26,23 @@
 #define WSGI_PYTHON_EXECUTABLE ""
 #endif
 
-/* "python3.11": the name of its library's directory, and of its command. */
-#define WSGI_NUMBER_TEXT(n) #n
-#define WSGI_NAME_TEXT(major, minor)                                          \
-    "python" WSGI_NUMBER_TEXT(major) "." WSGI_NUMBER_TEXT(minor)
-#ifdef Py_GIL_DISABLED
-#define WSGI_PYTHON_NAME WSGI_NAME_TEXT(PY_MAJOR_VERSION, PY_MINOR_VERSION) "t"
-#else
-#define WSGI_PYTHON_NAME WSGI_NAME_TEXT(PY_MAJOR_VERSION, PY_MINOR_VERSION)
+/* The module's own version. The build takes it from the file VERSION. */
+#ifndef WSGI_VERSION
+#define WSGI_VERSION "unknown"
 #endif
+
+/* "3.11", and "python3.11": the name of its library's directory, and of its
+   command. */
+#define WSGI_NUMBER_TEXT(n) #n
+#define WSGI_SERIES_TEXT(major, minor)                                        \
+    WSGI_NUMBER_TEXT(major) "." WSGI_NUMBER_TEXT(minor)
+#ifdef Py_GIL_DISABLED
+#define WSGI_PYTHON_SERIES                                                    \
+    WSGI_SERIES_TEXT(PY_MAJOR_VERSION, PY_MINOR_VERSION) "t"
+#else
+#define WSGI_PYTHON_SERIES WSGI_SERIES_TEXT(PY_MAJOR_VERSION, PY_MINOR_VERSION)
+#endif
+#define WSGI_PYTHON_NAME "python" WSGI_PYTHON_SERIES
 
 /* ---- Strings ---------------------------------------------------------- */
 

@@ -12,6 +12,7 @@ static void init(server_rec *server, pool *p)
 {
     (void)server;
     (void)p;
+    ap_add_version_component(wsgi_component); /* as ServerTokens allows */
     wsgi_note_signals();
 }
 

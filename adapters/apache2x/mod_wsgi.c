@@ -35,7 +35,8 @@ static int ends_in_handlers(void)
 static int post_config(apr_pool_t *config, apr_pool_t *log,
                        apr_pool_t *temporary, server_rec *server)
 {
-    (void)config, (void)log, (void)temporary;
+    (void)log, (void)temporary;
+    ap_add_version_component(config, wsgi_component); /* as allowed */
     if (!wsgi_apache_misleads_mod_python())
         return OK;
     ap_log_error(APLOG_MARK, APLOG_EMERG, 0, server,
