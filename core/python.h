@@ -739,6 +739,19 @@ static inline int wsgi_python_has_library(void)
     return found;
 }
 
+/* Python 3.7 hands the list that is sys.path of the first interpreter to each
+   later one. The first gets a copy, so that what an application adds there is
+   nobody else's. Returns 0, or -1 with an exception. */
+static inline int wsgi_python_own_path(void)
+{
+    PyObject *path = PySys_GetObject((char *)"path"); /* borrowed */
+    PyObject *copy = path != NULL ? PySequence_List(path) : NULL;
+    int result = copy != NULL ? PySys_SetObject((char *)"path", copy) : -1;
+
+    Py_XDECREF(copy);
+    return result;
+}
+
 static inline int wsgi_python_start(const char *home, char *why, size_t size)
 {
     static wsgi_char name[] = {'m', 'o', 'd', '_', 'w', 's', 'g', 'i', 0};
@@ -764,6 +777,11 @@ static inline int wsgi_python_start(const char *home, char *why, size_t size)
     }
     Py_InitializeEx(0);
     PySys_SetArgvEx(1, argv, 0);
+    if (wsgi_python_own_path() < 0) {
+        PyErr_Clear();
+        snprintf(why, size, "no memory for sys.path");
+        return -1;
+    }
 #if PY_VERSION_HEX < 0x03070000
     PyEval_InitThreads();
 #endif
