@@ -197,11 +197,11 @@ def test_sites_of_the_same_names_never_see_each_others_modules(site: Site) -> No
     assert not any("red" in entry for entry in (*blue["path"], blue["file"]))
 
 
-@pytest.mark.parametrize(("address", "module"), [("127.0.0.2", "blue"), ("127.0.0.3", "red")])
-def test_a_virtual_environment_is_no_other_sites(site: Site, address: str, module: str) -> None:
-    site.expects_traceback(f"(ModuleNotFound|Import)Error: No module named .?only_{module}")
+@pytest.mark.parametrize(("address", "colour"), [("127.0.0.2", "blue"), ("127.0.0.3", "red")])
+def test_a_virtual_environment_is_no_other_sites(site: Site, address: str, colour: str) -> None:
+    site.expects_traceback(f"(ModuleNotFound|Import)Error: No module named .?only_{colour}")
     site.expects("raised an exception")
-    assert site.at(address).ask(f"/imports?only_{module}").status == 500
+    assert site.at(address).ask(f"/imports?only_{colour}").status == 500
 
 
 def test_past_the_most_interpreters_a_request_gets_a_503_and_a_line(
@@ -304,3 +304,27 @@ def test_an_interpreter_has_every_module_that_a_program_has(
     assert wanted - set(told["here"]) == set()
     if told["first"] is not None:
         assert modules_of_a_program(cell, tmp_path, "-S") - set(told["first"]) == set()
+
+
+OWN_PATHS = """
+<Location />
+    SetHandler mod_wsgi
+    SetEnv mod_wsgi.application states::path
+</Location>
+<Location /first>
+    SetEnv mod_wsgi.interpreter main_interpreter
+    SetEnv mod_wsgi.directory "@{www}:@{apps}"
+</Location>
+<Location /second>
+    SetEnv mod_wsgi.interpreter second
+    SetEnv mod_wsgi.directory "@{apps}"
+</Location>
+"""
+
+
+def test_what_the_main_interpreter_has_on_its_path_is_nobody_elses(serve: Serve) -> None:
+    """Python 3.7 hands the list itself to each interpreter that is made later."""
+    site = serve(OWN_PATHS, processes=1)
+    own = str(site.root / "htdocs")
+    assert own in site.get("/first").json()["path"]
+    assert own not in site.get("/second").json()["path"]
