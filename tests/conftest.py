@@ -295,12 +295,16 @@ def site(request: pytest.FixtureRequest, module_site: Site) -> Iterator[Site]:
 def serve(
     request: pytest.FixtureRequest, cell: Cell, module: Path, workshop: Workshop
 ) -> Iterator[Serve]:
-    """Starts servers for this test alone: serve(config, files=..., processes=..., ...)."""
+    """Starts servers for this test alone: serve(config, files=..., processes=..., ...).
+
+    With loaded=False the server does not have our module.
+    """
     sites: list[Site] = request.node.stash.setdefault(SITES, [])
     with ExitStack() as stack:
 
-        def start(config: str = DEFAULT, **options: Any) -> Site:
-            started = stack.enter_context(running(cell, module, workshop, config, **options))
+        def start(config: str = DEFAULT, *, loaded: bool = True, **options: Any) -> Site:
+            ours = module if loaded else None
+            started = stack.enter_context(running(cell, ours, workshop, config, **options))
             started.watch.begin()
             sites.append(started)
             return started

@@ -77,7 +77,7 @@ def default_load(server: Server) -> Load:
 
 def render(
     server: Server,
-    module: Path,
+    module: Path | None,
     *,
     port: int,
     root: Path,
@@ -113,7 +113,7 @@ def render(
 @contextmanager
 def running(
     server: Server,
-    module: Path,
+    module: Path | None,
     *,
     body: str,
     root: Path | None = None,
@@ -125,8 +125,9 @@ def running(
 ) -> Iterator[Running]:
     """A server that answers on 127.0.0.1; it and its processes are gone when the block ends.
 
-    Without a root it gets a temporary one. Port 0 is any free one. The environment given is
-    added to this process's own, less what would steer the Python inside.
+    Without a module none of ours is loaded. Without a root it gets a temporary one. Port 0 is any
+    free one. The environment given is added to this process's own, less what would steer the
+    Python inside.
     """
     with _root_or(root) as folder:
         chosen = port or free_port()
@@ -202,14 +203,15 @@ def _is_loadable(server: Server, name: str) -> bool:
     return name not in server.static and (server.modules / f"{name}.so").is_file()
 
 
-def _loading(server: Server, names: Sequence[str], module: Path) -> Iterator[str]:
+def _loading(server: Server, names: Sequence[str], module: Path | None) -> Iterator[str]:
     """The process model first, since others ask for it; ours last, so that 1.3 asks it first."""
     model = f"mod_mpm_{server.mpm}"
     wanted = [model, *names] if _is_loadable(server, model) else names
     for name in wanted:
         symbol = _symbol(server, name)
         yield f'LoadModule {symbol} "{server.modules / f"{name}.so"}"'
-    yield f'LoadModule wsgi_module "{module.resolve()}"'
+    if module:
+        yield f'LoadModule wsgi_module "{module.resolve()}"'
 
 
 def _symbol(server: Server, name: str) -> str:

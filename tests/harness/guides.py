@@ -8,6 +8,7 @@ A comment that readers do not see stands before each block of a page and says wh
     <!-- ask -->                     requests with their answers: GET /cart  200  Your cart
     <!-- log -->                     lines of the error log then; ... stands for anything
     <!-- traceback -->               a traceback there; its last line counts
+    <!-- refused -->                 what the server says instead of starting
     <!-- shown: WHY -->              nothing: the block is only to be read
 
 An unannounced block is an error. What a test needs and a reader does not stands in the comment
@@ -15,20 +16,24 @@ itself: behind the colon (`<!-- ask: /cart 200 -->`) or in the lines below. No b
 A request is [METHOD] /path [Header:value ...] [field=value ...] STATUS [text of head or body]. A
 word in quotes that begins with a brace is a body of JSON.
 
-Five comments never have a block:
+Eight comments never have a block:
 
     <!-- site: NAME -->              a scenario begins: a test with its own folder and server; the
                                      steps before the page's first `site` are taken there, too
+    <!-- same: NAME -->              the configuration of that scenario stands here, too
     <!-- apache: 2.2 2.4 -->         the scenario is for these servers only
     <!-- module: auth_basic -->      modules of Apache that it needs besides the usual ones
+    <!-- python: 3.* -->             the scenario is for these Pythons only
+    <!-- without: mod_wsgi -->       the server does not load the module
     <!-- program: git -->            a program without which the scenario is left out
     <!-- perhaps: LINE -->           this line may be in the error log
 
 Steps are taken in the page's order. The server starts before the first request. `/srv/` stands for
-a scratch folder, `http://localhost/` for the server, `www-data` for the user that it serves as.
-Before the page's configuration stands what Debian's has: no file may be served unless that is
-granted. A `python3 -m venv` with its `pip install` becomes an environment that is kept for all
-tests (tests/harness/venvs.py), with the releases that the tests are made for.
+a scratch folder, `http://localhost/` for the server, `www-data` for the user that it serves as,
+`apache2ctl` for the server's program. Before the page's configuration stands what Debian's has: no
+file may be served unless that is granted. A `python3 -m venv` with its `pip install` becomes an
+environment that is kept for all tests (tests/harness/venvs.py), with the releases that the tests
+are made for.
 """
 
 import os
@@ -44,7 +49,7 @@ from tests.harness import venvs
 from tests.harness.cells import Cell
 from tests.harness.serving import Workshop
 from tests.harness.site import Site
-from tools import TOP, httpd
+from tools import TOP, Problem, httpd
 
 PAGES = TOP / "docs" / "guides"
 
@@ -52,9 +57,10 @@ PAGES = TOP / "docs" / "guides"
 TIMEOUT = 60.0
 
 COMMENT = re.compile(r"<!-- (\w+)(?::[ ]?(.*?))?(?:\n(.*?))?\s*-->", re.DOTALL)
-WITH_BLOCK = ("run", "file", "append", "configuration", "ask", "log", "traceback", "shown")
-WITHOUT_BLOCK = ("site", "apache", "module", "program", "perhaps")
 NAMED = ("file", "append")
+WITH_BLOCK = (*NAMED, "run", "configuration", "ask", "log", "traceback", "refused", "shown")
+LISTS = {"apache": "lines", "module": "modules", "python": "pythons", "program": "programs"}
+WITHOUT_BLOCK = ("site", "same", *LISTS, "without", "perhaps")
 BLOCK = "    "
 
 ENVIRONMENT = re.compile(r"^(?:python3 -m venv|virtualenv -p python2\.7) (\S+)$", re.MULTILINE)
@@ -96,6 +102,8 @@ class Scenario:
     lines: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
     programs: tuple[str, ...] = ()
+    pythons: tuple[str, ...] = ("*",)
+    loaded: bool = True
 
     @property
     def packages(self) -> tuple[str, ...]:
@@ -118,6 +126,8 @@ def read(page: Path) -> list[Scenario]:
     for step in steps_of(page.read_text(), page.name):
         if step.kind == "site":
             found.append(replace(common, name=f"{page.stem}-{step.argument}"))
+        elif step.kind == "same":
+            found[-1] = with_configuration(found, f"{page.stem}-{step.argument}")
         elif found:
             found[-1] = with_step(found[-1], step)
         else:
@@ -125,13 +135,22 @@ def read(page: Path) -> list[Scenario]:
     return found or [common]
 
 
+def with_configuration(found: list[Scenario], name: str) -> Scenario:
+    """The last scenario with the configuration of the one that has this name."""
+    last = found[-1]
+    named = [each for each in found[:-1] if each.name == name]
+    if not named:
+        raise NotAPage(f"{last.name}: there is no site {name} before it")
+    taken = tuple(each for each in named[0].steps if each.kind == "configuration")
+    return replace(last, steps=(*last.steps, *taken))
+
+
 def with_step(scenario: Scenario, step: Step) -> Scenario:
-    if step.kind == "apache":
-        return replace(scenario, lines=tuple(step.argument.split()))
-    if step.kind == "module":
-        return replace(scenario, modules=tuple(step.argument.split()))
-    if step.kind == "program":
-        return replace(scenario, programs=tuple(step.argument.split()))
+    if step.kind in LISTS:
+        listed: dict[str, Any] = {LISTS[step.kind]: tuple(step.argument.split())}
+        return replace(scenario, **listed)
+    if step.kind == "without":
+        return replace(scenario, loaded=False)
     if step.kind == "shown":
         return scenario
     return replace(scenario, steps=(*scenario.steps, step))
@@ -183,7 +202,7 @@ def play(scenario: Scenario, cell: Cell, workshop: Workshop, serve: Callable[...
     show = Performance(scenario=scenario, cell=cell, workshop=workshop, root=root, serve=serve)
     for step in scenario.steps:
         getattr(show, step.kind)(replace(step, text=show.local(step.text)))
-    show.site_there()
+    show.end()
 
 
 @dataclass(kw_only=True)
@@ -197,6 +216,7 @@ class Performance:
     serve: Callable[..., Site]
     config: str = STRICT
     site: Site | None = None
+    has_refused: bool = False
 
     def local(self, text: str) -> str:
         """The text with the places of this test for those of the page."""
@@ -222,7 +242,7 @@ class Performance:
     def run(self, step: Step) -> None:
         done = subprocess.run(
             ["sh", "-eu"],
-            input=self.with_environment(step.text),
+            input=self.with_environment(self.with_server(step.text)),
             env={**clean_environment(), "HOME": str(self.root)},
             cwd=self.root,
             stdout=subprocess.PIPE,
@@ -232,6 +252,14 @@ class Performance:
             timeout=300,
         )
         assert done.returncode == 0, f"{step.place}\n{step.text}\n{done.stdout}"
+
+    def with_server(self, commands: str) -> str:
+        """The commands with this test's server, which they need, in place of Debian's."""
+        if "apache2ctl" not in commands:
+            return commands
+        root = self.site_there().root
+        own = shlex.join(map(str, (self.cell.server.httpd, "-d", root, "-f", root / "httpd.conf")))
+        return commands.replace("apache2ctl", own)
 
     def with_environment(self, commands: str) -> str:
         """The commands with a link to an environment that is there in place of making one."""
@@ -248,10 +276,29 @@ class Performance:
 
     def site_there(self) -> Site:
         if not self.site:
-            modules = loading(self.cell, self.scenario.modules)
-            config = modules + for_line(self.config, self.cell.server.line)
-            self.site = self.serve(config, processes=1)
+            self.site = self.start()
         return self.site
+
+    def start(self) -> Site:
+        modules = loading(self.cell, self.scenario.modules)
+        config = modules + for_line(self.config, self.cell.server.line)
+        return self.serve(config, processes=1, loaded=self.scenario.loaded)
+
+    def end(self) -> None:
+        """The server must start, also where the page asks nothing, or else have refused to."""
+        if not self.has_refused:
+            self.site_there()
+
+    def refused(self, step: Step) -> None:
+        try:
+            self.start()
+        except Problem as problem:
+            told = str(problem)
+        else:
+            raise AssertionError(f"{step.place}: the server starts")
+        for line in filter(None, step.text.splitlines()):
+            assert re.search(pattern(line.strip()), told), f"{step.place}: {line}\n{told}"
+        self.has_refused = True
 
     def ask(self, step: Step) -> None:
         site = self.site_there()

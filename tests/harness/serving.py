@@ -64,7 +64,7 @@ class Workshop:
 @contextmanager
 def running(
     cell: Cell,
-    module: Path,
+    module: Path | None,
     workshop: Workshop,
     config: str,
     *,

@@ -17,7 +17,9 @@ from tests.harness.serving import Workshop
 
 def as_parameter(scenario: Scenario) -> pytest.ParameterSet:
     release = venvs.release_of(scenario.packages)
-    marks = [pytest.mark.slow, pytest.mark.pythons(*release.pythons)] if release else []
+    marks = [pytest.mark.pythons(*scenario.pythons)]
+    if release:
+        marks += [pytest.mark.slow, pytest.mark.pythons(*release.pythons)]
     return pytest.param(scenario, id=scenario.name, marks=marks)
 
 

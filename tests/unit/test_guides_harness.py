@@ -55,6 +55,27 @@ def test_a_block_needs_its_comment_and_a_comment_its_block(tmp_path: Path, text:
         read(tmp_path, text)
 
 
+SAME = """<!-- site: one -->
+<!-- configuration: Lines -->
+<!-- site: two -->
+<!-- without: mod_wsgi -->
+<!-- python: 3.* -->
+<!-- same: one -->
+"""
+
+
+def test_a_site_can_have_the_configuration_of_another_and_no_module(tmp_path: Path) -> None:
+    one, two = read(tmp_path, SAME)
+    assert [step.text for step in two.steps] == ["Lines\n"]
+    assert (one.loaded, two.loaded) == (True, False)
+    assert (one.pythons, two.pythons) == (("*",), ("3.*",))
+
+
+def test_a_site_has_the_configuration_of_one_before_it(tmp_path: Path) -> None:
+    with pytest.raises(guides.NotAPage):
+        read(tmp_path, SAME.replace("same: one", "same: two"))
+
+
 def test_a_request_has_headers_fields_and_a_text_to_find() -> None:
     assert guides.exchange("POST /x Host:a.example name=b 200 three  words") == (
         "POST",
