@@ -486,14 +486,58 @@ int wsgi_children_install(const wsgi_interp *interp);
    new list, or NULL with an exception set. */
 PyObject *wsgi_children_strings(PyObject *data);
 
-/* ---- missing.c: what an application misses in os.environ. --------------- */
+/* ---- missing.c: what an application that does not load misses. ---------- */
 
-/* Stores the name of the variable whose absence from os.environ has led to
-   the exception that is set, or an empty string. The exception stays set. */
-void wsgi_missing_find(char *name, size_t size);
+/* Whose absence has led to an exception; "" where that is not so. */
+typedef struct wsgi_missing {
+    char variable[256]; /* of os.environ */
+    char package[256];
+    char file[WSGI_WALK_PATH]; /* it is there, and closed to this user */
+} wsgi_missing;
 
-/* Logs how such a variable gets into os.environ. */
-void wsgi_missing_hint(const wsgi_request *request, const char *name);
+/* Finds out what the exception that is set tells of. It stays set. */
+void wsgi_missing_find(wsgi_missing *missing);
+
+/* Logs how it is mended, for an application of that interpreter. */
+void wsgi_missing_hint(const wsgi_request *request, const wsgi_interp *interp,
+                       const wsgi_missing *missing);
+
+/* ---- spelling.c: what is meant by a wrong mod_wsgi.application. --------- */
+
+/* Stores what to write instead of a value that is, or looks like, a file's
+   name or path, or has one colon. Returns 0 if that can't be guessed. No
+   Python. */
+int wsgi_spelling_mend(const char *value, char *advice, size_t size);
+
+/* ---- steps.c: which step on the way to a file is closed. ---------------- */
+
+#define WSGI_STEPS_SIZE (3 * WSGI_WALK_PATH) /* room for the text */
+
+/* Says why this process's user may not read a file, or list and enter a
+   directory, and how to open the first step that is closed. Returns 0 if there
+   is none: it can be read, or is not there. No Python. */
+int wsgi_steps_explain(const char *name, char *text, size_t size);
+
+/* ---- kinds.c: applications of another kind than WSGI's. ----------------- */
+
+enum wsgi_kind {
+    WSGI_KIND_UNKNOWN,
+    WSGI_KIND_ASGI,
+    WSGI_KIND_FACTORY,
+    WSGI_KIND_CLASS
+};
+
+/* What an application is that could not be called with environ and
+   start_response, by the exception that is set and stays so. */
+enum wsgi_kind wsgi_kinds_find(PyObject *application);
+
+/* Logs what to do with such a one. name is the setting's. */
+void wsgi_kinds_hint(const wsgi_request *request, enum wsgi_kind kind,
+                     const char *name);
+
+/* If it is known how a WSGI application came to return such an object, which
+   can't be iterated over, says so in the exception that is set. */
+void wsgi_kinds_explain(PyObject *result);
 
 /* ---- signals.c: signals are the server's. ------------------------------- */
 

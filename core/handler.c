@@ -22,11 +22,12 @@ static int error_status(const wsgi_call *call)
 
 /* The application failed: an error page if the response has not begun, else
    what was sent must look broken. Returns what wsgi_handle returns. */
-static int break_off(wsgi_call *call)
+static int break_off(wsgi_call *call, enum wsgi_kind kind, const char *name)
 {
     int status = error_status(call);
 
     wsgi_call_report(call, "the application raised an exception:");
+    wsgi_kinds_hint(call->request, kind, name);
     if (!call->head_sent) {
         call->complete = 1; /* for what destructors and threads still write */
         return status;
@@ -37,9 +38,10 @@ static int break_off(wsgi_call *call)
     return 0;
 }
 
-/* application(environ, start_response), and what it returned to the host. */
+/* application(environ, start_response), and what it returned to the host.
+   Stores what the application may be that could not be called. */
 static int run(wsgi_call *call, PyObject *application, PyObject *environ,
-               int64_t *rest)
+               int64_t *rest, enum wsgi_kind *kind)
 {
     PyObject *start = wsgi_response_start(call);
     PyObject *result = NULL;
@@ -48,6 +50,8 @@ static int run(wsgi_call *call, PyObject *application, PyObject *environ,
         result = wsgi_call_two(application, environ, start);
     wsgi_fork_leave(call->request);
     Py_XDECREF(start);
+    if (result == NULL)
+        *kind = wsgi_kinds_find(application);
     return result != NULL ? wsgi_response_send(call, result, rest) : -1;
 }
 
@@ -58,6 +62,7 @@ static int serve(wsgi_visit *visit, const wsgi_settings *settings,
 {
     PyObject *application, *environ = NULL;
     wsgi_call *call;
+    enum wsgi_kind kind = WSGI_KIND_UNKNOWN;
     int status = 0;
 
     if (settings->reload)
@@ -74,9 +79,9 @@ static int serve(wsgi_visit *visit, const wsgi_settings *settings,
     }
     Py_INCREF(application);
     environ = wsgi_environ_new(call, settings, script_name_size);
-    if (environ == NULL || run(call, application, environ, rest) < 0) {
+    if (environ == NULL || run(call, application, environ, rest, &kind) < 0) {
         Py_BEGIN_CRITICAL_SECTION(call);
-        status = break_off(call);
+        status = break_off(call, kind, settings->application);
         Py_END_CRITICAL_SECTION();
     }
     Py_XDECREF(environ);

@@ -63,6 +63,23 @@ static int resolve(int fd, char *path, size_t size)
     return 0;
 }
 
+/* Logs why a directory can't be used. Returns a status. */
+static int refuse(const wsgi_request *request, const char *what,
+                  const char *name)
+{
+    char why[WSGI_STEPS_SIZE];
+
+    if (wsgi_steps_explain(name, why, sizeof why))
+        wsgi_log(request, WSGI_ERROR, "%s '%s' can't be used: %s", what, name,
+                 why);
+    else
+        wsgi_log(request, WSGI_ERROR,
+                 "%s '%s' is not a directory that this server's user can "
+                 "read: correct the path, or its permissions",
+                 what, name);
+    return 500;
+}
+
 int wsgi_path_check(const wsgi_request *request, const wsgi_settings *settings,
                     const char *what, const char *name, char *path,
                     size_t size)
@@ -74,13 +91,8 @@ int wsgi_path_check(const wsgi_request *request, const wsgi_settings *settings,
     if (fd < 0 && settings->owner < 0 && access(name, X_OK) == 0 &&
         is_directory(name))
         return 0; /* not for listing; a customer's has to be opened */
-    if (fd < 0) {
-        wsgi_log(request, WSGI_ERROR,
-                 "%s '%s' is not a directory that this server's user can "
-                 "read: correct the path, or its permissions",
-                 what, name);
-        return 500;
-    }
+    if (fd < 0)
+        return refuse(request, what, name);
     status = wsgi_owner_check(request, settings, fd, what, name);
     if (status == 0 && settings->owner >= 0 && resolve(fd, path, size) < 0)
         status = 500;

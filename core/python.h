@@ -57,6 +57,7 @@
 #define WSGI_THREAD_MODULE "_thread"
 #define WSGI_SIGNAL_MODULE "_signal"
 #define WSGI_NATIVE_CHECK(o) PyUnicode_Check(o)
+#define WSGI_CLASS_CHECK(o) PyType_Check(o)
 #define wsgi_native_intern(p) PyUnicode_InternInPlace(p)
 
 static inline PyObject *wsgi_native(const char *data, size_t size)
@@ -132,6 +133,7 @@ static inline PyObject *wsgi_text_written(PyObject *text)
 #define WSGI_THREAD_MODULE "thread"
 #define WSGI_SIGNAL_MODULE "signal"
 #define WSGI_NATIVE_CHECK(o) PyString_Check(o)
+#define WSGI_CLASS_CHECK(o) (PyType_Check(o) || PyClass_Check(o))
 #define wsgi_native_intern(p) PyString_InternInPlace(p)
 
 static inline PyObject *wsgi_native(const char *data, size_t size)

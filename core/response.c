@@ -429,6 +429,8 @@ static int send_iterable(wsgi_call *call, PyObject *result)
     PyObject *iterator = PyObject_GetIter(result), *block;
     int done = iterator != NULL ? 0 : -1;
 
+    if (iterator == NULL)
+        wsgi_kinds_explain(result);
     while (done == 0 && !call->complete && !call->broken) {
         block = PyIter_Next(iterator);
         wsgi_fork_leave(call->request);

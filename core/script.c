@@ -78,31 +78,60 @@ static int is_missing(void)
     return answer;
 }
 
+/* Whether the module is in one of the directories, and closed to us. */
+static int is_closed(const wanted *w, const char *module, char *why,
+                     size_t size)
+{
+    const char *all = w->settings->directory, *next;
+    size_t first = strcspn(module, ".");
+    char path[WSGI_WALK_PATH];
+    int answer = 0;
+
+    for (; all != NULL && !answer; all = next) {
+        int length = (int)strcspn(all, ":");
+
+        next = all[length] == ':' ? all + length + 1 : NULL;
+        snprintf(path, sizeof path, "%.*s/%.*s", length, all, (int)first,
+                 module);
+        answer = wsgi_steps_explain(path, why, size);
+        snprintf(path, sizeof path, "%.*s/%.*s.py", length, all, (int)first,
+                 module);
+        answer = answer || wsgi_steps_explain(path, why, size);
+    }
+    return answer;
+}
+
 static void report_missing(const wanted *w, const char *module)
 {
     PyObject *holder;
     const char *message = take_message(&holder);
+    char advice[WSGI_STEPS_SIZE];
 
-    wsgi_log(w->request, WSGI_ERROR,
-             "mod_wsgi.application '%s': %s in the interpreter '%s'; set "
-             "mod_wsgi.directory (now %s) to the directory that holds %s",
-             w->application, message, w->interp->shown,
-             w->settings->directory ? w->settings->directory : "not set",
-             module);
+    if (wsgi_spelling_mend(w->application, advice, sizeof advice) ||
+        is_closed(w, module, advice, sizeof advice))
+        wsgi_log(w->request, WSGI_ERROR, "mod_wsgi.application '%s': %s; %s",
+                 w->application, message, advice);
+    else
+        wsgi_log(w->request, WSGI_ERROR,
+                 "mod_wsgi.application '%s': %s in the interpreter '%s'; set "
+                 "mod_wsgi.directory (now %s) to the directory that holds %s",
+                 w->application, message, w->interp->shown,
+                 w->settings->directory ? w->settings->directory : "not set",
+                 module);
     Py_XDECREF(holder);
 }
 
 static void report_failed(const wanted *w)
 {
-    char what[1024], missing[256];
+    wsgi_missing missing;
+    char what[1024];
 
     snprintf(what, sizeof what, "%s'%s' can't be loaded, for it raised:",
              w->is_file ? "the application file " : "mod_wsgi.application ",
              w->application);
-    wsgi_missing_find(missing, sizeof missing);
+    wsgi_missing_find(&missing);
     wsgi_errors_report(w->request, what);
-    if (missing[0] != '\0')
-        wsgi_missing_hint(w->request, missing);
+    wsgi_missing_hint(w->request, w->interp, &missing);
 }
 
 /* Imports the module that the application's setting names. */

@@ -186,6 +186,8 @@ static int is_dotted_name(const char *text, size_t size)
 static int check_application(const wsgi_request *request, const char *value)
 {
     const char *colons;
+    char why[1024] = "is not of the form module::callable: ";
+    size_t size = strlen(why);
 
     if (value == NULL)
         return 0;
@@ -194,9 +196,11 @@ static int check_application(const wsgi_request *request, const char *value)
                        colons ? (size_t)(colons - value) : strlen(value)) &&
         (colons == NULL || is_dotted_name(colons + 2, strlen(colons + 2))))
         return 0;
-    return refuse(request, APPLICATION, value,
-                  "is not of the form module::callable: write, for example, "
-                  "SetEnv mod_wsgi.application mysite.wsgi::application");
+    if (!wsgi_spelling_mend(value, why + size, sizeof why - size))
+        snprintf(why + size, sizeof why - size,
+                 "write, for example, "
+                 "SetEnv mod_wsgi.application mysite.wsgi::application");
+    return refuse(request, APPLICATION, value, why);
 }
 
 static int check_interpreter(const wsgi_request *request, const char *value)

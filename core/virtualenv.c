@@ -159,6 +159,24 @@ static int refuse_other(const wsgi_request *request,
     return 500;
 }
 
+/* The environment's packages can't be seen. */
+static int refuse_unseen(const wsgi_request *request,
+                         const wsgi_virtualenv *env)
+{
+    char path[WSGI_WALK_PATH + 64], closed[WSGI_STEPS_SIZE];
+    char why[WSGI_STEPS_SIZE + 32];
+
+    snprintf(path, sizeof path, "%s/" LIBRARY "/site-packages", env->root);
+    if (!wsgi_steps_explain(path, closed, sizeof closed))
+        return refuse_other(
+            request, env,
+            "is not a virtual environment that this server's user can see "
+            "(it has no " LIBRARY "/site-packages): correct the path, or its "
+            "permissions");
+    snprintf(why, sizeof why, "can't be used: %s", closed);
+    return refuse_other(request, env, why);
+}
+
 /* Whether it is an environment of this Python, by what lies there. Returns 0,
    or an HTTP status after logging. */
 static int check_kind(const wsgi_request *request, const wsgi_virtualenv *env,
@@ -175,11 +193,7 @@ static int check_kind(const wsgi_request *request, const wsgi_virtualenv *env,
     if (other[0] != '\0' && strcmp(other, WSGI_PYTHON_NAME) != 0)
         return refuse_version(request, env, other);
     if (!has(env->root, LIBRARY "/site-packages"))
-        return refuse_other(
-            request, env,
-            "is not a virtual environment that this server's user can see "
-            "(it has no " LIBRARY "/site-packages): correct the path, or its "
-            "permissions");
+        return refuse_unseen(request, env);
     if (wsgi_virtualenv_is_one(env->root))
         return 0;
     if (env->has_own_library)

@@ -389,7 +389,12 @@ def test_a_directory_that_cannot_be_read_is_said(hosting: Hosting, site: Site) -
     hosting.htaccess(
         MALLORY, "mallory/x", "mallory/closed", "SetEnv mod_wsgi.interpreter closed\n"
     )
-    refused(site, "/mallory/x/", "mod_wsgi.directory '.*closed' is not a directory.*can read", 500)
+    refused(
+        site,
+        "/mallory/x/",
+        "mod_wsgi.directory '.*closed' can't be used.*cannot read.*chmod o.r",
+        500,
+    )
 
 
 SCRIPT = """

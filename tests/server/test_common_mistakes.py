@@ -1,0 +1,308 @@
+"""The commonest mistakes of a first hour: each one has a line that says what to write instead."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Serve
+from tests.harness.site import Site
+
+SETTING = """
+<Location /{name}>
+    SetHandler mod_wsgi
+    SetEnv mod_wsgi.interpreter of-{name}
+    SetEnv mod_wsgi.directory "@{{www}}/{directory}"
+    SetEnv mod_wsgi.application "{application}"
+</Location>
+"""
+
+
+def section(name: str, application: str, directory: str = "site") -> str:
+    return SETTING.format(name=name, application=application, directory=directory)
+
+
+FACTORIES = """
+class Site(object):
+    def __call__(self, environ, start_response):
+        start_response("200 OK", [])
+        return [b""]
+
+def create_app():
+    return Site()
+
+def create_with(settings=None, debug=None):
+    return Site()
+"""
+
+OF_ASGI = """
+class Site(object):
+    def __call__(self, scope, receive, send):
+        raise AssertionError("nobody calls this")
+
+app = Site()
+
+def function(scope, receive, send):
+    raise AssertionError("nobody calls this")
+
+def old(scope):
+    raise AssertionError("nobody calls this")
+"""
+
+ASYNC = """
+async def app(scope, receive, send):
+    raise AssertionError("nobody calls this")
+
+async def with_two(environ, start_response):
+    raise AssertionError("nobody calls this")
+
+async def generator(environ, start_response):
+    yield b""
+"""
+
+FILES = {
+    "site/app.py": "def application(environ, start_response):\n    pass\n",
+    "site/sound.py": "def application(environ, start_response):\n"
+    "    start_response('200 OK', [])\n    return [b'sound']\n",
+    "site/needs_package.py": "import a_package.part\n",
+    "site/needs_own_module.py": "import known.nosuch\n",
+    "site/known/__init__.py": "",
+    "site/factories.py": FACTORIES,
+    "site/of_asgi.py": OF_ASGI,
+    "site/of_async.py": ASYNC,
+    "site/closed/__init__.py": "",
+    "home/bob/site/inside.py": "",
+    "env/pyvenv.cfg": "home = /usr/bin\n",
+    "env/lib/python@{version}/site-packages/.keep": "",
+    "files/.keep": "",
+    "files/unreadable.wsgi": "",
+}
+
+NAMES = {
+    "suffix": ("app.py", "write 'app', without .py"),
+    "suffix-and-callable": ("app.py::site", "write 'app::site', without .py"),
+    "absent-with-suffix": ("absent.py", "write 'absent', without .py"),
+    "path": ("/srv/shop/app.py", "write 'app', .*\"SetEnv mod_wsgi.directory /srv/shop\""),
+    "relative-path": ("shop/app.py", r"write 'shop\.app', without \.py, with dots"),
+    "one-colon": ("app:application", "write 'app::application', with two colons"),
+}
+
+CONFIG = (
+    'DocumentRoot "@{www}"\n'
+    + "".join(section(name, application) for name, (application, _) in NAMES.items())
+    + "".join(
+        section(f"{module}-{name}", f"{module}::{name}")
+        for module, name in (
+            ("factories", "Site"),
+            ("factories", "create_app"),
+            ("factories", "create_with"),
+            ("of_asgi", "app"),
+            ("of_asgi", "function"),
+            ("of_asgi", "old"),
+            ("of_async", "app"),
+            ("of_async", "with_two"),
+            ("of_async", "generator"),
+        )
+    )
+    + section("no-package", "needs_package")
+    + section("no-package-in-env", "needs_package")
+    + """
+<Location /no-package-in-env>
+    SetEnv mod_wsgi.virtualenv "@{www}/env"
+</Location>
+"""
+    + section("no-module", "needs_own_module")
+    + section("closed-package", "closed.part")
+    + section("sound", "sound")
+    + section("in-home", "inside", "home/bob/site")
+    + section("in-linked-home", "inside", "link")
+    + section("closed-env", "sound")
+    + """
+<Location /closed-env>
+    SetEnv mod_wsgi.virtualenv "@{www}/env"
+</Location>
+<Directory "@{www}/files">
+    Options ExecCGI
+    AddHandler mod_wsgi .wsgi
+</Directory>
+"""
+)
+
+
+def line_of(site: Site, path: str, *patterns: str) -> str:
+    """The line of the log that holds all of the patterns."""
+    site.tolerates("mod_wsgi")
+    assert site.get(path).status_code == 500
+    line = site.watch.wait_for(patterns[0])
+    assert [each for each in patterns if not re.search(each, line)] == [], line
+    return line
+
+
+@contextmanager
+def closed(path: Path, mode: int = 0) -> Iterator[None]:
+    before = path.stat().st_mode & 0o7777
+    path.chmod(mode)
+    try:
+        yield
+    finally:
+        path.chmod(before)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_where_a_module_is_wanted_is_answered_with_the_modules_name(
+    site: Site, name: str
+) -> None:
+    application, advice = NAMES[name]
+    line_of(site, f"/{name}", f"mod_wsgi.application '{re.escape(application)}'", advice)
+
+
+def test_a_missing_package_asks_for_a_virtual_environment(site: Site, version: str) -> None:
+    site.expects_traceback("(ModuleNotFound|Import)Error: No module named '?a_package")
+    line_of(
+        site,
+        "/no-package",
+        "there is no 'a_package'",
+        rf"mod_wsgi\.virtualenv is not set: .*Python {version}",
+    )
+
+
+def test_a_missing_package_names_the_virtual_environment_that_lacks_it(
+    site: Site, version: str
+) -> None:
+    site.expects_traceback("(ModuleNotFound|Import)Error: No module named '?a_package")
+    site.tolerates("has no bin/python")
+    line_of(
+        site,
+        "/no-package-in-env",
+        rf"there is no 'a_package' in mod_wsgi\.virtualenv '/\S*/env' \(Python {version}\)",
+        "/env/bin/python -m pip install",
+    )
+
+
+@pytest.mark.pythons("3.*")
+def test_a_missing_module_of_a_package_that_is_there_is_no_matter_of_environments(
+    site: Site,
+) -> None:
+    """Python 2 does not say which package it looked in."""
+    site.expects_traceback("ModuleNotFoundError: No module named 'known.nosuch'")
+    site.tolerates("mod_wsgi")
+    site.get("/no-module")
+    site.watch.wait_for("No module named 'known.nosuch'")
+    assert not [line for line in site.watch.lines() if "virtualenv" in line]
+
+
+def test_a_closed_home_names_the_step_and_the_command(site: Site) -> None:
+    home = site.root / "htdocs/home/bob"
+    with closed(home):
+        line_of(
+            site,
+            "/in-home",
+            "mod_wsgi.directory '/.*/home/bob/site' can't be used",
+            f"the server's user '?[^ ]+ cannot enter '{home}': \"chmod [uo]\\+x {home}\"",
+            "what is behind that step cannot be seen yet",
+        )
+
+
+def test_a_closed_home_behind_a_link_names_the_step(site: Site) -> None:
+    home = site.root / "htdocs/home/bob"
+    link = site.root / "htdocs/link"
+    link.symlink_to("home/bob/site")
+    with closed(home):
+        line_of(site, "/in-linked-home", "/link' can't be used", rf"\"chmod [uo]\+x {home}\"")
+
+
+def test_a_closed_directory_is_named_itself(site: Site) -> None:
+    last = site.root / "htdocs/home/bob/site"
+    with closed(last):
+        line = line_of(site, "/in-home", f'"chmod [uo]\\+rx {last}"')
+    assert "behind that step" not in line
+
+
+def test_a_closed_virtual_environment_names_the_step(site: Site) -> None:
+    library = site.root / "htdocs/env/lib"
+    with closed(library):
+        line_of(
+            site,
+            "/closed-env",
+            "mod_wsgi.virtualenv '/.*/env' can't be used",
+            rf"\"chmod [uo]\+x {library}\"",
+        )
+
+
+def test_a_closed_package_is_told_from_a_missing_one(site: Site) -> None:
+    package = site.root / "htdocs/site/closed"
+    with closed(package):
+        line_of(site, "/closed-package", "mod_wsgi.application", rf"\"chmod [uo]\+rx {package}\"")
+
+
+def test_an_application_file_that_must_not_be_read_is_told_with_the_command(site: Site) -> None:
+    file = site.root / "htdocs/files/unreadable.wsgi"
+    site.expects_traceback("(PermissionError|IOError)")
+    with closed(file):
+        line_of(site, "/files/unreadable.wsgi", "cannot read", rf"\"chmod [uo]\+r {file}\"")
+
+
+@pytest.mark.parametrize("name", ["app", "function", "old"])
+def test_an_application_of_asgi_is_recognised(site: Site, name: str) -> None:
+    site.expects_traceback("TypeError: ")
+    line_of(
+        site,
+        f"/of_asgi-{name}",
+        f"mod_wsgi.application 'of_asgi::{name}' is an ASGI application",
+        "a2wsgi",
+    )
+
+
+@pytest.mark.pythons("3.*")
+def test_an_async_function_of_three_is_recognised(site: Site) -> None:
+    site.expects_traceback("TypeError: ")
+    line_of(site, "/of_async-app", "of_async::app' is an ASGI application", "a2wsgi")
+
+
+@pytest.mark.pythons("3.*")
+@pytest.mark.parametrize("name", ["with_two", "generator"])
+def test_an_async_function_of_two_is_recognised(site: Site, name: str) -> None:
+    site.expects_traceback('TypeError: the application returned a.* WSGI has no "async def"')
+    site.tolerates("mod_wsgi")
+    assert site.get(f"/of_async-{name}").status_code == 500
+
+
+def test_a_factory_is_recognised(site: Site) -> None:
+    site.expects_traceback("TypeError: ")
+    line_of(
+        site,
+        "/factories-create_app",
+        "mod_wsgi.application 'factories::create_app' .*is it a factory",
+        "name what it returns",
+    )
+
+
+def test_a_factory_that_takes_two_is_recognised(site: Site) -> None:
+    site.expects_traceback("TypeError: the application returned .*is the application a factory")
+    site.tolerates("mod_wsgi")
+    assert site.get("/factories-create_with").status_code == 500
+
+
+def test_a_class_is_told_from_its_instances(site: Site) -> None:
+    site.expects_traceback("TypeError: ")
+    line_of(site, "/factories-Site", "factories::Site' is a class", "name an instance")
+
+
+def test_what_an_application_does_wrong_is_not_taken_for_its_kind(serve: Serve) -> None:
+    """A block that is no bytes is a TypeError as well, and nothing else is wrong."""
+    site = serve(
+        section("text", "text"),
+        files={
+            "site/text.py": "class application(object):\n"
+            "    def __init__(self, environ, start_response):\n"
+            "        start_response('200 OK', [])\n"
+            "    def __iter__(self):\n        yield u'text'\n"
+        },
+    )
+    site.expects_traceback("TypeError: ")
+    site.tolerates("mod_wsgi")
+    site.get("/text")
+    site.watch.wait_for("TypeError")
+    assert not [line for line in site.watch.lines() if "is a class" in line]
