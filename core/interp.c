@@ -79,6 +79,8 @@ static int prepare_modules(wsgi_interp *interp)
     if (codec == NULL)
         return -1;
     Py_DECREF(codec);
+    if (!wsgi_runtime_is_shared() && wsgi_osenviron_install(interp) < 0)
+        return -1;
     if (wsgi_fork_watch(interp) < 0 || wsgi_programs_install(interp) < 0)
         return -1;
     if (wsgi_runtime_is_shared())
@@ -90,7 +92,9 @@ static int prepare_modules(wsgi_interp *interp)
                : -1;
 }
 
-/* Gives a new interpreter what requests need there. */
+/* Gives a new interpreter what requests need there. Nothing but Python's own
+   library has run in it. Site comes last (path.c): what the code of .pth files
+   starts has all this, too. */
 static int prepare(wsgi_interp *interp)
 {
     interp->input_key = wsgi_native_name("wsgi.input");
@@ -106,36 +110,15 @@ static int prepare(wsgi_interp *interp)
 
 typedef struct making {
     const wsgi_request *request;
-    const wsgi_virtualenv *env;
     wsgi_interp *interp;
     int result;
 } making;
-
-/* Gives a new interpreter its own os.environ, then runs site there.
-
-   The site of a virtual environment runs the code of its .pth files. That may
-   take long, and the registry is locked here. So path.c runs it, in the first
-   request's thread. */
-static int run_site(const making *m)
-{
-    if (wsgi_osenviron_install(m->interp) < 0) {
-        wsgi_errors_report(m->request, "os.environ can't be made:");
-        return -1;
-    }
-    return m->interp->needs_site
-               ? 0
-               : wsgi_site_run(m->request, m->interp, m->env);
-}
 
 /* A customer's files are guarded before the first of them can be imported,
    which is by site. */
 static void prepare_or_report(making *m)
 {
     m->result = wsgi_imports_guard(m->interp);
-    if (m->result == 0 && !wsgi_runtime_is_shared() && run_site(m) < 0) {
-        m->result = -1;
-        return;
-    }
     if (m->result == 0)
         m->result = prepare(m->interp);
     if (m->result < 0)
@@ -209,12 +192,11 @@ static void give_up(wsgi_interp *interp)
    caller has taken its place (take_place). One that can't be prepared is not
    freed: Python may hold pointers into it. */
 static wsgi_interp *make(const wsgi_request *request,
-                         const wsgi_settings *settings,
-                         const wsgi_virtualenv *env, const char *name,
+                         const wsgi_settings *settings, const char *name,
                          int is_pooled)
 {
     wsgi_interp *interp = calloc(1, sizeof *interp);
-    making m = {.request = request, .env = env, .interp = interp};
+    making m = {.request = request, .interp = interp};
 
     if (interp == NULL || (interp->name = strdup(name)) == NULL) {
         wsgi_log(request, WSGI_ERROR, "out of memory");
@@ -228,7 +210,7 @@ static wsgi_interp *make(const wsgi_request *request,
     clock_gettime(CLOCK_REALTIME_COARSE, &interp->born);
     interp->own_gil = settings->own_gil;
     interp->is_pooled = is_pooled;
-    interp->needs_site = env->root[0] != '\0' && settings->virtualenv != NULL;
+    interp->needs_site = !wsgi_runtime_is_shared();
     pthread_mutex_init(&interp->loading, NULL);
     wsgi_runtime_run(wsgi_runtime_is_shared() ? make_foreign : make_own, &m);
     if (m.result == 0) {
@@ -237,25 +219,6 @@ static wsgi_interp *make(const wsgi_request *request,
     }
     give_up(interp);
     return NULL;
-}
-
-/* The same for the virtual environment of the settings. One of mod_python's
-   gets that later (path.c), for it has started by itself. */
-static wsgi_interp *make_in_env(const wsgi_request *request,
-                                const wsgi_settings *settings,
-                                const char *name, int is_pooled, int *status)
-{
-    wsgi_virtualenv env = {.root = ""};
-    int problem = 0;
-
-    if (!wsgi_runtime_is_shared())
-        problem = wsgi_virtualenv_find(request, settings, &env);
-    if (problem != 0) {
-        *status = problem;
-        wsgi_interp_forget_one();
-        return NULL;
-    }
-    return make(request, settings, &env, name, is_pooled);
 }
 
 /* ---- Visits ----------------------------------------------------------- */
@@ -397,11 +360,10 @@ static int take_first_place(const wsgi_request *request, const char *name)
 
 /* Makes an interpreter, whose place is taken, and adds it to the registry. */
 static wsgi_interp *add(const wsgi_request *request,
-                        const wsgi_settings *settings, const char *name,
-                        int *status)
+                        const wsgi_settings *settings, const char *name)
 {
-    wsgi_interp *interp = make_in_env(request, settings, name,
-                                      settings->interpreters > 1, status);
+    wsgi_interp *interp =
+        make(request, settings, name, settings->interpreters > 1);
 
     if (interp != NULL) {
         interp->next = interps;
@@ -460,10 +422,10 @@ wsgi_interp *wsgi_interp_find(const wsgi_request *request,
     if (interp == NULL && !take_first_place(request, name))
         *status = 503;
     else if (interp == NULL)
-        interp = add(request, settings, name, status);
+        interp = add(request, settings, name);
     else if (crowd(interp) > 0 && count < settings->interpreters &&
              take_place_in_pool(request, settings, count))
-        another = add(request, settings, name, status);
+        another = add(request, settings, name);
     if (another != NULL)
         interp = another;
     /* What is in the registry is not retired, so it can be held. */
@@ -479,14 +441,11 @@ wsgi_interp *wsgi_interp_again(const wsgi_request *request,
                                const wsgi_interp *interp, int *told)
 {
     wsgi_settings same = *settings;
-    int status;
 
-    same.virtualenv = interp->virtualenv;
     same.own_gil = interp->own_gil;
     if (take_place()) {
         *told = 0;
-        return make_in_env(request, &same, interp->name, interp->is_pooled,
-                           &status);
+        return make(request, &same, interp->name, interp->is_pooled);
     }
     if (!*told)
         wsgi_log(request, WSGI_WARNING,

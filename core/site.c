@@ -4,7 +4,8 @@
  * site.py makes an environment what it is: sys.prefix, sys.path with what the
  * .pth files add, sitecustomize. It goes by where sys.executable lies. So an
  * interpreter starts without site, is told the command of its environment, and
- * then imports site, before anything of an application runs.
+ * then imports site, before anything of an application runs. That is in the
+ * thread of a request: the code of .pth files may take long or fork.
  */
 #include <sys/stat.h>
 
@@ -234,8 +235,10 @@ int wsgi_site_run(const wsgi_request *request, const wsgi_interp *interp,
                   const wsgi_virtualenv *env)
 {
     char what[512];
+    int result = run(env);
 
-    if (run(env) == 0)
+    wsgi_fork_leave(request);
+    if (result == 0)
         return 0;
     snprintf(
         what, sizeof what,

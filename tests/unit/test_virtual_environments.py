@@ -7,6 +7,7 @@ the environment's own command runs.
 import json
 import os
 import re
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -250,3 +251,106 @@ def test_a_start_that_leaves_ends_no_process(bare: Bare, python: Python, tmp_pat
     outcome = bare(*using(env), "--requests", "3", "facts")
     assert outcome.status == "500 (error page)"
     assert sum("can't be made, for site raised" in line for line in outcome.log) == 3
+
+
+# ---- what site starts
+
+# What a .pth file of an environment finds.
+NOTED = """
+import os, subprocess, sys, threading
+
+def output(command, **options):
+    pipe = subprocess.Popen(command, stdout=subprocess.PIPE, **options)
+    return pipe.communicate()[0].decode("ascii").split()[-1]
+
+def look():
+    with open("/proc/thread-self/status") as status:
+        NOTED["thread"] = [line for line in status if line.startswith("SigBlk")][0].split()[-1]
+
+NOTED = {
+    "environ": os.environ["TESTS_NAME"],
+    "shell": output("echo $TESTS_NAME", shell=True),
+    "program": output(["grep", "SigBlk", "/proc/self/status"]),
+}
+thread = threading.Thread(target=look)
+thread.start()
+thread.join()
+sys.stderr.write("site wrote this, ")
+print("and that")
+"""
+
+TELLS = """
+import json, sys
+
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return [json.dumps(sys.modules["noted"].NOTED).encode("ascii")]
+"""
+
+WAYS = pytest.mark.parametrize("way", ["mod_wsgi.virtualenv", "MOD_WSGI_PYTHON_HOME"])
+NAMES = pytest.mark.parametrize("interpreter", ["main_interpreter", "named"])
+
+
+def chosen(way: str, env: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    """One of the ways to an environment."""
+    if way == "mod_wsgi.virtualenv":
+        return using(env)
+    monkeypatch.setenv(way, str(env))
+    return ()
+
+
+def with_pth(python: Python, folder: Path, text: str, **modules: str) -> Path:
+    """An environment whose site runs a line."""
+    env = folder / "env"
+    venvs.create_empty(python, env)
+    packages = env / "lib" / f"python{python.version}{python.abi}" / "site-packages"
+    (packages / "tests.pth").write_text(text)
+    for name, source in modules.items():
+        (packages / f"{name}.py").write_text(source)
+    return env
+
+
+@WAYS
+@NAMES
+def test_what_site_starts_is_an_applications(
+    bare: Bare,
+    python: Python,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    way: str,
+    interpreter: str,
+) -> None:
+    """Its os.environ, its programs, its threads and its log."""
+    env = with_pth(python, tmp_path, "import noted\n", noted=NOTED)
+    (tmp_path / "tells.py").write_text(TELLS)
+    outcome = bare(
+        *chosen(way, env, monkeypatch),
+        *("--env", f"mod_wsgi.interpreter={interpreter}"),
+        *("--env", "mod_wsgi.environ.TESTS_NAME=value"),
+        "tells",
+        directory=tmp_path,
+    )
+    told = outcome.json()
+    assert (told["environ"], told["shell"]) == ("value", "value")
+    assert told["program"] == "0000000000000000"
+    assert int(told["thread"], 16) & 1 << signal.SIGTERM - 1
+    assert [line for line in outcome.log if "that" in line] == ["[error] and that"]
+    assert [line for line in outcome.log if "this" in line] == ["[error] site wrote this, "]
+
+
+@WAYS
+@pytest.mark.parametrize("line", ["os.fork()", "os.fork() or sys.exit(3)", "os.fork() or 1 / 0"])
+def test_a_copy_that_site_has_forked_ends_with_site(
+    bare: Bare,
+    python: Python,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    way: str,
+    line: str,
+) -> None:
+    """Else it waits for ever or answers the request, and holds standard output open."""
+    env = with_pth(python, tmp_path, f"import os, sys; {line}\n")
+    main = ("--env", "mod_wsgi.interpreter=main_interpreter")
+    outcome = bare(*chosen(way, env, monkeypatch), *main, "states::path")
+    assert outcome.status == "200 OK"
+    assert outcome.body.count(b"Status") == 0
