@@ -113,6 +113,27 @@ int wsgi_settings_want_main(const wsgi_settings *settings);
    or an HTTP status after logging what is wrong and how to mend it. */
 int wsgi_settings_read(const wsgi_request *request, wsgi_settings *settings);
 
+/* What the server's environment says, for all requests of the process. */
+typedef struct wsgi_process_settings {
+    const char *python_home; /* NULL: where the module's own Python is */
+    long max_interpreters;
+} wsgi_process_settings;
+
+#define WSGI_PYTHON_HOME "MOD_WSGI_PYTHON_HOME"
+#define WSGI_MAX_INTERPRETERS "MOD_WSGI_MAX_INTERPRETERS"
+
+/* Called once in a process, before any application could change its
+   environment: copies what that says, and works out what holds where nothing
+   is set. */
+void wsgi_settings_prepare(void);
+
+/* Called once in a process, before Python is started in it: reads what was
+   copied. Logs what is wrong. */
+void wsgi_settings_read_process(const wsgi_request *request);
+
+/* What was read. Any thread, once Python is being started. */
+const wsgi_process_settings *wsgi_settings_of_process(void);
+
 /* The NAME in mod_wsgi.environ.NAME, or NULL for any other variable. Stores
    how often redirects have renamed it. */
 const char *wsgi_settings_environ_name(const char *name, int *renamed);
@@ -202,10 +223,8 @@ void wsgi_runtime_wake(void);
    without any lock then, and no current state. */
 int wsgi_runtime_is_shared(void);
 
-/* MOD_WSGI_PYTHON_HOME as it was when Python started, or NULL; and the same if
-   it is a virtual environment, which all interpreters use then. */
-#define WSGI_RUNTIME_HOME "MOD_WSGI_PYTHON_HOME"
-const char *wsgi_runtime_home(void);
+/* MOD_WSGI_PYTHON_HOME if that is a virtual environment, which all
+   interpreters use then, or NULL. */
 const char *wsgi_runtime_virtualenv(void);
 
 /* Whether the Python thread has something to do, and so needs the lock. */
@@ -323,10 +342,6 @@ wsgi_interp *wsgi_interp_find(const wsgi_request *request,
 /* Ends what applications do in all interpreters; takes as long as that
    takes. On the Python thread, the main interpreter's state current. */
 void wsgi_interp_end_all(void);
-
-/* Reads what the server's environment says of interpreters. Called once in a
-   process, before Python is started in it. */
-void wsgi_interp_prepare(void);
 
 /* A new interpreter beside the one of the registry, for wsgi_interp_replace;
    NULL after logging. settings are those of the request. Where this process

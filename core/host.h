@@ -205,6 +205,25 @@ void wsgi_stop_before_signals(void);
  */
 int wsgi_mount_covers(const char *section, const char *uri);
 
+/* A variable that configures the module, in words for people, with Markdown's
+   backticks. */
+typedef struct wsgi_variable {
+    const char *name;      /* mod_wsgi.reload, MOD_WSGI_PYTHON_HOME */
+    const char *values;    /* what it may be; NULL: see words and most */
+    const char *words[2];  /* one of these, or NULL */
+    long most;             /* a number from 1 to this, or 0 */
+    const char *standard;  /* the value that holds where none is set; NULL: */
+    const char *otherwise; /* what is done then */
+    const char *setter;    /* who may set it */
+    const char *text;      /* what it does */
+} wsgi_variable;
+
+typedef void wsgi_show(void *arg, const wsgi_variable *variable);
+
+/* Calls show(arg, ...) for every variable, in the order of the documentation.
+   Any thread, any time. */
+void wsgi_show_variables(wsgi_show *show, void *arg);
+
 /* ---- What a host asks of a variable's name. Any thread, any time. Case
    does not matter: the servers' tables ignore it. ------------------------- */
 

@@ -7,10 +7,6 @@
  */
 #include "core.h"
 
-#define MAX_VARIABLE "MOD_WSGI_MAX_INTERPRETERS"
-#define MAX_DEFAULT 64
-#define MAX_LARGEST 10000
-
 /* In wsgi_interp.visits, beside the count. */
 #define RETIRED (1L << 24)
 #define ENDING (1L << 25)
@@ -22,10 +18,6 @@ static unsigned long retirements;
 /* Interpreters in this process's memory: those of the registry, those that
    are being made, and the retired ones that have not ended. Atomic. */
 static int in_memory;
-
-/* What the server's environment says of their number. */
-static int most = MAX_DEFAULT;
-static const char *bad_most; /* it is no number; NULL: it is, or not set */
 
 /* ---- Making ----------------------------------------------------------- */
 
@@ -280,38 +272,16 @@ void wsgi_interp_retire(wsgi_interp *interp)
 
 /* ---- The registry ----------------------------------------------------- */
 
-/* Before any thread of an application changes the environment. */
-void wsgi_interp_prepare(void)
+static long most(void)
 {
-    const char *value = getenv(MAX_VARIABLE);
-    char *end;
-    long number;
-
-    if (value == NULL)
-        return;
-    number = strtol(value, &end, 10);
-    if (*value != '\0' && *end == '\0' && number >= 1 && number <= MAX_LARGEST)
-        most = (int)number;
-    else
-        bad_most = strdup(value);
-}
-
-/* With the registry's lock held. */
-static void tell_bad_most(const wsgi_request *request)
-{
-    if (bad_most == NULL)
-        return;
-    wsgi_log(request, WSGI_WARNING,
-             MAX_VARIABLE " '%s' is not a number from 1 to %d: %d is used",
-             bad_most, MAX_LARGEST, MAX_DEFAULT);
-    bad_most = NULL;
+    return wsgi_settings_of_process()->max_interpreters;
 }
 
 /* Counts an interpreter that is to be made; 0 when there is no room for it.
    The Python thread then looks whether any retired one can end. */
 static int take_place(void)
 {
-    if (__atomic_add_fetch(&in_memory, 1, __ATOMIC_ACQ_REL) <= most)
+    if (__atomic_add_fetch(&in_memory, 1, __ATOMIC_ACQ_REL) <= most())
         return 1;
     wsgi_interp_forget_one();
     wsgi_runtime_wake();
@@ -336,9 +306,9 @@ static int take_place_in_pool(const wsgi_request *request,
         wsgi_log(
             request, WSGI_WARNING,
             "mod_wsgi.interpreters '%ld' can't be had: there are %ld, and "
-            "this process has the most that " MAX_VARIABLE
-            " allows, %d; set that in the server's environment",
-            settings->interpreters, count, most);
+            "this process has the most that " WSGI_MAX_INTERPRETERS
+            " allows, %ld; set that in the server's environment",
+            settings->interpreters, count, most());
     told = 1;
     return 0;
 }
@@ -348,13 +318,13 @@ static int take_first_place(const wsgi_request *request, const char *name)
 {
     if (take_place())
         return 1;
-    wsgi_log(
-        request, WSGI_ERROR,
-        "no interpreter '%s': this process has %d already (those that "
-        "were replaced and have not ended count), the most that " MAX_VARIABLE
-        " allows; set that in the server's environment, or "
-        "mod_wsgi.interpreter to share one",
-        shown_part(name), most);
+    wsgi_log(request, WSGI_ERROR,
+             "no interpreter '%s': this process has %ld already (those that "
+             "were replaced and have not ended count), the most "
+             "that " WSGI_MAX_INTERPRETERS
+             " allows; set that in the server's environment, or "
+             "mod_wsgi.interpreter to share one",
+             shown_part(name), most());
     return 0;
 }
 
@@ -417,7 +387,6 @@ wsgi_interp *wsgi_interp_find(const wsgi_request *request,
     long count;
 
     pthread_mutex_lock(&registry);
-    tell_bad_most(request);
     interp = least_busy(name, &count);
     if (interp == NULL && !take_first_place(request, name))
         *status = 503;
@@ -451,9 +420,10 @@ wsgi_interp *wsgi_interp_again(const wsgi_request *request,
         wsgi_log(request, WSGI_WARNING,
                  "the application of the interpreter '%s' has changed, but is "
                  "not loaded anew before another interpreter has ended: this "
-                 "process has %d, those that were replaced and have not "
-                 "ended among them, the most that " MAX_VARIABLE " allows",
-                 interp->shown, most);
+                 "process has %ld, those that were replaced and have not "
+                 "ended among them, the most that " WSGI_MAX_INTERPRETERS
+                 " allows",
+                 interp->shown, most());
     *told = 1;
     return NULL;
 }

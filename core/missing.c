@@ -262,7 +262,7 @@ static void tell_package(const wsgi_request *request,
     const char *what = "mod_wsgi.virtualenv", *root = interp->virtualenv;
 
     if (root == NULL) {
-        what = WSGI_RUNTIME_HOME;
+        what = WSGI_PYTHON_HOME;
         root = wsgi_runtime_virtualenv();
     }
     if (root == NULL)

@@ -29,7 +29,6 @@ static sem_t started, wanted, done;
 static void (*current_job)(void *);
 static void *current_arg;
 static char failure[256];
-static const char *home; /* MOD_WSGI_PYTHON_HOME, or NULL */
 
 static enum state current_state(void)
 {
@@ -72,6 +71,8 @@ static int work(void)
 /* Starts Python. 0, or -1 with the reason in failure. */
 static int start_python(void)
 {
+    const char *home = wsgi_settings_of_process()->python_home;
+
     if (wsgi_python_start(wsgi_runtime_virtualenv() == NULL ? home : NULL,
                           failure, sizeof failure) < 0)
         return -1;
@@ -162,7 +163,7 @@ int wsgi_runtime_add_thread(void *(*function)(void *arg), void *arg,
     return error;
 }
 
-static void prepare_once(void)
+static void prepare_once(const wsgi_request *request)
 {
     static int is_prepared;
 
@@ -171,6 +172,7 @@ static void prepare_once(void)
     sem_init(&started, 0, 0);
     sem_init(&wanted, 0, 0);
     sem_init(&done, 0, 0);
+    wsgi_settings_read_process(request);
     wsgi_stop_prepare();
     wsgi_fork_prepare();
     wsgi_programs_prepare();
@@ -196,7 +198,7 @@ static void start_thread(const wsgi_request *request)
 {
     int error;
 
-    prepare_once();
+    prepare_once(request);
     error = wsgi_runtime_add_thread(python_thread, NULL, 0);
     if (error == 0)
         wait_for(&started);
@@ -209,8 +211,10 @@ static void start_thread(const wsgi_request *request)
 
 static void report_failure(const wsgi_request *request)
 {
+    const char *home = wsgi_settings_of_process()->python_home;
+
     wsgi_log(request, WSGI_ERROR,
-             "Python %s can't be started: %s (" WSGI_RUNTIME_HOME
+             "Python %s can't be started: %s (" WSGI_PYTHON_HOME
              " is %s%s%s in the server's environment; it must be the prefix "
              "of a Python %d.%d, a virtual environment of one, or unset)",
              PY_VERSION, failure, home ? "'" : "", home ? home : "not set",
@@ -266,13 +270,10 @@ int wsgi_runtime_is_shared(void)
     return wsgi_runtime_process.find_interp != NULL;
 }
 
-const char *wsgi_runtime_home(void)
-{
-    return home;
-}
-
 const char *wsgi_runtime_virtualenv(void)
 {
+    const char *home = wsgi_settings_of_process()->python_home;
+
     return home != NULL && !wsgi_runtime_is_shared() &&
                    wsgi_virtualenv_is_one(home)
                ? home
@@ -291,10 +292,7 @@ int wsgi_runtime_is_ours(void)
 
 void wsgi_start(const wsgi_process *process)
 {
-    const char *value = getenv(WSGI_RUNTIME_HOME);
-
     wsgi_note_signals();
     wsgi_runtime_process = *process;
-    home = value != NULL ? strdup(value) : NULL;
-    wsgi_interp_prepare();
+    wsgi_settings_prepare();
 }

@@ -1,9 +1,11 @@
 /*
- * settings.c - the variables mod_wsgi.* of a request, read and checked.
+ * settings.c - the variables that configure the module, read and checked.
  *
- * One walk over the environment finds them all, and finds misspelt ones. Per-
- * directory rewriting renames variables, so REDIRECT_mod_wsgi.x stands in for
- * a missing mod_wsgi.x. An empty value means the default. Those named
+ * The table says all that the module knows of a variable: the lines of the log
+ * and docs/configuration.md name what stands there. One walk over a request's
+ * environment finds them all, and finds misspelt ones. Per-directory rewriting
+ * renames variables, so REDIRECT_mod_wsgi.x stands in for a missing
+ * mod_wsgi.x. An empty value means the default. Those named
  * mod_wsgi.environ.NAME are not read here (osenviron.c does, seldom): their
  * sum tells whether they are what they were.
  */
@@ -16,34 +18,190 @@
 #define REDIRECT "REDIRECT_"
 #define ENVIRON "environ."
 
-enum {
-    APPLICATION,
-    INTERPRETER,
-    DIRECTORY,
-    VIRTUALENV,
-    SCRIPT_NAME,
-    RELOAD,
-    GIL,
-    INTERPRETERS,
-    AUTHORIZATION,
-    COUNT
-};
-
-static const char *const names[COUNT] = {
-    "application", "interpreter",  "directory",
-    "virtualenv",  "script_name",  "reload",
-    "gil",         "interpreters", "authorization",
-};
-
 /* An interpreter's name has at most this many bytes. */
 #define NAME_SIZE 255
-#define MOST_INTERPRETERS 64
 
 /* The digits of such a number, for a message. */
 #define DIGITS_OF(number) #number
 #define DIGITS(name) DIGITS_OF(name)
 
+typedef struct setting setting;
+
+/* Checks a value that is not empty, and stores it at to. Returns 0, or -1
+   after logging what is wrong. */
+typedef int reader(const wsgi_request *request, const setting *is,
+                   const char *value, void *to);
+
+/* What the module knows of a variable. */
+struct setting {
+    wsgi_variable shown;
+    reader *read;
+    size_t place; /* where it is stored: PLACE() */
+    int forgives; /* a wrong value is a warning, and the standard is used */
+};
+
+/* The place of a field in a struct, which must have the type that read()
+   stores: else this does not compile. */
+#define PLACE(record, type, field)                                            \
+    (offsetof(record, field) +                                                \
+     0 * sizeof(&((record *)NULL)->field == (type *)NULL))
+#define TEXT(field) PLACE(wsgi_settings, const char *, field)
+#define CHOICE(field) PLACE(wsgi_settings, int, field)
+#define NUMBER(field) PLACE(wsgi_settings, long, field)
+
+static reader read_application, read_interpreter, read_path, read_paths,
+    read_script_name, read_text, read_choice, read_number;
+
+#define EVERYBODY "everybody"
+#define EVERYBODY_OWN "everybody; customers name their own only"
+#define PROCESS "the server's environment"
+
+/* The variables of a request. */
+static const setting settings[] = {
+    {
+        .shown = {.name = PREFIX "application",
+                  .values = "`module::callable`",
+                  .otherwise = "the file that the URL leads to",
+                  .setter = EVERYBODY,
+                  .text = "the application. `module` alone means "
+                          "`module::application`. The callable may be "
+                          "dotted: `site::app.wsgi_app`"},
+        .read = read_application,
+        .place = TEXT(application),
+    },
+    {
+        .shown = {.name = PREFIX "interpreter",
+                  .values = "a name, up to " DIGITS(NAME_SIZE) " bytes",
+                  .otherwise = "`SERVER_NAME:PORT\\|directory`",
+                  .setter = EVERYBODY "; `" WSGI_MAIN_INTERPRETER
+                                      "` not customers",
+                  .text = "the interpreter that the application runs in"},
+        .read = read_interpreter,
+        .place = TEXT(interpreter),
+    },
+    {
+        .shown = {.name = PREFIX "directory",
+                  .values = "absolute directories, `:` between them",
+                  .otherwise = "none",
+                  .setter = EVERYBODY_OWN,
+                  .text = "put first on `sys.path` of that interpreter, once"},
+        .read = read_paths,
+        .place = TEXT(directory),
+    },
+    {
+        .shown = {.name = PREFIX "virtualenv",
+                  .values = "an absolute directory",
+                  .otherwise = "that of `" WSGI_PYTHON_HOME "`, or none",
+                  .setter = EVERYBODY_OWN,
+                  .text = "a virtual environment of the Python that the "
+                          "module was built with"},
+        .read = read_path,
+        .place = TEXT(virtualenv),
+    },
+    {
+        .shown = {.name = PREFIX "script_name",
+                  .values = "a path of a URL",
+                  .otherwise = "see *Mounting*",
+                  .setter = EVERYBODY,
+                  .text = "SCRIPT_NAME, where the section can't say it"},
+        .read = read_script_name,
+        .place = TEXT(script_name),
+    },
+    {
+        .shown = {.name = PREFIX "authorization",
+                  .words = {"off", "on"},
+                  .standard = "off",
+                  .setter = EVERYBODY,
+                  .text = "`on`: the application gets the client's "
+                          "Authorization header, as `HTTP_AUTHORIZATION`"},
+        .read = read_choice,
+        .place = CHOICE(authorization),
+    },
+    {
+        .shown = {.name = PREFIX "reload",
+                  .words = {"off", "on"},
+                  .standard = "off",
+                  .setter = EVERYBODY,
+                  .text = "`on`: a changed application is loaded in a fresh "
+                          "interpreter, which takes the old one's place"},
+        .read = read_choice,
+        .place = CHOICE(reload),
+    },
+    {
+        .shown = {.name = PREFIX "gil",
+                  .words = {"shared", "own"},
+                  .standard = "shared",
+                  .setter = EVERYBODY,
+                  .text = "`own`: the interpreter has a lock of its own, and "
+                          "runs beside the others (Python 3.12 and later)"},
+        .read = read_choice,
+        .place = CHOICE(own_gil),
+    },
+    {
+        .shown = {.name = PREFIX "interpreters",
+                  .most = 64,
+                  .standard = "1",
+                  .setter = EVERYBODY,
+                  .text = "so many interpreters serve the application side by "
+                          "side, each request in the least busy one"},
+        .read = read_number,
+        .place = NUMBER(interpreters),
+    },
+    {
+        /* Read by osenviron.c: nothing is stored of it here but a sum. */
+        .shown = {.name = PREFIX ENVIRON "NAME",
+                  .values = "any",
+                  .otherwise = "the server's own NAME, if it has one",
+                  .setter = EVERYBODY,
+                  .text =
+                      "NAME in the interpreter's `os.environ`, from before "
+                      "the application is imported"},
+    },
+};
+
+/* The variables of a process, from the server's environment. */
+static const setting process_settings[] = {
+    {
+        .shown = {.name = WSGI_PYTHON_HOME,
+                  .values = "a prefix of a Python, or a virtual environment",
+                  .otherwise = "that of the Python that the module was built "
+                               "with",
+                  .setter = PROCESS,
+                  .text = "the Python of the server, of the version that the "
+                          "module was built with"},
+        .read = read_text,
+        .place = PLACE(wsgi_process_settings, const char *, python_home),
+    },
+    {
+        .shown = {.name = WSGI_MAX_INTERPRETERS,
+                  .most = 10000,
+                  .standard = "64",
+                  .setter = PROCESS,
+                  .text = "the most interpreters in one process"},
+        .read = read_number,
+        .place = PLACE(wsgi_process_settings, long, max_interpreters),
+        .forgives = 1,
+    },
+};
+
+enum {
+    COUNT = sizeof settings / sizeof *settings,
+    PROCESS_COUNT = sizeof process_settings / sizeof *process_settings
+};
+
+/* What holds where nothing is set. */
+static wsgi_settings standards;
+
+/* What the server's environment said at the start, and what that means. */
+static const char *process_values[PROCESS_COUNT];
+static wsgi_process_settings for_process;
+
+/* Does not compile where there are more settings than bits for them. */
+typedef char settings_have_bits[COUNT <= 32 ? 1 : -1];
+
+/* What the walk has found. There is a bit for each of the settings. */
 typedef struct found {
+    unsigned long are_set;
     const char *own[COUNT];
     const char *redirected[COUNT];
     const char *unknown, *unknown_value;
@@ -139,12 +297,15 @@ static void put(void *arg, const char *name, const char *value)
                      values == all->redirected);
         return;
     }
-    for (i = 0; i < COUNT; i++)
-        if (is_same_letter(names[i][0], own[0]) &&
-            strcasecmp(names[i], own) == 0) {
+    for (i = 0; i < COUNT; i++) {
+        const char *known = settings[i].shown.name + sizeof PREFIX - 1;
+
+        if (is_same_letter(known[0], own[0]) && strcasecmp(known, own) == 0) {
             values[i] = value;
+            all->are_set |= 1UL << i;
             return;
         }
+    }
     all->unknown = name;
     all->unknown_value = value;
 }
@@ -158,10 +319,15 @@ static const char *value_of(const found *all, int i)
     return value != NULL && value[0] != '\0' ? value : NULL;
 }
 
-static int refuse(const wsgi_request *request, int i, const char *value,
-                  const char *why)
+static int refuse(const wsgi_request *request, const setting *is,
+                  const char *value, const char *why)
 {
-    wsgi_log(request, WSGI_ERROR, PREFIX "%s '%s' %s", names[i], value, why);
+    if (is->forgives)
+        wsgi_log(request, WSGI_WARNING, "%s '%s' %s: %s is used",
+                 is->shown.name, value, why, is->shown.standard);
+    else
+        wsgi_log(request, WSGI_ERROR, "%s '%s' %s", is->shown.name, value,
+                 why);
     return -1;
 }
 
@@ -183,109 +349,109 @@ static int is_dotted_name(const char *text, size_t size)
     return !starts;
 }
 
-static int check_application(const wsgi_request *request, const char *value)
+static int read_text(const wsgi_request *request, const setting *is,
+                     const char *value, void *to)
 {
-    const char *colons;
+    (void)request;
+    (void)is;
+    *(const char **)to = value;
+    return 0;
+}
+
+static int read_application(const wsgi_request *request, const setting *is,
+                            const char *value, void *to)
+{
+    const char *colons = strstr(value, "::");
     char why[1024] = "is not of the form module::callable: ";
     size_t size = strlen(why);
 
-    if (value == NULL)
-        return 0;
-    colons = strstr(value, "::");
     if (is_dotted_name(value,
                        colons ? (size_t)(colons - value) : strlen(value)) &&
         (colons == NULL || is_dotted_name(colons + 2, strlen(colons + 2))))
-        return 0;
+        return read_text(request, is, value, to);
     if (!wsgi_spelling_mend(value, why + size, sizeof why - size))
         snprintf(why + size, sizeof why - size,
                  "write, for example, "
                  "SetEnv mod_wsgi.application mysite.wsgi::application");
-    return refuse(request, APPLICATION, value, why);
+    return refuse(request, is, value, why);
 }
 
-static int check_interpreter(const wsgi_request *request, const char *value)
+static int read_interpreter(const wsgi_request *request, const setting *is,
+                            const char *value, void *to)
 {
     const char *c;
 
-    if (value == NULL)
-        return 0;
     if (strlen(value) > NAME_SIZE)
         return refuse(
-            request, INTERPRETER, value,
+            request, is, value,
             "is longer than " DIGITS(NAME_SIZE) " bytes: give a shorter name");
     for (c = value; *c != '\0'; c++)
         if (iscntrl((unsigned char)*c))
-            return refuse(request, INTERPRETER, value,
+            return refuse(request, is, value,
                           "has a control character: give a plain name");
-    return 0;
+    return read_text(request, is, value, to);
 }
 
-/* Checks that each of the paths, with ':' between, is absolute. */
-static int check_paths(const wsgi_request *request, int i, const char *value)
+static int read_path(const wsgi_request *request, const setting *is,
+                     const char *value, void *to)
 {
-    const char *path = value;
-
-    while (path != NULL) {
-        if (*path != '/')
-            return refuse(request, i, value,
-                          "is not an absolute path: write it from / on");
-        path = i == DIRECTORY ? strchr(path, ':') : NULL;
-        if (path != NULL)
-            path++;
-    }
-    return 0;
+    if (*value == '/')
+        return read_text(request, is, value, to);
+    return refuse(request, is, value,
+                  "is not an absolute path: write it from / on");
 }
 
-static int check_script_name(const wsgi_request *request, const char *value)
+/* Absolute paths, with ':' between. */
+static int read_paths(const wsgi_request *request, const setting *is,
+                      const char *value, void *to)
 {
-    if (value == NULL || value[0] == '/')
-        return 0;
-    return refuse(request, SCRIPT_NAME, value,
+    const char *colon = strstr(value, ":");
+
+    while (colon != NULL && colon[1] == '/')
+        colon = strstr(colon + 1, ":");
+    if (colon == NULL)
+        return read_path(request, is, value, to);
+    return refuse(request, is, value,
+                  "is not an absolute path: write it from / on");
+}
+
+static int read_script_name(const wsgi_request *request, const setting *is,
+                            const char *value, void *to)
+{
+    if (*value == '/')
+        return read_text(request, is, value, to);
+    return refuse(request, is, value,
                   "does not begin with '/': write the path of the URL that "
                   "leads to the application, or / for all");
 }
 
-/* Chooses between two words; the first is the default. */
-static int read_choice(const wsgi_request *request, int i, const char *value,
-                       const char *first, const char *second, int *chosen)
+/* Chooses between two words. */
+static int read_choice(const wsgi_request *request, const setting *is,
+                       const char *value, void *to)
 {
     char why[64];
 
-    *chosen = 0;
-    if (value == NULL || strcasecmp(value, first) == 0)
-        return 0;
-    *chosen = 1;
-    if (strcasecmp(value, second) == 0)
-        return 0;
-    snprintf(why, sizeof why, "is neither '%s' nor '%s'", first, second);
-    return refuse(request, i, value, why);
+    for (*(int *)to = 0; *(int *)to < 2; ++*(int *)to)
+        if (strcasecmp(value, is->shown.words[*(int *)to]) == 0)
+            return 0;
+    snprintf(why, sizeof why, "is neither '%s' nor '%s'", is->shown.words[0],
+             is->shown.words[1]);
+    return refuse(request, is, value, why);
 }
 
-static int read_number(const wsgi_request *request, int i, const char *value,
-                       long *number)
+static int read_number(const wsgi_request *request, const setting *is,
+                       const char *value, void *to)
 {
-    char *end;
+    char why[64], *end;
+    long number = strtol(value, &end, 10);
 
-    *number = 1;
-    if (value == NULL)
+    if (isdigit((unsigned char)value[0]) && *end == '\0' && number >= 1 &&
+        number <= is->shown.most) {
+        *(long *)to = number;
         return 0;
-    *number = strtol(value, &end, 10);
-    if (isdigit((unsigned char)value[0]) && *end == '\0' && *number >= 1 &&
-        *number <= MOST_INTERPRETERS)
-        return 0;
-    return refuse(request, i, value,
-                  "is not a number from 1 to " DIGITS(MOST_INTERPRETERS));
-}
-
-static int check_text(const wsgi_request *request, const wsgi_settings *s)
-{
-    if (check_application(request, s->application) < 0 ||
-        check_interpreter(request, s->interpreter) < 0 ||
-        check_paths(request, DIRECTORY, s->directory) < 0 ||
-        check_paths(request, VIRTUALENV, s->virtualenv) < 0 ||
-        check_script_name(request, s->script_name) < 0)
-        return -1;
-    return 0;
+    }
+    snprintf(why, sizeof why, "is not a number from 1 to %ld", is->shown.most);
+    return refuse(request, is, value, why);
 }
 
 int wsgi_settings_want_main(const wsgi_settings *s)
@@ -308,10 +474,12 @@ static int check_gil(const wsgi_request *request, wsgi_settings *s)
 
     if (!s->own_gil)
         return 0;
-    if (WSGI_HAS_OWN_GIL && wsgi_settings_want_main(s))
-        return refuse(request, GIL, "own",
-                      "can't be had in main_interpreter: choose another "
-                      "mod_wsgi.interpreter");
+    if (WSGI_HAS_OWN_GIL && wsgi_settings_want_main(s)) {
+        wsgi_log(request, WSGI_ERROR,
+                 PREFIX "gil 'own' can't be had in main_interpreter: choose "
+                        "another mod_wsgi.interpreter");
+        return -1;
+    }
     if (WSGI_HAS_OWN_GIL && !wsgi_runtime_is_shared())
         return 0;
     if (is_first(&told))
@@ -384,18 +552,22 @@ static int check_source(const wsgi_request *request, const wsgi_settings *s)
 /* Logs the name that is none, with those that there are. Returns a status. */
 static int refuse_unknown(const wsgi_request *request, const found *all)
 {
-    char known[512];
-    size_t i, size = 0;
+    wsgi_buffer known = {.data = NULL};
+    size_t i;
+    int is_short = 0; /* of memory */
 
-    for (i = 0; i < COUNT; i++)
-        size += (size_t)snprintf(known + size, sizeof known - size,
-                                 "%s" PREFIX "%s", i == 0 ? "" : ", ",
-                                 names[i]);
-    wsgi_log(
-        request, WSGI_ERROR,
-        "%s '%s' is not a variable of this module: the names are %s, " PREFIX
-            ENVIRON "NAME",
-        all->unknown, all->unknown_value, known);
+    for (i = 0; i < COUNT; i++) {
+        const char *name = settings[i].shown.name;
+
+        is_short |= wsgi_buffer_add(&known, ", ", i == 0 ? 0 : 2) < 0 ||
+                    wsgi_buffer_add(&known, name, strlen(name)) < 0;
+    }
+    is_short |= wsgi_buffer_add(&known, "", 1) < 0;
+    wsgi_log(request, WSGI_ERROR,
+             "%s '%s' is not a variable of this module: the names are %s",
+             all->unknown, all->unknown_value,
+             is_short ? "in docs/configuration.md" : known.data);
+    free(known.data);
     return 500;
 }
 
@@ -412,6 +584,23 @@ static int refuse_environ_name(const wsgi_request *request, const char *name)
     return 500;
 }
 
+static int read_all(const wsgi_request *request, const found *all,
+                    wsgi_settings *s)
+{
+    unsigned long left;
+
+    for (left = all->are_set; left != 0; left &= left - 1) {
+        int i = __builtin_ctzl(left);
+        const setting *is = &settings[i];
+        const char *value = value_of(all, i);
+
+        if (value != NULL &&
+            is->read(request, is, value, (char *)s + is->place) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 int wsgi_settings_read(const wsgi_request *request, wsgi_settings *s)
 {
     found all = {.unknown = NULL};
@@ -421,24 +610,61 @@ int wsgi_settings_read(const wsgi_request *request, wsgi_settings *s)
         return refuse_unknown(request, &all);
     if (all.misnamed != NULL)
         return refuse_environ_name(request, all.misnamed);
+    *s = standards;
     s->has_environ = all.has_environ;
     s->environ_sum = all.environ_sum;
-    s->application = value_of(&all, APPLICATION);
-    s->interpreter = value_of(&all, INTERPRETER);
-    s->directory = value_of(&all, DIRECTORY);
-    s->virtualenv = value_of(&all, VIRTUALENV);
-    s->script_name = value_of(&all, SCRIPT_NAME);
-    if (check_text(request, s) < 0 ||
-        read_choice(request, RELOAD, value_of(&all, RELOAD), "off", "on",
-                    &s->reload) < 0 ||
-        read_choice(request, GIL, value_of(&all, GIL), "shared", "own",
-                    &s->own_gil) < 0 ||
-        read_choice(request, AUTHORIZATION, value_of(&all, AUTHORIZATION),
-                    "off", "on", &s->authorization) < 0 ||
-        read_number(request, INTERPRETERS, value_of(&all, INTERPRETERS),
-                    &s->interpreters) < 0 ||
-        check_gil(request, s) < 0 || check_pool(request, s) < 0)
+    if (read_all(request, &all, s) < 0 || check_gil(request, s) < 0 ||
+        check_pool(request, s) < 0)
         return 500;
     check_environ(request, s);
     return check_source(request, s);
+}
+
+/* ---- Of the process ---------------------------------------------------- */
+
+static void read_standard(const setting *is, void *record)
+{
+    if (is->shown.standard != NULL)
+        is->read(NULL, is, is->shown.standard, (char *)record + is->place);
+}
+
+void wsgi_settings_prepare(void)
+{
+    int i;
+
+    for (i = 0; i < COUNT; i++)
+        read_standard(&settings[i], &standards);
+    for (i = 0; i < PROCESS_COUNT; i++) {
+        const char *value = getenv(process_settings[i].shown.name);
+
+        read_standard(&process_settings[i], &for_process);
+        process_values[i] = value != NULL && value[0] != '\0' ? strdup(value)
+                                                              : NULL;
+    }
+}
+
+void wsgi_settings_read_process(const wsgi_request *request)
+{
+    int i;
+
+    for (i = 0; i < PROCESS_COUNT; i++)
+        if (process_values[i] != NULL)
+            process_settings[i].read(
+                request, &process_settings[i], process_values[i],
+                (char *)&for_process + process_settings[i].place);
+}
+
+const wsgi_process_settings *wsgi_settings_of_process(void)
+{
+    return &for_process;
+}
+
+void wsgi_show_variables(wsgi_show *show, void *arg)
+{
+    int i;
+
+    for (i = 0; i < COUNT; i++)
+        show(arg, &settings[i].shown);
+    for (i = 0; i < PROCESS_COUNT; i++)
+        show(arg, &process_settings[i].shown);
 }

@@ -259,12 +259,12 @@ static int holds(const char *home, const struct stat *command)
 static void warn_of_command(const wsgi_request *request,
                             const wsgi_virtualenv *env, const origin *from)
 {
+    const char *home = wsgi_settings_of_process()->python_home;
     char ours[WSGI_WALK_PATH];
     struct stat command;
 
-    if (wsgi_runtime_home() != NULL && wsgi_runtime_virtualenv() == NULL)
-        snprintf(ours, sizeof ours, "%s/bin/%s", wsgi_runtime_home(),
-                 WSGI_PYTHON_NAME);
+    if (home != NULL && wsgi_runtime_virtualenv() == NULL)
+        snprintf(ours, sizeof ours, "%s/bin/%s", home, WSGI_PYTHON_NAME);
     else
         snprintf(ours, sizeof ours, "%s", WSGI_PYTHON_EXECUTABLE);
     if (!has(env->root, "bin/python"))
@@ -311,7 +311,7 @@ int wsgi_virtualenv_find(const wsgi_request *request,
     memset(env, 0, sizeof *env);
     env->what = "mod_wsgi.virtualenv";
     if (s.virtualenv == NULL) {
-        env->what = WSGI_RUNTIME_HOME;
+        env->what = WSGI_PYTHON_HOME;
         s.virtualenv = wsgi_runtime_virtualenv();
         s.owner = -1; /* the administrator has chosen it */
     }

@@ -115,7 +115,8 @@ enum option_key {
     IS_FILE,
     HTACCESS,
     MAY_EXECUTE,
-    AUTHORIZATION
+    AUTHORIZATION,
+    VARIABLES
 };
 
 static const struct option options[] = {
@@ -142,6 +143,7 @@ static const struct option options[] = {
     {"htaccess", 1, NULL, HTACCESS},       /* the directory of one */
     {"may-execute", 0, NULL, MAY_EXECUTE}, /* Options ExecCGI holds there */
     {"authorization", 1, NULL, AUTHORIZATION}, /* the header's value */
+    {"variables", 0, NULL, VARIABLES}, /* shows the module's, and ends */
     {NULL, 0, NULL, 0},
 };
 
@@ -215,6 +217,24 @@ static void take_exchange(int key, char *value)
     }
 }
 
+/* A row of the tables in docs/configuration.md. */
+static void show_variable(void *unused, const wsgi_variable *is)
+{
+    (void)unused;
+    printf("| `%s` | ", is->name);
+    if (is->words[0] != NULL)
+        printf("`%s`, `%s` | ", is->words[0], is->words[1]);
+    else if (is->most > 0)
+        printf("1 to %ld | ", is->most);
+    else
+        printf("%s | ", is->values);
+    if (is->standard != NULL)
+        printf("`%s` | ", is->standard);
+    else
+        printf("%s | ", is->otherwise);
+    printf("%s | %s |\n", is->setter, is->text);
+}
+
 /* Options that say where the URL leads. */
 static void take_mapping(int key, char *value)
 {
@@ -250,6 +270,9 @@ static void take_mapping(int key, char *value)
     case MAY_EXECUTE:
         plan->request.may_execute = 1;
         break;
+    case VARIABLES:
+        wsgi_show_variables(show_variable, NULL);
+        exit(0);
     case '?':
         exit(2);
     }

@@ -133,29 +133,3 @@ def test_a_file_of_the_core_is_on_the_map(path: Path) -> None:
 @pytest.mark.parametrize("folder", sorted({path.parent for path in ADAPTERS}), ids=named)
 def test_an_adapter_is_on_the_map(folder: Path) -> None:
     assert f"`{folder.name}/`" in (TOP / "ARCHITECTURE.md").read_text()
-
-
-def variables() -> list[str]:
-    """The names that core/settings.c knows."""
-    text = (TOP / "core" / "settings.c").read_text()
-    match = re.search(r"names\[COUNT\] = \{(.*?)\};", text, re.DOTALL)
-    assert match, "core/settings.c has no table of names"
-    family = re.search(r'#define ENVIRON "(\w+)\."', text)
-    assert family, "core/settings.c has no name for the variables of os.environ"
-    return [*re.findall(r'"(\w+)"', match[1]), family[1]]
-
-
-def documented(pattern: str) -> list[str]:
-    """What stands in a first column of docs/configuration.md."""
-    documentation = (TOP / "docs" / "configuration.md").read_text()
-    return sorted(re.findall(rf"^\| `{pattern}`", documentation, re.MULTILINE))
-
-
-def test_the_variables_of_a_request_are_those_documented() -> None:
-    assert documented(r"mod_wsgi\.([a-z_]+)(?:\.NAME)?") == sorted(variables())
-
-
-def test_the_variables_of_a_process_are_those_documented() -> None:
-    read = {name for path in CORE for name in re.findall(r'"(MOD_WSGI_\w+)"', path.read_text())}
-    assert read
-    assert documented(r"(MOD_WSGI_\w+)") == sorted(read)
