@@ -532,13 +532,42 @@ static void check_environ(const wsgi_request *request, wsgi_settings *s)
     s->environ_sum = 0;
 }
 
+static size_t trimmed(const char *path)
+{
+    size_t size = strlen(path);
+
+    while (size > 0 && path[size - 1] == '/')
+        size--;
+    return size;
+}
+
+/* Whether the URL leads to what has the handler itself: a <Location>, or the
+   very directory of a section. Else it leads to a file that is not there,
+   which is the client's mistake. */
+static int is_of_section(const wsgi_request *request)
+{
+    const char *directory = request->directory;
+    size_t size;
+
+    if (request->location != NULL)
+        return 1;
+    if (directory == NULL || request->filename == NULL)
+        return 0;
+    size = trimmed(directory);
+    return trimmed(request->filename) == size &&
+           memcmp(request->filename, directory, size) == 0;
+}
+
 static int check_source(const wsgi_request *request, const wsgi_settings *s)
 {
     if (s->application != NULL || request->is_file)
         return 0;
-    if (request->location == NULL && request->directory == NULL) {
-        wsgi_log(request, WSGI_INFO, "there is no file for %s", request->uri);
-        return 404; /* AddHandler: any other file would be missed like that */
+    if (!is_of_section(request)) {
+        wsgi_log(request, WSGI_INFO,
+                 "there is no file for %s, and mod_wsgi.application is not "
+                 "set",
+                 request->uri);
+        return 404;
     }
     wsgi_log(request, WSGI_ERROR,
              "no application is set for %s: beside SetHandler mod_wsgi write "

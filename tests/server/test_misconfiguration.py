@@ -16,6 +16,12 @@ AddHandler mod_wsgi .wsgi
 </FilesMatch>
 """
 
+HELLO_FILE = """
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"a file that is there"]
+"""
+
 FILES = {
     "a-file": "no folder",
     "other/pyvenv.cfg": "home = /usr/bin\nversion = 3.2.1\n",
@@ -28,6 +34,8 @@ FILES = {
     "broken/none.py": "application = None\n",
     "customer/.htaccess": CUSTOMER,
     "customer/plain.wsgi": "raise ValueError('never loaded')\n",
+    "handled/present.wsgi": HELLO_FILE,
+    "handled/inner/.keep": "",
     "scripts/empty.wsgi": "",
     "scripts/raises.wsgi": "raise ValueError('raised in a file')\n",
     "scripts/unfinished.wsgi": "def application(\n",
@@ -213,6 +221,10 @@ DocumentRoot "@{www}"
     Options ExecCGI
     AddHandler mod_wsgi .wsgi
 </Directory>
+<Directory "@{www}/handled">
+    Options ExecCGI
+    SetHandler mod_wsgi
+</Directory>
 <Directory "@{www}/customer">
     Options None
     AllowOverride FileInfo
@@ -289,6 +301,25 @@ def test_a_file_without_an_application_is_named(site: Site) -> None:
 def test_a_missing_file_is_a_404(site: Site) -> None:
     site.tolerates(r"missing\.wsgi")
     assert site.get("/scripts/missing.wsgi").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path", ["missing.wsgi", "missing", "missing/more/of/it", "inner/missing"]
+)
+def test_a_missing_file_of_a_directory_with_the_handler_is_a_404(site: Site, path: str) -> None:
+    assert site.get(f"/handled/{path}").status_code == 404
+    site.watch.wait_for(f"info.*there is no file for /handled/{path}")
+
+
+def test_a_file_of_a_directory_with_the_handler_is_the_application(site: Site) -> None:
+    assert site.get("/handled/present.wsgi").text == "a file that is there"
+
+
+def test_a_directory_with_the_handler_and_no_application_shows_the_lines_to_write(
+    site: Site,
+) -> None:
+    site.expects("no application is set for /handled/")
+    assert site.get("/handled/").status_code == 500
 
 
 @pytest.mark.parametrize("path", ["/customer/plain.wsgi", "/customer/application"])
