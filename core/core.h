@@ -194,10 +194,17 @@ int wsgi_site_run(const wsgi_request *request, const wsgi_interp *interp,
 
 /* ---- mount.c: SCRIPT_NAME and PATH_INFO. No Python. --------------------- */
 
-/* Returns how many bytes at the front of request->uri are SCRIPT_NAME, the
-   rest being PATH_INFO, or -1 where script_name does not lead to this URL. */
-int64_t wsgi_mount_split(const wsgi_request *request,
-                         const wsgi_settings *settings);
+/* Both borrowed, from the request or its settings. */
+typedef struct wsgi_mount {
+    const char *script_name;
+    size_t size; /* so many bytes of it */
+    const char *path_info;
+} wsgi_mount;
+
+/* Fills in mount. Returns 0, or -1 where script_name does not lead to this
+   URL. */
+int wsgi_mount_split(const wsgi_request *request,
+                     const wsgi_settings *settings, wsgi_mount *mount);
 
 /* ---- runtime.c: Python in this process, and the thread that owns it. ---- */
 
@@ -652,9 +659,9 @@ int wsgi_path_covers(const wsgi_interp *interp, const char *file);
 /* The part of it that is the same in every request of an interpreter. */
 PyObject *wsgi_environ_constants(wsgi_interp *interp);
 
-/* A new environ. script_name_size is wsgi_mount_split's answer. */
+/* A new environ. */
 PyObject *wsgi_environ_new(wsgi_call *call, const wsgi_settings *settings,
-                           size_t script_name_size);
+                           const wsgi_mount *mount);
 
 /* Ends a slot's cache. cache may be NULL. */
 void wsgi_environ_free(wsgi_environ *cache);

@@ -176,32 +176,32 @@ static int forget_unseen(wsgi_environ *cache)
     return 0;
 }
 
-static int put_mount(walk *w, const char *uri, size_t script_name_size)
+static int put_mount(walk *w, const wsgi_mount *mount)
 {
     char local[256], *name = local;
     int result;
 
-    if (script_name_size >= sizeof local)
-        name = malloc(script_name_size + 1);
+    if (mount->size >= sizeof local)
+        name = malloc(mount->size + 1);
     if (name == NULL) {
         PyErr_NoMemory();
         return -1;
     }
-    memcpy(name, uri, script_name_size);
-    name[script_name_size] = '\0';
+    memcpy(name, mount->script_name, mount->size);
+    name[mount->size] = '\0';
     result = put_entry(w, "SCRIPT_NAME", name);
     if (name != local)
         free(name);
-    return result < 0 ? -1 : put_entry(w, "PATH_INFO", uri + script_name_size);
+    return result < 0 ? -1 : put_entry(w, "PATH_INFO", mount->path_info);
 }
 
 static int put_all(walk *w, const wsgi_request *request,
-                   const wsgi_settings *settings, size_t script_name_size)
+                   const wsgi_settings *settings, const wsgi_mount *mount)
 {
     const char *scheme = request->scheme;
 
     w->cache->turn++;
-    if (put_mount(w, request->uri, script_name_size) < 0)
+    if (put_mount(w, mount) < 0)
         return -1;
     if (settings->authorization && request->authorization != NULL &&
         put_entry(w, "HTTP_AUTHORIZATION", request->authorization) < 0)
@@ -260,7 +260,7 @@ static int put_objects(PyObject *environ, wsgi_call *call)
 }
 
 PyObject *wsgi_environ_new(wsgi_call *call, const wsgi_settings *settings,
-                           size_t script_name_size)
+                           const wsgi_mount *mount)
 {
     wsgi_slot *slot = call->visit->slot;
     walk w = {.hides = settings->has_environ};
@@ -271,7 +271,7 @@ PyObject *wsgi_environ_new(wsgi_call *call, const wsgi_settings *settings,
         return NULL;
     w.cache = slot->environ;
     w.place = &slot->environ->first;
-    if (put_all(&w, call->request, settings, script_name_size) == 0)
+    if (put_all(&w, call->request, settings, mount) == 0)
         environ = PyDict_Copy(w.cache->dict);
     if (environ != NULL &&
         (put_objects(environ, call) < 0 ||

@@ -58,7 +58,7 @@ static int run(wsgi_call *call, PyObject *application, PyObject *environ,
 /* The part of a request that has Python's lock. Stores the size of what is
    to be sent without, or -1, and the head for it. */
 static int serve(wsgi_visit *visit, const wsgi_settings *settings,
-                 size_t script_name_size, int64_t *rest, wsgi_head *head)
+                 const wsgi_mount *mount, int64_t *rest, wsgi_head *head)
 {
     PyObject *application, *environ = NULL;
     wsgi_call *call;
@@ -78,7 +78,7 @@ static int serve(wsgi_visit *visit, const wsgi_settings *settings,
         return 500;
     }
     Py_INCREF(application);
-    environ = wsgi_environ_new(call, settings, script_name_size);
+    environ = wsgi_environ_new(call, settings, mount);
     if (environ == NULL || run(call, application, environ, rest, &kind) < 0) {
         Py_BEGIN_CRITICAL_SECTION(call);
         status = break_off(call, kind, settings->application);
@@ -100,7 +100,8 @@ int wsgi_handle(const wsgi_request *request)
     wsgi_settings settings;
     wsgi_visit visit;
     wsgi_head head;
-    int64_t script_name_size, rest = -1;
+    wsgi_mount mount;
+    int64_t rest = -1;
     int status;
 
     status = wsgi_settings_read(request, &settings);
@@ -108,8 +109,7 @@ int wsgi_handle(const wsgi_request *request)
         status = wsgi_owner_find(request, &settings);
     if (status != 0)
         return status;
-    script_name_size = wsgi_mount_split(request, &settings);
-    if (script_name_size < 0) {
+    if (wsgi_mount_split(request, &settings, &mount) < 0) {
         wsgi_log(request, WSGI_ERROR,
                  "mod_wsgi.script_name '%s' is not the beginning of the URL "
                  "'%s': set it to the path that leads to the application",
@@ -119,7 +119,7 @@ int wsgi_handle(const wsgi_request *request)
     status = wsgi_visit_enter(&visit, request, &settings);
     if (status != 0)
         return status;
-    status = serve(&visit, &settings, (size_t)script_name_size, &rest, &head);
+    status = serve(&visit, &settings, &mount, &rest, &head);
     wsgi_visit_leave(&visit);
     if (status == 0 && rest >= 0 && wsgi_response_finish(&visit, &head) < 0)
         wsgi_call_log_gone(&visit);

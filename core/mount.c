@@ -1,10 +1,10 @@
 /*
  * mount.c - where the URL's path divides into SCRIPT_NAME and PATH_INFO.
  *
- * Pure strings. In every case the two together are the decoded path of the
- * URL, SCRIPT_NAME does not end in '/', and PATH_INFO is empty or begins with
- * '/'. Servers take a run of slashes for one when they compare paths, so does
- * this file, and the run stays as the client sent it.
+ * Pure strings. The two together are the decoded path of the URL, but where a
+ * setting stands for a file. SCRIPT_NAME does not end in '/', and PATH_INFO is
+ * empty or begins with '/'. Servers take a run of slashes for one when they
+ * compare paths, so does this file, and the run stays as the client sent it.
  */
 #include "core.h"
 
@@ -90,21 +90,37 @@ static int64_t by_directory(const wsgi_request *request)
                     : back(request->uri, size, request->filename + directory);
 }
 
-/* For a file that is an application, the rule of CGI: the server says what
-   of the URL is behind the file. */
+/* How much of the URL leads to the file that is the application. The rule of
+   CGI: the server says what is behind the file. */
 static int64_t by_file(const wsgi_request *request)
 {
     return back(request->uri, (int64_t)strlen(request->uri),
                 request->path_info != NULL ? request->path_info : "");
 }
 
-int64_t wsgi_mount_split(const wsgi_request *request,
-                         const wsgi_settings *settings)
+/* A file that a RewriteRule leads to is not in the URL that the client sent.
+   The setting stands for it, and what is behind the file is PATH_INFO. */
+static void put_in_place_of_file(const wsgi_request *request,
+                                 const char *script_name, wsgi_mount *mount)
+{
+    int64_t size = by_file(request);
+
+    mount->script_name = script_name;
+    mount->size = (size_t)trim(script_name, (int64_t)strlen(script_name));
+    if (size != NO_MATCH)
+        mount->path_info = request->uri + size;
+    else
+        mount->path_info = request->path_info;
+    if (mount->size == 0 && mount->path_info[0] == '\0')
+        mount->path_info = "/"; /* PEP 3333: one of the two is not empty */
+}
+
+/* How much of the URL is SCRIPT_NAME by the section that set our handler. */
+static int64_t by_section(const wsgi_request *request,
+                          const wsgi_settings *settings)
 {
     int64_t size = NO_MATCH;
 
-    if (settings->script_name != NULL)
-        return front(request->uri, settings->script_name);
     if (request->location != NULL)
         size = front(request->uri, request->location);
     else if (settings->application != NULL && request->directory != NULL &&
@@ -113,4 +129,24 @@ int64_t wsgi_mount_split(const wsgi_request *request,
     else if (request->is_file)
         size = by_file(request);
     return size > 0 ? trim(request->uri, size) : 0;
+}
+
+int wsgi_mount_split(const wsgi_request *request,
+                     const wsgi_settings *settings, wsgi_mount *mount)
+{
+    int64_t size;
+
+    if (settings->script_name != NULL && settings->application == NULL) {
+        put_in_place_of_file(request, settings->script_name, mount);
+        return 0;
+    }
+    size = settings->script_name != NULL
+               ? front(request->uri, settings->script_name)
+               : by_section(request, settings);
+    if (size == NO_MATCH)
+        return -1;
+    mount->script_name = request->uri;
+    mount->size = (size_t)size;
+    mount->path_info = request->uri + size;
+    return 0;
 }

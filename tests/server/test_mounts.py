@@ -25,6 +25,15 @@ SetEnv mod_wsgi.application environs::mount
 SetEnv mod_wsgi.directory @{apps}
 """
 
+# A front controller: what is no file goes to one file, whose name is in no URL.
+FRONT = """
+AddHandler mod_wsgi .wsgi
+SetEnv mod_wsgi.script_name {mount}
+RewriteEngine on
+RewriteCond %{{REQUEST_FILENAME}} !-f
+RewriteRule ^(.*)$ {mount}/show.wsgi/$1 [QSA,L]
+"""
+
 FILES = {
     "dir/file.txt": "a file, which the application hides",
     "dir/deep/file.txt": "a file, which the application hides",
@@ -42,6 +51,12 @@ FILES = {
     + "RewriteEngine on\nRewriteRule ^on/(.*)$ /customer/$1 [L]\n",
     "scripts-of-customer/.htaccess": "AddHandler mod_wsgi .wsgi\n",
     "scripts-of-customer/show.wsgi": WSGI_FILE,
+    "front/.htaccess": FRONT.format(mount="/front"),
+    "front/show.wsgi": WSGI_FILE,
+    "front/static.txt": "a file beside the application",
+    "front-of-root/.htaccess": FRONT.format(mount="/").replace("//", "/"),
+    "front-of-root/show.wsgi": WSGI_FILE,
+    "front-of-root/static.txt": "a file beside the application",
 }
 
 CONFIG = """
@@ -156,6 +171,12 @@ Listen 127.0.0.3:@{port}
         SetHandler mod_wsgi
         SetEnv mod_wsgi.application environs::mount
     </Directory>
+</VirtualHost>
+
+Listen 127.0.0.4:@{port}
+<VirtualHost 127.0.0.4:@{port}>
+    ServerName front.test
+    DocumentRoot "@{www}/front-of-root"
 </VirtualHost>
 """
 
@@ -310,6 +331,25 @@ def test_a_rewritten_url_is_mounted_where_it_ends_up(site: Site) -> None:
     reply = site.ask("/pretty/a%20b?q=1")
     assert mount_of(reply) == ("/x", "/a b")
     assert reply.json()["REQUEST_URI"] == "/pretty/a%20b?q=1"
+
+
+@pytest.mark.parametrize("path", ["/a", "/a/b/", "/a%20b", "/caf%C3%A9", "/a?q=1", "/"])
+def test_a_file_that_a_rule_leads_to_is_mounted_where_the_setting_says(
+    site: Site, path: str
+) -> None:
+    assert mount_of(site.ask(f"/front{path}")) == ("/front", decoded(path))
+    assert mount_of(site.at("127.0.0.4").ask(path)) == ("", decoded(path))
+
+
+def test_the_name_of_such_a_file_is_in_neither_part(site: Site) -> None:
+    assert mount_of(site.ask("/front/show.wsgi/a")) == ("/front", "/a")
+    assert mount_of(site.ask("/front/show.wsgi")) == ("/front", "")
+    assert mount_of(site.at("127.0.0.4").ask("/show.wsgi")) == ("", "/")
+
+
+def test_files_beside_such_a_file_are_served_by_the_server(site: Site) -> None:
+    assert site.ask("/front/static.txt").text == "a file beside the application"
+    assert site.at("127.0.0.4").ask("/static.txt").text == "a file beside the application"
 
 
 def test_a_directory_that_a_request_came_through_is_not_its_mount(site: Site) -> None:
