@@ -358,22 +358,29 @@ static int read_text(const wsgi_request *request, const setting *is,
     return 0;
 }
 
-static int read_application(const wsgi_request *request, const setting *is,
-                            const char *value, void *to)
+static int refuse_application(const wsgi_request *request, const setting *is,
+                              const char *value)
 {
-    const char *colons = strstr(value, "::");
     char why[1024] = "is not of the form module::callable: ";
     size_t size = strlen(why);
 
-    if (is_dotted_name(value,
-                       colons ? (size_t)(colons - value) : strlen(value)) &&
-        (colons == NULL || is_dotted_name(colons + 2, strlen(colons + 2))))
-        return read_text(request, is, value, to);
     if (!wsgi_spelling_mend(value, why + size, sizeof why - size))
         snprintf(why + size, sizeof why - size,
                  "write, for example, "
                  "SetEnv mod_wsgi.application mysite.wsgi::application");
     return refuse(request, is, value, why);
+}
+
+static int read_application(const wsgi_request *request, const setting *is,
+                            const char *value, void *to)
+{
+    const char *colons = strstr(value, "::");
+
+    if (is_dotted_name(value,
+                       colons ? (size_t)(colons - value) : strlen(value)) &&
+        (colons == NULL || is_dotted_name(colons + 2, strlen(colons + 2))))
+        return read_text(request, is, value, to);
+    return refuse_application(request, is, value);
 }
 
 static int read_interpreter(const wsgi_request *request, const setting *is,
