@@ -83,6 +83,10 @@ def build_bare(python: Python, profile: str) -> Path:
         pytest.fail(str(problem), pytrace=False)
 
 
+# Every run makes one, and says so.
+OF_AN_INTERPRETER = re.compile(r"\[info\] mod_wsgi: [\d.]+ has made the interpreter ")
+
+
 @pytest.fixture
 def bare(bare_host: Path, tmp_path: Path) -> Bare:
     """Runs the bare host: bare("--location", "/x", "module::callable", "/path", body=b"...")."""
@@ -100,13 +104,14 @@ def bare(bare_host: Path, tmp_path: Path) -> Bare:
         assert not re.search(rb"Sanitizer|runtime error:", done.stderr), done.stderr.decode()
         head, _, rest = done.stdout.partition(b"\r\n\r\n")
         lines = head.decode("latin-1").split("\r\n")
+        told = done.stderr.decode("utf-8", "replace").splitlines()
         return Outcome(
             code=done.returncode,
             head=tuple(
                 (name, value) for name, _, value in (each.partition(": ") for each in lines)
             ),
             body=rest,
-            log=tuple(done.stderr.decode("utf-8", "replace").splitlines()),
+            log=tuple(line for line in told if not OF_AN_INTERPRETER.match(line)),
         )
 
     return run
