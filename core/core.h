@@ -462,10 +462,6 @@ int wsgi_visit_move(wsgi_visit *visit, wsgi_interp *interp);
 int wsgi_visit_is_under_way(void);
 int wsgi_visit_has_lock(void);
 
-/* If the application can't be loaded, the client of this thread's request is
-   told that it is forbidden. */
-void wsgi_visit_forbid(void);
-
 /* The request that the calling thread serves, or NULL. */
 const wsgi_request *wsgi_visit_request(void);
 
@@ -597,6 +593,14 @@ void wsgi_fork_leave(const wsgi_request *request);
    sys.path; does nothing in other interpreters. Returns 0, or -1 with an
    exception set. */
 int wsgi_imports_guard(wsgi_interp *interp);
+
+/* The calling thread begins and ends to load an application. */
+void wsgi_imports_begin(void);
+void wsgi_imports_end(void);
+
+/* Between these two: whether the exception that is set says that an import was
+   refused. One that the application has caught is not. */
+int wsgi_imports_is_refusal(void);
 
 /* ---- programs.c: what applications start, and copies they make. --------- */
 

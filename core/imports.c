@@ -25,6 +25,11 @@ static const char capsule[] = "mod_wsgi.interp";
 static const char attribute[] = "_mod_wsgi_interp";
 static const char original[] = "_mod_wsgi_create_module";
 
+/* The message of the last refusal while the calling thread loads an
+   application, or NULL. */
+static __thread PyObject *refusal;
+static __thread int is_loading;
+
 /* ---- Whose a file is -------------------------------------------------- */
 
 static int is_in_library(const wsgi_interp *interp, const char *path)
@@ -69,11 +74,22 @@ static int may_run(const wsgi_interp *interp, int fd, const char *name,
     return (long)info->st_uid == interp->owner && !(info->st_mode & S_IWOTH);
 }
 
-/* Raises ImportError after logging it: the client is told as of any other file
-   that a customer may not use. */
+static void remember(PyObject *text)
+{
+    if (!is_loading)
+        return;
+    Py_XINCREF(text);
+    Py_XDECREF(refusal);
+    refusal = text;
+}
+
+/* Raises ImportError after logging it. */
 static void refuse(const wsgi_interp *interp, const char *name,
                    const struct stat *info)
 {
+    char words[PATH_MAX + 64];
+    PyObject *text;
+
     if (info->st_mode & S_IWOTH)
         wsgi_log(wsgi_visit_request(), WSGI_ERROR,
                  "'%s' can't be imported: it can be written to by everybody: "
@@ -85,9 +101,13 @@ static void refuse(const wsgi_interp *interp, const char *name,
                  "interpreter '%s' is the user %ld's: a customer's "
                  "application must be the customer's own",
                  name, (long)info->st_uid, interp->shown, interp->owner);
-    wsgi_visit_forbid();
-    PyErr_Format(PyExc_ImportError,
-                 "'%s' is not the customer's own: see the error log", name);
+    snprintf(words, sizeof words,
+             "'%s' is not the customer's own: see the error log", name);
+    text = wsgi_path(words);
+    if (text != NULL)
+        PyErr_SetObject(PyExc_ImportError, text);
+    remember(text);
+    Py_XDECREF(text);
 }
 
 static int open_code(const char *name)
@@ -403,4 +423,24 @@ int wsgi_imports_guard(wsgi_interp *interp)
                                 : guard_finders(holder);
     Py_DECREF(holder);
     return result;
+}
+
+/* ---- Applications ----------------------------------------------------- */
+
+void wsgi_imports_begin(void)
+{
+    is_loading = 1;
+}
+
+void wsgi_imports_end(void)
+{
+    is_loading = 0;
+    Py_CLEAR(refusal);
+}
+
+/* An exception of another kind is the application's own. */
+int wsgi_imports_is_refusal(void)
+{
+    return refusal != NULL && PyErr_ExceptionMatches(PyExc_ImportError) &&
+           wsgi_error_comes_from(refusal);
 }

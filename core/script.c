@@ -134,6 +134,16 @@ static void report_failed(const wanted *w)
     wsgi_missing_hint(w->request, w->interp, &missing);
 }
 
+/* The client is told of a refused import as of any other file that a customer
+   may not use. Returns whether it was one. */
+static int forbid_if_refused(const wanted *w)
+{
+    if (!wsgi_imports_is_refusal())
+        return 0;
+    w->visit->status = FORBIDDEN;
+    return 1;
+}
+
 /* Imports the module that the application's setting names. */
 static PyObject *import_module(const wanted *w)
 {
@@ -148,7 +158,7 @@ static PyObject *import_module(const wanted *w)
     else
         PyErr_NoMemory();
     wsgi_fork_leave(w->request);
-    if (module == NULL && is_missing() && w->visit->status == FORBIDDEN)
+    if (module == NULL && forbid_if_refused(w) && is_missing())
         PyErr_Clear(); /* it is there, and the log says why it is refused */
     else if (module == NULL && is_missing())
         report_missing(w, name);
@@ -238,8 +248,10 @@ static PyObject *load_file(const wanted *w)
     wsgi_fork_leave(w->request);
     Py_XDECREF(code);
     Py_XDECREF(source);
-    if (module == NULL && PyErr_Occurred())
+    if (module == NULL && PyErr_Occurred()) {
+        forbid_if_refused(w);
         report_failed(w);
+    }
     return module;
 }
 
@@ -373,7 +385,12 @@ static wsgi_script *prepare_and_load(const wanted *w)
         return NULL;
     }
     script = find(w);
-    return script != NULL ? script : load(w);
+    if (script == NULL) {
+        wsgi_imports_begin();
+        script = load(w);
+        wsgi_imports_end();
+    }
+    return script;
 }
 
 /* One thread of an interpreter loads at a time; the others wait, without the

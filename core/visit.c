@@ -412,14 +412,6 @@ int wsgi_visit_has_lock(void)
     return slot != NULL;
 }
 
-void wsgi_visit_forbid(void)
-{
-    thread *self = this_thread();
-
-    if (self != NULL && self->visit != NULL)
-        self->visit->status = 403;
-}
-
 const wsgi_request *wsgi_visit_request(void)
 {
     thread *self = this_thread();

@@ -699,6 +699,39 @@ def test_what_a_module_imports_has_to_be_the_customers_too(hosting: Hosting, sit
     assert site.ask("/mallory/m3/").status == 403
 
 
+CATCHES = """
+try:
+    import theirs
+except ImportError:
+    pass
+"""
+
+# What an application does that has caught the refusal, what it says, and the answer.
+OWN_WAYS = {
+    "answers": (SHOP.replace("@{owner}", "mallory, caught"), "", 200),
+    "raises": ("raise ValueError('of its own')\n", "ValueError: of its own", 500),
+    "forgets": ("", "there is no 'application'", 500),
+}
+
+
+@pytest.mark.parametrize("way", OWN_WAYS)
+def test_a_refusal_that_the_application_has_caught_is_not_the_answer(
+    hosting: Hosting, site: Site, way: str
+) -> None:
+    text, line, status = OWN_WAYS[way]
+    hosting.put(MALLORY, f"mallory/catches-{way}/shop.py", CATCHES + text)
+    hosting.link(MALLORY, f"mallory/catches-{way}/theirs.py", "alice/code/shop.py")
+    more = OF_ITS_OWN % way
+    hosting.htaccess(MALLORY, f"mallory/catch-{way}", f"mallory/catches-{way}", more)
+    site.expects("theirs.py' can't be imported: it belongs to the user 20001")
+    if way == "raises":
+        site.expects_traceback(line)
+        site.tolerates("can't be loaded, for it raised")
+    elif line:
+        site.expects(line)
+    assert site.ask(f"/mallory/catch-{way}/").status == status
+
+
 def test_a_module_of_roots_is_one_where_it_is_but_not_through_a_link(
     hosting: Hosting, site: Site
 ) -> None:

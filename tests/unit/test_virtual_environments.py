@@ -287,44 +287,41 @@ def application(environ, start_response):
     return [json.dumps(sys.modules["noted"].NOTED).encode("ascii")]
 """
 
-WAYS = pytest.mark.parametrize("way", ["mod_wsgi.virtualenv", "MOD_WSGI_PYTHON_HOME"])
-NAMES = pytest.mark.parametrize("interpreter", ["main_interpreter", "named"])
+WithSite = Callable[..., tuple[str, ...]]
 
 
-def chosen(way: str, env: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
-    """One of the ways to an environment."""
-    if way == "mod_wsgi.virtualenv":
-        return using(env)
-    monkeypatch.setenv(way, str(env))
-    return ()
-
-
-def with_pth(python: Python, folder: Path, text: str, **modules: str) -> Path:
-    """An environment whose site runs a line."""
-    env = folder / "env"
-    venvs.create_empty(python, env)
-    packages = env / "lib" / f"python{python.version}{python.abi}" / "site-packages"
-    (packages / "tests.pth").write_text(text)
-    for name, source in modules.items():
-        (packages / f"{name}.py").write_text(source)
-    return env
-
-
-@WAYS
-@NAMES
-def test_what_site_starts_is_an_applications(
-    bare: Bare,
+@pytest.fixture(params=["mod_wsgi.virtualenv", "MOD_WSGI_PYTHON_HOME"])
+def with_site(
+    request: pytest.FixtureRequest,
     python: Python,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    way: str,
-    interpreter: str,
+) -> WithSite:
+    """Makes an environment whose site runs a line, and chooses it in one of the ways."""
+
+    def create(line: str, **modules: str) -> tuple[str, ...]:
+        env = tmp_path / "env"
+        venvs.create_empty(python, env)
+        packages = env / "lib" / f"python{python.version}{python.abi}" / "site-packages"
+        (packages / "tests.pth").write_text(line + "\n")
+        for name, source in modules.items():
+            (packages / f"{name}.py").write_text(source)
+        if request.param == "mod_wsgi.virtualenv":
+            return using(env)
+        monkeypatch.setenv(request.param, str(env))
+        return ()
+
+    return create
+
+
+@pytest.mark.parametrize("interpreter", ["main_interpreter", "named"])
+def test_what_site_starts_is_an_applications(
+    bare: Bare, with_site: WithSite, tmp_path: Path, interpreter: str
 ) -> None:
     """Its os.environ, its programs, its threads and its log."""
-    env = with_pth(python, tmp_path, "import noted\n", noted=NOTED)
     (tmp_path / "tells.py").write_text(TELLS)
     outcome = bare(
-        *chosen(way, env, monkeypatch),
+        *with_site("import noted", noted=NOTED),
         *("--env", f"mod_wsgi.interpreter={interpreter}"),
         *("--env", "mod_wsgi.environ.TESTS_NAME=value"),
         "tells",
@@ -338,19 +335,12 @@ def test_what_site_starts_is_an_applications(
     assert [line for line in outcome.log if "this" in line] == ["[error] site wrote this, "]
 
 
-@WAYS
 @pytest.mark.parametrize("line", ["os.fork()", "os.fork() or sys.exit(3)", "os.fork() or 1 / 0"])
 def test_a_copy_that_site_has_forked_ends_with_site(
-    bare: Bare,
-    python: Python,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    way: str,
-    line: str,
+    bare: Bare, with_site: WithSite, line: str
 ) -> None:
     """Else it waits for ever or answers the request, and holds standard output open."""
-    env = with_pth(python, tmp_path, f"import os, sys; {line}\n")
     main = ("--env", "mod_wsgi.interpreter=main_interpreter")
-    outcome = bare(*chosen(way, env, monkeypatch), *main, "states::path")
+    outcome = bare(*with_site(f"import os, sys; {line}"), *main, "states::path")
     assert outcome.status == "200 OK"
     assert outcome.body.count(b"Status") == 0
