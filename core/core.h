@@ -313,9 +313,9 @@ struct wsgi_interp {
     PyObject *os_environ;    /* dict: what is behind os.environ, or NULL */
     PyObject *environ_given; /* dict: what mod_wsgi.environ.NAME gave it */
     unsigned long long environ_sum; /* ... as settings have it; atomic */
-    int environ_told;               /* that settings disagree was logged */
-    char *virtualenv; /* the setting whose one it uses, or NULL */
-    int needs_site;   /* site has not run yet; loading */
+    PyObject *environ_told; /* set: the NAMEs that settings disagree about */
+    char *virtualenv;       /* the setting whose one it uses, or NULL */
+    int needs_site;         /* site has not run yet; loading */
     wsgi_script *scripts;
     struct timespec born;      /* on the clock of files */
     wsgi_watch *watch;         /* reload.c's, or NULL; atomic */

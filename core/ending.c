@@ -179,6 +179,7 @@ static void clear(wsgi_interp *interp)
     Py_CLEAR(interp->paths);
     Py_CLEAR(interp->os_environ);
     Py_CLEAR(interp->environ_given);
+    Py_CLEAR(interp->environ_told);
     Py_CLEAR(interp->ender);
     Py_CLEAR(interp->call_type);
     Py_CLEAR(interp->input_type);

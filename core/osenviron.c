@@ -92,7 +92,10 @@ int wsgi_osenviron_install(wsgi_interp *interp)
     Py_XDECREF(posix);
     interp->os_environ = data;
     interp->environ_given = PyDict_New();
-    return interp->environ_given != NULL ? result : -1;
+    interp->environ_told = PySet_New(NULL);
+    return interp->environ_given != NULL && interp->environ_told != NULL
+               ? result
+               : -1;
 }
 
 /* ---- mod_wsgi.environ.NAME -------------------------------------------- */
@@ -159,17 +162,22 @@ static int give(wsgi_interp *interp, PyObject *name, PyObject *value)
     return PyDict_SetItem(interp->environ_given, name, value);
 }
 
-static void report_difference(const wsgi_request *request, wsgi_interp *interp,
-                              PyObject *name)
+/* Logs each name once. Returns 0, or -1. */
+static int report_difference(const wsgi_request *request, wsgi_interp *interp,
+                             PyObject *name)
 {
-    if (!interp->environ_told)
-        wsgi_log(request, WSGI_WARNING,
-                 "mod_wsgi.environ.%s differs from what the interpreter '%s' "
-                 "was given first, which stays: give this application its own "
-                 "mod_wsgi.interpreter, or restart the server if the value "
-                 "was changed",
-                 PyBytes_AS_STRING(name), interp->shown);
-    interp->environ_told = 1;
+    int is_told = PySet_Contains(interp->environ_told, name);
+
+    if (is_told != 0)
+        return is_told < 0 ? -1 : 0;
+    wsgi_log(request, WSGI_WARNING,
+             "mod_wsgi.environ.%s differs from what the interpreter '%s' was "
+             "given first, which stays: give this application its own "
+             "mod_wsgi.interpreter; if the value was changed, restart the "
+             "server, or change the application's file under "
+             "mod_wsgi.reload on",
+             PyBytes_AS_STRING(name), interp->shown);
+    return PySet_Add(interp->environ_told, name);
 }
 
 static int give_all(const wsgi_request *request, wsgi_interp *interp,
@@ -182,7 +190,7 @@ static int give_all(const wsgi_request *request, wsgi_interp *interp,
     while (differs >= 0 && PyDict_Next(wanted, &place, &name, &value)) {
         differs = give(interp, name, value);
         if (differs > 0)
-            report_difference(request, interp, name);
+            differs = report_difference(request, interp, name);
     }
     return differs < 0 ? -1 : 0;
 }

@@ -165,6 +165,28 @@ def test_applications_that_disagree_are_told_once(serve: Serve) -> None:
     assert sum(line in each for each in site.watch.lines()) == 1
 
 
+def test_each_name_that_applications_disagree_about_is_told(serve: Serve) -> None:
+    """With the ways out: who has an .htaccess file only can't restart the server."""
+    one = "SetEnv mod_wsgi.environ.TESTS_WHO one\nSetEnv mod_wsgi.environ.TESTS_WHAT one"
+    config = (
+        section("one", one, interpreter="shared")
+        + section("two", one.replace("WHO one", "WHO two"), interpreter="shared")
+        + section("three", one.replace("WHAT one", "WHAT three"), interpreter="shared")
+    )
+    site = serve(config, processes=1)
+    lines = [f"mod_wsgi.environ.TESTS_{name} differs from" for name in ("WHO", "WHAT")]
+    for line in lines:
+        site.tolerates(line)
+    for path in ("/one", "/two", "/three", "/two", "/three"):
+        told(site, path)
+    for line in lines:
+        said = site.watch.wait_for(line)
+        assert "mod_wsgi.interpreter" in said
+        assert "restart the server" in said
+        assert "mod_wsgi.reload on" in said
+        assert sum(line in each for each in site.watch.lines()) == 1
+
+
 def test_what_an_application_writes_stays(serve: Serve) -> None:
     site = serve(section("green", "SetEnv mod_wsgi.environ.TESTS_SECRET first"), processes=1)
     assert told(site, "/green?TESTS_SECRET=second")["os"]["TESTS_SECRET"] == "second"
