@@ -165,8 +165,9 @@ def pooled(environ, start_response):
 
 
 def left_behind(environ, start_response):
-    """A program that goes on when this process is gone."""
-    os.system("exec sleep 60 & echo $! > %s/left" % environ["tests.scratch"])
+    """A program that goes on when the server is gone, which ends its whole process group."""
+    command = "(trap '' TERM; exec sleep 60) & echo $! > %s/left"
+    os.system(command % environ["tests.scratch"])
     with open(os.path.join(environ["tests.scratch"], "left")) as file:
         return answers.as_json(start_response, int(file.read()))
 
