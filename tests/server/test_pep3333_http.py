@@ -193,6 +193,16 @@ def test_the_input_says_that_it_ends(site: Site) -> None:
     assert site.ask("/environs/as_json").json()["input_terminated"] is True
 
 
+def test_an_application_hears_that_the_body_came_in_chunks(site: Site) -> None:
+    """Beyond the PEP: CherryPy answers 411 where neither a length nor a coding is there."""
+    chunked = {"Transfer-Encoding": "chunked"}
+    body = b"3\r\nabc\r\n0\r\n\r\n"
+    reply = site.ask("/environs/as_json", method="POST", headers=chunked, body=body)
+    seen = reply.json()["strings"]
+    assert seen["HTTP_TRANSFER_ENCODING"] == "chunked"
+    assert not seen.get("CONTENT_LENGTH")
+
+
 def test_request_uri_is_as_it_was_sent(site: Site) -> None:
     """Beyond the PEP: what PATH_INFO has lost by decoding is there."""
     seen = site.ask("/environs/as_json/a%2Cb%20c?d=%20").json()["strings"]
