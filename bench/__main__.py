@@ -5,6 +5,7 @@ with other work, look at the ratios with a "~" again.
 """
 
 import argparse
+import os
 import shlex
 import sys
 import time
@@ -18,6 +19,9 @@ from bench.results import Results
 from bench.workloads import HELLO, WAYS, WORKLOADS
 from tools import Problem, access, pythons, serve, servers
 from tools.httpd import Load
+
+LINE = "2.4"
+WHY_ONE_LINE = "its peers need that one"
 
 PARTS = ("instructions", "load", "memory", "start", "growth")
 
@@ -33,6 +37,7 @@ SMALL = {"prefork": Load(processes=4, threads=1), "event": Load(processes=1, thr
 def main(words: Sequence[str] | None = None) -> int:
     """0 when everything asked for was measured and shown; 2 if something is missing for that."""
     arguments = parse(words)
+    os.umask(0o022)  # what is made here is for servers to read that are somebody else
     serve.listen_to_signals()
     try:
         found = collect(arguments)
@@ -60,7 +65,16 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--peers", nargs="+", choices=list(PEERS), metavar="PEER", help=f"of {', '.join(PEERS)}"
     )
-    parser.add_argument("--mpm", nargs="+", choices=list(LOADS), default=["event", "prefork"])
+    parser.add_argument(
+        "--apache", type=line, default=LINE, metavar="LINE", help=f"only {LINE}: {WHY_ONE_LINE}"
+    )
+    parser.add_argument(
+        "--mpm",
+        nargs="+",
+        action="extend",
+        choices=list(LOADS),
+        help="one or several; may be repeated (default: event prefork)",
+    )
     parser.add_argument("--rounds", type=positive, help="default: 5, or 3 if quick")
     parser.add_argument("--seconds", type=positive, default=1, help="of a round for each peer")
     parser.add_argument("--apxs", type=Path, help="of the Apache 2.4 to use; default: on PATH")
@@ -79,9 +93,16 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
         "--markdown", type=Path, metavar="FILE", help="put the tables there, between its marks"
     )
     arguments = parser.parse_args(words)
+    arguments.mpm = arguments.mpm or ["event", "prefork"]
     if arguments.show and not arguments.earlier:
         parser.error("--show needs --from FILE")
     return arguments
+
+
+def line(text: str) -> str:
+    if text != LINE:
+        raise argparse.ArgumentTypeError(f"is only {LINE}: {WHY_ONE_LINE}")
+    return text
 
 
 def positive(text: str) -> int:
@@ -96,7 +117,7 @@ def collect(arguments: argparse.Namespace) -> Results:
     earlier = results.read(arguments.earlier) if arguments.earlier else None
     if earlier and arguments.show:
         return earlier
-    server = servers.choose("2.4", arguments.apxs, arguments.mpm[0])
+    server = servers.choose(LINE, arguments.apxs, arguments.mpm[0])
     python = pythons.choose(arguments.python, access.fault)
     tools = kit.prepare(server, python)
     command = shlex.join(["./dev", "bench", *sys.argv[1:]])
@@ -136,7 +157,7 @@ def measure(part: str, found: Results, tools: kit.Kit, arguments: argparse.Names
 
 
 def small_task(mpm: str, tools: kit.Kit, apxs: Path | None) -> Task:
-    server = servers.choose("2.4", apxs, mpm)
+    server = servers.choose(LINE, apxs, mpm)
     return Task(server=server, kit=tools, load=SMALL[mpm], workload=HELLO)
 
 
@@ -152,7 +173,7 @@ def measure_load(
     chosen = [workload for workload in WORKLOADS if names is None or workload.name in names]
     tasks = [
         Task(
-            server=servers.choose("2.4", arguments.apxs, mpm),
+            server=servers.choose(LINE, arguments.apxs, mpm),
             kit=tools,
             load=LOADS[mpm],
             workload=workload,

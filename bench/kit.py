@@ -37,9 +37,7 @@ def prepare(server: Server, python: Python) -> Kit:
     require_programs(PROGRAMS)
     BUILD.mkdir(parents=True, exist_ok=True)
     make_venv(python)
-    user = httpd.unprivileged_user()
-    for path in (APPS, BUILD, VENV):
-        access.require(path, user)
+    access.require((APPS, BUILD, VENV), httpd.unprivileged_user())
     return Kit(
         python=python,
         ours=build.module(server, python),

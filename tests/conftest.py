@@ -84,6 +84,8 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Whatever the tests make is for a server to read that is somebody else.
+    os.umask(0o022)
     for marker in (
         "server: asks a real server; the others need none",
         "slow: takes long; run as --slow says",

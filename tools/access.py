@@ -2,6 +2,8 @@
 
 import os
 import pwd
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tools import Problem, httpd, pythons
@@ -13,31 +15,49 @@ def fault(python: Python) -> str | None:
     trouble = pythons.fault(python)
     if trouble:
         return trouble
-    user = httpd.unprivileged_user()
     try:
-        for path in (python.shared_library, python.stdlib / "os.py"):
-            require(path, user)
+        require(parts(python), httpd.unprivileged_user())
     except Problem as problem:
         return f"{problem}, or name another with --python"
     return None
 
 
-def obstacle(path: Path, user: pwd.struct_passwd) -> Path | None:
-    """The component on the way to path that is closed to the user; None if there is none."""
+def parts(python: Python) -> tuple[Path, ...]:
+    """What a server needs of a Python: where these can be read, the rest can."""
+    return python.shared_library, python.stdlib / "os.py"
+
+
+def obstacles(path: Path, user: pwd.struct_passwd) -> list[Path]:
+    """What is closed to the user: folders on the way to path, then path itself."""
     real = path.resolve()
-    for folder in reversed(real.parents):
-        if not _allows(folder, user, 0o1):
-            return folder
+    closed = [folder for folder in reversed(real.parents) if not _allows(folder, user, 0o1)]
     needed = 0o5 if real.is_dir() else 0o4
-    return None if _allows(real, user, needed) else real
+    return closed if _allows(real, user, needed) else [*closed, real]
 
 
-def require(path: Path, user: pwd.struct_passwd | None) -> None:
-    """A Problem with the chmod that mends it, if the user cannot read what is there."""
-    closed = obstacle(path, user) if user else None
-    if closed and user:
-        mode = "o+x" if closed in path.resolve().parents else "o+rX"
-        raise Problem(f"{user.pw_name} cannot read {path}: chmod {mode} {closed}")
+def require(paths: Iterable[Path], user: pwd.struct_passwd | None) -> None:
+    """A Problem with every chmod that is needed, if the user cannot read what is there."""
+    if user is None:
+        return
+    closed = {path: found for path in paths if (found := obstacles(path, user))}
+    if closed:
+        unread = ", ".join(str(path) for path in closed)
+        raise Problem(f"{user.pw_name} cannot read {unread}: {_remedy(closed)}")
+
+
+def _remedy(closed: Mapping[Path, Sequence[Path]]) -> str:
+    """The commands that open everything at once, as little as possible of each."""
+    read = {path.resolve() for path in closed}
+    found = dict.fromkeys(each for way in closed.values() for each in way)
+    commands = []
+    for option, chosen in (
+        ("o+x", [each for each in found if each not in read]),
+        ("o+r", [each for each in found if each in read and not each.is_dir()]),
+        ("-R o+rX", [each for each in found if each in read and each.is_dir()]),
+    ):
+        if chosen:
+            commands.append(f"chmod {option} {shlex.join(map(str, chosen))}")
+    return " && ".join(commands)
 
 
 def _allows(path: Path, user: pwd.struct_passwd, wanted: int) -> bool:

@@ -29,6 +29,8 @@ MODULES = (
     *("mod_headers", "mod_setenvif"),
 )
 
+LOOPBACK = "127.0.0.1"
+
 START_SECONDS = 20.0
 STOP_SECONDS = 15.0
 
@@ -52,6 +54,7 @@ class Running:
     root: Path
     port: int
     process: subprocess.Popen[bytes]
+    host: str = LOOPBACK
 
     @property
     def pid(self) -> int:
@@ -60,7 +63,7 @@ class Running:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{_place(_reachable(self.host), self.port)}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +85,7 @@ def render(
     port: int,
     root: Path,
     body: str,
+    host: str = LOOPBACK,
     modules: Sequence[str] = MODULES,
     load: Load | None = None,
     user: str | None = None,
@@ -93,7 +97,7 @@ def render(
     lines = [
         f'ServerRoot "{root}"',
         *_loading(server, loaded, module),
-        *_listening(server, port),
+        *_listening(server, host, port),
         *_identity(user),
         *_own_files(server, root),
         *_scale(server, load or default_load(server)),
@@ -117,17 +121,18 @@ def running(
     *,
     body: str,
     root: Path | None = None,
+    host: str = LOOPBACK,
     port: int = 0,
     modules: Sequence[str] = MODULES,
     load: Load | None = None,
     log_level: str = "info",
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[Running]:
-    """A server that answers on 127.0.0.1; it and its processes are gone when the block ends.
+    """A server that answers at host; it and its processes are gone when the block ends.
 
     Without a module none of ours is loaded. Without a root it gets a temporary one. Port 0 is any
     free one. The environment given is added to this process's own, less what would steer the
-    Python inside.
+    Python inside. The umask stays ours.
     """
     with _root_or(root) as folder:
         chosen = port or free_port()
@@ -140,6 +145,7 @@ def running(
                 port=chosen,
                 root=folder,
                 body=body,
+                host=host,
                 modules=modules,
                 load=load,
                 user=user.pw_name if user else None,
@@ -148,15 +154,11 @@ def running(
         )
         (folder / "htdocs").mkdir(exist_ok=True)
         (folder / "mime.types").write_text(_MIME_TYPES)
+        open_to_all(folder / "htdocs", folder / "mime.types")
         process = _launch(server, config, folder, environment or {})
         try:
-            _await(process, chosen, folder)
-            yield Running(
-                server=server,
-                root=folder,
-                port=chosen,
-                process=process,
-            )
+            _await(process, _reachable(host), chosen, folder)
+            yield Running(server=server, root=folder, port=chosen, process=process, host=host)
         finally:
             _stop(process)
 
@@ -166,10 +168,16 @@ def server_root() -> Iterator[Path]:
     """A temporary folder that the user Apache changes to can enter."""
     folder = Path(tempfile.mkdtemp(prefix="mod_wsgi-"))
     try:
-        folder.chmod(0o755)
+        open_to_all(folder)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def open_to_all(*paths: Path) -> None:
+    """Files and folders of ours that the user Apache changes to reads, whatever our umask is."""
+    for path in paths:
+        path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def free_port() -> int:
@@ -219,12 +227,24 @@ def _symbol(server: Server, name: str) -> str:
     return _NAMES_13.get(name, plain) if server.line == "1.3" else plain
 
 
-def _listening(server: Server, port: int) -> list[str]:
+def _listening(server: Server, host: str, port: int) -> list[str]:
     """1.3 takes the port that it names itself by from a directive of its own."""
+    listen = f"Listen {_place(host, port)}"
     if server.line == "1.3":
         names = ["ServerType standalone", f"Port {port}", "ServerName localhost"]
-        return [*names, "UseCanonicalName Off", f"Listen 127.0.0.1:{port}"]
-    return [f"ServerName localhost:{port}", "UseCanonicalName Off", f"Listen 127.0.0.1:{port}"]
+        return [*names, "UseCanonicalName Off", listen]
+    return [f"ServerName localhost:{port}", "UseCanonicalName Off", listen]
+
+
+def _place(host: str, port: int) -> str:
+    """An address and a port as URLs and Listen have them."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _reachable(host: str) -> str:
+    """Where this machine itself asks a server that listens on this address."""
+    every = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104  nothing is bound here
+    return every.get(host, host)
 
 
 def _identity(user: str | None) -> list[str]:
@@ -297,20 +317,20 @@ def _steers_python(name: str) -> bool:
     return name.startswith("PYTHON") or name == "VIRTUAL_ENV"
 
 
-def _await(process: subprocess.Popen[bytes], port: int, root: Path) -> None:
+def _await(process: subprocess.Popen[bytes], host: str, port: int, root: Path) -> None:
     """Waits until the server answers: its own pid file tells it from another on that port."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise Problem(f"Apache ended with status {process.returncode}: {_last_lines(root)}")
-        if (root / "httpd.pid").exists() and _accepts(port):
+        if (root / "httpd.pid").exists() and _accepts(host, port):
             return
         time.sleep(0.02)
     raise Problem(f"Apache did not answer within {START_SECONDS:.0f} s: {_last_lines(root)}")
 
 
-def _accepts(port: int) -> bool:
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+def _accepts(host: str, port: int) -> bool:
+    with suppress(OSError), socket.create_connection((host, port), timeout=1):
         return True
     return False
 

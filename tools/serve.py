@@ -2,9 +2,11 @@
 
 No root is needed and nothing of the system's configuration is read or changed: the server lives
 under a temporary folder that goes away with it. Its access and error logs come to the terminal.
+Only this machine can ask it, unless --host names an address that others reach.
 """
 
 import argparse
+import ipaddress
 import re
 import shutil
 import signal
@@ -12,7 +14,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
@@ -65,10 +67,18 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
         type=Path,
         help="put first on sys.path; may be repeated (default: that of the file, or this one)",
     )
+    parser.add_argument(
+        "--host",
+        default=httpd.LOOPBACK,
+        help=f"the address or name to listen on; 0.0.0.0 is all (default: {httpd.LOOPBACK})",
+    )
     parser.add_argument("--port", type=int, default=8080, help="default: 8080")
     parser.add_argument("--mount", default="/", metavar="PATH", help="default: /")
+    parser.add_argument(
+        "--apache", choices=servers.LINES, help="default: the newest that is found"
+    )
     parser.add_argument("--mpm", choices=servers.MPMS, help="default: the server's most modern")
-    parser.add_argument("--apxs", type=Path, help="of the Apache to use; default: 2.4's on PATH")
+    parser.add_argument("--apxs", type=Path, help="of the Apache to use; default: first on PATH")
     parser.add_argument("--python", default="", help="version or path; default: first on PATH")
     parser.add_argument("--virtualenv", type=Path, help="whose packages the application uses")
     parser.add_argument("--processes", type=int, help="default: 4, or 2 with threads")
@@ -78,14 +88,15 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
 
 def serve(arguments: argparse.Namespace) -> int:
     """Checks everything that can be checked before it builds, then builds and runs."""
-    server = servers.choose(apxs=arguments.apxs, mpm=arguments.mpm)
-    require_port(arguments.port)
+    server = servers.choose(arguments.apache, arguments.apxs, arguments.mpm)
+    host = address(arguments.host, server)
+    require_port(host, arguments.port)
     require_mount(arguments.mount)
     load = load_of(server, arguments)
     python = choose_python(arguments.python, arguments.virtualenv)
     with httpd.server_root() as root:
         application = find_application(arguments.app, arguments.directory, root)
-        require_readable(application, arguments.virtualenv)
+        require_readable(python, application, arguments.virtualenv)
         print(f"building {server.name}-{python.name}", flush=True)
         module = build.module(server, python)
         mount = arguments.mount.rstrip("/")
@@ -93,12 +104,12 @@ def serve(arguments: argparse.Namespace) -> int:
         with (
             followed(root / "error.log", root / "access.log") as begin,
             httpd.running(
-                server, module, body=body, root=root, port=arguments.port, load=load
+                server, module, body=body, root=root, host=host, port=arguments.port, load=load
             ) as running,
         ):
             url = f"{running.url}{mount}/"
             print(f"{server.name}-{python.name} serves {application.setting} at {url}")
-            print("Ctrl-C stops it", flush=True)
+            print(f"{exposure(host, arguments.port)}Ctrl-C stops it", flush=True)
             begin.set()
             return wait(running.process)
 
@@ -123,14 +134,41 @@ def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def require_port(port: int) -> None:
+def address(host: str, server: Server) -> str:
+    """The IP address to listen on: one of version 4 where the host has both."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise Problem(f"--host {host} is no address and no known name ({error})") from error
+    every = [str(where[0]) for *_, where in found]
+    chosen = next((each for each in every if ":" not in each), every[0])
+    if ":" in chosen and server.line == "1.3":
+        raise Problem(f"--host {host} is an address of IPv6, which Apache 1.3 does not know")
+    return chosen
+
+
+def exposure(host: str, port: int) -> str:
+    """A line of warning where others than this machine can ask the server, else nothing."""
+    if ipaddress.ip_address(host).is_loopback:
+        return ""
+    where = "every address of this machine" if ipaddress.ip_address(host).is_unspecified else host
+    return (
+        f"WARNING: this server answers on {where}, port {port}. Whoever reaches that over the "
+        "network can use the application, and no password is asked for.\n"
+    )
+
+
+def require_port(host: str, port: int) -> None:
     """A port that is taken should be told before a build, not after."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except (OSError, OverflowError) as error:
-            raise Problem(f"port {port} cannot be used ({error}): try another --port") from error
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except (OSError, OverflowError) as error:
+        raise Problem(
+            f"port {port} of {host} cannot be used ({error}): try another --port or --host"
+        ) from error
 
 
 def require_mount(mount: str) -> None:
@@ -152,14 +190,16 @@ def load_of(server: Server, arguments: argparse.Namespace) -> httpd.Load:
 
 
 def choose_python(wanted: str, virtualenv: Path | None) -> Python:
-    """A Python that the server's user can read; the virtual environment's if there is one."""
+    """One that the server's user can read, if there is any; the virtual environment's first."""
     if virtualenv and not wanted:
         wanted = str(virtualenv / "bin" / "python")
         if not Path(wanted).exists():
             raise Problem(
                 f"--virtualenv {virtualenv} has no bin/python: make it with python -m venv"
             )
-    return pythons.choose(wanted, access.fault)
+    with suppress(Problem):
+        return pythons.choose(wanted, access.fault)
+    return pythons.choose(wanted)  # closed to the user: require_readable() tells what opens it
 
 
 def find_application(app: str | None, directories: Sequence[Path], root: Path) -> Application:
@@ -174,6 +214,7 @@ def find_application(app: str | None, directories: Sequence[Path], root: Path) -
             raise Problem(f"--directory {directory} is no directory")
     if app is None:
         copy = Path(shutil.copy(EXAMPLE, root))
+        httpd.open_to_all(copy)
         return Application(
             setting=f"{EXAMPLE.stem}::application", directories=(root, *added), file=copy
         )
@@ -196,13 +237,11 @@ def application_in_file(path: Path, name: str, added: tuple[Path, ...]) -> Appli
     )
 
 
-def require_readable(application: Application, virtualenv: Path | None) -> None:
-    """Run by root, Apache serves as somebody else."""
+def require_readable(python: Python, application: Application, virtualenv: Path | None) -> None:
+    """Run by root, Apache serves as somebody else: a Problem names all that is closed."""
     user = httpd.unprivileged_user()
-    paths = [application.file, *application.directories, virtualenv]
-    for path in paths:
-        if path is not None:
-            access.require(path, user)
+    paths = [*access.parts(python), application.file, *application.directories, virtualenv]
+    access.require([path for path in paths if path is not None], user)
 
 
 def configuration(mount: str, application: Application, virtualenv: Path | None) -> str:

@@ -38,11 +38,9 @@ class Workshop:
     @classmethod
     def furnish(cls, folder: Path) -> "Workshop":
         made = cls(folder=folder)
-        folder.chmod(0o755)
         shutil.copytree(APPS, made.apps, ignore=shutil.ignore_patterns("__pycache__"))
         made.data.write_bytes(bytes(number * 7 % 251 for number in range(DATA_SIZE)))
-        for path in (made.apps, *made.apps.rglob("*"), made.data):
-            path.chmod(0o755 if path.is_dir() else 0o644)
+        httpd.open_to_all(folder, made.data, made.apps, *made.apps.rglob("*"))
         return made
 
     @property

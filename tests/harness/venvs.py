@@ -173,7 +173,7 @@ def run(*command: str, **environment: str) -> None:
 def readable(kept: Path, folder: Path) -> Path:
     """The environment itself where the server's user can read it, else a copy that it can."""
     user = httpd.unprivileged_user()
-    if user is None or access.obstacle(kept / "pyvenv.cfg", user) is None:
+    if user is None or not access.obstacles(kept / "pyvenv.cfg", user):
         return kept
     copy = folder / kept.name
     if not copy.exists():

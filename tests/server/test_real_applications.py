@@ -233,7 +233,7 @@ def furnish_turbogears(_venv: Path, home: Path) -> None:
 
 def copy_application(name: str, home: Path) -> None:
     """Applications keep their data beside them, as small sites do."""
-    shutil.copy(TOP / "tests" / "apps" / name, home)
+    httpd.open_to_all(Path(shutil.copy(TOP / "tests" / "apps" / name, home)))
 
 
 MOIN = Application(
