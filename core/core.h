@@ -19,6 +19,7 @@
 typedef struct wsgi_settings wsgi_settings;
 typedef struct wsgi_interp wsgi_interp;
 typedef struct wsgi_script wsgi_script;
+typedef struct wsgi_failure wsgi_failure;
 typedef struct wsgi_environ wsgi_environ;
 typedef struct wsgi_slot wsgi_slot;
 typedef struct wsgi_visit wsgi_visit;
@@ -317,6 +318,7 @@ struct wsgi_interp {
     char *virtualenv;       /* the setting whose one it uses, or NULL */
     int needs_site;         /* site has not run yet; loading */
     wsgi_script *scripts;
+    wsgi_failure *failures;    /* failures.c; loading */
     struct timespec born;      /* on the clock of files */
     wsgi_watch *watch;         /* reload.c's, or NULL; atomic */
     pthread_mutex_t loading;   /* held while an application is imported */
@@ -638,6 +640,20 @@ PyObject *wsgi_script_read(int fd, const char *name);
 /* Ends a list of what was found. scripts may be NULL. */
 void wsgi_script_forget(wsgi_script *scripts);
 
+/* ---- failures.c: why an application did not load at first. -------------- */
+
+/* Takes note of the texts of an exception (wsgi_errors_texts, NULL: none) that
+   an application's load has raised. If it is not the first and another one
+   than that, logs the first. The caller has interp->loading. */
+void wsgi_failures_note(const wsgi_request *request, wsgi_interp *interp,
+                        const char *application, PyObject *texts);
+
+/* The application has loaded. The caller has interp->loading. */
+void wsgi_failures_forget(wsgi_interp *interp, const char *application);
+
+/* Ends a list of failures, which may be NULL. */
+void wsgi_failures_end(wsgi_failure *failures);
+
 /* ---- path.c: what the settings put on an interpreter's sys.path. -------- */
 
 /* Puts mod_wsgi.directory and mod_wsgi.virtualenv on sys.path, once each.
@@ -782,6 +798,13 @@ int wsgi_faults_install(void);
 /* Logs the exception that is set, with its traceback, and clears it. what
    says what could not be done. request may be NULL. */
 void wsgi_errors_report(const wsgi_request *request, const char *what);
+
+/* The traceback of the exception that is set and stays so, as a tuple of
+   texts, or NULL. */
+PyObject *wsgi_errors_texts(void);
+
+/* Logs such a tuple, which may be NULL. Returns how many texts there were. */
+int wsgi_errors_log(const wsgi_request *request, PyObject *texts);
 
 /* ---- file_wrapper.c: wsgi.file_wrapper. --------------------------------- */
 

@@ -170,6 +170,8 @@ void wsgi_ending_add(wsgi_interp *interp)
 static void clear(wsgi_interp *interp)
 {
     wsgi_script_forget(interp->scripts);
+    wsgi_failures_end(interp->failures);
+    interp->failures = NULL;
     interp->scripts = NULL;
     wsgi_reload_forget(interp->watch);
     interp->watch = NULL;

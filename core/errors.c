@@ -58,8 +58,7 @@ static int log_text(const wsgi_request *request, PyObject *text)
     return 1;
 }
 
-/* Logs a tuple of texts, which may be NULL. Returns how many there were. */
-static int log_texts(const wsgi_request *request, PyObject *texts)
+int wsgi_errors_log(const wsgi_request *request, PyObject *texts)
 {
     int count = 0;
     Py_ssize_t i;
@@ -97,6 +96,19 @@ static int is_about_interpreters(PyObject *type, PyObject *value)
     return answer;
 }
 
+PyObject *wsgi_errors_texts(void)
+{
+    PyObject *type, *value, *traceback, *texts;
+
+    PyErr_Fetch(&type, &value, &traceback);
+    if (type == NULL)
+        return NULL;
+    PyErr_NormalizeException(&type, &value, &traceback);
+    texts = format_exception(type, value, traceback);
+    PyErr_Restore(type, value, traceback);
+    return texts;
+}
+
 void wsgi_errors_report(const wsgi_request *request, const char *what)
 {
     PyObject *type, *value, *traceback, *texts;
@@ -107,7 +119,7 @@ void wsgi_errors_report(const wsgi_request *request, const char *what)
     PyErr_NormalizeException(&type, &value, &traceback);
     wsgi_log(request, WSGI_ERROR, "%s", what);
     texts = format_exception(type, value, traceback);
-    if (log_texts(request, texts) == 0)
+    if (wsgi_errors_log(request, texts) == 0)
         wsgi_log(request, WSGI_ERROR,
                  "%s (the module traceback had no text for it)",
                  name_of(type));

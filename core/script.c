@@ -124,14 +124,18 @@ static void report_missing(const wanted *w, const char *module)
 static void report_failed(const wanted *w)
 {
     wsgi_missing missing;
+    PyObject *texts;
     char what[1024];
 
     snprintf(what, sizeof what, "%s'%s' can't be loaded, for it raised:",
              w->is_file ? "the application file " : "mod_wsgi.application ",
              w->application);
     wsgi_missing_find(&missing);
+    texts = wsgi_errors_texts();
     wsgi_errors_report(w->request, what);
     wsgi_missing_hint(w->request, w->interp, &missing);
+    wsgi_failures_note(w->request, w->interp, w->application, texts);
+    Py_XDECREF(texts);
 }
 
 /* The client is told of a refused import as of any other file that a customer
@@ -342,6 +346,7 @@ static wsgi_script *remember(const wanted *w, PyObject *callable)
     script->virtualenv = copy_or_null(w->settings->virtualenv);
     script->is_file = w->is_file;
     script->callable = callable;
+    wsgi_failures_forget(w->interp, w->application);
     script->next = w->interp->scripts;
     __atomic_store_n(&w->interp->scripts, script, __ATOMIC_RELEASE);
     return script;

@@ -10,6 +10,8 @@ import pytest
 from tests.conftest import Serve
 from tests.harness.site import Site
 
+OPTIONS = {"processes": 1}
+
 SETTING = """
 <Location /{name}>
     SetHandler mod_wsgi
@@ -62,7 +64,40 @@ async def generator(environ, start_response):
     yield b""
 """
 
+HALF_LOADED = """
+import registry
+
+registry.populate()
+raise LookupError("the cause, %d" % registry.ATTEMPTS)
+"""
+
+# As Django's: what a first attempt has left behind makes the second fail otherwise.
+REGISTRY = """
+ATTEMPTS = 0
+
+def populate():
+    global ATTEMPTS
+    ATTEMPTS += 1
+    if ATTEMPTS > 1:
+        raise RuntimeError("populate() isn't reentrant")
+"""
+
+MENDS_ITSELF = """
+import registry
+
+registry.ATTEMPTS += 1
+if registry.ATTEMPTS < 3:
+    raise LookupError("attempt %d" % registry.ATTEMPTS)
+
+def application(environ, start_response):
+    start_response("200 OK", [])
+    return [b"mended"]
+"""
+
 FILES = {
+    "site/registry.py": REGISTRY,
+    "site/half_loaded.py": HALF_LOADED,
+    "site/mends_itself.py": MENDS_ITSELF,
     "site/app.py": "def application(environ, start_response):\n    pass\n",
     "site/sound.py": "def application(environ, start_response):\n"
     "    start_response('200 OK', [])\n    return [b'sound']\n",
@@ -116,6 +151,8 @@ CONFIG = (
     + section("no-module", "needs_own_module")
     + section("closed-package", "closed.part")
     + section("sound", "sound")
+    + section("half-loaded", "half_loaded")
+    + section("mends-itself", "mends_itself")
     + section("in-home", "inside", "home/bob/site")
     + section("in-linked-home", "inside", "link")
     + section("closed-env", "sound")
@@ -306,3 +343,22 @@ def test_what_an_application_does_wrong_is_not_taken_for_its_kind(serve: Serve) 
     site.get("/text")
     site.watch.wait_for("TypeError")
     assert not [line for line in site.watch.lines() if "is a class" in line]
+
+
+def test_a_later_attempt_that_fails_otherwise_repeats_the_first_cause(site: Site) -> None:
+    site.tolerates("mod_wsgi")
+    site.expects_traceback("LookupError: the cause, 1")
+    site.expects_traceback("RuntimeError: populate")
+    for _ in range(3):
+        assert site.get("/half-loaded").status_code == 500
+        site.watch.wait_for("can't be loaded")
+    told = "\n".join(site.watch.lines())
+    assert told.count("LookupError: the cause, 1") == 3
+    assert told.count("RuntimeError: populate") == 2
+    assert told.count("restart the server. The first attempt raised:") == 2
+
+
+def test_an_application_whose_cause_is_gone_loads_at_a_later_attempt(site: Site) -> None:
+    site.tolerates("mod_wsgi")
+    site.expects_traceback("LookupError: attempt")
+    assert [site.get("/mends-itself").status_code for _ in range(4)] == [500, 500, 200, 200]

@@ -165,3 +165,41 @@ def test_two_stock_django_sites_share_a_process(
         reply = site.ask(f"/{name}/admin/login/")
         assert reply.status == 200, reply.text
         assert "Log in" in reply.text
+
+
+def test_a_django_that_does_not_load_repeats_the_cause(
+    serve: Serve, cell: Cell, workshop: Workshop
+) -> None:
+    """Its registry of applications can't be filled twice, and says only that from then on."""
+    config = """
+    <Location />
+        SetHandler mod_wsgi
+        SetEnv mod_wsgi.application broken.wsgi
+        SetEnv mod_wsgi.directory "@{www}"
+        SetEnv mod_wsgi.virtualenv "@{environment}"
+    </Location>
+    """
+    wsgi = """
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "broken.settings")
+from django.core.wsgi import get_wsgi_application
+
+application = get_wsgi_application()
+"""
+    files = {
+        "broken/__init__.py": "",
+        "broken/apps.py": "raise LookupError('the cause')\n",
+        "broken/settings.py": "SECRET_KEY = 'a'\n"
+        "INSTALLED_APPS = ['django.contrib.contenttypes', 'broken.apps']\n",
+        "broken/wsgi.py": wsgi,
+    }
+    values = {"environment": str(venvs.frameworks(cell.python, workshop.folder))}
+    site = serve(config, files=files, values=values, processes=1)
+    site.tolerates("mod_wsgi")
+    site.expects_traceback("LookupError: the cause")
+    site.expects_traceback("RuntimeError: populate")
+    assert [site.get("/").status_code for _ in range(3)] == [500] * 3
+    site.watch.wait_for("The first attempt raised:")
+    told = "\n".join(site.watch.lines())
+    assert told.count("LookupError: the cause") == 3
