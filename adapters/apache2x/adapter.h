@@ -26,6 +26,7 @@ typedef struct exchange {
     int answered;                 /* ... and a filter answered in its place */
     int refused;                  /* status the input filter wants to answer
                                      the client with, or 0 */
+    int timed_out;                /* the server's Timeout, while it read */
 } exchange;
 
 /* mod_wsgi.c: the main server, whose log takes what belongs to no request. */
@@ -41,8 +42,8 @@ int wsgi_apache_misleads_mod_python(void);
 /* mod_python.c: where mod_python is loaded, lets it be the owner of Python. */
 void wsgi_apache_join_mod_python(wsgi_process *process);
 
-/* host.c: tells the server of the filter that it needs. */
-void wsgi_apache_register_filter(void);
+/* host.c: tells the server of the filters that it needs. */
+void wsgi_apache_register_filters(void);
 
 /* environ.c: whether the server asks for this URL because another one gave an
    error. */

@@ -9,6 +9,7 @@
 #include <apr_portable.h>
 #include <errno.h>
 #include <poll.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -65,6 +66,9 @@ static void give_back(exchange *x)
  */
 static ap_filter_rec_t *catcher;
 
+/* Beneath the HTTP input filter, where that has one answer for all errors. */
+static ap_filter_rec_t *listener;
+
 static apr_status_t catch_error(ap_filter_t *filter, apr_bucket_brigade *bb)
 {
     exchange *x = filter->ctx;
@@ -78,10 +82,49 @@ static apr_status_t catch_error(ap_filter_t *filter, apr_bucket_brigade *bb)
     return AP_FILTER_ERROR;
 }
 
-void wsgi_apache_register_filter(void)
+static apr_status_t listen_for_timeout(ap_filter_t *filter,
+                                       apr_bucket_brigade *bb,
+                                       ap_input_mode_t mode,
+                                       apr_read_type_e block, apr_off_t size)
+{
+    exchange *x = filter->ctx;
+    apr_status_t status = ap_get_brigade(filter->next, bb, mode, block, size);
+
+    x->timed_out |= APR_STATUS_IS_TIMEUP(status);
+    return status;
+}
+
+void wsgi_apache_register_filters(void)
 {
     catcher = ap_register_output_filter("MOD_WSGI_CATCHER", catch_error, NULL,
                                         AP_FTYPE_RESOURCE);
+    listener = ap_register_input_filter(
+        "MOD_WSGI_LISTENER", listen_for_timeout, NULL, AP_FTYPE_PROTOCOL);
+}
+
+/* The HTTP input filter, or NULL. Others may stand before it. */
+static ap_filter_t *find_http_filter(ap_filter_t *filter)
+{
+    while (filter != NULL && strcasecmp(filter->frec->name, "HTTP_IN") != 0)
+        filter = filter->next;
+    return filter;
+}
+
+static apr_status_t get_with_listener(exchange *x, ap_filter_t *from,
+                                      ap_input_mode_t mode, apr_off_t size)
+{
+    ap_filter_t *http = find_http_filter(x->r->proto_input_filters);
+    ap_filter_t beneath = {
+        .frec = listener, .ctx = x, .r = x->r, .c = x->r->connection};
+    apr_status_t status;
+
+    if (http == NULL || http->next == NULL)
+        return ap_get_brigade(from, x->in, mode, APR_BLOCK_READ, size);
+    beneath.next = http->next;
+    http->next = &beneath;
+    status = ap_get_brigade(from, x->in, mode, APR_BLOCK_READ, size);
+    http->next = beneath.next; /* which may have taken itself away */
+    return status;
 }
 
 static apr_status_t get_brigade(exchange *x, ap_filter_t *from,
@@ -95,8 +138,11 @@ static apr_status_t get_brigade(exchange *x, ap_filter_t *from,
     int before = r->status;
 
     r->output_filters = &in_between;
-    status =
-        ap_get_brigade(from, x->in, mode, APR_BLOCK_READ, (apr_off_t)size);
+    if (WSGI_ENDS_BODIES_WITH_CONNECTIONS)
+        status = get_with_listener(x, from, mode, (apr_off_t)size);
+    else
+        status =
+            ap_get_brigade(from, x->in, mode, APR_BLOCK_READ, (apr_off_t)size);
     r->output_filters = filters;
     if (r->status != before) /* what follows the last chunk is no trailer */
         x->refused = r->status;
@@ -121,6 +167,8 @@ static int64_t explain(exchange *x, apr_status_t status)
     x->r->connection->keepalive = AP_CONN_CLOSE;
     if (has_ended(x))
         return WSGI_READ_GONE;
+    if (x->timed_out)
+        return WSGI_READ_TIMEOUT;
     if (x->refused == HTTP_REQUEST_ENTITY_TOO_LARGE || status == APR_ENOSPC)
         return WSGI_READ_TOO_LARGE;
     if (x->refused == HTTP_REQUEST_TIME_OUT || APR_STATUS_IS_TIMEUP(status) ||

@@ -202,7 +202,7 @@ static void register_hooks(apr_pool_t *pool)
 
     (void)pool;
     wsgi_note_signals();
-    wsgi_apache_register_filter();
+    wsgi_apache_register_filters();
     ap_hook_post_config(post_config, NULL, mod_python, APR_HOOK_FIRST);
     ap_hook_child_init(child_init, mod_python, NULL, APR_HOOK_MIDDLE);
     if (WSGI_CONNECTIONS_ARE_INHERITED)

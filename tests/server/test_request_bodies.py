@@ -61,6 +61,7 @@ def assert_one_line(site: Site, words: str) -> None:
     """What a client does wrong is one line of level info: others could fill the log with more."""
     assert re.search(r"\[(\w+:)?info\]", site.watch.wait_for(words))
     told = [line for line in site.watch.lines() if "mod_wsgi: " in line]
+    told = [line for line in told if "has made the interpreter" not in line]
     assert len(told) == 1, told
     assert "Traceback" not in "".join(site.watch.lines())
 
@@ -73,6 +74,21 @@ def test_a_silent_client_is_a_408(serve: Serve) -> None:
     with site.connect() as connection:
         announced = {"Content-Length": "100"}
         connection.sendall(message("/bodies/read_outside", "POST", announced) + b"hello")
+        reply = read_reply(connection)
+    assert reply.status == 408
+    assert_one_line(site, "the client stopped sending the request's body")
+
+
+@pytest.mark.needs("answer-after-timeout")
+@pytest.mark.parametrize(
+    "sent", [b"", b"5", b"5\r\nhel", b"5\r\nhello", b"5\r\nhello\r\n", b"5\r\nhello\r\n5"]
+)
+def test_a_client_that_falls_silent_within_a_chunk_is_a_408(serve: Serve, sent: bytes) -> None:
+    """Wherever it stops: old servers take a line that does not come for one that is too long."""
+    site = serve("Timeout 1\n@{base}@{applications}")
+    site.tolerates("imeout|timed out")
+    with site.connect() as connection:
+        connection.sendall(message("/bodies/read_outside", "POST", CHUNKED) + sent)
         reply = read_reply(connection)
     assert reply.status == 408
     assert_one_line(site, "the client stopped sending the request's body")
