@@ -379,6 +379,15 @@ int wsgi_interp_is_retired(const wsgi_interp *interp);
 /* Whether a request is inside any interpreter of the registry. No lock. */
 int wsgi_interp_is_anyone_inside(void);
 
+/* Calls look in each interpreter of the registry, on the Python thread, with
+   that interpreter's lock held. No lock held. */
+void wsgi_interp_visit_all(void (*look)(const wsgi_interp *interp, void *arg),
+                           void *arg);
+
+/* The state of main_interpreter, or NULL: there is none of ours yet. No lock.
+ */
+const PyInterpreterState *wsgi_interp_main(void);
+
 /* How many interpreters have been retired since the process began. */
 unsigned long wsgi_interp_retirements(void);
 
@@ -805,6 +814,14 @@ PyObject *wsgi_errors_texts(void);
 
 /* Logs such a tuple, which may be NULL. Returns how many texts there were. */
 int wsgi_errors_log(const wsgi_request *request, PyObject *texts);
+
+/* ---- binding.c: modules for one interpreter only. ----------------------- */
+
+/* If an exception is an extension module's refusal to be in this interpreter,
+   logs which other one of this process has it, or what to set. The lock is
+   released meanwhile. No exception is set before or afterwards. */
+void wsgi_binding_hint(const wsgi_request *request, PyObject *type,
+                       PyObject *error, PyObject *traceback);
 
 /* ---- file_wrapper.c: wsgi.file_wrapper. --------------------------------- */
 

@@ -75,27 +75,6 @@ static const char *name_of(PyObject *type)
                               : "an exception of an old kind";
 }
 
-/* Whether an exception is an extension module's refusal to be loaded in more
-   than one interpreter, or in one with a lock of its own. */
-static int is_about_interpreters(PyObject *type, PyObject *value)
-{
-    static const char *const words[] = {"interpreter", "more than once"};
-    PyObject *text = NULL, *bytes = NULL;
-    size_t i;
-    int answer = 0;
-
-    if (PyErr_GivenExceptionMatches(type, PyExc_ImportError) && value != NULL)
-        text = PyObject_Str(value);
-    if (text != NULL)
-        bytes = wsgi_text_bytes(text);
-    for (i = 0; bytes != NULL && i < sizeof words / sizeof *words; i++)
-        answer |= strstr(PyBytes_AS_STRING(bytes), words[i]) != NULL;
-    PyErr_Clear();
-    Py_XDECREF(text);
-    Py_XDECREF(bytes);
-    return answer;
-}
-
 PyObject *wsgi_errors_texts(void)
 {
     PyObject *type, *value, *traceback, *texts;
@@ -123,11 +102,7 @@ void wsgi_errors_report(const wsgi_request *request, const char *what)
         wsgi_log(request, WSGI_ERROR,
                  "%s (the module traceback had no text for it)",
                  name_of(type));
-    if (is_about_interpreters(type, value))
-        wsgi_log(request, WSGI_ERROR,
-                 "an extension module does not support this interpreter: set "
-                 "mod_wsgi.interpreter to main_interpreter, and mod_wsgi.gil "
-                 "to shared if it is own");
+    wsgi_binding_hint(request, type, value, traceback);
     Py_XDECREF(texts);
     Py_XDECREF(type);
     Py_XDECREF(value);

@@ -441,6 +441,50 @@ void wsgi_interp_replace(wsgi_interp *old, wsgi_interp *fresh)
     wsgi_interp_retire(old);
 }
 
+/* ---- Looking into them ------------------------------------------------ */
+
+typedef struct tour {
+    void (*look)(const wsgi_interp *interp, void *arg);
+    void *arg;
+} tour;
+
+/* On the Python thread, where interpreters end: the list stays as it is, but
+   for what is added at its front. */
+static void visit_each(void *arg)
+{
+    const tour *t = arg;
+    wsgi_interp *interp = __atomic_load_n(&interps, __ATOMIC_ACQUIRE);
+    PyThreadState *main_state = NULL;
+
+    if (!wsgi_runtime_is_shared())
+        main_state = PyEval_SaveThread();
+    for (; interp != NULL;
+         interp = __atomic_load_n(&interp->next, __ATOMIC_ACQUIRE)) {
+        PyEval_RestoreThread(interp->first_state);
+        t->look(interp, t->arg);
+        PyEval_SaveThread();
+    }
+    if (main_state != NULL)
+        PyEval_RestoreThread(main_state);
+}
+
+void wsgi_interp_visit_all(void (*look)(const wsgi_interp *interp, void *arg),
+                           void *arg)
+{
+    tour t = {.look = look, .arg = arg};
+
+    wsgi_runtime_run(visit_each, &t);
+}
+
+const PyInterpreterState *wsgi_interp_main(void)
+{
+    const wsgi_interp *interp = __atomic_load_n(&interps, __ATOMIC_ACQUIRE);
+
+    while (interp != NULL && strcmp(interp->name, WSGI_MAIN_INTERPRETER) != 0)
+        interp = __atomic_load_n(&interp->next, __ATOMIC_ACQUIRE);
+    return interp != NULL ? interp->state : NULL;
+}
+
 /* ---- The end of the process ------------------------------------------- */
 
 /* Without the registry's lock: a request that holds it may be waiting for the

@@ -94,7 +94,28 @@ def application(environ, start_response):
     return [b"mended"]
 """
 
+# A package that can be in one interpreter of a process only.
+FOR_ONE = """
+import os
+
+mark = "@{scratch}/for-one-%d" % os.getpid()
+if os.path.exists(mark):
+    raise ImportError("cannot load module more than once per process")
+open(mark, "w").close()
+"""
+
+NEEDS_FOR_ONE = """
+from for_one import inner
+
+def application(environ, start_response):
+    start_response("200 OK", [])
+    return [b"first"]
+"""
+
 FILES = {
+    "site/for_one/__init__.py": "",
+    "site/for_one/inner.py": FOR_ONE,
+    "site/needs_for_one.py": NEEDS_FOR_ONE,
     "site/registry.py": REGISTRY,
     "site/half_loaded.py": HALF_LOADED,
     "site/mends_itself.py": MENDS_ITSELF,
@@ -150,6 +171,14 @@ CONFIG = (
 """
     + section("no-module", "needs_own_module")
     + section("closed-package", "closed.part")
+    + section("one", "needs_for_one")
+    + section("another", "needs_for_one")
+    + section("main", "needs_for_one")
+    + """
+<Location /main>
+    SetEnv mod_wsgi.interpreter main_interpreter
+</Location>
+"""
     + section("sound", "sound")
     + section("half-loaded", "half_loaded")
     + section("mends-itself", "mends_itself")
@@ -362,3 +391,16 @@ def test_an_application_whose_cause_is_gone_loads_at_a_later_attempt(site: Site)
     site.tolerates("mod_wsgi")
     site.expects_traceback("LookupError: attempt")
     assert [site.get("/mends-itself").status_code for _ in range(4)] == [500, 500, 200, 200]
+
+
+@pytest.mark.parametrize("path", ["/another", "/main"])
+def test_a_package_for_one_interpreter_names_the_one_that_has_it(site: Site, path: str) -> None:
+    assert site.get("/one").text == "first"
+    site.expects_traceback("ImportError: cannot load module more than once")
+    line_of(
+        site,
+        path,
+        "'for_one.inner' can be in one interpreter of a process only",
+        "the interpreter 'of-one' of this process has it",
+        "share one.*main_interpreter",
+    )
