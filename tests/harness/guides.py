@@ -16,7 +16,7 @@ itself: behind the colon (`<!-- ask: /cart 200 -->`) or in the lines below. No b
 A request is [METHOD] /path [Header:value ...] [field=value ...] STATUS [text of head or body]. A
 word in quotes that begins with a brace is a body of JSON.
 
-Eight comments never have a block:
+Nine comments never have a block:
 
     <!-- site: NAME -->              a scenario begins: a test with its own folder and server; the
                                      steps before the page's first `site` are taken there, too
@@ -24,16 +24,17 @@ Eight comments never have a block:
     <!-- apache: 2.2 2.4 -->         the scenario is for these servers only
     <!-- module: auth_basic -->      modules of Apache that it needs besides the usual ones
     <!-- python: 3.* -->             the scenario is for these Pythons only
+    <!-- processes: 2 -->            it needs more processes of the server than one
     <!-- without: mod_wsgi -->       the server does not load the module
     <!-- program: git -->            a program without which the scenario is left out
     <!-- perhaps: LINE -->           this line may be in the error log
 
 Steps are taken in the page's order. The server starts before the first request. `/srv/` stands for
-a scratch folder, `http://localhost/` for the server, `www-data` for the user that it serves as,
-`apache2ctl` for the server's program. Before the page's configuration stands what Debian's has: no
-file may be served unless that is granted. A `python3 -m venv` with its `pip install` becomes an
-environment that is kept for all tests (tests/harness/venvs.py), with the releases that the tests
-are made for.
+a scratch folder, `http://localhost/` for the server, `127.0.0.1:8080` for a second port,
+`www-data` for the user that it serves as, `apache2ctl` for the server's program. Before the page's
+configuration stands what Debian's has: no file may be served unless that is granted. A `python3 -m
+venv` with its `pip install` becomes an environment that is kept for all tests
+(tests/harness/venvs.py), with the releases that the tests are made for.
 """
 
 import os
@@ -41,7 +42,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ COMMENT = re.compile(r"<!-- (\w+)(?::[ ]?(.*?))?(?:\n(.*?))?\s*-->", re.DOTALL)
 NAMED = ("file", "append")
 WITH_BLOCK = (*NAMED, "run", "configuration", "ask", "log", "traceback", "refused", "shown")
 LISTS = {"apache": "lines", "module": "modules", "python": "pythons", "program": "programs"}
-WITHOUT_BLOCK = ("site", "same", *LISTS, "without", "perhaps")
+WITHOUT_BLOCK = ("site", "same", *LISTS, "processes", "without", "perhaps")
 BLOCK = "    "
 
 ENVIRONMENT = re.compile(r"^(?:python3 -m venv|virtualenv -p python2\.7) (\S+)$", re.MULTILINE)
@@ -103,6 +104,7 @@ class Scenario:
     modules: tuple[str, ...] = ()
     programs: tuple[str, ...] = ()
     pythons: tuple[str, ...] = ("*",)
+    processes: int = 1
     loaded: bool = True
 
     @property
@@ -149,6 +151,8 @@ def with_step(scenario: Scenario, step: Step) -> Scenario:
     if step.kind in LISTS:
         listed: dict[str, Any] = {LISTS[step.kind]: tuple(step.argument.split())}
         return replace(scenario, **listed)
+    if step.kind == "processes":
+        return replace(scenario, processes=int(step.argument))
     if step.kind == "without":
         return replace(scenario, loaded=False)
     if step.kind == "shown":
@@ -217,11 +221,13 @@ class Performance:
     config: str = STRICT
     site: Site | None = None
     has_refused: bool = False
+    second_port: int = field(default_factory=httpd.free_port)
 
     def local(self, text: str) -> str:
         """The text with the places of this test for those of the page."""
         user = httpd.unprivileged_user()
         text = re.sub(r"(?<![\w.])/srv\b", str(self.root / "srv"), text)
+        text = text.replace("127.0.0.1:8080", f"127.0.0.1:{self.second_port}")
         if self.site:
             port = self.site.port
             text = re.sub(r"http://([\w:]+@)?localhost/", rf"http://\g<1>127.0.0.1:{port}/", text)
@@ -282,7 +288,8 @@ class Performance:
     def start(self) -> Site:
         modules = loading(self.cell, self.scenario.modules)
         config = modules + for_line(self.config, self.cell.server.line)
-        return self.serve(config, processes=1, loaded=self.scenario.loaded)
+        own = self.scenario
+        return self.serve(config, processes=own.processes, loaded=own.loaded)
 
     def end(self) -> None:
         """The server must start, also where the page asks nothing, or else have refused to."""
