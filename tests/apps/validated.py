@@ -6,6 +6,7 @@ from wsgiref.validate import WSGIWarning, validator
 import answers
 import bodies
 import closings
+import documents
 import early
 import environs
 import expected
@@ -76,8 +77,9 @@ warnings.simplefilter("ignore", WSGIWarning)
 # out, and why, stands in tests/server/test_validator.py.
 MODULES = dict(
     (module.__name__, module)
-    for module in [bodies, closings, early, environs, expected, files, headings, hello, kinds]
-    + [pages, pieces, ranges, respond, shapes, sources, statuses, streams, threads, wrappers]
+    for module in [bodies, closings, documents, early, environs, expected, files, headings, hello]
+    + [kinds, pages, pieces, ranges, respond, shapes, sources, statuses, streams, threads]
+    + [wrappers]
 )
 
 
