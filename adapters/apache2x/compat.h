@@ -9,6 +9,15 @@
 
 #define CORE_PRIVATE /* 2.0 and 2.2: show the core's own configuration */
 
+#include <apr.h>
+
+/* Python has threads of its own, so the server's library must know threads,
+   also where one thread serves (prefork). The server's headers of 2.4 fail
+   without, so this is said before them. */
+#if !APR_HAS_THREADS
+#error "this Apache's APR has no threads: build it with --enable-threads"
+#endif
+
 #include <httpd.h>
 
 #include <ap_mpm.h>
