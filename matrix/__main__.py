@@ -7,6 +7,7 @@
   run       build and test, with both times in the report
   report    the last run's grid again, and its pages
   shell     a shell in a cell's container, as a test finds it
+  patch     what an old Apache's source needs, as commands for a build of your own: patch 1.3
   clean     removes its images, volumes and containers, and the last report
 
 A PATTERN is a shell pattern on the cells' names; one that begins with "!" takes cells out again:
@@ -39,6 +40,7 @@ from matrix import (
     data,
     engine,
     local,
+    patch,
     progress,
     reports,
     results,
@@ -55,7 +57,7 @@ from matrix.verdict import Verdict
 from tools import TOP, Problem, serve
 
 FOLDER = TOP / "build" / "matrix"
-VERBS = ("list", "bases", "build", "test", "run", "report", "shell", "clean")
+VERBS = ("list", "bases", "build", "test", "run", "report", "shell", "patch", "clean")
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -70,6 +72,7 @@ def main(words: Sequence[str] | None = None) -> int:
         "run": carry_out,
         "report": show_report,
         "shell": open_shell,
+        "patch": show_patch,
         "clean": clean,
     }
     try:
@@ -397,6 +400,16 @@ def open_shell(arguments: argparse.Namespace) -> int:
             terminal = ["-t"] if sys.stdin.isatty() else []
             command = ["docker", "exec", "-i", *terminal, str(made.id), "bash"]
             return subprocess.run(command, check=False).returncode
+
+
+def show_patch(arguments: argparse.Namespace) -> int:
+    """Commands for the source of one line of Apache."""
+    known = data.load(arguments.data)
+    if len(arguments.patterns) != 1 or arguments.patterns[0] not in known.apaches:
+        raise Problem(f"patch takes one line of Apache: {', '.join(known.apaches)}")
+    for line in patch.lines(known.apaches[arguments.patterns[0]]):
+        print(line)
+    return 0
 
 
 def clean(arguments: argparse.Namespace) -> int:

@@ -1,0 +1,32 @@
+"""The fixes of matrix.toml as lines of a shell, for somebody's own build of an old server."""
+
+import shlex
+from collections.abc import Iterator
+
+from matrix.data import Apache, Fix
+from tools import Problem
+
+_FIRST = r"\A"
+_DELIMITERS = "/|,%~"
+
+
+def lines(apache: Apache) -> Iterator[str]:
+    """Comments and commands of GNU sed, to be run in the folder that was unpacked."""
+    yield f"# What Apache {apache.version} needs on a current system."
+    if not apache.fixes:
+        yield "# Nothing of its source has to be changed."
+    for fix in apache.fixes:
+        yield f"# {fix.why}"
+        yield f"LC_ALL=C sed -i -E {shlex.quote(script(fix))} {' '.join(fix.files)}"
+
+
+def script(fix: Fix) -> str:
+    """What sed calls the same replacement: in each line, or in a file's first."""
+    find, first = fix.find, fix.find.startswith(_FIRST)
+    if first:
+        find = f"^{find.removeprefix(_FIRST)}"
+    delimiter = next((each for each in _DELIMITERS if each not in find + fix.replace), None)
+    if delimiter is None or "\\" in fix.replace:
+        raise Problem(f"the fix {fix.find!r} cannot be written for sed: simplify it")
+    replace = fix.replace.replace("&", r"\&")
+    return f"{'1' if first else ''}s{delimiter}{find}{delimiter}{replace}{delimiter}g"
