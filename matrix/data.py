@@ -77,6 +77,7 @@ class Apache:
     base: str
     mpms: tuple[str, ...]
     packages: tuple[str, ...]
+    prepare: str | None
     configure: tuple[str, ...]
     environment: Mapping[str, str]
     fixes: tuple[Fix, ...]
@@ -287,6 +288,7 @@ def read_apache(line: str, table: Table) -> Apache:
         base=table.take("base", str),
         mpms=check_mpms(table),
         packages=table.words("packages", []),
+        prepare=table.maybe("prepare"),
         configure=table.words("configure"),
         environment={key: str(value) for key, value in environment.items()},
         fixes=fixes,

@@ -196,6 +196,7 @@ def apache_recipe(shelf: Shelf, apache: Apache, mpm: str, base: str) -> Recipe:
         parent=base,
         lines=[
             install((*apache.packages, *SOME_PYTHON)),
+            *([f"RUN {apache.prepare}"] if apache.prepare else []),
             "ADD source.tar /usr/src/",
             f"RUN cd /usr/src/source && {configure} && make && make install && {after}",
         ],
