@@ -99,6 +99,7 @@ struct wsgi_settings {
     int reload;
     int own_gil;
     int authorization;
+    int buffer_body;
     long owner; /* the user whose configuration this is; -1 the server's */
     int has_environ; /* there are variables mod_wsgi.environ.NAME */
     unsigned long long environ_sum; /* of their names and values; 0: none */
@@ -118,10 +119,12 @@ int wsgi_settings_read(const wsgi_request *request, wsgi_settings *settings);
 typedef struct wsgi_process_settings {
     const char *python_home; /* NULL: where the module's own Python is */
     long max_interpreters;
+    const char *temporary; /* the directory for temporary files */
 } wsgi_process_settings;
 
 #define WSGI_PYTHON_HOME "MOD_WSGI_PYTHON_HOME"
 #define WSGI_MAX_INTERPRETERS "MOD_WSGI_MAX_INTERPRETERS"
+#define WSGI_TMPDIR "TMPDIR"
 
 /* Called once in a process, before any application could change its
    environment: copies what that says, and works out what holds where nothing
@@ -192,6 +195,27 @@ int wsgi_virtualenv_find(const wsgi_request *request,
    imports site, once more if need be. Returns 0, or -1 after logging. */
 int wsgi_site_run(const wsgi_request *request, const wsgi_interp *interp,
                   const wsgi_virtualenv *env);
+
+/* ---- body.c: the request's body, read beforehand. No Python. ------------ */
+
+typedef struct wsgi_body {
+    int64_t size;
+    int64_t at;       /* so much of it has been read by the application */
+    char *memory;     /* all of it, where there is no file */
+    size_t in_memory; /* so much of it is not in the file */
+    int fd;           /* a file with all of it, or -1 */
+} wsgi_body;
+
+/* Reads all of the body, waiting for the client. Returns 0, or after logging
+   an HTTP status. In both cases the body wants wsgi_body_free. No lock held.
+ */
+int wsgi_body_keep(const wsgi_request *request, wsgi_body *body);
+
+/* The next bytes, at most size: how many, 0 at the end; -1 with errno. One
+   thread at a time. */
+int64_t wsgi_body_read(wsgi_body *body, char *to, size_t size);
+
+void wsgi_body_free(wsgi_body *body);
 
 /* ---- mount.c: SCRIPT_NAME and PATH_INFO. No Python. --------------------- */
 
@@ -442,6 +466,7 @@ struct wsgi_visit {
     const wsgi_request *request;
     wsgi_visit *outer; /* the visit this one interrupts, or NULL */
     wsgi_slot *slot;
+    wsgi_body *kept;  /* the request's body, or NULL: the host has it */
     int status;       /* for the client when the application can't be run */
     int read_error;   /* of the request's body, as the call has it */
     wsgi_line *lines; /* unfinished ones of sys.stdout and sys.stderr */
@@ -778,6 +803,9 @@ PyTypeObject *wsgi_call_type(void);
 
 /* What an enum wsgi_read means, in words. */
 const char *wsgi_input_explain(int error);
+
+/* The HTTP status for it. */
+int wsgi_input_status(int error);
 
 PyTypeObject *wsgi_input_type(void);
 PyObject *wsgi_input_new(wsgi_call *call);

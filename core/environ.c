@@ -40,8 +40,9 @@ typedef struct walk {
     entry **place;   /* where the next entry is expected */
     PyObject *extra; /* a dict of variables too many to remember, or NULL */
     int seen;
-    int https; /* HTTPS is "on" or "1" */
-    int hides; /* what is for os.environ only */
+    int https;             /* HTTPS is "on" or "1" */
+    int hides;             /* some variables of the host: see is_hidden */
+    const wsgi_body *kept; /* the request's body, or NULL: the host has it */
     int failed;
 } walk;
 
@@ -144,14 +145,25 @@ static int is_ours(const char *name)
     }
 }
 
+/* Whether a variable is for os.environ only, or says of the body what was true
+   before it was read. */
+static int is_hidden(const walk *w, const char *name)
+{
+    int renamed;
+
+    if (w->kept != NULL && (strcmp(name, "CONTENT_LENGTH") == 0 ||
+                            strcmp(name, "HTTP_TRANSFER_ENCODING") == 0))
+        return 1;
+    return wsgi_settings_environ_name(name, &renamed) != NULL;
+}
+
 static void put(void *arg, const char *name, const char *value)
 {
     walk *w = arg;
-    int renamed;
 
     if (w->failed || is_ours(name))
         return;
-    if (w->hides && wsgi_settings_environ_name(name, &renamed) != NULL)
+    if (w->hides && is_hidden(w, name))
         return;
     if (name[0] == 'H' && strcmp(name, "HTTPS") == 0)
         w->https = strcmp(value, "on") == 0 || strcmp(value, "1") == 0;
@@ -195,13 +207,23 @@ static int put_mount(walk *w, const wsgi_mount *mount)
     return result < 0 ? -1 : put_entry(w, "PATH_INFO", mount->path_info);
 }
 
+static int put_length(walk *w)
+{
+    char digits[24];
+
+    if (w->kept == NULL)
+        return 0;
+    snprintf(digits, sizeof digits, "%lld", (long long)w->kept->size);
+    return put_entry(w, "CONTENT_LENGTH", digits);
+}
+
 static int put_all(walk *w, const wsgi_request *request,
                    const wsgi_settings *settings, const wsgi_mount *mount)
 {
     const char *scheme = request->scheme;
 
     w->cache->turn++;
-    if (put_mount(w, mount) < 0)
+    if (put_mount(w, mount) < 0 || put_length(w) < 0)
         return -1;
     if (settings->authorization && request->authorization != NULL &&
         put_entry(w, "HTTP_AUTHORIZATION", request->authorization) < 0)
@@ -263,7 +285,8 @@ PyObject *wsgi_environ_new(wsgi_call *call, const wsgi_settings *settings,
                            const wsgi_mount *mount)
 {
     wsgi_slot *slot = call->visit->slot;
-    walk w = {.hides = settings->has_environ};
+    const wsgi_body *kept = call->visit->kept;
+    walk w = {.hides = settings->has_environ || kept != NULL, .kept = kept};
     PyObject *environ = NULL;
 
     if (slot->environ == NULL &&

@@ -7,17 +7,9 @@
    was sent yet. */
 static int error_status(const wsgi_call *call)
 {
-    switch (wsgi_call_is_about_reading(call) ? call->read_error : 0) {
-    case WSGI_READ_TIMEOUT:
-        return 408;
-    case WSGI_READ_TOO_LARGE:
-        return 413;
-    case WSGI_READ_GONE:
-    case WSGI_READ_BAD:
-        return 400;
-    default:
-        return 500;
-    }
+    return call->read_error != 0 && wsgi_call_is_about_reading(call)
+               ? wsgi_input_status(call->read_error)
+               : 500;
 }
 
 /* The application failed: an error page if the response has not begun, else
@@ -95,13 +87,44 @@ static int serve(wsgi_visit *visit, const wsgi_settings *settings,
     return status;
 }
 
+/* A request whose settings are known. kept is its body, or NULL. */
+static int handle(const wsgi_request *request, const wsgi_settings *settings,
+                  const wsgi_mount *mount, wsgi_body *kept)
+{
+    wsgi_visit visit;
+    wsgi_head head;
+    int64_t rest = -1;
+    int status = wsgi_visit_enter(&visit, request, settings);
+
+    if (status != 0)
+        return status;
+    visit.kept = kept;
+    status = serve(&visit, settings, mount, &rest, &head);
+    wsgi_visit_leave(&visit);
+    if (status == 0 && rest >= 0 && wsgi_response_finish(&visit, &head) < 0)
+        wsgi_call_log_gone(&visit);
+    wsgi_visit_done(&visit);
+    return status;
+}
+
+/* The same with the body read first. */
+static int handle_with_body(const wsgi_request *request,
+                            const wsgi_settings *settings,
+                            const wsgi_mount *mount)
+{
+    wsgi_body body;
+    int status = wsgi_body_keep(request, &body);
+
+    if (status == 0)
+        status = handle(request, settings, mount, &body);
+    wsgi_body_free(&body);
+    return status;
+}
+
 int wsgi_handle(const wsgi_request *request)
 {
     wsgi_settings settings;
-    wsgi_visit visit;
-    wsgi_head head;
     wsgi_mount mount;
-    int64_t rest = -1;
     int status;
 
     status = wsgi_settings_read(request, &settings);
@@ -116,13 +139,7 @@ int wsgi_handle(const wsgi_request *request)
                  settings.script_name, request->uri);
         return 500;
     }
-    status = wsgi_visit_enter(&visit, request, &settings);
-    if (status != 0)
-        return status;
-    status = serve(&visit, &settings, &mount, &rest, &head);
-    wsgi_visit_leave(&visit);
-    if (status == 0 && rest >= 0 && wsgi_response_finish(&visit, &head) < 0)
-        wsgi_call_log_gone(&visit);
-    wsgi_visit_done(&visit);
-    return status;
+    return settings.buffer_body && request->body_length != 0
+               ? handle_with_body(request, &settings, &mount)
+               : handle(request, &settings, &mount, NULL);
 }

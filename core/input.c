@@ -33,12 +33,39 @@ const char *wsgi_input_explain(int error)
     }
 }
 
+int wsgi_input_status(int error)
+{
+    switch (error) {
+    case WSGI_READ_TIMEOUT:
+        return 408;
+    case WSGI_READ_TOO_LARGE:
+        return 413;
+    default:
+        return 400;
+    }
+}
+
 static void fail(wsgi_call *call, int error)
 {
     Py_BEGIN_CRITICAL_SECTION(call);
     call->read_error = error;
     wsgi_call_raise(&call->read_text, wsgi_input_explain(error));
     Py_END_CRITICAL_SECTION();
+}
+
+/* Reads from a body that was read beforehand. */
+static int64_t receive_kept(input *self, char *to, size_t size)
+{
+    int64_t got;
+
+    Py_BEGIN_ALLOW_THREADS
+    got = wsgi_body_read(self->call->visit->kept, to, size);
+    Py_END_ALLOW_THREADS
+    if (got < 0)
+        PyErr_SetFromErrno(PyExc_IOError);
+    else
+        self->left -= got;
+    return got;
 }
 
 /* Reads what is there, at least one byte. Returns how many, 0 at the end. */
@@ -49,6 +76,8 @@ static int64_t receive(input *self, char *to, size_t size)
 
     if (self->left == 0)
         return 0;
+    if (call->visit->kept != NULL)
+        return receive_kept(self, to, size);
     if (got == 0) {
         wsgi_call_lock_host(call);
         Py_BEGIN_ALLOW_THREADS
@@ -429,6 +458,7 @@ PyObject *wsgi_input_new(wsgi_call *call)
         return NULL;
     Py_INCREF(call);
     self->call = call;
-    self->left = call->request->body_length;
+    self->left = call->visit->kept != NULL ? call->visit->kept->size
+                                           : call->request->body_length;
     return (PyObject *)self;
 }

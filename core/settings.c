@@ -148,6 +148,16 @@ static const setting settings[] = {
         .place = NUMBER(interpreters),
     },
     {
+        .shown = {.name = PREFIX "buffer_body",
+                  .words = {"off", "on"},
+                  .standard = "off",
+                  .setter = EVERYBODY,
+                  .text = "`on`: the request's body is read before the "
+                          "application is called, and has a CONTENT_LENGTH"},
+        .read = read_choice,
+        .place = CHOICE(buffer_body),
+    },
+    {
         /* Read by osenviron.c: nothing is stored of it here but a sum. */
         .shown = {.name = PREFIX ENVIRON "NAME",
                   .values = "any",
@@ -180,6 +190,17 @@ static const setting process_settings[] = {
                   .text = "the most interpreters in one process"},
         .read = read_number,
         .place = PLACE(wsgi_process_settings, long, max_interpreters),
+        .forgives = 1,
+    },
+    {
+        .shown = {.name = WSGI_TMPDIR,
+                  .values = "an absolute directory",
+                  .standard = "/tmp",
+                  .setter = PROCESS,
+                  .text = "where bodies that are too large for the memory are "
+                          "kept, see `" PREFIX "buffer_body`"},
+        .read = read_path,
+        .place = PLACE(wsgi_process_settings, const char *, temporary),
         .forgives = 1,
     },
 };

@@ -92,6 +92,19 @@ def digest(environ, start_response):
     return answers.as_json(start_response, report)
 
 
+def read_by_length(environ, start_response):
+    """Reads as frameworks do that know CONTENT_LENGTH only; tells what that has left."""
+    length = environ.get("CONTENT_LENGTH")
+    body = environ["wsgi.input"].read(int(length or 0))
+    report = {
+        "length": length,
+        "sha256": hashlib.sha256(body).hexdigest(),
+        "transfer": environ.get("HTTP_TRANSFER_ENCODING"),
+        "rest": answers.text(environ["wsgi.input"].read()),
+    }
+    return answers.as_json(start_response, report)
+
+
 def echo_as_it_comes(environ, start_response):
     """Answers with each line as soon as it is there."""
     start_response("200 OK", [("Content-Type", "text/plain")])

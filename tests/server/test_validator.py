@@ -43,7 +43,7 @@ REASONS = {
         *("bodies.read_past_the_end", "bodies.error_name", "pages.reads", "pages.redirected"),
         *("bodies.reads_while_it_answers", "bodies.reads_when_closed"),
         *("bodies.answers_for_itself", "bodies.writes_without_reading"),
-        "bodies.tells_what_it_reads",
+        *("bodies.tells_what_it_reads", "bodies.read_by_length"),
         *("expected.reads_after_its_first_block", "expected.reads_after_its_last_byte"),
         *("pieces.then_reads", "sources.none_for_size", "threads.reads"),
     ],

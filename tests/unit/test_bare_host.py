@@ -1,11 +1,15 @@
 """The core on the bare host: what a network does to a request, without a network."""
 
+import hashlib
+import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.apps.numbered import piece
+from tests.harness.config import APPS
 from tests.unit.conftest import Bare
 from tools.pythons import Python
 
@@ -343,3 +347,59 @@ def test_an_application_cannot_change_what_the_environment_said(bare: Bare) -> N
         "keeping::bound_of_its_own",
     )
     assert (outcome.code, outcome.log) == (0, ())
+
+
+BUFFERED = ("--env", "mod_wsgi.buffer_body=on", "--chunked")
+
+
+@pytest.mark.parametrize("failure", WHAT_CLIENTS_DO)
+@pytest.mark.parametrize("after", ["0", "70000"])
+def test_a_buffered_body_that_cannot_be_read_is_one_line_of_the_log(
+    bare: Bare, failure: str, after: str
+) -> None:
+    outcome = bare(
+        *("--fail-read-after", after, "--fail-read-with", failure, *BUFFERED),
+        "bodies::read_by_length",
+        body=b"x" * 80_000,
+    )
+    statuses = {"gone": 400, "timeout": 408, "large": 413, "bad": 400}
+    assert outcome.status == f"{statuses[failure]} (error page)"
+    assert outcome.log == (f"[info] mod_wsgi: {WHAT_CLIENTS_DO[failure]}",)
+
+
+@pytest.mark.parametrize("size", [0, 1, 65535, 65536, 65537, 300_000])
+@pytest.mark.parametrize("chunk", ["0", "1000"])
+def test_a_buffered_body_has_its_length(bare: Bare, size: int, chunk: str) -> None:
+    body = bytes(number % 251 for number in range(size))
+    seen = bare("--chunk", chunk, *BUFFERED, "bodies::read_by_length", body=body).json()
+    assert (seen["length"], seen["rest"]) == (str(size), "")
+    assert seen["sha256"] == hashlib.sha256(body).hexdigest()
+
+
+def test_each_request_has_its_own_buffered_body(bare: Bare) -> None:
+    body = b"y" * 100_000
+    outcome = bare(
+        *("--threads", "4", "--requests", "20", *BUFFERED),
+        "bodies::read_by_length",
+        body=body,
+    )
+    assert outcome.json()["sha256"] == hashlib.sha256(body).hexdigest()
+    assert (outcome.code, outcome.log) == (0, ())
+
+
+def test_a_full_disk_is_a_507(bare_host: Path, tmp_path: Path) -> None:
+    """The system lets no file of this process become larger than 50 KB."""
+    (tmp_path / "body").write_bytes(b"x" * 300_000)
+    command = [str(bare_host), "--directory", str(APPS), "--body", str(tmp_path / "body")]
+    limit = "ulimit -f 100; trap '' XFSZ; exec \"$@\""
+    done = subprocess.run(
+        ["sh", "-c", limit, "sh", *command, *BUFFERED, "bodies::read_by_length"],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=60,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+    assert "Status: 507 (error page)" in done.stdout
+    assert f"[error] mod_wsgi: the request's body can't be kept in {tmp_path}: " in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["body"]

@@ -10,7 +10,7 @@ from tests.unit.conftest import Bare
 from tools import TOP
 
 PAGE = TOP / "docs" / "configuration.md"
-NAME = re.compile(r"\| `((?:mod_wsgi\.|MOD_WSGI_)\w+(?:\.NAME)?)` \|")
+NAME = re.compile(r"\| `((?:mod_wsgi\.|MOD_WSGI_|TMPDIR)\w*(?:\.NAME)?)` \|")
 
 
 @pytest.fixture
