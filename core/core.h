@@ -346,6 +346,7 @@ struct wsgi_interp {
     struct timespec born;      /* on the clock of files */
     wsgi_watch *watch;         /* reload.c's, or NULL; atomic */
     pthread_mutex_t loading;   /* held while an application is imported */
+    int loads_nothing;         /* any more: loading.c; atomic */
     enum wsgi_turns turns;     /* atomic */
     time_t turns_tried;        /* turns.c; atomic */
     PyThreadState *turn_state; /* of the thread that takes turns, or NULL */
@@ -673,6 +674,32 @@ PyObject *wsgi_script_read(int fd, const char *name);
 
 /* Ends a list of what was found. scripts may be NULL. */
 void wsgi_script_forget(wsgi_script *scripts);
+
+/* ---- loading.c: a load that takes long, or never ends. ------------------ */
+
+/* The load of an application, while it lasts; for loading.c. */
+typedef struct wsgi_loading {
+    const wsgi_request *request;
+    wsgi_interp *interp;
+    const char *application;
+    unsigned long thread; /* Python's number of the one that loads */
+    int is_watched, is_over, is_interrupted;
+} wsgi_loading;
+
+/* The calling thread begins to load an application in the interpreter it is
+   in, and ends it: in between another thread watches. Where that takes too
+   long, the log says where the load is; if the process is to end then, the
+   load is interrupted (KeyboardInterrupt). The end waits for that thread,
+   without the lock. */
+void wsgi_loading_begin(wsgi_loading *l, const wsgi_request *request,
+                        wsgi_interp *interp, const char *application);
+void wsgi_loading_end(wsgi_loading *l);
+
+/* Whether no application is to be loaded in an interpreter any more, since a
+   load there had to be interrupted; that is logged then. */
+int wsgi_loading_is_refused(const wsgi_request *request,
+                            const wsgi_interp *interp,
+                            const char *application);
 
 /* ---- failures.c: why an application did not load at first. -------------- */
 

@@ -127,6 +127,10 @@ typedef struct wsgi_host {
        client (no terminating chunk, the connection closed). */
     void (*fail)(void *record);
 
+    /* Optional. Whether this process is to end when its requests have. Any
+       thread, any time. */
+    int (*is_stopping)(void);
+
     /* Writes one line, without line end, to the error log of the request's
        virtual host; to the main server's where record is NULL. */
     void (*log)(void *record, enum wsgi_level level, const char *line);

@@ -900,6 +900,17 @@ static inline int wsgi_python_expect_site(int no_user_site)
 /* Whether Python comes with faulthandler. */
 #define WSGI_HAS_FAULTHANDLER (PY_VERSION_HEX >= 0x03000000)
 
+/* Raises an exception in another thread of the current interpreter as soon as
+   that runs Python code again. NULL: takes back what was not raised yet. */
+static inline void wsgi_python_raise_in(unsigned long thread, PyObject *type)
+{
+#if PY_VERSION_HEX >= 0x03070000
+    PyThreadState_SetAsyncExc(thread, type);
+#else
+    PyThreadState_SetAsyncExc((long)thread, type);
+#endif
+}
+
 /* The current state of the calling thread or NULL, asked without the lock. Up
    to Python 3.11 it is that of whoever has the lock. */
 static inline PyThreadState *wsgi_current_state(void)

@@ -380,6 +380,23 @@ static wsgi_script *load(const wanted *w)
     return callable != NULL ? remember(w, callable) : NULL;
 }
 
+static wsgi_script *watch_and_load(const wanted *w)
+{
+    wsgi_loading loading;
+    wsgi_script *script;
+
+    if (wsgi_loading_is_refused(w->request, w->interp, w->application)) {
+        w->visit->status = 503;
+        return NULL;
+    }
+    wsgi_loading_begin(&loading, w->request, w->interp, w->application);
+    wsgi_imports_begin();
+    script = load(w);
+    wsgi_imports_end();
+    wsgi_loading_end(&loading);
+    return script;
+}
+
 /* Gives os.environ what it is to have, then finds or loads the script. */
 static wsgi_script *prepare_and_load(const wanted *w)
 {
@@ -390,12 +407,7 @@ static wsgi_script *prepare_and_load(const wanted *w)
         return NULL;
     }
     script = find(w);
-    if (script == NULL) {
-        wsgi_imports_begin();
-        script = load(w);
-        wsgi_imports_end();
-    }
-    return script;
+    return script != NULL ? script : watch_and_load(w);
 }
 
 /* One thread of an interpreter loads at a time; the others wait, without the

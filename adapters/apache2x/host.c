@@ -632,6 +632,14 @@ static void write_log(void *record, enum wsgi_level level, const char *line)
     }
 }
 
+static int is_stopping(void)
+{
+    int state = 0;
+
+    return ap_mpm_query(AP_MPMQ_MPM_STATE, &state) == APR_SUCCESS &&
+           state == AP_MPMQ_STOPPING;
+}
+
 const wsgi_host wsgi_apache_host = {
     .each_env = each_env,
     .read_body = read_body,
@@ -640,5 +648,6 @@ const wsgi_host wsgi_apache_host = {
     .is_ready = is_ready,
     .send_file = send_file,
     .fail = fail,
+    .is_stopping = is_stopping,
     .log = write_log,
 };
