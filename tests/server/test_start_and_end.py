@@ -21,7 +21,7 @@ from tests.conftest import Serve
 from tests.harness.cells import Cell
 from tests.harness.errorlog import until
 from tests.harness.serving import CONNECTIONS_END, SLOW_TO_STOP, Workshop
-from tests.harness.site import Site, parent_of
+from tests.harness.site import Site, message, parent_of
 
 # wsgi_stop() waits five seconds; Apache's parent kills after ten.
 BOUND = 9.0
@@ -48,6 +48,11 @@ DocumentRoot "@{www}"
     SetEnv mod_wsgi.application endings::computes
     SetEnv mod_wsgi.interpreter own
     SetEnv mod_wsgi.gil own
+</Location>
+<Location /buffered>
+    SetHandler mod_wsgi
+    SetEnv mod_wsgi.application hello::named
+    SetEnv mod_wsgi.buffer_body on
 </Location>
 <Location /main/at_exit>
     SetHandler mod_wsgi
@@ -265,6 +270,17 @@ def test_functions_for_the_end_run_beside_a_request_under_way(serve: Serve, path
     with under_way(site, path):
         assert stop(site) < PROMPT
     assert site.told("under-way.end") == "ran"
+
+
+@pytest.mark.needs("end-beside-a-request")
+def test_a_body_that_is_read_beforehand_holds_no_end_up(serve: Serve) -> None:
+    site = serve(CONFIG, files=FILES, processes=1)
+    site.get("/endings/at_exit?stopped")
+    with site.connect() as connection:
+        announced = {"Content-Length": "100"}
+        connection.sendall(message("/buffered", "POST", announced) + b"not all of it")
+        assert stop(site) < PROMPT
+    assert site.told("stopped") == "ran"
 
 
 @pytest.mark.needs("end-beside-a-request", "own-lock")
