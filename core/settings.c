@@ -41,7 +41,7 @@ struct setting {
 };
 
 /* The place of a field in a struct, which must have the type that read()
-   stores: else this does not compile. */
+   stores: else the compiler warns, which is an error in ./dev check. */
 #define PLACE(record, type, field)                                            \
     (offsetof(record, field) +                                                \
      0 * sizeof(&((record *)NULL)->field == (type *)NULL))
