@@ -3,6 +3,7 @@
 What a machine lacks is different on each; here it is what a test wants it to be.
 """
 
+import fcntl
 import os
 import shlex
 import subprocess
@@ -11,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
@@ -140,6 +142,43 @@ def test_two_at_once_make_a_new_environment_once(tmp_path: Path) -> None:
     assert [first.returncode, second.returncode] == [0, 0], outcomes
     assert log.read_text().split() == ["begin", "end"]
     assert "waiting for another ./dev" in outcomes[1][1]
+
+
+def scons(*words: str) -> subprocess.Popen[str]:
+    """A build that makes nothing, as it is asked for."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "SCons", "-n", "-Q", "-s", *words],
+        cwd=TOP,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@contextmanager
+def another_build() -> Iterator[TextIO]:
+    """Holds the lock of builds until it is closed."""
+    lock = TOP / "build" / ".scons.lock"
+    lock.parent.mkdir(exist_ok=True)
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield held
+
+
+def test_two_builds_of_a_checkout_take_turns() -> None:
+    with another_build() as other, scons("apache=none") as process:
+        assert process.stderr
+        told = process.stderr.readline()
+        other.close()
+        said(process)
+    assert told == "scons: waiting for another build of this folder\n"
+    assert process.returncode == 0
+
+
+def test_tests_that_scons_starts_may_build() -> None:
+    with another_build(), scons("apache=none", "test") as process:
+        assert said(process)[1] == ""
+    assert process.returncode == 0
 
 
 def test_pip_that_finds_no_packages_leaves_a_word_on_what_to_set(tmp_path: Path) -> None:
