@@ -13,9 +13,9 @@
 #include "core.h"
 
 /* How long a load may take before it is told, and how often the thread then
-   looks whether the process is to end. */
+   looks whether the process is to end, in milliseconds. */
 #define SECONDS 10
-#define PAUSE (500 * WSGI_MS)
+#define PAUSE 500
 
 #define STACK_SIZE (256 * 1024UL)
 
@@ -111,13 +111,14 @@ static void enter(wsgi_loading *l, void (*act)(wsgi_loading *l))
     PyThreadState_DeleteCurrent();
 }
 
-/* Waits for the end of the load, so many nanoseconds. Returns whether it has
+/* Waits for the end of the load, so many milliseconds. Returns whether it has
    come. */
-static int wait_for_end(const wsgi_loading *l, long nanoseconds)
+static int wait_for_end(const wsgi_loading *l, int milliseconds)
 {
-    struct timespec until = wsgi_from_now(nanoseconds);
+    struct timespec until = wsgi_from_now(milliseconds % 1000 * WSGI_MS);
     int is_over;
 
+    until.tv_sec += milliseconds / 1000;
     pthread_mutex_lock(&lock);
     while (!l->is_over &&
            pthread_cond_timedwait(&changed, &lock, &until) != ETIMEDOUT)
@@ -138,7 +139,7 @@ static void *watch(void *arg)
 {
     wsgi_loading *l = arg;
 
-    if (!wait_for_end(l, SECONDS * 1000 * WSGI_MS)) {
+    if (!wait_for_end(l, SECONDS * 1000)) {
         enter(l, tell);
         while (!wait_for_end(l, PAUSE))
             if (is_stopping())
