@@ -231,51 +231,73 @@ typedef struct wsgi_mount {
 int wsgi_mount_split(const wsgi_request *request,
                      const wsgi_settings *settings, wsgi_mount *mount);
 
-/* ---- runtime.c: Python in this process, and the thread that owns it. ---- */
+/* ---- process.c: the server's process. Any thread, any time. No Python. -- */
 
-extern wsgi_process wsgi_runtime_process;
+/* What the host has told of the process, and its table of functions. */
+extern wsgi_process wsgi_process_given;
+
+/* Whether another module (mod_python) owns Python in this process. Jobs run
+   without any lock then, and no current state. */
+int wsgi_process_is_shared(void);
+
+/* Makes a thread that nobody waits for and that gets no signals; its stack is
+   of so many bytes, 0: as the system has it. Returns 0, or an errno. */
+int wsgi_process_add_thread(void *(*function)(void *arg), void *arg,
+                            size_t stack_size);
+
+/* The process is ending, and has so many seconds for that. Once. Safe in a
+   signal's handler. */
+void wsgi_process_begin_end(time_t seconds);
+
+/* Whether the process is ending: no lock may be taken any more. */
+int wsgi_process_is_ending(void);
+
+/* When its time is over (CLOCK_REALTIME), and whether it is. */
+const struct timespec *wsgi_process_deadline(void);
+int wsgi_process_is_late(void);
+
+/* What there is to do at the end of the process is done: the host is ending,
+   too. Some Pythons' threads run even then. */
+void wsgi_process_set_over(void);
+int wsgi_process_is_over(void);
+
+/* ---- jobs.c: what the Python thread is asked to do. No Python. ---------- */
+
+/* Called once in a process, before there is such a thread. */
+void wsgi_jobs_prepare(void);
+
+/* Runs job(arg) on the Python thread, with the main interpreter's state
+   current, and waits for its end. No lock held. */
+void wsgi_jobs_run(void (*job)(void *arg), void *arg);
+
+/* Wakes the Python thread: there may be an interpreter to end. Safe in a
+   signal's handler. */
+void wsgi_jobs_wake(void);
+
+/* Whether the Python thread has something to do, and so needs the lock. */
+int wsgi_jobs_are_under_way(void);
+
+/* On the Python thread: waits until there is something to do, or briefly (for
+   50 ms at most); says that it works, or that it has ended; does the job that
+   it was given, if it was given one. */
+void wsgi_jobs_wait(int briefly);
+void wsgi_jobs_set_under_way(int now);
+void wsgi_jobs_do(void);
+
+/* ---- runtime.c: Python in this process, and the thread that owns it. ---- */
 
 /* Starts Python if nobody did. No lock held. Returns 0, or -1 after logging
    (once) why it can't be. */
 int wsgi_runtime_start(const wsgi_request *request);
 
-/* Runs job(arg) on the Python thread, with the main interpreter's state
-   current, and waits for its end. No lock held. */
-void wsgi_runtime_run(void (*job)(void *arg), void *arg);
-
-/* Makes a thread that nobody waits for and that gets no signals; its stack is
-   of so many bytes, 0: as the system has it. Returns 0, or an errno. */
-int wsgi_runtime_add_thread(void *(*function)(void *arg), void *arg,
-                            size_t stack_size);
-
-/* Wakes the Python thread: there may be an interpreter to end. */
-void wsgi_runtime_wake(void);
-
-/* Whether another module (mod_python) owns Python in this process. Jobs run
-   without any lock then, and no current state. */
-int wsgi_runtime_is_shared(void);
-
 /* MOD_WSGI_PYTHON_HOME if that is a virtual environment, which all
    interpreters use then, or NULL. */
 const char *wsgi_runtime_virtualenv(void);
-
-/* Whether the Python thread has something to do, and so needs the lock. */
-int wsgi_runtime_is_at_work(void);
 
 /* Whether Python runs in this process and is ours to end. */
 int wsgi_runtime_is_ours(void);
 
 /* ---- stop.c: the end of Python in this process. ------------------------- */
-
-/* Whether the process is ending: no lock may be taken any more. */
-int wsgi_stop_has_begun(void);
-
-/* Whether what there is to do at the end of the process is done: the host is
-   ending, too. Some Pythons' threads run even then. */
-int wsgi_stop_is_over(void);
-
-/* Whether the end has taken longer than it may. */
-int wsgi_stop_is_late(void);
 
 /* Called once in a process, before Python is started in it. */
 void wsgi_stop_prepare(void);

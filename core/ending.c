@@ -163,7 +163,7 @@ static void put_back(wsgi_interp *interp)
 void wsgi_ending_add(wsgi_interp *interp)
 {
     put_back(interp);
-    wsgi_runtime_wake();
+    wsgi_jobs_wake();
 }
 
 /* Drops what the core holds in an interpreter. */
@@ -315,7 +315,7 @@ void wsgi_ending_all(wsgi_interp *interps)
     wsgi_interp *interp;
     int running = 1;
 
-    while (running && !wsgi_stop_is_late()) {
+    while (running && !wsgi_process_is_late()) {
         running = is_running(main_ender);
         for (interp = interps; interp != NULL; interp = interp->next)
             if (interp->first_state != main_state)

@@ -228,7 +228,7 @@ static int put_all(walk *w, const wsgi_request *request,
     if (settings->authorization && request->authorization != NULL &&
         put_entry(w, "HTTP_AUTHORIZATION", request->authorization) < 0)
         return -1;
-    wsgi_runtime_process.host->each_env(request->record, put, w);
+    wsgi_process_given.host->each_env(request->record, put, w);
     if (w->failed)
         return -1;
     if (w->https || scheme == NULL)
@@ -318,7 +318,7 @@ static int put_constant(PyObject *dict, const char *name, PyObject *value)
 
 PyObject *wsgi_environ_constants(wsgi_interp *interp)
 {
-    const wsgi_process *process = &wsgi_runtime_process;
+    const wsgi_process *process = &wsgi_process_given;
     PyObject *dict = PyDict_New();
 
     Py_INCREF(interp->wrapper_type);

@@ -82,8 +82,8 @@ static int64_t receive(input *self, char *to, size_t size)
         wsgi_call_lock_host(call);
         Py_BEGIN_ALLOW_THREADS
         wsgi_sender_finish(call->request);
-        got = wsgi_runtime_process.host->read_body(call->request->record, to,
-                                                   size);
+        got = wsgi_process_given.host->read_body(call->request->record, to,
+                                                 size);
         Py_END_ALLOW_THREADS
         wsgi_call_unlock_host(call);
     }

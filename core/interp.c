@@ -71,11 +71,11 @@ static int prepare_modules(wsgi_interp *interp)
     if (codec == NULL)
         return -1;
     Py_DECREF(codec);
-    if (!wsgi_runtime_is_shared() && wsgi_osenviron_install(interp) < 0)
+    if (!wsgi_process_is_shared() && wsgi_osenviron_install(interp) < 0)
         return -1;
     if (wsgi_fork_watch(interp) < 0 || wsgi_programs_install(interp) < 0)
         return -1;
-    if (wsgi_runtime_is_shared())
+    if (wsgi_process_is_shared())
         return 0;
     return set_argv() == 0 && wsgi_children_install(interp) == 0 &&
                    wsgi_streams_install(interp) == 0 &&
@@ -154,7 +154,7 @@ static void make_foreign(void *arg)
     making *m = arg;
 
     m->result = -1;
-    m->interp->state = wsgi_runtime_process.find_interp(m->interp->name);
+    m->interp->state = wsgi_process_given.find_interp(m->interp->name);
     if (m->interp->state == NULL)
         return;
     m->interp->first_state = PyThreadState_Get();
@@ -173,7 +173,7 @@ static const char *shown_part(const char *name)
 /* What could be made, but not prepared, ends as a retired one does. */
 static void give_up(wsgi_interp *interp)
 {
-    if (interp->first_state != NULL && !wsgi_runtime_is_shared() &&
+    if (interp->first_state != NULL && !wsgi_process_is_shared() &&
         strcmp(interp->name, WSGI_MAIN_INTERPRETER) != 0)
         wsgi_interp_retire(interp);
     else
@@ -202,9 +202,9 @@ static wsgi_interp *make(const wsgi_request *request,
     clock_gettime(CLOCK_REALTIME_COARSE, &interp->born);
     interp->own_gil = settings->own_gil;
     interp->is_pooled = is_pooled;
-    interp->needs_site = !wsgi_runtime_is_shared();
+    interp->needs_site = !wsgi_process_is_shared();
     pthread_mutex_init(&interp->loading, NULL);
-    wsgi_runtime_run(wsgi_runtime_is_shared() ? make_foreign : make_own, &m);
+    wsgi_jobs_run(wsgi_process_is_shared() ? make_foreign : make_own, &m);
     if (m.result == 0) {
         wsgi_version_tell(request, settings, interp);
         return interp;
@@ -284,7 +284,7 @@ static int take_place(void)
     if (__atomic_add_fetch(&in_memory, 1, __ATOMIC_ACQ_REL) <= most())
         return 1;
     wsgi_interp_forget_one();
-    wsgi_runtime_wake();
+    wsgi_jobs_wake();
     return 0;
 }
 

@@ -23,7 +23,7 @@ struct wsgi_line {
 static void log_text(const wsgi_request *request, const char *text,
                      size_t size)
 {
-    if (!wsgi_stop_is_over())
+    if (!wsgi_process_is_over())
         wsgi_log_line(request, WSGI_ERROR, text, size);
 }
 

@@ -21,7 +21,7 @@ static int is_plain(unsigned char c)
 static void emit(const wsgi_request *request, enum wsgi_level level,
                  const char *line)
 {
-    const wsgi_host *host = wsgi_runtime_process.host;
+    const wsgi_host *host = wsgi_process_given.host;
 
     if (host != NULL)
         host->log(request != NULL ? request->record : NULL, level, line);

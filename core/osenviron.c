@@ -136,7 +136,7 @@ static void want(void *arg, const char *name, const char *value)
    stands in for a missing one. */
 static PyObject *wanted_by(const wsgi_request *request)
 {
-    const wsgi_host *host = wsgi_runtime_process.host;
+    const wsgi_host *host = wsgi_process_given.host;
     walk w = {.wanted = PyDict_New(), .renamed = 1};
 
     if (w.wanted == NULL)

@@ -203,7 +203,7 @@ static int is_replaceable(const wsgi_interp *interp, wsgi_watch *watch,
 {
     int is_main = strcmp(interp->name, WSGI_MAIN_INTERPRETER) == 0;
 
-    if (!is_main && !wsgi_runtime_is_shared())
+    if (!is_main && !wsgi_process_is_shared())
         return 1;
     if (!watch->refused)
         wsgi_log(request, WSGI_WARNING,

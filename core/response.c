@@ -35,7 +35,7 @@ typedef struct piece {
 static int give_host(const wsgi_request *request, const piece *p,
                      enum wsgi_after after)
 {
-    const wsgi_host *host = wsgi_runtime_process.host;
+    const wsgi_host *host = wsgi_process_given.host;
     void *record = request->record;
 
     if (!p->is_file && p->count <= 1)
@@ -60,7 +60,7 @@ static void push(wsgi_call *call, const piece *p, enum wsgi_after after)
     Py_BEGIN_ALLOW_THREADS
     if (with_head && result == 0)
         result =
-            wsgi_runtime_process.host->send_head(request->record, &call->head);
+            wsgi_process_given.host->send_head(request->record, &call->head);
     if (result == 0)
         result = give_host(request, p, after);
     Py_END_ALLOW_THREADS
@@ -478,7 +478,7 @@ static int send_body(wsgi_call *call, PyObject *result, int64_t *rest)
     if (PyList_CheckExact(result) || PyTuple_CheckExact(result))
         return send_blocks(call, result, rest);
     if (Py_TYPE(result) == call->visit->slot->interp->wrapper_type &&
-        wsgi_runtime_process.host->send_file != NULL &&
+        wsgi_process_given.host->send_file != NULL &&
         wsgi_file_wrapper_open(result, &fd, &offset, &size))
         return send_open_file(call, fd, offset, size);
     return send_iterable(call, result);
@@ -502,7 +502,7 @@ void wsgi_response_fail(wsgi_call *call)
     if (!call->complete) {
         Py_BEGIN_ALLOW_THREADS
         wsgi_sender_finish(call->request);
-        wsgi_runtime_process.host->fail(call->request->record);
+        wsgi_process_given.host->fail(call->request->record);
         Py_END_ALLOW_THREADS
         call->complete = 1;
     }
@@ -578,7 +578,7 @@ int wsgi_response_send(wsgi_call *call, PyObject *result, int64_t *rest)
 
 int wsgi_response_finish(const wsgi_visit *visit, const wsgi_head *head)
 {
-    const wsgi_host *host = wsgi_runtime_process.host;
+    const wsgi_host *host = wsgi_process_given.host;
     wsgi_chunk chunk = {visit->body.data, visit->body.size};
 
     if (host->send_head(visit->request->record, head) < 0)

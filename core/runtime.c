@@ -12,22 +12,15 @@
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
-#include <signal.h>
 #include <time.h>
 
 #include "core.h"
 
 enum state { NEW, RUNNING, FAILED };
 
-wsgi_process wsgi_runtime_process;
-
 static enum state state; /* atomic: asked by every thread */
-static int at_work;      /* the Python thread is; atomic */
 static pthread_mutex_t starting = PTHREAD_MUTEX_INITIALIZER;
-static pthread_mutex_t running = PTHREAD_MUTEX_INITIALIZER;
-static sem_t started, wanted, done;
-static void (*current_job)(void *);
-static void *current_arg;
+static sem_t started;
 static char failure[256];
 
 static enum state current_state(void)
@@ -38,34 +31,6 @@ static enum state current_state(void)
 static void set_state(enum state now)
 {
     __atomic_store_n(&state, now, __ATOMIC_RELEASE);
-}
-
-static void wait_for(sem_t *semaphore)
-{
-    while (sem_wait(semaphore) < 0 && errno == EINTR)
-        ;
-}
-
-/* Waits until there is something to do, or for a moment. */
-static void wait_a_moment(sem_t *semaphore)
-{
-    struct timespec until = wsgi_from_now(50 * WSGI_MS);
-
-    sem_timedwait(semaphore, &until);
-}
-
-/* What the Python thread does when it wakes up. Returns whether it has to
-   look again soon. */
-static int work(void)
-{
-    void (*job)(void *) =
-        __atomic_exchange_n(&current_job, NULL, __ATOMIC_ACQUIRE);
-
-    if (job != NULL) {
-        job(current_arg);
-        sem_post(&done);
-    }
-    return wsgi_ending_step();
 }
 
 /* Starts Python. 0, or -1 with the reason in failure. */
@@ -99,18 +64,16 @@ static void own_python(void)
     set_state(RUNNING);
     sem_post(&started);
     for (;;) {
-        if (again)
-            wait_a_moment(&wanted);
-        else
-            wait_for(&wanted);
-        __atomic_store_n(&at_work, 1, __ATOMIC_SEQ_CST);
+        wsgi_jobs_wait(again);
+        wsgi_jobs_set_under_way(1);
         wsgi_turns_want();
         PyEval_RestoreThread(main_state);
-        if (wsgi_stop_has_begun())
+        if (wsgi_process_is_ending())
             break;
-        again = work();
+        wsgi_jobs_do();
+        again = wsgi_ending_step();
         main_state = PyEval_SaveThread();
-        __atomic_store_n(&at_work, 0, __ATOMIC_SEQ_CST);
+        wsgi_jobs_set_under_way(0);
     }
     wsgi_interp_end_all();
     wsgi_stop_done();
@@ -127,40 +90,19 @@ static void share_python(void)
     set_state(RUNNING);
     sem_post(&started);
     for (;;) {
-        wait_for(&wanted);
-        current_job(current_arg);
-        sem_post(&done);
+        wsgi_jobs_wait(0);
+        wsgi_jobs_do();
     }
 }
 
 static void *python_thread(void *unused)
 {
     (void)unused;
-    if (wsgi_runtime_is_shared())
+    if (wsgi_process_is_shared())
         share_python();
     else
         own_python();
     return NULL;
-}
-
-int wsgi_runtime_add_thread(void *(*function)(void *arg), void *arg,
-                            size_t stack_size)
-{
-    sigset_t all, before;
-    pthread_attr_t attributes;
-    pthread_t thread;
-    int error;
-
-    pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    if (stack_size > 0)
-        pthread_attr_setstacksize(&attributes, stack_size);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    error = pthread_create(&thread, &attributes, function, arg);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    return error;
 }
 
 static void prepare_once(const wsgi_request *request)
@@ -170,8 +112,7 @@ static void prepare_once(const wsgi_request *request)
     if (is_prepared)
         return;
     sem_init(&started, 0, 0);
-    sem_init(&wanted, 0, 0);
-    sem_init(&done, 0, 0);
+    wsgi_jobs_prepare();
     wsgi_settings_read_process(request);
     wsgi_stop_prepare();
     wsgi_fork_prepare();
@@ -199,10 +140,10 @@ static void start_thread(const wsgi_request *request)
     int error;
 
     prepare_once(request);
-    error = wsgi_runtime_add_thread(python_thread, NULL, 0);
-    if (error == 0)
-        wait_for(&started);
-    else
+    error = wsgi_process_add_thread(python_thread, NULL, 0);
+    while (error == 0 && sem_wait(&started) < 0 && errno == EINTR)
+        ;
+    if (error != 0)
         wsgi_log(request, WSGI_ERROR,
                  "Python %s can't be started now, for there is no thread: %s; "
                  "requests try again, once a second",
@@ -228,12 +169,12 @@ static void report_refusal(const wsgi_request *request)
 
     if (!__atomic_exchange_n(&reported, 1, __ATOMIC_RELAXED))
         wsgi_log(request, WSGI_ERROR, "Python is not started: %s",
-                 wsgi_runtime_process.refusal);
+                 wsgi_process_given.refusal);
 }
 
 int wsgi_runtime_start(const wsgi_request *request)
 {
-    if (wsgi_runtime_process.refusal != NULL) {
+    if (wsgi_process_given.refusal != NULL) {
         report_refusal(request);
         return -1;
     }
@@ -249,50 +190,24 @@ int wsgi_runtime_start(const wsgi_request *request)
     return current_state() == RUNNING ? 0 : -1;
 }
 
-void wsgi_runtime_run(void (*job)(void *arg), void *arg)
-{
-    pthread_mutex_lock(&running);
-    current_arg = arg;
-    __atomic_store_n(&current_job, job, __ATOMIC_RELEASE);
-    sem_post(&wanted);
-    wait_for(&done);
-    pthread_mutex_unlock(&running);
-}
-
-void wsgi_runtime_wake(void)
-{
-    if (!wsgi_runtime_is_shared())
-        sem_post(&wanted);
-}
-
-int wsgi_runtime_is_shared(void)
-{
-    return wsgi_runtime_process.find_interp != NULL;
-}
-
 const char *wsgi_runtime_virtualenv(void)
 {
     const char *home = wsgi_settings_of_process()->python_home;
 
-    return home != NULL && !wsgi_runtime_is_shared() &&
+    return home != NULL && !wsgi_process_is_shared() &&
                    wsgi_virtualenv_is_one(home)
                ? home
                : NULL;
 }
 
-int wsgi_runtime_is_at_work(void)
-{
-    return __atomic_load_n(&at_work, __ATOMIC_SEQ_CST);
-}
-
 int wsgi_runtime_is_ours(void)
 {
-    return current_state() == RUNNING && !wsgi_runtime_is_shared();
+    return current_state() == RUNNING && !wsgi_process_is_shared();
 }
 
 void wsgi_start(const wsgi_process *process)
 {
     wsgi_note_signals();
-    wsgi_runtime_process = *process;
+    wsgi_process_given = *process;
     wsgi_settings_prepare();
 }

@@ -71,13 +71,13 @@ static int may_send(void)
 static int send_body(const wsgi_request *request, const wsgi_chunk *chunks,
                      size_t count, enum wsgi_after after)
 {
-    return wsgi_runtime_process.host->send_body(request->record, chunks, count,
-                                                after);
+    return wsgi_process_given.host->send_body(request->record, chunks, count,
+                                              after);
 }
 
 static int is_ready(const wsgi_request *request)
 {
-    return wsgi_runtime_process.host->is_ready(request->record);
+    return wsgi_process_given.host->is_ready(request->record);
 }
 
 /* Goes on to the other room; returns what is in this one. */
@@ -162,7 +162,7 @@ static int start(void)
         return 1;
     now = time(NULL);
     if (now != tried)
-        is_running = wsgi_runtime_add_thread(send_pieces, NULL, 0) == 0;
+        is_running = wsgi_process_add_thread(send_pieces, NULL, 0) == 0;
     tried = now;
     return is_running;
 }
@@ -172,7 +172,7 @@ static int start(void)
 /* Whether the thread serves this request, or could. */
 static int is_free_for(const wsgi_request *request)
 {
-    if (wsgi_runtime_process.host->is_ready == NULL || !may_send())
+    if (wsgi_process_given.host->is_ready == NULL || !may_send())
         return 0;
     return serves(request) || (serves(NULL) && is_ready(request) > 0);
 }

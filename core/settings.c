@@ -508,7 +508,7 @@ static int check_gil(const wsgi_request *request, wsgi_settings *s)
                         "another mod_wsgi.interpreter");
         return -1;
     }
-    if (WSGI_HAS_OWN_GIL && !wsgi_runtime_is_shared())
+    if (WSGI_HAS_OWN_GIL && !wsgi_process_is_shared())
         return 0;
     if (is_first(&told))
         wsgi_log(request, WSGI_WARNING,
@@ -535,7 +535,7 @@ static int check_pool(const wsgi_request *request, wsgi_settings *s)
             s->interpreters);
         return -1;
     }
-    if (!wsgi_runtime_is_shared())
+    if (!wsgi_process_is_shared())
         return 0;
     if (is_first(&told))
         wsgi_log(request, WSGI_WARNING,
@@ -551,7 +551,7 @@ static void check_environ(const wsgi_request *request, wsgi_settings *s)
 {
     static int told;
 
-    if (s->environ_sum == 0 || !wsgi_runtime_is_shared())
+    if (s->environ_sum == 0 || !wsgi_process_is_shared())
         return;
     if (is_first(&told))
         wsgi_log(request, WSGI_WARNING,
@@ -662,7 +662,7 @@ int wsgi_settings_read(const wsgi_request *request, wsgi_settings *s)
 {
     found all = {.unknown = NULL};
 
-    wsgi_runtime_process.host->each_env(request->record, put, &all);
+    wsgi_process_given.host->each_env(request->record, put, &all);
     if (all.unknown != NULL)
         return refuse_unknown(request, &all);
     if (all.misnamed != NULL)

@@ -30,10 +30,7 @@
 /* Between two signals, while a request is where it must not be ended. */
 #define PAUSE (2 * WSGI_MS)
 
-/* Atomic: asked by every thread, and set by a signal's handler. */
-static int begun, over;
 static sem_t ended;
-static struct timespec deadline; /* when begun is set */
 
 /* What the server does when it gets one of these, and in which thread. */
 #define SIGNALS 3
@@ -43,31 +40,10 @@ static pthread_t server_thread;
 static pid_t process;
 static int put_off_signal; /* the one to send again, or 0 */
 
-int wsgi_stop_has_begun(void)
-{
-    return __atomic_load_n(&begun, __ATOMIC_ACQUIRE);
-}
-
-int wsgi_stop_is_over(void)
-{
-    return __atomic_load_n(&over, __ATOMIC_ACQUIRE);
-}
-
 void wsgi_stop_prepare(void)
 {
     process = getpid();
     sem_init(&ended, 0, 0);
-}
-
-int wsgi_stop_is_late(void)
-{
-    struct timespec now;
-
-    if (!wsgi_stop_has_begun())
-        return 0;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return now.tv_sec > deadline.tv_sec ||
-           (now.tv_sec == deadline.tv_sec && now.tv_nsec >= deadline.tv_nsec);
 }
 
 /* The signal ends the process, unless it meets the request in Python's code:
@@ -76,11 +52,11 @@ void wsgi_stop_done(void)
 {
     static const struct timespec pause = {.tv_nsec = PAUSE};
 
-    __atomic_store_n(&over, 1, __ATOMIC_RELEASE);
+    wsgi_process_set_over();
     sem_post(&ended);
     if (put_off_signal == 0)
         return;
-    while (!wsgi_stop_is_late()) {
+    while (!wsgi_process_is_late()) {
         pthread_kill(server_thread, put_off_signal);
         nanosleep(&pause, NULL);
     }
@@ -90,12 +66,10 @@ void wsgi_stop_done(void)
 /* Tells the Python thread, once. May interrupt any code of this process. */
 static void begin(void)
 {
-    if (wsgi_stop_has_begun())
+    if (wsgi_process_is_ending())
         return;
-    clock_gettime(CLOCK_REALTIME, &deadline);
-    deadline.tv_sec += STOP_SECONDS;
-    __atomic_store_n(&begun, 1, __ATOMIC_RELEASE);
-    wsgi_runtime_wake();
+    wsgi_process_begin_end(STOP_SECONDS);
+    wsgi_jobs_wake();
 }
 
 /* The server's handler of a second signal to end would not wait: it would exit
@@ -112,7 +86,8 @@ void wsgi_stop(void)
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, NULL);
     begin();
-    while (!wsgi_stop_is_over() && sem_timedwait(&ended, &deadline) < 0)
+    while (!wsgi_process_is_over() &&
+           sem_timedwait(&ended, wsgi_process_deadline()) < 0)
         if (errno != EINTR)
             return;
 }
@@ -146,23 +121,23 @@ static int ends_in_a_moment(void)
 {
     struct timespec until = wsgi_from_now(MOMENT);
 
-    while (!wsgi_stop_is_over() && sem_timedwait(&ended, &until) < 0)
+    while (!wsgi_process_is_over() && sem_timedwait(&ended, &until) < 0)
         if (errno != EINTR)
             break;
-    return wsgi_stop_is_over();
+    return wsgi_process_is_over();
 }
 
 /* Lets a request go on that was interrupted. 0 if it can be ended now, or has
    to be: its time is over. SIGALRM is for one that never lets the lock go. */
 static int put_off(int number)
 {
-    if (!wsgi_stop_has_begun()) {
+    if (!wsgi_process_is_ending()) {
         put_off_signal = number;
         begin();
         catch_signal(SIGALRM);
         alarm(STOP_SECONDS);
     }
-    if (number == SIGALRM || wsgi_stop_is_late())
+    if (number == SIGALRM || wsgi_process_is_late())
         return 0;
     return wsgi_visit_has_lock() || !ends_in_a_moment();
 }

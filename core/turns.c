@@ -30,7 +30,7 @@ static int is_wanted(void)
 {
     return (__atomic_load_n(&takers, __ATOMIC_SEQ_CST) > 1 &&
             wsgi_interp_is_anyone_inside()) ||
-           wsgi_runtime_is_at_work();
+           wsgi_jobs_are_under_way();
 }
 
 static void wake(void)
@@ -95,7 +95,7 @@ static void *take_turns(void *arg)
     }
     __atomic_sub_fetch(&takers, 1, __ATOMIC_SEQ_CST);
     __atomic_store_n(&interp->turns, WSGI_NO_TURNS, __ATOMIC_RELEASE);
-    wsgi_runtime_wake();
+    wsgi_jobs_wake();
     return NULL;
 }
 
@@ -106,7 +106,7 @@ static int start(wsgi_interp *interp)
     int error;
 
     __atomic_add_fetch(&takers, 1, __ATOMIC_SEQ_CST);
-    error = wsgi_runtime_add_thread(take_turns, interp, STACK_SIZE);
+    error = wsgi_process_add_thread(take_turns, interp, STACK_SIZE);
     if (error == 0)
         return 0;
     __atomic_sub_fetch(&takers, 1, __ATOMIC_SEQ_CST);
@@ -118,7 +118,7 @@ void wsgi_turns_begin(wsgi_interp *interp)
 {
     int error;
 
-    if (!WSGI_LOCK_IS_UNFAIR || interp->own_gil || wsgi_runtime_is_shared())
+    if (!WSGI_LOCK_IS_UNFAIR || interp->own_gil || wsgi_process_is_shared())
         return;
     interp->turns = WSGI_TAKES_TURNS;
     interp->turns_tried = time(NULL);

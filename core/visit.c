@@ -172,7 +172,7 @@ static void drop_retired(thread *self)
         dropped = 1;
     }
     if (dropped)
-        wsgi_runtime_wake();
+        wsgi_jobs_wake();
 }
 
 static wsgi_slot *add_slot(thread *self, wsgi_interp *interp)
@@ -204,9 +204,9 @@ static void end_thread(void *arg)
 {
     thread *self = arg;
 
-    while (!wsgi_stop_has_begun() && self->slots != NULL) {
+    while (!wsgi_process_is_ending() && self->slots != NULL) {
         drop_slot(self, self->slots);
-        wsgi_runtime_wake();
+        wsgi_jobs_wake();
     }
     wsgi_lines_end(&self->lines, NULL);
     free(self->head.data);
