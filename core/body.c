@@ -81,7 +81,7 @@ static int64_t receive(const wsgi_request *request, wsgi_body *body,
             *is_stuck = 1;
             return -1;
         }
-        got = wsgi_runtime_process.host->read_body(
+        got = wsgi_process_given.host->read_body(
             request->record, body->memory + body->in_memory,
             ROOM - body->in_memory);
         if (got > 0) {

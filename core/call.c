@@ -1,17 +1,7 @@
 /*
- * call.c - one request as Python objects see it.
- *
- * Applications keep objects longer than their request: a closure holds
- * start_response, a thread goes on reading wsgi.input. What such an object
- * refers to is gone by then, so each use asks this object first, and the
- * request's end waits for the uses under way in other threads.
+ * call.c - one request as its Python objects see it.
  */
-#include <time.h>
-
 #include "core.h"
-
-/* In users, beside the number of calls under way. */
-#define ENDED (1L << 24)
 
 static void dealloc(PyObject *self)
 {
@@ -47,44 +37,23 @@ wsgi_call *wsgi_call_new(wsgi_visit *visit)
 
     if (call == NULL)
         return NULL;
-    call->request = visit->request;
+    call->lease.request = visit->request;
+    call->lease.interp = visit->slot->interp;
     call->visit = visit;
     call->head.content_length = -1;
     pthread_mutex_init(&call->host, NULL);
     return call;
 }
 
-int wsgi_call_try_enter(wsgi_call *call)
-{
-    if (!(__atomic_add_fetch(&call->users, 1, __ATOMIC_ACQ_REL) & ENDED))
-        return 0;
-    wsgi_call_leave(call);
-    return -1;
-}
-
-int wsgi_call_enter(wsgi_call *call, const char *what)
-{
-    if (wsgi_call_try_enter(call) == 0)
-        return 0;
-    PyErr_Format(PyExc_RuntimeError, "%s was used after its request had ended",
-                 what);
-    return -1;
-}
-
 int wsgi_call_enter_for_client(wsgi_call *call, const char *what)
 {
     if (!wsgi_fork_is_copy())
-        return wsgi_call_enter(call, what);
+        return wsgi_lease_enter(&call->lease, what);
     PyErr_Format(PyExc_RuntimeError,
                  "%s was used in a copy of the process: the request is the "
                  "original's",
                  what);
     return -1;
-}
-
-void wsgi_call_leave(wsgi_call *call)
-{
-    __atomic_sub_fetch(&call->users, 1, __ATOMIC_RELEASE);
 }
 
 void wsgi_call_lock_host(wsgi_call *call)
@@ -103,16 +72,7 @@ void wsgi_call_unlock_host(wsgi_call *call)
 
 void wsgi_call_end(wsgi_call *call)
 {
-    static const struct timespec moment = {.tv_nsec = 1 * WSGI_MS};
-
-    __atomic_or_fetch(&call->users, ENDED, __ATOMIC_ACQ_REL);
-    while (__atomic_load_n(&call->users, __ATOMIC_ACQUIRE) != ENDED) {
-        Py_BEGIN_ALLOW_THREADS
-        nanosleep(&moment, NULL);
-        Py_END_ALLOW_THREADS
-    }
-    wsgi_lines_end(&call->lines, call->request);
-    call->request = NULL;
+    wsgi_lease_end(&call->lease);
     call->visit = NULL;
 }
 
@@ -163,10 +123,10 @@ static void log_client(const wsgi_call *call, const char *words)
     if (text != NULL)
         bytes = wsgi_text_bytes(text);
     if (bytes != NULL)
-        wsgi_log(call->request, WSGI_INFO, "%s (%s: %.300s)", words,
+        wsgi_log(call->lease.request, WSGI_INFO, "%s (%s: %.300s)", words,
                  PyExceptionClass_Name(type), PyBytes_AS_STRING(bytes));
     else
-        wsgi_log(call->request, WSGI_INFO, "%s", words);
+        wsgi_log(call->lease.request, WSGI_INFO, "%s", words);
     Py_XDECREF(bytes);
     Py_XDECREF(text);
     Py_XDECREF(type);
@@ -183,7 +143,7 @@ void wsgi_call_report(wsgi_call *call, const char *what)
     else if (wsgi_call_is_about_reading(call))
         words = wsgi_input_explain(call->read_error);
     if (words == NULL) {
-        wsgi_errors_report(call->request, what);
+        wsgi_errors_report(call->lease.request, what);
     } else if (!call->is_told) {
         call->is_told = 1;
         log_client(call, words);

@@ -10,10 +10,12 @@
 #ifndef WSGI_CORE_H
 #define WSGI_CORE_H
 
+#include "gate.h"
 #include "host.h"
 #include "python.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <time.h>
 
 typedef struct wsgi_settings wsgi_settings;
@@ -372,7 +374,7 @@ struct wsgi_interp {
     enum wsgi_turns turns;     /* atomic */
     time_t turns_tried;        /* turns.c; atomic */
     PyThreadState *turn_state; /* of the thread that takes turns, or NULL */
-    long visits;               /* how many are inside, and flags; atomic */
+    wsgi_gate visits;          /* retired: closed */
     int slots;                 /* threads that have one; atomic */
     wsgi_interp *next_ending;  /* ending.c: the next one that is to end */
     PyObject *ender;           /* ... the thread that ends it, or NULL */
@@ -472,7 +474,7 @@ int wsgi_ending_step(void);
    in the main one; waits until all is done, or it is late. */
 void wsgi_ending_all(wsgi_interp *interps);
 
-/* ---- visit.c: threads of the server, and their stays in interpreters. --- */
+/* ---- thread.c: threads of the server, and what each keeps. -------------- */
 
 /* One thread's place in one interpreter; only that thread uses it. */
 struct wsgi_slot {
@@ -496,6 +498,57 @@ struct wsgi_visit {
     wsgi_buffer head, body; /* for the response; the thread keeps them */
 };
 
+/* What one thread of the server keeps. */
+typedef struct wsgi_thread {
+    wsgi_slot *slots;
+    wsgi_slot *last;                 /* the one that was entered last */
+    wsgi_visit *visit;               /* the innermost one now, or NULL */
+    volatile sig_atomic_t under_way; /* a visit is, or is about to be */
+    unsigned long retirements;       /* those that its slots know of */
+    unsigned long number;            /* its own, from 1 on */
+    wsgi_line *lines;                /* unfinished ones, outside of visits */
+    wsgi_buffer head, body;
+} wsgi_thread;
+
+/* The calling thread's record, made if need be; NULL when memory is out. */
+wsgi_thread *wsgi_thread_self(void);
+
+/* Takes a slot's lock, with the thread's state there current. */
+void wsgi_thread_enter_slot(wsgi_slot *slot);
+
+/* Ends a slot's thread state; the thread holds no lock. */
+void wsgi_thread_drop_state(wsgi_slot *slot);
+
+/* Where a thread may have one state only: ends that of another slot. */
+void wsgi_thread_make_way(wsgi_thread *self, const wsgi_slot *slot);
+
+/* Ends the slots in interpreters that are retired: they wait for that. */
+void wsgi_thread_drop_retired(wsgi_thread *self);
+
+/* The thread's slot in an interpreter, made if need be; NULL when memory is
+   out. */
+wsgi_slot *wsgi_thread_slot_in(wsgi_thread *self, wsgi_interp *interp);
+
+/* Whether the calling thread serves a request that is inside an interpreter,
+   or on its way in or out; and whether it has a lock of Python's. Both are
+   safe in a signal's handler, if Python runs in this process. */
+int wsgi_thread_is_under_way(void);
+int wsgi_thread_has_lock(void);
+
+/* The request that the calling thread serves, or NULL. */
+const wsgi_request *wsgi_thread_request(void);
+
+/* Fills in owner and request for what the calling thread writes to sys.stdout
+   or sys.stderr: the innermost visit's, else the thread's own until that ends.
+   Returns 0, or -1 when memory is out. */
+int wsgi_thread_lines(wsgi_lines *lines);
+
+/* A number for the calling thread that no other of the process has or had; 0
+   when memory is out. */
+unsigned long wsgi_thread_number(void);
+
+/* ---- visit.c: a request's stay in an interpreter. ----------------------- */
+
 /*
  * Enters the interpreter for a request, made if need be: its lock is held
  * then and the thread's state there current. Returns 0, or after logging the
@@ -514,24 +567,6 @@ void wsgi_visit_done(wsgi_visit *visit);
 /* Goes over to another interpreter in the middle of a visit. The old one's
    lock is released, the new one's held. Returns 0, or -1 (and stays). */
 int wsgi_visit_move(wsgi_visit *visit, wsgi_interp *interp);
-
-/* Whether the calling thread serves a request that is inside an interpreter,
-   or on its way in or out; and whether it has a lock of Python's. Both are
-   safe in a signal's handler, if Python runs in this process. */
-int wsgi_visit_is_under_way(void);
-int wsgi_visit_has_lock(void);
-
-/* The request that the calling thread serves, or NULL. */
-const wsgi_request *wsgi_visit_request(void);
-
-/* Fills in owner and request for what the calling thread writes to sys.stdout
-   or sys.stderr: the innermost visit's, else the thread's own until that ends.
-   Returns 0, or -1 when memory is out. */
-int wsgi_visit_lines(wsgi_lines *lines);
-
-/* A number for the calling thread that no other of the process has or had; 0
-   when memory is out. */
-unsigned long wsgi_visit_thread(void);
 
 /* ---- osenviron.c: os.environ of an interpreter. ------------------------- */
 
@@ -769,19 +804,39 @@ PyObject *wsgi_environ_new(wsgi_call *call, const wsgi_settings *settings,
 /* Ends a slot's cache. cache may be NULL. */
 void wsgi_environ_free(wsgi_environ *cache);
 
-/* ---- call.c: one request as Python objects see it. ---------------------- */
+/* ---- lease.c: a request that is lent to Python objects. ------------------
+ */
+
+/* The head of an object that others refer to, which may outlive the request.
+   When the request has ended, what they are asked to do raises RuntimeError.
+ */
+typedef struct wsgi_lease {
+    PyObject_HEAD
+    const wsgi_request *request; /* borrowed, within the lease */
+    const wsgi_interp *interp;
+    wsgi_gate gate;
+    wsgi_line *lines; /* unfinished ones of wsgi.errors; see lines.c */
+} wsgi_lease;
+
+/* Begins a use of the request; every success needs a wsgi_lease_leave. -1 with
+   RuntimeError when the request has ended; what names the object. */
+int wsgi_lease_enter(wsgi_lease *lease, const char *what);
+
+void wsgi_lease_leave(wsgi_lease *lease);
+
+/* Ends it: waits for the uses in other threads, then forgets the request. */
+void wsgi_lease_end(wsgi_lease *lease);
+
+/* ---- call.c: one request as its Python objects see it.
+ * ---------------------- */
 
 /*
  * The request and its response. start_response, write, wsgi.input and
- * wsgi.errors all own a reference to it; when the request has ended it knows
- * so, and what they are asked to do then raises RuntimeError.
+ * wsgi.errors all own a reference to it.
  */
 struct wsgi_call {
-    PyObject_HEAD
-    const wsgi_request *request; /* borrowed, as is visit: see users */
-    wsgi_visit *visit;
-    long users;           /* calls under way, and a flag for "ended"; atomic */
-    wsgi_line *lines;     /* unfinished ones of wsgi.errors; see lines.c */
+    wsgi_lease lease;
+    wsgi_visit *visit;    /* borrowed, within the lease */
     pthread_mutex_t host; /* held for a down call: see wsgi_call_lock_host */
 
     /* What the client spoilt. The texts are those of the exceptions that told
@@ -805,21 +860,12 @@ struct wsgi_call {
 /* A new call for a request, or NULL. */
 wsgi_call *wsgi_call_new(wsgi_visit *visit);
 
-/* Ends it: waits for down calls of other threads, then forgets the request.
-   The reference is the caller's. */
+/* Ends its lease. The reference is the caller's. */
 void wsgi_call_end(wsgi_call *call);
 
-/* Takes the request for a down call; every success needs a wsgi_call_leave.
-   -1 with RuntimeError when it has ended; what names the object. */
-int wsgi_call_enter(wsgi_call *call, const char *what);
-
-/* The same for what reaches the client. -1 in a copy of the process as well:
-   the request is its original's. */
+/* wsgi_lease_enter for what reaches the client. -1 in a copy of the process as
+   well: the request is its original's. */
 int wsgi_call_enter_for_client(wsgi_call *call, const char *what);
-
-/* Like wsgi_call_enter without an exception, for destructors. */
-int wsgi_call_try_enter(wsgi_call *call);
-void wsgi_call_leave(wsgi_call *call);
 
 /* The host takes one down call for a request at a time, from any thread. What
    decides on such a call stands between these two as well; nothing between
@@ -868,7 +914,7 @@ PyTypeObject *wsgi_streams_binary_type(void);
 int wsgi_streams_is_one(PyObject *object);
 
 /* A new wsgi.errors for a request. */
-PyObject *wsgi_streams_errors(wsgi_call *call);
+PyObject *wsgi_streams_errors(wsgi_lease *lease);
 
 /* Makes sys.stdout and sys.stderr of this interpreter write to the log. */
 int wsgi_streams_install(wsgi_interp *interp);

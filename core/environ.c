@@ -269,7 +269,7 @@ static int put_objects(PyObject *environ, wsgi_call *call)
 {
     const wsgi_interp *interp = call->visit->slot->interp;
     PyObject *input = wsgi_input_new(call);
-    PyObject *errors = wsgi_streams_errors(call);
+    PyObject *errors = wsgi_streams_errors(&call->lease);
     int result = -1;
 
     if (input != NULL && errors != NULL &&
@@ -294,7 +294,7 @@ PyObject *wsgi_environ_new(wsgi_call *call, const wsgi_settings *settings,
         return NULL;
     w.cache = slot->environ;
     w.place = &slot->environ->first;
-    if (put_all(&w, call->request, settings, mount) == 0)
+    if (put_all(&w, call->lease.request, settings, mount) == 0)
         environ = PyDict_Copy(w.cache->dict);
     if (environ != NULL &&
         (put_objects(environ, call) < 0 ||

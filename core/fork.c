@@ -195,7 +195,7 @@ static PyObject *before_fork(PyObject *address, PyObject *unused)
     forking = IN_FIRST;
     if (strcmp(interp->name, WSGI_MAIN_INTERPRETER) != 0) {
         forking = IN_OTHER;
-        wsgi_log(wsgi_visit_request(), WSGI_ERROR,
+        wsgi_log(wsgi_thread_request(), WSGI_ERROR,
                  "the application forks in the interpreter '%s', and the copy "
                  "of the process ends at once: this Python can be copied in "
                  "its first interpreter only; set mod_wsgi.interpreter to "

@@ -40,7 +40,7 @@ static int run(wsgi_call *call, PyObject *application, PyObject *environ,
 
     if (start != NULL)
         result = wsgi_call_two(application, environ, start);
-    wsgi_fork_leave(call->request);
+    wsgi_fork_leave(call->lease.request);
     Py_XDECREF(start);
     if (result == NULL)
         *kind = wsgi_kinds_find(application);

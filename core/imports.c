@@ -91,12 +91,12 @@ static void refuse(const wsgi_interp *interp, const char *name,
     PyObject *text;
 
     if (info->st_mode & S_IWOTH)
-        wsgi_log(wsgi_visit_request(), WSGI_ERROR,
+        wsgi_log(wsgi_thread_request(), WSGI_ERROR,
                  "'%s' can't be imported: it can be written to by everybody: "
                  "take that away with \"chmod o-w\"",
                  name);
     else
-        wsgi_log(wsgi_visit_request(), WSGI_ERROR,
+        wsgi_log(wsgi_thread_request(), WSGI_ERROR,
                  "'%s' can't be imported: it belongs to the user %ld, and the "
                  "interpreter '%s' is the user %ld's: a customer's "
                  "application must be the customer's own",

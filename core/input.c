@@ -81,9 +81,9 @@ static int64_t receive(input *self, char *to, size_t size)
     if (got == 0) {
         wsgi_call_lock_host(call);
         Py_BEGIN_ALLOW_THREADS
-        wsgi_sender_finish(call->request);
-        got = wsgi_process_given.host->read_body(call->request->record, to,
-                                                 size);
+        wsgi_sender_finish(call->lease.request);
+        got = wsgi_process_given.host->read_body(call->lease.request->record,
+                                                 to, size);
         Py_END_ALLOW_THREADS
         wsgi_call_unlock_host(call);
     }
@@ -238,7 +238,7 @@ static int enter(input *self)
         return -1;
     if (!__atomic_exchange_n(&self->busy, 1, __ATOMIC_ACQUIRE))
         return 0;
-    wsgi_call_leave(self->call);
+    wsgi_lease_leave(&self->call->lease);
     PyErr_SetString(PyExc_RuntimeError,
                     "wsgi.input is being read by another thread");
     return -1;
@@ -247,7 +247,7 @@ static int enter(input *self)
 static void leave(input *self)
 {
     __atomic_store_n(&self->busy, 0, __ATOMIC_RELEASE);
-    wsgi_call_leave(self->call);
+    wsgi_lease_leave(&self->call->lease);
 }
 
 /* The optional argument of read and its kin: a size, where None and what is
@@ -459,6 +459,6 @@ PyObject *wsgi_input_new(wsgi_call *call)
     Py_INCREF(call);
     self->call = call;
     self->left = call->visit->kept != NULL ? call->visit->kept->size
-                                           : call->request->body_length;
+                                           : call->lease.request->body_length;
     return (PyObject *)self;
 }

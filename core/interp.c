@@ -7,10 +7,6 @@
  */
 #include "core.h"
 
-/* In wsgi_interp.visits, beside the count. */
-#define RETIRED (1L << 24)
-#define ENDING (1L << 25)
-
 static pthread_mutex_t registry = PTHREAD_MUTEX_INITIALIZER;
 static wsgi_interp *interps;
 static unsigned long retirements;
@@ -217,23 +213,12 @@ static wsgi_interp *make(const wsgi_request *request,
 
 int wsgi_interp_is_retired(const wsgi_interp *interp)
 {
-    return (__atomic_load_n(&interp->visits, __ATOMIC_ACQUIRE) & RETIRED) != 0;
-}
-
-/* Hands an interpreter over to its end when it is retired and empty, once. */
-static void end_if_empty(wsgi_interp *interp, long visits)
-{
-    long expected = RETIRED;
-
-    if (visits == RETIRED && __atomic_compare_exchange_n(
-                                 &interp->visits, &expected, RETIRED | ENDING,
-                                 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-        wsgi_ending_add(interp);
+    return wsgi_gate_is_closed(&interp->visits);
 }
 
 int wsgi_interp_hold(wsgi_interp *interp)
 {
-    if (!(__atomic_add_fetch(&interp->visits, 1, __ATOMIC_ACQ_REL) & RETIRED))
+    if (wsgi_gate_enter(&interp->visits))
         return 1;
     wsgi_interp_release(interp);
     return 0;
@@ -241,16 +226,15 @@ int wsgi_interp_hold(wsgi_interp *interp)
 
 void wsgi_interp_release(wsgi_interp *interp)
 {
-    end_if_empty(interp,
-                 __atomic_sub_fetch(&interp->visits, 1, __ATOMIC_ACQ_REL));
+    if (wsgi_gate_leave(&interp->visits))
+        wsgi_ending_add(interp);
 }
 
 int wsgi_interp_is_anyone_inside(void)
 {
     wsgi_interp *interp = __atomic_load_n(&interps, __ATOMIC_ACQUIRE);
 
-    while (interp != NULL &&
-           __atomic_load_n(&interp->visits, __ATOMIC_SEQ_CST) == 0)
+    while (interp != NULL && wsgi_gate_count(&interp->visits) == 0)
         interp = __atomic_load_n(&interp->next, __ATOMIC_ACQUIRE);
     return interp != NULL;
 }
@@ -262,12 +246,12 @@ unsigned long wsgi_interp_retirements(void)
 
 void wsgi_interp_retire(wsgi_interp *interp)
 {
-    long visits =
-        __atomic_or_fetch(&interp->visits, RETIRED, __ATOMIC_ACQ_REL);
+    int is_empty = wsgi_gate_close(&interp->visits);
 
-    /* After the flag: who sees this number must see the flag, too. */
+    /* After the gate: who sees this number must see that it is closed. */
     __atomic_add_fetch(&retirements, 1, __ATOMIC_ACQ_REL);
-    end_if_empty(interp, visits);
+    if (is_empty)
+        wsgi_ending_add(interp);
 }
 
 /* ---- The registry ----------------------------------------------------- */
@@ -342,12 +326,6 @@ static wsgi_interp *add(const wsgi_request *request,
     return interp;
 }
 
-/* How many are inside; at once more or fewer where nobody holds them up. */
-static long crowd(const wsgi_interp *interp)
-{
-    return __atomic_load_n(&interp->visits, __ATOMIC_RELAXED);
-}
-
 /* The least busy interpreter of a name; counts how many there are. */
 static wsgi_interp *least_busy(const char *name, long *count)
 {
@@ -358,7 +336,8 @@ static wsgi_interp *least_busy(const char *name, long *count)
         if (strcmp(interp->name, name) != 0)
             continue;
         ++*count;
-        if (best == NULL || crowd(interp) < crowd(best))
+        if (best == NULL ||
+            wsgi_gate_count(&interp->visits) < wsgi_gate_count(&best->visits))
             best = interp;
     }
     return best;
@@ -392,7 +371,8 @@ wsgi_interp *wsgi_interp_find(const wsgi_request *request,
         *status = 503;
     else if (interp == NULL)
         interp = add(request, settings, name);
-    else if (crowd(interp) > 0 && count < settings->interpreters &&
+    else if (wsgi_gate_count(&interp->visits) > 0 &&
+             count < settings->interpreters &&
              take_place_in_pool(request, settings, count))
         another = add(request, settings, name);
     if (another != NULL)
@@ -456,7 +436,7 @@ static void visit_each(void *arg)
     wsgi_interp *interp = __atomic_load_n(&interps, __ATOMIC_ACQUIRE);
     PyThreadState *main_state = NULL;
 
-    if (!wsgi_runtime_is_shared())
+    if (!wsgi_process_is_shared())
         main_state = PyEval_SaveThread();
     for (; interp != NULL;
          interp = __atomic_load_n(&interp->next, __ATOMIC_ACQUIRE)) {
@@ -473,7 +453,7 @@ void wsgi_interp_visit_all(void (*look)(const wsgi_interp *interp, void *arg),
 {
     tour t = {.look = look, .arg = arg};
 
-    wsgi_runtime_run(visit_each, &t);
+    wsgi_jobs_run(visit_each, &t);
 }
 
 const PyInterpreterState *wsgi_interp_main(void)

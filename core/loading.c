@@ -100,7 +100,7 @@ static void enter(wsgi_loading *l, void (*act)(wsgi_loading *l))
 {
     PyThreadState *state;
 
-    if (wsgi_stop_has_begun())
+    if (wsgi_process_is_ending())
         return;
     state = PyThreadState_New(l->interp->state);
     if (state == NULL)
@@ -130,7 +130,7 @@ static int wait_for_end(const wsgi_loading *l, int milliseconds)
 
 static int is_stopping(void)
 {
-    const wsgi_host *host = wsgi_runtime_process.host;
+    const wsgi_host *host = wsgi_process_given.host;
 
     return host->is_stopping != NULL && host->is_stopping();
 }
@@ -163,7 +163,7 @@ void wsgi_loading_begin(wsgi_loading *l, const wsgi_request *request,
     l->application = application;
     l->thread = (unsigned long)PyThread_get_thread_ident();
     l->is_watched = 1;
-    if (wsgi_runtime_add_thread(watch, l, STACK_SIZE) != 0)
+    if (wsgi_process_add_thread(watch, l, STACK_SIZE) != 0)
         l->is_watched = 0; /* it loads as well without */
 }
 

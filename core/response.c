@@ -17,7 +17,7 @@
 /* Whether a response with this status has no body (RFC 9110, 6.4.1). */
 static int is_bodiless(const wsgi_call *call)
 {
-    return call->request->head_only || call->head.status == 204 ||
+    return call->lease.request->head_only || call->head.status == 204 ||
            call->head.status == 304;
 }
 
@@ -52,7 +52,7 @@ static int give_host(const wsgi_request *request, const piece *p,
    not gone. The lock is released meanwhile. */
 static void push(wsgi_call *call, const piece *p, enum wsgi_after after)
 {
-    const wsgi_request *request = call->request;
+    const wsgi_request *request = call->lease.request;
     int with_head = !call->head_sent;
     int result = call->headed ? 0 : -1; /* a thread may have spoilt it */
 
@@ -87,7 +87,7 @@ static int64_t allowed(const wsgi_call *call, int64_t size)
     int64_t room = room_for(call, size);
 
     if (room < size && !is_bodiless(call))
-        wsgi_log(call->request, WSGI_WARNING,
+        wsgi_log(call->lease.request, WSGI_WARNING,
                  "the application returned more than the %lld bytes its "
                  "Content-Length announced: the rest is not sent",
                  (long long)call->head.content_length);
@@ -141,7 +141,7 @@ static int send_block(wsgi_call *call, PyObject *block)
         if (is_full(call))
             push(call, &p, WSGI_END);
         else if (call->pieces++ % RUN == 0 ||
-                 wsgi_sender_give(call->request, &chunk) < 0)
+                 wsgi_sender_give(call->lease.request, &chunk) < 0)
             push(call, &p, WSGI_FLUSH);
     }
     wsgi_call_unlock_host(call);
@@ -180,7 +180,7 @@ static PyObject *response_write(PyObject *self, PyObject *block)
     Py_BEGIN_CRITICAL_SECTION(call);
     result = write_block(call, block);
     Py_END_CRITICAL_SECTION();
-    wsgi_call_leave(call);
+    wsgi_lease_leave(&call->lease);
     if (result < 0)
         return NULL;
     Py_RETURN_NONE;
@@ -258,10 +258,10 @@ WSGI_FUNCTION(start_response)
     wsgi_call *call = (wsgi_call *)self;
     int result;
 
-    if (wsgi_call_enter(call, "start_response()") < 0)
+    if (wsgi_lease_enter(&call->lease, "start_response()") < 0)
         return NULL;
     result = start(call, args, count);
-    wsgi_call_leave(call);
+    wsgi_lease_leave(&call->lease);
     if (result == 0)
         return PyCFunction_New(&write_method, self);
     if (result > 0)
@@ -433,7 +433,7 @@ static int send_iterable(wsgi_call *call, PyObject *result)
         wsgi_kinds_explain(result);
     while (done == 0 && !call->complete && !call->broken) {
         block = PyIter_Next(iterator);
-        wsgi_fork_leave(call->request);
+        wsgi_fork_leave(call->lease.request);
         if (block == NULL)
             break;
         done = need_bytes(block, "a block of the response");
@@ -501,8 +501,8 @@ void wsgi_response_fail(wsgi_call *call)
     wsgi_call_lock_host(call);
     if (!call->complete) {
         Py_BEGIN_ALLOW_THREADS
-        wsgi_sender_finish(call->request);
-        wsgi_process_given.host->fail(call->request->record);
+        wsgi_sender_finish(call->lease.request);
+        wsgi_process_given.host->fail(call->lease.request->record);
         Py_END_ALLOW_THREADS
         call->complete = 1;
     }
@@ -526,7 +526,7 @@ static int end_body(wsgi_call *call)
     push_rest(call, WSGI_FLUSH);
     if (call->complete || call->broken)
         return 0;
-    wsgi_log(call->request, WSGI_ERROR,
+    wsgi_log(call->lease.request, WSGI_ERROR,
              "the application returned %lld of the %lld bytes its "
              "Content-Length announced: the connection is closed",
              (long long)call->sent, (long long)length);
@@ -550,7 +550,7 @@ static void close_result(wsgi_call *call, PyObject *result)
         answer = PyObject_CallObject(close, NULL);
     else if (PyErr_ExceptionMatches(PyExc_AttributeError))
         PyErr_Clear();
-    wsgi_fork_leave(call->request);
+    wsgi_fork_leave(call->lease.request);
     if (PyErr_Occurred()) {
         Py_BEGIN_CRITICAL_SECTION(call);
         wsgi_call_report(call, "the response's close() failed");

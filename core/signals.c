@@ -100,7 +100,7 @@ WSGI_FUNCTION(ignore_call)
     }
     told = f->answer(original, count > 0 ? args[0] : NULL);
     if (told != NULL)
-        wsgi_log(wsgi_visit_request(), WSGI_WARNING,
+        wsgi_log(wsgi_thread_request(), WSGI_WARNING,
                  "the application's call of %s.%s() has no effect: signals "
                  "are the server's",
                  f->module, f->method.ml_name);

@@ -139,7 +139,7 @@ static int put_off(int number)
     }
     if (number == SIGALRM || wsgi_process_is_late())
         return 0;
-    return wsgi_visit_has_lock() || !ends_in_a_moment();
+    return wsgi_thread_has_lock() || !ends_in_a_moment();
 }
 
 /* Whether a signal is none to end this process now. */
@@ -155,7 +155,7 @@ static int is_dealt_with(int number)
         pthread_kill(server_thread, number);
         return 1;
     }
-    return wsgi_visit_is_under_way() && put_off(number);
+    return wsgi_thread_is_under_way() && put_off(number);
 }
 
 static void handle_signal(int number)

@@ -16,7 +16,7 @@
 /* Both types. */
 typedef struct stream {
     WSGI_IO_HEAD
-    wsgi_call *call; /* NULL: one of sys */
+    wsgi_lease *lease; /* of the request, or NULL: one of sys */
     const char *name;
     PyObject *binary; /* of a text stream, when it was asked for */
 } stream;
@@ -29,24 +29,24 @@ static int enter(stream *self, wsgi_lines *lines)
 {
     lines->stream = self->name;
     lines->thread = 0;
-    if (self->call == NULL) {
-        if (wsgi_visit_lines(lines) == 0)
+    if (self->lease == NULL) {
+        if (wsgi_thread_lines(lines) == 0)
             return 0;
         PyErr_NoMemory();
         return -1;
     }
-    if (wsgi_call_enter(self->call, "wsgi.errors") < 0)
+    if (wsgi_lease_enter(self->lease, "wsgi.errors") < 0)
         return -1;
-    lines->first = &self->call->lines;
-    lines->thread = wsgi_visit_thread();
-    lines->request = self->call->request;
+    lines->first = &self->lease->lines;
+    lines->thread = wsgi_thread_number();
+    lines->request = self->lease->request;
     return 0;
 }
 
 static void leave(stream *self)
 {
-    if (self->call != NULL)
-        wsgi_call_leave(self->call);
+    if (self->lease != NULL)
+        wsgi_lease_leave(self->lease);
 }
 
 static int add(PyObject *object, const char *text, size_t size)
@@ -226,14 +226,14 @@ static PyObject *text_reconfigure(PyObject *self, PyObject *args,
 
 /* ---- The stream of bytes beneath -------------------------------------- */
 
-static PyObject *new_stream(PyTypeObject *type, wsgi_call *call,
+static PyObject *new_stream(PyTypeObject *type, wsgi_lease *lease,
                             const char *name)
 {
     stream *self = (stream *)type->tp_alloc(type, 0);
 
     if (self != NULL) {
-        Py_XINCREF(call);
-        self->call = call;
+        Py_XINCREF(lease);
+        self->lease = lease;
         self->name = name;
     }
     return (PyObject *)self;
@@ -247,8 +247,8 @@ static PyObject *new_binary(stream *self)
 
     if (enter(self, &lines) < 0)
         return NULL;
-    binary = new_stream(self->call->visit->slot->interp->binary_type,
-                        self->call, self->name);
+    binary =
+        new_stream(self->lease->interp->binary_type, self->lease, self->name);
     leave(self);
     return binary;
 }
@@ -303,7 +303,7 @@ static void stream_dealloc(PyObject *object)
     if (self->weakrefs != NULL)
         PyObject_ClearWeakRefs(object);
     stream_clear(object);
-    Py_XDECREF(self->call);
+    Py_XDECREF(self->lease);
     wsgi_type_free(object);
 }
 
@@ -417,10 +417,9 @@ int wsgi_streams_is_one(PyObject *object)
 
 /* ---- Streams ---------------------------------------------------------- */
 
-PyObject *wsgi_streams_errors(wsgi_call *call)
+PyObject *wsgi_streams_errors(wsgi_lease *lease)
 {
-    return new_stream(call->visit->slot->interp->text_type, call,
-                      "<wsgi.errors>");
+    return new_stream(lease->interp->text_type, lease, "<wsgi.errors>");
 }
 
 /* A stream for sys. */
