@@ -16,10 +16,36 @@
 #define SPARE 16384 /* Apache 1.3 wants room for the line before a chunk */
 #define ROOM (KEPT + SPARE)
 
+const char *wsgi_body_explain(int error)
+{
+    switch (error) {
+    case WSGI_READ_TIMEOUT:
+        return "the client stopped sending the request's body";
+    case WSGI_READ_TOO_LARGE:
+        return "the request's body is larger than the server accepts";
+    case WSGI_READ_BAD:
+        return "the request's body is not valid HTTP";
+    default:
+        return "the client went away while sending the request's body";
+    }
+}
+
+int wsgi_body_status(int error)
+{
+    switch (error) {
+    case WSGI_READ_TIMEOUT:
+        return 408;
+    case WSGI_READ_TOO_LARGE:
+        return 413;
+    default:
+        return 400;
+    }
+}
+
 static int spoilt_by_client(const wsgi_request *request, int error)
 {
-    wsgi_log(request, WSGI_INFO, "%s", wsgi_input_explain(error));
-    return wsgi_input_status(error);
+    wsgi_log(request, WSGI_INFO, "%s", wsgi_body_explain(error));
+    return wsgi_body_status(error);
 }
 
 /* errno says why the body can't be kept. */
@@ -99,8 +125,6 @@ int wsgi_body_keep(const wsgi_request *request, wsgi_body *body)
 
     memset(body, 0, sizeof *body);
     body->fd = -1;
-    if (wsgi_runtime_start(request) < 0)
-        return 500;
     body->memory = malloc(ROOM);
     if (body->memory == NULL)
         return not_kept(request);

@@ -102,7 +102,7 @@ static int is_about_writing(const wsgi_call *call)
 static const char *explain_gone(int read_error)
 {
     return read_error == WSGI_READ_GONE || read_error == WSGI_READ_TIMEOUT
-               ? wsgi_input_explain(read_error)
+               ? wsgi_body_explain(read_error)
                : "the client went away before the response was complete";
 }
 
@@ -141,7 +141,7 @@ void wsgi_call_report(wsgi_call *call, const char *what)
     if (is_about_writing(call))
         words = explain_gone(call->read_error);
     else if (wsgi_call_is_about_reading(call))
-        words = wsgi_input_explain(call->read_error);
+        words = wsgi_body_explain(call->read_error);
     if (words == NULL) {
         wsgi_errors_report(call->lease.request, what);
     } else if (!call->is_told) {

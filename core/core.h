@@ -186,6 +186,10 @@ typedef struct wsgi_virtualenv {
 /* Whether a directory says of itself that it is an environment. */
 int wsgi_virtualenv_is_one(const char *root);
 
+/* MOD_WSGI_PYTHON_HOME if that is a virtual environment, which all
+   interpreters use then, or NULL. */
+const char *wsgi_virtualenv_of_process(void);
+
 /* Looks at the environment of the settings, or that of the whole process.
    Returns 0, or after logging an HTTP status: it can't be used. */
 int wsgi_virtualenv_find(const wsgi_request *request,
@@ -219,6 +223,10 @@ int64_t wsgi_body_read(wsgi_body *body, char *to, size_t size);
 
 void wsgi_body_free(wsgi_body *body);
 
+/* What an enum wsgi_read means, in words, and the HTTP status for it. */
+const char *wsgi_body_explain(int error);
+int wsgi_body_status(int error);
+
 /* ---- mount.c: SCRIPT_NAME and PATH_INFO. No Python. --------------------- */
 
 /* Both borrowed, from the request or its settings. */
@@ -246,6 +254,11 @@ int wsgi_process_is_shared(void);
    of so many bytes, 0: as the system has it. Returns 0, or an errno. */
 int wsgi_process_add_thread(void *(*function)(void *arg), void *arg,
                             size_t stack_size);
+
+/* Whether Python runs in this process and is ours to end. Safe in a signal's
+   handler. */
+int wsgi_process_has_python(void);
+void wsgi_process_set_python(void);
 
 /* The process is ending, and has so many seconds for that. Once. Safe in a
    signal's handler. */
@@ -291,13 +304,6 @@ void wsgi_jobs_do(void);
 /* Starts Python if nobody did. No lock held. Returns 0, or -1 after logging
    (once) why it can't be. */
 int wsgi_runtime_start(const wsgi_request *request);
-
-/* MOD_WSGI_PYTHON_HOME if that is a virtual environment, which all
-   interpreters use then, or NULL. */
-const char *wsgi_runtime_virtualenv(void);
-
-/* Whether Python runs in this process and is ours to end. */
-int wsgi_runtime_is_ours(void);
 
 /* ---- stop.c: the end of Python in this process. ------------------------- */
 
@@ -461,10 +467,6 @@ int wsgi_turns_end(wsgi_interp *interp);
 
 /* Takes over a retired interpreter that nobody is inside. Any thread. */
 void wsgi_ending_add(wsgi_interp *interp);
-
-/* Flushes sys.stdout and sys.stderr of the current interpreter. No exception
-   is set afterwards. */
-void wsgi_ending_flush(void);
 
 /* Goes on with the interpreters that are ending, without waiting. Returns
    whether there is more to do. The main interpreter's state is current. */
@@ -896,12 +898,6 @@ PyTypeObject *wsgi_call_type(void);
 
 /* ---- input.c: wsgi.input. ----------------------------------------------- */
 
-/* What an enum wsgi_read means, in words. */
-const char *wsgi_input_explain(int error);
-
-/* The HTTP status for it. */
-int wsgi_input_status(int error);
-
 PyTypeObject *wsgi_input_type(void);
 PyObject *wsgi_input_new(wsgi_call *call);
 
@@ -915,6 +911,10 @@ int wsgi_streams_is_one(PyObject *object);
 
 /* A new wsgi.errors for a request. */
 PyObject *wsgi_streams_errors(wsgi_lease *lease);
+
+/* Flushes sys.stdout and sys.stderr of the current interpreter. No exception
+   is set afterwards. */
+void wsgi_streams_flush(void);
 
 /* Makes sys.stdout and sys.stderr of this interpreter write to the log. */
 int wsgi_streams_install(wsgi_interp *interp);

@@ -31,24 +31,6 @@ static void call_if_imported(const char *module, const char *function)
     Py_XDECREF(result);
 }
 
-static void flush(const char *name)
-{
-    PyObject *stream = PySys_GetObject((char *)name);
-    PyObject *result = NULL;
-
-    if (stream != NULL)
-        result = PyObject_CallMethod(stream, (char *)"flush", NULL);
-    PyErr_Clear();
-    Py_XDECREF(result);
-}
-
-void wsgi_ending_flush(void)
-{
-    flush("stdout");
-    flush("stderr");
-    PyErr_Clear();
-}
-
 /* threading waits for its main thread too, unless it is the one that asks.
    That one is the Python thread, which must not wait: this one stands in. */
 static void stand_in(void)
@@ -90,7 +72,7 @@ static PyObject *end_application(PyObject *self, PyObject *unused)
     call_if_imported("threading", "_shutdown");
     be_done_with_threads();
     call_if_imported("atexit", "_run_exitfuncs");
-    wsgi_ending_flush();
+    wsgi_streams_flush();
     Py_RETURN_NONE;
 }
 

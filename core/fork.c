@@ -180,7 +180,7 @@ void wsgi_fork_leave(const wsgi_request *request)
     if (!is_copy)
         return;
     status = status_of_error(request);
-    wsgi_ending_flush();
+    wsgi_streams_flush();
     _exit(status);
 }
 

@@ -8,7 +8,7 @@
 static int error_status(const wsgi_call *call)
 {
     return call->read_error != 0 && wsgi_call_is_about_reading(call)
-               ? wsgi_input_status(call->read_error)
+               ? wsgi_body_status(call->read_error)
                : 500;
 }
 
@@ -113,8 +113,12 @@ static int handle_with_body(const wsgi_request *request,
                             const wsgi_mount *mount)
 {
     wsgi_body body;
-    int status = wsgi_body_keep(request, &body);
+    int status;
 
+    /* First: nobody sends his body for an error page. */
+    if (wsgi_runtime_start(request) < 0)
+        return 500;
+    status = wsgi_body_keep(request, &body);
     if (status == 0)
         status = handle(request, settings, mount, &body);
     wsgi_body_free(&body);

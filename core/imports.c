@@ -394,8 +394,8 @@ static void find_library(wsgi_interp *interp)
 
     add_prefix(interp, &count, "prefix");
     add_prefix(interp, &count, "base_prefix");
-    if (wsgi_runtime_virtualenv() != NULL)
-        add_library(interp, &count, wsgi_runtime_virtualenv());
+    if (wsgi_virtualenv_of_process() != NULL)
+        add_library(interp, &count, wsgi_virtualenv_of_process());
     for (i = 0; i < items; i++) {
         PyObject *item = PySequence_GetItem(paths, i);
         PyObject *bytes = item != NULL ? wsgi_path_bytes(item) : NULL;

@@ -19,37 +19,11 @@ typedef struct input {
     int busy;          /* a read is under way */
 } input;
 
-const char *wsgi_input_explain(int error)
-{
-    switch (error) {
-    case WSGI_READ_TIMEOUT:
-        return "the client stopped sending the request's body";
-    case WSGI_READ_TOO_LARGE:
-        return "the request's body is larger than the server accepts";
-    case WSGI_READ_BAD:
-        return "the request's body is not valid HTTP";
-    default:
-        return "the client went away while sending the request's body";
-    }
-}
-
-int wsgi_input_status(int error)
-{
-    switch (error) {
-    case WSGI_READ_TIMEOUT:
-        return 408;
-    case WSGI_READ_TOO_LARGE:
-        return 413;
-    default:
-        return 400;
-    }
-}
-
 static void fail(wsgi_call *call, int error)
 {
     Py_BEGIN_CRITICAL_SECTION(call);
     call->read_error = error;
-    wsgi_call_raise(&call->read_text, wsgi_input_explain(error));
+    wsgi_call_raise(&call->read_text, wsgi_body_explain(error));
     Py_END_CRITICAL_SECTION();
 }
 

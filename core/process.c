@@ -15,6 +15,7 @@ wsgi_process wsgi_process_given;
 /* Atomic: asked by every thread, and set by a signal's handler. */
 static int has_begun, is_over;
 static struct timespec deadline; /* of the end, when it has begun */
+static int has_python;
 
 int wsgi_process_is_shared(void)
 {
@@ -39,6 +40,16 @@ int wsgi_process_add_thread(void *(*function)(void *arg), void *arg,
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
     return error;
+}
+
+void wsgi_process_set_python(void)
+{
+    __atomic_store_n(&has_python, 1, __ATOMIC_RELEASE);
+}
+
+int wsgi_process_has_python(void)
+{
+    return __atomic_load_n(&has_python, __ATOMIC_ACQUIRE);
 }
 
 /* ---- Its end ---------------------------------------------------------- */

@@ -38,7 +38,7 @@ static int start_python(void)
 {
     const char *home = wsgi_settings_of_process()->python_home;
 
-    if (wsgi_python_start(wsgi_runtime_virtualenv() == NULL ? home : NULL,
+    if (wsgi_python_start(wsgi_virtualenv_of_process() == NULL ? home : NULL,
                           failure, sizeof failure) < 0)
         return -1;
     if (wsgi_osenviron_copy() == 0)
@@ -61,6 +61,7 @@ static void own_python(void)
     if (wsgi_signals_prepare() < 0)
         wsgi_errors_report(NULL, "signals can't be left to the server:");
     main_state = PyEval_SaveThread();
+    wsgi_process_set_python();
     set_state(RUNNING);
     sem_post(&started);
     for (;;) {
@@ -188,21 +189,6 @@ int wsgi_runtime_start(const wsgi_request *request)
     }
     pthread_mutex_unlock(&starting);
     return current_state() == RUNNING ? 0 : -1;
-}
-
-const char *wsgi_runtime_virtualenv(void)
-{
-    const char *home = wsgi_settings_of_process()->python_home;
-
-    return home != NULL && !wsgi_process_is_shared() &&
-                   wsgi_virtualenv_is_one(home)
-               ? home
-               : NULL;
-}
-
-int wsgi_runtime_is_ours(void)
-{
-    return current_state() == RUNNING && !wsgi_process_is_shared();
 }
 
 void wsgi_start(const wsgi_process *process)

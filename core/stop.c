@@ -81,7 +81,7 @@ void wsgi_stop(void)
     if (wsgi_fork_is_copy())
         return;
     wsgi_sender_stop();
-    if (!wsgi_runtime_is_ours())
+    if (!wsgi_process_has_python())
         return;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, NULL);
@@ -162,7 +162,7 @@ static void handle_signal(int number)
 {
     int before = errno;
 
-    if (!wsgi_runtime_is_ours() || !is_dealt_with(number))
+    if (!wsgi_process_has_python() || !is_dealt_with(number))
         end_as_the_server_does(number);
     errno = before;
 }

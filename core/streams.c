@@ -453,3 +453,21 @@ int wsgi_streams_install(wsgi_interp *interp)
     Py_XDECREF(error);
     return result;
 }
+
+static void flush_sys(const char *name)
+{
+    PyObject *stream = PySys_GetObject((char *)name);
+    PyObject *result = NULL;
+
+    if (stream != NULL)
+        result = PyObject_CallMethod(stream, (char *)"flush", NULL);
+    PyErr_Clear();
+    Py_XDECREF(result);
+}
+
+void wsgi_streams_flush(void)
+{
+    flush_sys("stdout");
+    flush_sys("stderr");
+    PyErr_Clear();
+}

@@ -27,7 +27,7 @@ void wsgi_version_tell(const wsgi_request *request,
     application = settings->application != NULL ? settings->application
                                                 : request->filename;
     env = settings->virtualenv != NULL ? settings->virtualenv
-                                       : wsgi_runtime_virtualenv();
+                                       : wsgi_virtualenv_of_process();
     wsgi_log(request, WSGI_INFO,
              WSGI_VERSION " has made the interpreter '%s' for '%s': Python "
                           "%.*s of %s, %s%s%s",

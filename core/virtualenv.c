@@ -48,6 +48,16 @@ int wsgi_virtualenv_is_one(const char *root)
     return has(root, CONFIG) || is_old_style(root);
 }
 
+const char *wsgi_virtualenv_of_process(void)
+{
+    const char *home = wsgi_settings_of_process()->python_home;
+
+    return home != NULL && !wsgi_process_is_shared() &&
+                   wsgi_virtualenv_is_one(home)
+               ? home
+               : NULL;
+}
+
 /* The text between the spaces at both ends, in place. */
 static char *trim(char *text)
 {
@@ -263,7 +273,7 @@ static void warn_of_command(const wsgi_request *request,
     char ours[WSGI_WALK_PATH];
     struct stat command;
 
-    if (home != NULL && wsgi_runtime_virtualenv() == NULL)
+    if (home != NULL && wsgi_virtualenv_of_process() == NULL)
         snprintf(ours, sizeof ours, "%s/bin/%s", home, WSGI_PYTHON_NAME);
     else
         snprintf(ours, sizeof ours, "%s", WSGI_PYTHON_EXECUTABLE);
@@ -312,7 +322,7 @@ int wsgi_virtualenv_find(const wsgi_request *request,
     env->what = "mod_wsgi.virtualenv";
     if (s.virtualenv == NULL) {
         env->what = WSGI_PYTHON_HOME;
-        s.virtualenv = wsgi_runtime_virtualenv();
+        s.virtualenv = wsgi_virtualenv_of_process();
         s.owner = -1; /* the administrator has chosen it */
     }
     if (s.virtualenv == NULL)
