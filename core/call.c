@@ -32,7 +32,7 @@ PyTypeObject *wsgi_call_type(void)
 
 wsgi_call *wsgi_call_new(wsgi_visit *visit)
 {
-    PyTypeObject *type = visit->slot->interp->call_type;
+    PyTypeObject *type = visit->slot->interp->kit->call_type;
     wsgi_call *call = (wsgi_call *)type->tp_alloc(type, 0);
 
     if (call == NULL)

@@ -27,6 +27,7 @@ typedef struct wsgi_slot wsgi_slot;
 typedef struct wsgi_visit wsgi_visit;
 typedef struct wsgi_watch wsgi_watch;
 typedef struct wsgi_call wsgi_call;
+typedef struct wsgi_kit wsgi_kit;
 
 /* A millisecond, in nanoseconds: what timespecs count. */
 #define WSGI_MS 1000000L
@@ -195,7 +196,20 @@ const char *wsgi_virtualenv_of_process(void);
 int wsgi_virtualenv_find(const wsgi_request *request,
                          const wsgi_settings *settings, wsgi_virtualenv *env);
 
+/* ---- directory.c: a directory that a setting names. No Python. ---------- */
+
+/* Checks a directory that a setting (what) names, and stores its path: a
+   customer's without links, so that what was checked is what will be used.
+   Returns 0, or after logging an HTTP status. */
+int wsgi_directory_check(const wsgi_request *request,
+                         const wsgi_settings *settings, const char *what,
+                         const char *name, char *path, size_t size);
+
 /* ---- site.c: runs Python's site.py. ------------------------------------- */
+
+/* sys.path: a new reference, for an application may put another list there
+   while this one is used. */
+PyObject *wsgi_site_path(void);
 
 /* Makes the current interpreter what the environment's python would be, and
    imports site, once more if need be. Returns 0, or -1 after logging. */
@@ -339,7 +353,8 @@ int wsgi_buffer_add(wsgi_buffer *buffer, const void *data, size_t size);
    beyond 64 KB gives its memory back. No lock needed. */
 void wsgi_buffer_trim(wsgi_buffer *buffer);
 
-/* ---- interp.c: the registry of interpreters. ---------------------------- */
+/* ---- interp.c: interpreters: who is inside, which are replaced. ----------
+ */
 
 /* Whether an interpreter has a thread that takes turns (turns.c). */
 enum wsgi_turns {
@@ -360,11 +375,9 @@ struct wsgi_interp {
     int is_pooled;     /* one of several of that name */
     PyThreadState *first_state; /* its first state, on the Python thread */
     PyInterpreterState *state;
-    PyTypeObject *call_type, *input_type, *wrapper_type;
     PyTypeObject *text_type, *binary_type; /* streams.c */
-    PyObject *constants; /* the part of environ that is always the same */
-    PyObject *input_key, *errors_key;
-    PyObject *paths;         /* list: what we put on sys.path */
+    wsgi_kit *kit;                         /* kit.c's */
+    PyObject *paths;                       /* list: what we put on sys.path */
     PyObject *os_environ;    /* dict: what is behind os.environ, or NULL */
     PyObject *environ_given; /* dict: what mod_wsgi.environ.NAME gave it */
     unsigned long long environ_sum; /* ... as settings have it; atomic */
@@ -390,52 +403,49 @@ struct wsgi_interp {
     int lingers;               /* ... that threads do not has been logged */
 };
 
-/*
- * The interpreter of that name for a request, made if need be, or the least
- * busy of several; entered in the count of visits. No lock held. Returns NULL
- * after logging, with the HTTP status for the client in status.
- */
-wsgi_interp *wsgi_interp_find(const wsgi_request *request,
-                              const wsgi_settings *settings, const char *name,
-                              int *status);
+/* What the layers above keep in an interpreter and in a thread's slot there.
+   handler.c fills this in when the process starts. The interpreter's lock is
+   held, and its state current. */
+typedef struct wsgi_hooks {
+    /* The interpreter is new. Returns 0, or -1 with an exception set. */
+    int (*made)(wsgi_interp *interp);
 
-/* What separates an owner's number from a name in wsgi_interp.name: a
-   character that no setting can have. */
-#define WSGI_OWNER_MARK "\037"
+    /* It ends. Called again if something of it was made since. */
+    void (*ends)(wsgi_interp *interp);
 
-/* Ends what applications do in all interpreters; takes as long as that
-   takes. On the Python thread, the main interpreter's state current. */
-void wsgi_interp_end_all(void);
+    /* A thread does not come back to it. */
+    void (*left)(wsgi_slot *slot);
+} wsgi_hooks;
 
-/* A new interpreter beside the one of the registry, for wsgi_interp_replace;
-   NULL after logging. settings are those of the request. Where this process
-   may have no more, that is logged unless *told is set, which it is from then
-   on. */
-wsgi_interp *wsgi_interp_again(const wsgi_request *request,
-                               const wsgi_settings *settings,
-                               const wsgi_interp *interp, int *told);
+extern const wsgi_hooks *wsgi_interp_hooks;
 
-/* An interpreter is no longer in memory: another one may be made. */
-void wsgi_interp_forget_one(void);
+/* Where the list of those that serve begins. registry.c changes it, under its
+   lock; everybody may read it atomically. */
+wsgi_interp **wsgi_interp_serving(void);
 
-/* Puts a new interpreter in the place of an old one, which ends when nobody
-   is inside any more. */
-void wsgi_interp_replace(wsgi_interp *old, wsgi_interp *fresh);
-
-/* Ends an interpreter that is not in the registry. */
-void wsgi_interp_retire(wsgi_interp *interp);
-
-/* Counts a visit; 0 when the interpreter is retired, the visit not counted. */
-int wsgi_interp_hold(wsgi_interp *interp);
-void wsgi_interp_release(wsgi_interp *interp);
-
-int wsgi_interp_is_retired(const wsgi_interp *interp);
-
-/* Whether a request is inside any interpreter of the registry. No lock. */
+/* Whether a request is inside any of them. No lock. */
 int wsgi_interp_is_anyone_inside(void);
 
-/* Calls look in each interpreter of the registry, on the Python thread, with
-   that interpreter's lock held. No lock held. */
+/* Counts an interpreter that is to be made; returns how many this process has
+   in memory then. And: it is no longer in memory, another one may be made. */
+int wsgi_interp_count_one(void);
+void wsgi_interp_forget_one(void);
+
+/* Lets nobody in any more; the interpreter ends when nobody is inside. It is
+   not, or no longer, one of those that serve. */
+void wsgi_interp_retire(wsgi_interp *interp);
+int wsgi_interp_is_retired(const wsgi_interp *interp);
+
+/* How many interpreters have been retired since the process began. */
+unsigned long wsgi_interp_retirements(void);
+
+/* Takes the retired ones that nobody is inside, a list by next_ending, and
+   puts one back that could not be ended yet. On the Python thread. */
+wsgi_interp *wsgi_interp_take_ending(void);
+void wsgi_interp_put_back(wsgi_interp *interp);
+
+/* Calls look in each of those that serve, on the Python thread, with that
+   interpreter's lock held. No lock held. */
 void wsgi_interp_visit_all(void (*look)(const wsgi_interp *interp, void *arg),
                            void *arg);
 
@@ -443,8 +453,9 @@ void wsgi_interp_visit_all(void (*look)(const wsgi_interp *interp, void *arg),
  */
 const PyInterpreterState *wsgi_interp_main(void);
 
-/* How many interpreters have been retired since the process began. */
-unsigned long wsgi_interp_retirements(void);
+/* Counts a visit; 0 when the interpreter is retired, the visit not counted. */
+int wsgi_interp_hold(wsgi_interp *interp);
+void wsgi_interp_release(wsgi_interp *interp);
 
 /* ---- turns.c: interpreters take turns at Python's lock. ----------------- */
 
@@ -465,16 +476,13 @@ int wsgi_turns_end(wsgi_interp *interp);
 
 /* ---- ending.c: the end of interpreters, on the Python thread. ----------- */
 
-/* Takes over a retired interpreter that nobody is inside. Any thread. */
-void wsgi_ending_add(wsgi_interp *interp);
-
 /* Goes on with the interpreters that are ending, without waiting. Returns
    whether there is more to do. The main interpreter's state is current. */
 int wsgi_ending_step(void);
 
-/* Runs what is registered for the end in all of a list of interpreters and
-   in the main one; waits until all is done, or it is late. */
-void wsgi_ending_all(wsgi_interp *interps);
+/* Runs what is registered for the end in all interpreters that serve and in
+   the main one; waits until all is done, or it is late. */
+void wsgi_ending_all(void);
 
 /* ---- thread.c: threads of the server, and what each keeps. -------------- */
 
@@ -548,6 +556,46 @@ int wsgi_thread_lines(wsgi_lines *lines);
 /* A number for the calling thread that no other of the process has or had; 0
    when memory is out. */
 unsigned long wsgi_thread_number(void);
+
+/* ---- making.c: makes interpreters. ---------------------------------------
+ */
+
+/* What separates an owner's number from a name in wsgi_interp.name: a
+   character that no setting can have. */
+#define WSGI_OWNER_MARK "\037"
+
+/* A name of the registry without its owner. */
+const char *wsgi_making_shown_part(const char *name);
+
+/* A new interpreter, not in the registry yet, or NULL after logging. It was
+   counted (wsgi_interp_count_one). No lock held. */
+wsgi_interp *wsgi_making_new(const wsgi_request *request,
+                             const wsgi_settings *settings, const char *name,
+                             int is_pooled);
+
+/* ---- registry.c: finds interpreters by name. ------------------------------
+ */
+
+/*
+ * The interpreter of that name for a request, made if need be, or the least
+ * busy of several; entered in the count of visits. No lock held. Returns NULL
+ * after logging, with the HTTP status for the client in status.
+ */
+wsgi_interp *wsgi_registry_find(const wsgi_request *request,
+                                const wsgi_settings *settings,
+                                const char *name, int *status);
+
+/* A new interpreter beside the one of the registry, for wsgi_registry_replace;
+   NULL after logging. settings are those of the request. Where this process
+   may have no more, that is logged unless *told is set, which it is from then
+   on. */
+wsgi_interp *wsgi_registry_again(const wsgi_request *request,
+                                 const wsgi_settings *settings,
+                                 const wsgi_interp *interp, int *told);
+
+/* Puts a new interpreter in the place of an old one, which ends when nobody
+   is inside any more. */
+void wsgi_registry_replace(wsgi_interp *old, wsgi_interp *fresh);
 
 /* ---- visit.c: a request's stay in an interpreter. ----------------------- */
 
@@ -698,6 +746,10 @@ void wsgi_imports_end(void);
    refused. One that the application has caught is not. */
 int wsgi_imports_is_refusal(void);
 
+/* The whole of an open file as bytes, or NULL with an exception set, in which
+   name is the file's. */
+PyObject *wsgi_imports_read(int fd, const char *name);
+
 /* ---- programs.c: what applications start, and copies they make. --------- */
 
 /* Called once in a process, before Python is started in it. */
@@ -726,10 +778,6 @@ void wsgi_reload_forget(wsgi_watch *watch);
 /* The application for a request: a borrowed reference, or NULL after logging
    why there is none; visit->status is for the client then. */
 PyObject *wsgi_script_find(wsgi_visit *visit, const wsgi_settings *settings);
-
-/* The whole of an open file as bytes, or NULL with an exception set, in which
-   name is the file's. */
-PyObject *wsgi_script_read(int fd, const char *name);
 
 /* Ends a list of what was found. scripts may be NULL. */
 void wsgi_script_forget(wsgi_script *scripts);
@@ -780,19 +828,21 @@ void wsgi_failures_end(wsgi_failure *failures);
    Returns 0, or -1 after logging or with an exception set. */
 int wsgi_path_apply(wsgi_visit *visit, const wsgi_settings *settings);
 
-/* sys.path: a new reference, for an application may put another list there
-   while this one is used. */
-PyObject *wsgi_path_list(void);
-
-/* Checks a directory that a setting (what) names, and stores its path: a
-   customer's without links, so that what was checked is what will be used.
-   Returns 0, or after logging an HTTP status. No Python. */
-int wsgi_path_check(const wsgi_request *request, const wsgi_settings *settings,
-                    const char *what, const char *name, char *path,
-                    size_t size);
-
 /* Whether a file is below one of the directories put on sys.path. */
 int wsgi_path_covers(const wsgi_interp *interp, const char *file);
+
+/* ---- kit.c: what an interpreter keeps for calls. -------------------------
+ */
+
+struct wsgi_kit {
+    PyTypeObject *call_type, *input_type, *wrapper_type;
+    PyObject *constants; /* the part of environ that is always the same */
+    PyObject *input_key, *errors_key;
+};
+
+/* Makes and ends that of a new interpreter: see wsgi_hooks. */
+int wsgi_kit_make(wsgi_interp *interp);
+void wsgi_kit_forget(wsgi_interp *interp);
 
 /* ---- environ.c: the environ dict. --------------------------------------- */
 

@@ -11,9 +11,6 @@
 /* How long a replaced interpreter's threads may take. */
 #define PATIENCE_SECONDS 10
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static wsgi_interp *queue;
-
 /* ---- The thread that ends what an application does -------------------- */
 
 /* Calls module.function() if the module was imported. */
@@ -134,42 +131,17 @@ static int begin(wsgi_interp *interp)
 
 /* ---- Replaced interpreters -------------------------------------------- */
 
-static void put_back(wsgi_interp *interp)
-{
-    pthread_mutex_lock(&lock);
-    interp->next_ending = queue;
-    queue = interp;
-    pthread_mutex_unlock(&lock);
-}
-
-void wsgi_ending_add(wsgi_interp *interp)
-{
-    put_back(interp);
-    wsgi_jobs_wake();
-}
-
 /* Drops what the core holds in an interpreter. */
 static void clear(wsgi_interp *interp)
 {
-    wsgi_script_forget(interp->scripts);
-    wsgi_failures_end(interp->failures);
-    interp->failures = NULL;
-    interp->scripts = NULL;
-    wsgi_reload_forget(interp->watch);
-    interp->watch = NULL;
-    Py_CLEAR(interp->constants);
-    Py_CLEAR(interp->input_key);
-    Py_CLEAR(interp->errors_key);
+    wsgi_interp_hooks->ends(interp);
     Py_CLEAR(interp->paths);
     Py_CLEAR(interp->os_environ);
     Py_CLEAR(interp->environ_given);
     Py_CLEAR(interp->environ_told);
     Py_CLEAR(interp->ender);
-    Py_CLEAR(interp->call_type);
-    Py_CLEAR(interp->input_type);
     Py_CLEAR(interp->text_type);
     Py_CLEAR(interp->binary_type);
-    Py_CLEAR(interp->wrapper_type);
 }
 
 /* Whether no state but ours is left: Python ends the process otherwise. */
@@ -253,19 +225,15 @@ static enum progress step_inside(wsgi_interp *interp)
 
 int wsgi_ending_step(void)
 {
-    wsgi_interp *interp, *next;
+    wsgi_interp *interp = wsgi_interp_take_ending(), *next;
     int left = 0;
 
-    pthread_mutex_lock(&lock);
-    interp = queue;
-    queue = NULL;
-    pthread_mutex_unlock(&lock);
     for (; interp != NULL; interp = next) {
         enum progress progress = step_inside(interp);
 
         next = interp->next_ending;
         if (progress == WAITING || progress == ASLEEP)
-            put_back(interp);
+            wsgi_interp_put_back(interp);
         left |= progress == WAITING;
     }
     return left;
@@ -288,12 +256,16 @@ static int is_ending(wsgi_interp *interp, PyThreadState *main_state)
     return running;
 }
 
-void wsgi_ending_all(wsgi_interp *interps)
+/* Without the registry's lock: a request that holds it may be waiting for the
+   Python thread to make an interpreter, which it will not do any more. */
+void wsgi_ending_all(void)
 {
     static const struct timespec moment = {.tv_nsec = 2 * WSGI_MS};
     PyThreadState *main_state = PyThreadState_Get();
     int told = 0;
     PyObject *main_ender = start_ender(&told);
+    wsgi_interp *interps =
+        __atomic_load_n(wsgi_interp_serving(), __ATOMIC_ACQUIRE);
     wsgi_interp *interp;
     int running = 1;
 

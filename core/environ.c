@@ -244,7 +244,7 @@ static wsgi_environ *make_cache(wsgi_interp *interp)
 
     if (cache == NULL)
         return (wsgi_environ *)PyErr_NoMemory();
-    cache->dict = PyDict_Copy(interp->constants);
+    cache->dict = PyDict_Copy(interp->kit->constants);
     if (cache->dict != NULL)
         return cache;
     free(cache);
@@ -273,8 +273,8 @@ static int put_objects(PyObject *environ, wsgi_call *call)
     int result = -1;
 
     if (input != NULL && errors != NULL &&
-        PyDict_SetItem(environ, interp->input_key, input) == 0 &&
-        PyDict_SetItem(environ, interp->errors_key, errors) == 0)
+        PyDict_SetItem(environ, interp->kit->input_key, input) == 0 &&
+        PyDict_SetItem(environ, interp->kit->errors_key, errors) == 0)
         result = 0;
     Py_XDECREF(input);
     Py_XDECREF(errors);
@@ -321,7 +321,7 @@ PyObject *wsgi_environ_constants(wsgi_interp *interp)
     const wsgi_process *process = &wsgi_process_given;
     PyObject *dict = PyDict_New();
 
-    Py_INCREF(interp->wrapper_type);
+    Py_INCREF(interp->kit->wrapper_type);
     Py_INCREF(Py_None);
     Py_INCREF(Py_None);
     if (dict != NULL &&
@@ -334,7 +334,7 @@ PyObject *wsgi_environ_constants(wsgi_interp *interp)
         put_constant(dict, "wsgi.run_once", PyBool_FromLong(0)) == 0 &&
         put_constant(dict, "wsgi.input_terminated", PyBool_FromLong(1)) == 0 &&
         put_constant(dict, "wsgi.file_wrapper",
-                     (PyObject *)interp->wrapper_type) == 0 &&
+                     (PyObject *)interp->kit->wrapper_type) == 0 &&
         put_constant(dict, "wsgi.input", Py_None) == 0 &&
         put_constant(dict, "wsgi.errors", Py_None) == 0)
         return dict;

@@ -19,7 +19,7 @@ static int break_off(wsgi_call *call, enum wsgi_kind kind, const char *name)
     int status = error_status(call);
 
     wsgi_call_report(call, "the application raised an exception:");
-    wsgi_kinds_hint(call->request, kind, name);
+    wsgi_kinds_hint(call->lease.request, kind, name);
     if (!call->head_sent) {
         call->complete = 1; /* for what destructors and threads still write */
         return status;
@@ -146,4 +146,34 @@ int wsgi_handle(const wsgi_request *request)
     return settings.buffer_body && request->body_length != 0
                ? handle_with_body(request, &settings, &mount)
                : handle(request, &settings, &mount, NULL);
+}
+
+/* ---- The process ------------------------------------------------------ */
+
+static void end_interp(wsgi_interp *interp)
+{
+    wsgi_script_forget(interp->scripts);
+    interp->scripts = NULL;
+    wsgi_reload_forget(interp->watch);
+    interp->watch = NULL;
+    wsgi_kit_forget(interp);
+}
+
+static void leave_slot(wsgi_slot *slot)
+{
+    wsgi_environ_free(slot->environ);
+}
+
+void wsgi_start(const wsgi_process *process)
+{
+    static const wsgi_hooks hooks = {
+        .made = wsgi_kit_make,
+        .ends = end_interp,
+        .left = leave_slot,
+    };
+
+    wsgi_note_signals();
+    wsgi_process_given = *process;
+    wsgi_interp_hooks = &hooks;
+    wsgi_settings_prepare();
 }

@@ -162,6 +162,27 @@ static int is_bytecode(const char *name)
     return end != NULL && strcmp(end, ".pyc") == 0;
 }
 
+PyObject *wsgi_imports_read(int fd, const char *name)
+{
+    wsgi_buffer source = {.data = NULL};
+    PyObject *bytes = NULL;
+    char part[8192];
+    ssize_t got;
+
+    while ((got = read(fd, part, sizeof part)) > 0)
+        if (wsgi_buffer_add(&source, part, (size_t)got) < 0)
+            break;
+    if (got < 0)
+        PyErr_SetFromErrnoWithFilename(PyExc_IOError, (char *)name);
+    else if (got > 0)
+        PyErr_NoMemory();
+    else
+        bytes =
+            PyBytes_FromStringAndSize(source.data, (Py_ssize_t)source.size);
+    free(source.data);
+    return bytes;
+}
+
 /* Reads an open file if it is no code, or may be. */
 static PyObject *read_checked(PyObject *loader, PyObject *path, int fd,
                               const char *name)
@@ -181,7 +202,7 @@ static PyObject *read_checked(PyObject *loader, PyObject *path, int fd,
             PyErr_SetFromErrnoWithFilename(PyExc_IOError, (char *)name);
         return NULL;
     }
-    return wsgi_script_read(fd, name);
+    return wsgi_imports_read(fd, name);
 }
 
 static PyObject *get_data(PyObject *loader, PyObject *path)

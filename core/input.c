@@ -425,7 +425,7 @@ PyTypeObject *wsgi_input_type(void)
 
 PyObject *wsgi_input_new(wsgi_call *call)
 {
-    PyTypeObject *type = call->visit->slot->interp->input_type;
+    PyTypeObject *type = call->visit->slot->interp->kit->input_type;
     input *self = (input *)type->tp_alloc(type, 0);
 
     if (self == NULL)

@@ -263,7 +263,7 @@ static void tell_package(const wsgi_request *request,
 
     if (root == NULL) {
         what = WSGI_PYTHON_HOME;
-        root = wsgi_runtime_virtualenv();
+        root = wsgi_virtualenv_of_process();
     }
     if (root == NULL)
         wsgi_log(request, WSGI_ERROR,

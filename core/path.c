@@ -10,27 +10,6 @@
 
 #include "core.h"
 
-static int is_directory(const char *path)
-{
-    struct stat info;
-
-    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
-}
-
-PyObject *wsgi_path_list(void)
-{
-    PyObject *sys = PyImport_ImportModule("sys"), *path = NULL;
-
-    if (sys != NULL)
-        path = PyObject_GetAttrString(sys, "path");
-    Py_XDECREF(sys);
-    if (path != NULL && !PyList_Check(path)) {
-        PyErr_SetString(PyExc_RuntimeError, "sys.path is no list");
-        Py_CLEAR(path);
-    }
-    return path;
-}
-
 /* Puts a path at a place of sys.path unless it is one of ours already.
    Returns 1 if it did, 0 if it was there. */
 static int insert(wsgi_interp *interp, PyObject *path, Py_ssize_t place)
@@ -40,7 +19,7 @@ static int insert(wsgi_interp *interp, PyObject *path, Py_ssize_t place)
 
     if (there != 0)
         return there < 0 ? -1 : 0;
-    sys_path = wsgi_path_list();
+    sys_path = wsgi_site_path();
     if (sys_path != NULL && PyList_Insert(sys_path, place, path) == 0 &&
         PyList_Append(interp->paths, path) == 0)
         result = 1;
@@ -48,65 +27,13 @@ static int insert(wsgi_interp *interp, PyObject *path, Py_ssize_t place)
     return result;
 }
 
-/* Stores the path of an open directory without links in it: what was checked
-   is what will be used, whatever becomes of the name. */
-static int resolve(int fd, char *path, size_t size)
-{
-    char link[64];
-    ssize_t length;
-
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    length = readlink(link, path, size - 1);
-    if (length < 0)
-        return -1;
-    path[length] = '\0';
-    return 0;
-}
-
-/* Logs why a directory can't be used. Returns a status. */
-static int refuse(const wsgi_request *request, const char *what,
-                  const char *name)
-{
-    char why[WSGI_STEPS_SIZE];
-
-    if (wsgi_steps_explain(name, why, sizeof why))
-        wsgi_log(request, WSGI_ERROR, "%s '%s' can't be used: %s", what, name,
-                 why);
-    else
-        wsgi_log(request, WSGI_ERROR,
-                 "%s '%s' is not a directory that this server's user can "
-                 "read: correct the path, or its permissions",
-                 what, name);
-    return 500;
-}
-
-int wsgi_path_check(const wsgi_request *request, const wsgi_settings *settings,
-                    const char *what, const char *name, char *path,
-                    size_t size)
-{
-    int fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int status = 0;
-
-    snprintf(path, size, "%s", name);
-    if (fd < 0 && settings->owner < 0 && access(name, X_OK) == 0 &&
-        is_directory(name))
-        return 0; /* not for listing; a customer's has to be opened */
-    if (fd < 0)
-        return refuse(request, what, name);
-    status = wsgi_owner_check(request, settings, fd, what, name);
-    if (status == 0 && settings->owner >= 0 && resolve(fd, path, size) < 0)
-        status = 500;
-    close(fd);
-    return status;
-}
-
 static int add_directory(wsgi_visit *visit, const wsgi_settings *settings,
                          const char *name, Py_ssize_t place)
 {
     char resolved[WSGI_WALK_PATH];
-    int status = wsgi_path_check(visit->request, settings,
-                                 "mod_wsgi.directory", name, resolved,
-                                 sizeof resolved);
+    int status = wsgi_directory_check(visit->request, settings,
+                                      "mod_wsgi.directory", name, resolved,
+                                      sizeof resolved);
     PyObject *path;
     int result;
 

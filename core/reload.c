@@ -239,7 +239,7 @@ static int load_anew(wsgi_visit *visit, const wsgi_settings *settings,
     wsgi_log(visit->request, WSGI_INFO,
              "the application has changed and was loaded anew");
     Py_BEGIN_ALLOW_THREADS /* its lock is held while others are made */
-    wsgi_interp_replace(old, visit->slot->interp);
+    wsgi_registry_replace(old, visit->slot->interp);
     Py_END_ALLOW_THREADS
     return 1;
 }
@@ -254,7 +254,8 @@ static void swap(wsgi_visit *visit, const wsgi_settings *settings,
     unsigned long long tree = 0;
 
     Py_BEGIN_ALLOW_THREADS
-    fresh = wsgi_interp_again(visit->request, settings, old, &watch->crowded);
+    fresh =
+        wsgi_registry_again(visit->request, settings, old, &watch->crowded);
     if (fresh != NULL)
         tree = sum_of_tree(settings); /* as the attempt will see it, at most */
     Py_END_ALLOW_THREADS

@@ -477,7 +477,7 @@ static int send_body(wsgi_call *call, PyObject *result, int64_t *rest)
 
     if (PyList_CheckExact(result) || PyTuple_CheckExact(result))
         return send_blocks(call, result, rest);
-    if (Py_TYPE(result) == call->visit->slot->interp->wrapper_type &&
+    if (Py_TYPE(result) == call->visit->slot->interp->kit->wrapper_type &&
         wsgi_process_given.host->send_file != NULL &&
         wsgi_file_wrapper_open(result, &fd, &offset, &size))
         return send_open_file(call, fd, offset, size);

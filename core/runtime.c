@@ -76,7 +76,7 @@ static void own_python(void)
         main_state = PyEval_SaveThread();
         wsgi_jobs_set_under_way(0);
     }
-    wsgi_interp_end_all();
+    wsgi_ending_all();
     wsgi_stop_done();
     /* The lock is kept: no thread of an application runs Python code while
        the process exits. A free-threaded Python has no such lock, and daemon
@@ -189,11 +189,4 @@ int wsgi_runtime_start(const wsgi_request *request)
     }
     pthread_mutex_unlock(&starting);
     return current_state() == RUNNING ? 0 : -1;
-}
-
-void wsgi_start(const wsgi_process *process)
-{
-    wsgi_note_signals();
-    wsgi_process_given = *process;
-    wsgi_settings_prepare();
 }

@@ -172,27 +172,6 @@ static PyObject *import_module(const wanted *w)
     return module;
 }
 
-PyObject *wsgi_script_read(int fd, const char *name)
-{
-    wsgi_buffer source = {.data = NULL};
-    PyObject *bytes = NULL;
-    char part[8192];
-    ssize_t got;
-
-    while ((got = read(fd, part, sizeof part)) > 0)
-        if (wsgi_buffer_add(&source, part, (size_t)got) < 0)
-            break;
-    if (got < 0)
-        PyErr_SetFromErrnoWithFilename(PyExc_IOError, (char *)name);
-    else if (got > 0)
-        PyErr_NoMemory();
-    else
-        bytes =
-            PyBytes_FromStringAndSize(source.data, (Py_ssize_t)source.size);
-    free(source.data);
-    return bytes;
-}
-
 /* The whole of the application's file as bytes, read from the descriptor
    that was checked. NULL after logging, or with an exception set. */
 static PyObject *read_source(const wanted *w)
@@ -207,7 +186,7 @@ static PyObject *read_source(const wanted *w)
     status = wsgi_owner_check(w->request, w->settings, fd,
                               "the application file", w->application);
     if (status == 0)
-        bytes = wsgi_script_read(fd, w->application);
+        bytes = wsgi_imports_read(fd, w->application);
     else
         w->visit->status = status;
     close(fd);

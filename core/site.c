@@ -77,6 +77,20 @@ static int set_prefixes(const wsgi_virtualenv *env)
 
 /* ---- sys.path --------------------------------------------------------- */
 
+PyObject *wsgi_site_path(void)
+{
+    PyObject *sys = PyImport_ImportModule("sys"), *path = NULL;
+
+    if (sys != NULL)
+        path = PyObject_GetAttrString(sys, "path");
+    Py_XDECREF(sys);
+    if (path != NULL && !PyList_Check(path)) {
+        PyErr_SetString(PyExc_RuntimeError, "sys.path is no list");
+        Py_CLEAR(path);
+    }
+    return path;
+}
+
 /* An entry of sys.path below the Python's prefix, as that of an environment
    with a library of its own. A new reference. */
 static PyObject *move_entry(PyObject *entry, const char *prefix,
@@ -101,7 +115,7 @@ static PyObject *move_entry(PyObject *entry, const char *prefix,
 /* The standard library is that of the environment. */
 static int move_library(const char *root)
 {
-    PyObject *list = wsgi_path_list();
+    PyObject *list = wsgi_site_path();
     PyObject *prefix = PySys_GetObject((char *)"prefix");
     PyObject *bytes = prefix != NULL ? wsgi_path_bytes(prefix) : NULL;
     Py_ssize_t i, count = list != NULL ? PyList_Size(list) : 0;
@@ -138,7 +152,7 @@ static int is_of_site(PyObject *entry)
 
 static int drop_packages(void)
 {
-    PyObject *list = wsgi_path_list();
+    PyObject *list = wsgi_site_path();
     Py_ssize_t i = list != NULL ? PyList_Size(list) : 0;
     int result = list != NULL ? 0 : -1;
 

@@ -456,11 +456,11 @@ int wsgi_streams_install(wsgi_interp *interp)
 
 static void flush_sys(const char *name)
 {
-    PyObject *stream = PySys_GetObject((char *)name);
+    PyObject *found = PySys_GetObject((char *)name);
     PyObject *result = NULL;
 
-    if (stream != NULL)
-        result = PyObject_CallMethod(stream, (char *)"flush", NULL);
+    if (found != NULL)
+        result = PyObject_CallMethod(found, (char *)"flush", NULL);
     PyErr_Clear();
     Py_XDECREF(result);
 }

@@ -55,7 +55,7 @@ static void drop_slot(wsgi_thread *self, wsgi_slot *slot)
 
     wsgi_thread_make_way(self, slot);
     wsgi_thread_enter_slot(slot);
-    wsgi_environ_free(slot->environ);
+    wsgi_interp_hooks->left(slot);
     leave_for_good(slot);
     while (*place != slot)
         place = &(*place)->next;

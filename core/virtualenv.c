@@ -327,8 +327,8 @@ int wsgi_virtualenv_find(const wsgi_request *request,
     }
     if (s.virtualenv == NULL)
         return 0;
-    status = wsgi_path_check(request, &s, env->what, s.virtualenv, env->root,
-                             sizeof env->root);
+    status = wsgi_directory_check(request, &s, env->what, s.virtualenv,
+                                  env->root, sizeof env->root);
     normalise(env->root);
     if (status == 0 && s.owner >= 0)
         status = check_parts(request, &s, env);

@@ -113,7 +113,7 @@ static wsgi_slot *slot_for(wsgi_thread *self, const wsgi_request *request,
     wsgi_thread_drop_retired(self);
     if (wsgi_runtime_start(request) < 0)
         return NULL;
-    interp = wsgi_interp_find(request, settings, name, status);
+    interp = wsgi_registry_find(request, settings, name, status);
     if (interp == NULL)
         return NULL;
     slot = wsgi_thread_slot_in(self, interp);
