@@ -255,6 +255,18 @@ typedef struct wsgi_mount {
 int wsgi_mount_split(const wsgi_request *request,
                      const wsgi_settings *settings, wsgi_mount *mount);
 
+/* ---- decide.c: which application a request is for. No Python. ------------
+ */
+
+/* What was decided. The settings borrow their strings from the request. */
+typedef struct wsgi_decision {
+    wsgi_settings settings;
+    wsgi_mount mount;
+} wsgi_decision;
+
+/* Decides. Returns 0, or after logging the HTTP status for the client. */
+int wsgi_decide(const wsgi_request *request, wsgi_decision *decision);
+
 /* ---- process.c: the server's process. Any thread, any time. No Python. -- */
 
 /* What the host has told of the process, and its table of functions. */
@@ -596,6 +608,14 @@ wsgi_interp *wsgi_registry_again(const wsgi_request *request,
 /* Puts a new interpreter in the place of an old one, which ends when nobody
    is inside any more. */
 void wsgi_registry_replace(wsgi_interp *old, wsgi_interp *fresh);
+
+/* ---- limits.c: what can't be had in this process. ------------------------
+ */
+
+/* Takes back what the settings ask for and this Python can't do, with a
+   warning. Returns 0, or 500 after logging: they contradict each other. No
+   lock held. */
+int wsgi_limits_apply(const wsgi_request *request, wsgi_settings *settings);
 
 /* ---- visit.c: a request's stay in an interpreter. ----------------------- */
 

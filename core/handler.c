@@ -1,5 +1,6 @@
 /*
- * handler.c - one request, from the host's call to the answer.
+ * handler.c - one request, from the host's call to the answer: it is decided,
+ * then run.
  */
 #include "core.h"
 
@@ -87,19 +88,21 @@ static int serve(wsgi_visit *visit, const wsgi_settings *settings,
     return status;
 }
 
-/* A request whose settings are known. kept is its body, or NULL. */
-static int handle(const wsgi_request *request, const wsgi_settings *settings,
-                  const wsgi_mount *mount, wsgi_body *kept)
+/* Runs what was decided. kept is the request's body, or NULL. Returns what
+   wsgi_handle returns. */
+static int run_decided(const wsgi_request *request,
+                       const wsgi_decision *decision, wsgi_body *kept)
 {
     wsgi_visit visit;
     wsgi_head head;
     int64_t rest = -1;
-    int status = wsgi_visit_enter(&visit, request, settings);
+    int status = wsgi_visit_enter(&visit, request, &decision->settings);
 
     if (status != 0)
         return status;
     visit.kept = kept;
-    status = serve(&visit, settings, mount, &rest, &head);
+    status =
+        serve(&visit, &decision->settings, &decision->mount, &rest, &head);
     wsgi_visit_leave(&visit);
     if (status == 0 && rest >= 0 && wsgi_response_finish(&visit, &head) < 0)
         wsgi_call_log_gone(&visit);
@@ -108,44 +111,34 @@ static int handle(const wsgi_request *request, const wsgi_settings *settings,
 }
 
 /* The same with the body read first. */
-static int handle_with_body(const wsgi_request *request,
-                            const wsgi_settings *settings,
-                            const wsgi_mount *mount)
+static int run_with_body(const wsgi_request *request,
+                         const wsgi_decision *decision)
 {
     wsgi_body body;
     int status;
 
-    /* First: nobody sends his body for an error page. */
+    /* Before that: nobody is to send a body for an error page. */
     if (wsgi_runtime_start(request) < 0)
         return 500;
     status = wsgi_body_keep(request, &body);
     if (status == 0)
-        status = handle(request, settings, mount, &body);
+        status = run_decided(request, decision, &body);
     wsgi_body_free(&body);
     return status;
 }
 
 int wsgi_handle(const wsgi_request *request)
 {
-    wsgi_settings settings;
-    wsgi_mount mount;
-    int status;
+    wsgi_decision decision;
+    int status = wsgi_decide(request, &decision);
 
-    status = wsgi_settings_read(request, &settings);
     if (status == 0)
-        status = wsgi_owner_find(request, &settings);
+        status = wsgi_limits_apply(request, &decision.settings);
     if (status != 0)
         return status;
-    if (wsgi_mount_split(request, &settings, &mount) < 0) {
-        wsgi_log(request, WSGI_ERROR,
-                 "mod_wsgi.script_name '%s' is not the beginning of the URL "
-                 "'%s': set it to the path that leads to the application",
-                 settings.script_name, request->uri);
-        return 500;
-    }
-    return settings.buffer_body && request->body_length != 0
-               ? handle_with_body(request, &settings, &mount)
-               : handle(request, &settings, &mount, NULL);
+    return decision.settings.buffer_body && request->body_length != 0
+               ? run_with_body(request, &decision)
+               : run_decided(request, &decision, NULL);
 }
 
 /* ---- The process ------------------------------------------------------ */
@@ -154,6 +147,8 @@ static void end_interp(wsgi_interp *interp)
 {
     wsgi_script_forget(interp->scripts);
     interp->scripts = NULL;
+    wsgi_failures_end(interp->failures);
+    interp->failures = NULL;
     wsgi_reload_forget(interp->watch);
     interp->watch = NULL;
     wsgi_kit_forget(interp);
