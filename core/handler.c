@@ -2,7 +2,7 @@
  * handler.c - one request, from the host's call to the answer: it is decided,
  * then run.
  */
-#include "core.h"
+#include "wsgi/wsgi.h"
 
 /* The status of the error page for the exception that is set, when nothing
    was sent yet. */

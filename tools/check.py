@@ -110,7 +110,7 @@ def cppcheck() -> tuple[str, ...]:
         *("--library=python", "--library=posix", "--enable=warning,performance,portability"),
         *(
             "--suppress=readdirCalled",
-            "--suppress=leakNoVarFunctionCall:core/python.h",
+            "--suppress=leakNoVarFunctionCall:core/python/python.h",
             "-Icore",
             "core",
             "adapters",

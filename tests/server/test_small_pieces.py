@@ -1,6 +1,6 @@
 """Responses of many small pieces: whole, in order, and each on its way before the next is made.
 
-A thread puts them together where the server allows it (core/sender.c).
+A thread puts them together where the server allows it (core/client/sender.c).
 """
 
 import http.client

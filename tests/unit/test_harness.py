@@ -26,7 +26,7 @@ SEVERE = [
     "Fatal Python error: PyThreadState_Get: no current thread",
     "Traceback (most recent call last):",
     "==1==ERROR: AddressSanitizer: heap-use-after-free",
-    "core/input.c:10:5: runtime error: signed integer overflow",
+    "core/wsgi/input.c:10:5: runtime error: signed integer overflow",
 ]
 
 PLAIN = [

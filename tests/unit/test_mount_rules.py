@@ -1,4 +1,4 @@
-"""core/mount.c: where a URL divides into SCRIPT_NAME and PATH_INFO. Pure strings, one table."""
+"""mount.c: where a URL divides into SCRIPT_NAME and PATH_INFO. Pure strings, one table."""
 
 from pathlib import Path
 from typing import NamedTuple

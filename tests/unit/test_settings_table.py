@@ -1,4 +1,4 @@
-"""The table in core/settings.c is what the documentation and the log say, and all that is read."""
+"""The table in settings.c is what the documentation and the log say, and all that is read."""
 
 import re
 import subprocess
@@ -53,12 +53,12 @@ def test_the_log_names_every_variable_of_a_request(bare: Bare, rows: list[str]) 
 
 
 def test_every_variable_of_the_environment_is_in_the_table(rows: list[str]) -> None:
-    text = "".join(path.read_text() for path in sorted((TOP / "core").glob("*.[ch]")))
+    text = "".join(path.read_text() for path in sorted((TOP / "core").rglob("*.[ch]")))
     assert set(re.findall(r'"(MOD_WSGI_\w+)"', text)) <= set(names(rows))
 
 
 def test_only_the_table_reads_the_environment_of_the_process() -> None:
-    reads = [path.name for path in (TOP / "core").glob("*.c") if "getenv(" in path.read_text()]
+    reads = [path.name for path in (TOP / "core").rglob("*.c") if "getenv(" in path.read_text()]
     assert reads == ["settings.c"]
 
 

@@ -1,0 +1,193 @@
+/*
+ * loading.c - an application that takes long to load, or never ends to.
+ *
+ * Many modules end with app.run(), which starts a server of its own: nothing
+ * comes back, the page hangs, and so does the end of the server's process. So
+ * a thread looks at each load. When its bound has passed, the log says where
+ * the load is. If the process is to end after that, it is interrupted, as
+ * Ctrl-C would do it in a program.
+ */
+#include <errno.h>
+#include <pthread.h>
+
+#include "application.h"
+
+/* How long a load may take before it is told, and how often the thread then
+   looks whether the process is to end, in milliseconds. */
+#define SECONDS 10
+#define PAUSE 500
+
+#define STACK_SIZE (256 * 1024UL)
+
+/* For all that loads have in common with their threads. Nobody waits for a
+   lock of Python's while holding it. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+
+/* ---- In the interpreter, with its lock -------------------------------- */
+
+/* sys._current_frames()[thread]: a new reference, or NULL. */
+static PyObject *frame_of(unsigned long thread)
+{
+    PyObject *function = PySys_GetObject((char *)"_current_frames");
+    PyObject *all = NULL, *key = PyLong_FromUnsignedLong(thread);
+    PyObject *frame = NULL;
+
+    if (function != NULL)
+        all = PyObject_CallObject(function, NULL);
+    if (all != NULL && key != NULL)
+        frame = PyObject_GetItem(all, key);
+    Py_XDECREF(key);
+    Py_XDECREF(all);
+    return frame;
+}
+
+/* Python 2 has one lock for imports, which the load holds: the module is not
+   imported if it is there. It is, for threading has imported it. */
+static PyObject *traceback_module(void)
+{
+    PyObject *module = wsgi_dict_get(PyImport_GetModuleDict(), "traceback");
+
+    return module != NULL ? module : PyImport_ImportModule("traceback");
+}
+
+static void tell(wsgi_loading *l)
+{
+    PyObject *frame = frame_of(l->thread);
+    PyObject *module = frame != NULL ? traceback_module() : NULL;
+    PyObject *lines = NULL, *texts = NULL;
+
+    if (module != NULL)
+        lines = PyObject_CallMethod(module, (char *)"format_stack",
+                                    (char *)"O", frame);
+    if (lines != NULL)
+        texts = PySequence_Tuple(lines);
+    PyErr_Clear();
+    wsgi_log(l->request, WSGI_ERROR,
+             "'%s' is still being loaded after %d s, in the interpreter '%s'; "
+             "its requests wait. Does its module start a server of its own "
+             "(app.run())? That belongs under \"if __name__ == "
+             "'__main__':\". The load is here:",
+             l->application, SECONDS, l->interp->shown);
+    wsgi_errors_log(l->request, texts);
+    PyErr_Clear();
+    Py_XDECREF(texts);
+    Py_XDECREF(lines);
+    Py_XDECREF(module);
+    Py_XDECREF(frame);
+}
+
+static void interrupt(wsgi_loading *l)
+{
+    pthread_mutex_lock(&lock);
+    if (!l->is_over) {
+        if (!l->is_interrupted)
+            wsgi_log(l->request, WSGI_WARNING,
+                     "the load of '%s' is interrupted, for this process is "
+                     "to end",
+                     l->application);
+        l->is_interrupted = 1;
+        __atomic_store_n(&l->interp->loads_nothing, 1, __ATOMIC_RELEASE);
+        wsgi_python_raise_in(l->thread, PyExc_KeyboardInterrupt);
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+/* ---- The thread ------------------------------------------------------- */
+
+/* Calls act in the interpreter, from a state of this thread's own. */
+static void enter(wsgi_loading *l, void (*act)(wsgi_loading *l))
+{
+    PyThreadState *state;
+
+    if (wsgi_process_is_ending())
+        return;
+    state = PyThreadState_New(l->interp->state);
+    if (state == NULL)
+        return;
+    PyEval_RestoreThread(state);
+    act(l);
+    PyThreadState_Clear(state);
+    PyThreadState_DeleteCurrent();
+}
+
+/* Waits for the end of the load, so many milliseconds. Returns whether it has
+   come. */
+static int wait_for_end(const wsgi_loading *l, int milliseconds)
+{
+    struct timespec until = wsgi_from_now(milliseconds % 1000 * WSGI_MS);
+    int is_over;
+
+    until.tv_sec += milliseconds / 1000;
+    pthread_mutex_lock(&lock);
+    while (!l->is_over &&
+           pthread_cond_timedwait(&changed, &lock, &until) != ETIMEDOUT)
+        ;
+    is_over = l->is_over;
+    pthread_mutex_unlock(&lock);
+    return is_over;
+}
+
+static int is_stopping(void)
+{
+    const wsgi_host *host = wsgi_process_given.host;
+
+    return host->is_stopping != NULL && host->is_stopping();
+}
+
+static void *watch(void *arg)
+{
+    wsgi_loading *l = arg;
+
+    if (!wait_for_end(l, SECONDS * 1000)) {
+        enter(l, tell);
+        while (!wait_for_end(l, PAUSE))
+            if (is_stopping())
+                enter(l, interrupt);
+    }
+    pthread_mutex_lock(&lock);
+    l->is_watched = 0;
+    pthread_cond_broadcast(&changed);
+    pthread_mutex_unlock(&lock);
+    return NULL;
+}
+
+/* ---- The load --------------------------------------------------------- */
+
+void wsgi_loading_begin(wsgi_loading *l, const wsgi_request *request,
+                        wsgi_interp *interp, const char *application)
+{
+    memset(l, 0, sizeof *l);
+    l->request = request;
+    l->interp = interp;
+    l->application = application;
+    l->thread = (unsigned long)PyThread_get_thread_ident();
+    l->is_watched = 1;
+    if (wsgi_process_add_thread(watch, l, STACK_SIZE) != 0)
+        l->is_watched = 0; /* it loads as well without */
+}
+
+void wsgi_loading_end(wsgi_loading *l)
+{
+    Py_BEGIN_ALLOW_THREADS
+    pthread_mutex_lock(&lock);
+    l->is_over = 1;
+    pthread_cond_broadcast(&changed);
+    while (l->is_watched)
+        pthread_cond_wait(&changed, &lock);
+    pthread_mutex_unlock(&lock);
+    Py_END_ALLOW_THREADS
+    if (l->is_interrupted)
+        wsgi_python_raise_in(l->thread, NULL); /* one that is still to come */
+}
+
+int wsgi_loading_is_refused(const wsgi_request *request,
+                            const wsgi_interp *interp, const char *application)
+{
+    if (!__atomic_load_n(&interp->loads_nothing, __ATOMIC_ACQUIRE))
+        return 0;
+    wsgi_log(request, WSGI_WARNING,
+             "'%s' is not loaded any more: this process is to end",
+             application);
+    return 1;
+}

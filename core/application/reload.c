@@ -1,0 +1,351 @@
+/*
+ * reload.c - a changed application in a fresh interpreter.
+ *
+ * With mod_wsgi.reload on, once a second one request looks at the files of
+ * the application: the file it was loaded from, and every module below the
+ * directories of mod_wsgi.directory. When one has changed, that request loads
+ * the application in a fresh interpreter while the others go on in the old
+ * one. If that works, the fresh one takes the old one's place; if not, the
+ * old one keeps serving.
+ *
+ * A module may be imported at any time, and edited before it is first looked
+ * at. So a file that nobody knew yet counts as changed if it is younger than
+ * the last look (at first: than the interpreter).
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "application.h"
+
+/* Directories in directories that are searched for sources. */
+#define DEEPEST 32
+
+struct wsgi_watch {
+    PyObject *files;         /* dict: path -> stamp_of it, as loaded */
+    struct timespec since;   /* when it was last looked at them */
+    time_t checked;          /* atomic */
+    unsigned long long tree; /* of a failed attempt: what it saw; 0 none */
+    int stale;               /* a file was edited while it was loaded */
+    int busy;                /* a thread is checking; atomic */
+    int refused;             /* that it can't be reloaded has been logged */
+    int crowded;             /* that there are too many has been logged */
+};
+
+/* ---- Files ------------------------------------------------------------ */
+
+static int is_before(const struct timespec *a, const struct timespec *b)
+{
+    return a->tv_sec < b->tv_sec ||
+           (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
+}
+
+/* (seconds, nanoseconds, size) of a file; of one that is gone, None. A time to
+   come is another machine's: it says nothing. */
+static PyObject *stamp_of(const char *path, const struct timespec *since,
+                          int *is_younger)
+{
+    struct timespec now;
+    struct stat info;
+
+    *is_younger = 0;
+    if (stat(path, &info) < 0) {
+        Py_INCREF(Py_None);
+        return Py_None;
+    }
+    clock_gettime(CLOCK_REALTIME, &now);
+    *is_younger = is_before(since, &info.st_mtim) &&
+                  is_before(&info.st_mtim, &now);
+    return Py_BuildValue("(LlL)", (long long)info.st_mtim.tv_sec,
+                         (long)info.st_mtim.tv_nsec, (long long)info.st_size);
+}
+
+/* The source file of a module, borrowed from *holder; NULL if it has none. The
+   module is not asked for an attribute: some import others then. */
+static const char *source_of(PyObject *module, PyObject **holder)
+{
+    PyObject *file = NULL;
+    char *path = NULL;
+    size_t size;
+
+    if (PyModule_Check(module))
+        file = wsgi_dict_get(PyModule_GetDict(module), "__file__");
+    if (file != NULL && WSGI_NATIVE_CHECK(file))
+        *holder = wsgi_path_bytes(file);
+    Py_XDECREF(file);
+    PyErr_Clear();
+    if (*holder == NULL)
+        return NULL;
+    path = PyBytes_AS_STRING(*holder);
+    size = (size_t)PyBytes_GET_SIZE(*holder);
+    if (size > 4 && strcmp(path + size - 4, ".pyc") == 0)
+        path[size - 1] = '\0';
+    return path;
+}
+
+/* Compares a file with what is known of it, or makes it known. Whether it has
+   changed; not, where memory is too short to know. */
+static int has_file_changed(wsgi_watch *watch, const char *path)
+{
+    int changed = 0, is_younger;
+    PyObject *key = wsgi_path(path), *known = NULL;
+    PyObject *stamp = stamp_of(path, &watch->since, &is_younger);
+
+    if (key != NULL && stamp != NULL) {
+        known = PyDict_GetItem(watch->files, key);
+        changed = known != NULL ? PyObject_RichCompareBool(known, stamp, Py_NE)
+                                : is_younger;
+        if (known == NULL || changed > 0)
+            PyDict_SetItem(watch->files, key, stamp);
+    }
+    Py_XDECREF(key);
+    Py_XDECREF(stamp);
+    PyErr_Clear();
+    return changed > 0;
+}
+
+/* Whether any file has changed. All are looked at, also when the first has: a
+   change is noticed once. */
+static int has_any_changed(const wsgi_interp *interp, wsgi_watch *watch,
+                           const wsgi_request *request,
+                           const wsgi_settings *settings)
+{
+    struct timespec now;
+    PyObject *modules;
+    Py_ssize_t i;
+    int changed = 0;
+
+    clock_gettime(CLOCK_REALTIME_COARSE, &now); /* the file systems' clock */
+    modules = PyDict_Values(PyImport_GetModuleDict());
+    if (settings->application == NULL)
+        changed = has_file_changed(watch, request->filename);
+    for (i = 0; modules != NULL && i < PyList_GET_SIZE(modules); i++) {
+        PyObject *holder = NULL;
+        const char *path = source_of(PyList_GET_ITEM(modules, i), &holder);
+
+        if (path != NULL && wsgi_path_covers(interp, path))
+            changed |= has_file_changed(watch, path);
+        Py_XDECREF(holder);
+    }
+    Py_XDECREF(modules);
+    PyErr_Clear();
+    watch->since = now;
+    return changed;
+}
+
+static int is_source(const char *name)
+{
+    size_t size = strlen(name);
+
+    return size > 3 && strcmp(name + size - 3, ".py") == 0;
+}
+
+/* Adds the sources below an open directory, which it closes. Links are not
+   followed; neither is what is hidden, for no module can be there. */
+static void add_tree(unsigned long long *sum, int fd, int depth)
+{
+    DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
+    const struct dirent *item;
+    struct stat info;
+
+    while (directory != NULL && (item = readdir(directory)) != NULL) {
+        const char *name = item->d_name;
+
+        if (name[0] == '.' ||
+            fstatat(fd, name, &info, AT_SYMLINK_NOFOLLOW) < 0)
+            continue;
+        if (S_ISDIR(info.st_mode) && depth < DEEPEST)
+            add_tree(sum, openat(fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+                     depth + 1);
+        else if (S_ISREG(info.st_mode) && is_source(name))
+            *sum = *sum * 31 + (unsigned long long)info.st_size +
+                   (unsigned long long)info.st_mtim.tv_sec * 997 +
+                   (unsigned long long)info.st_mtim.tv_nsec;
+    }
+    if (directory != NULL)
+        closedir(directory);
+    else if (fd >= 0)
+        close(fd);
+}
+
+/* A number that changes when any .py file below the directories changes:
+   what made an attempt fail may be in a file nobody has imported. */
+static unsigned long long sum_of_tree(const wsgi_settings *settings)
+{
+    char *copy = strdup(settings->directory ? settings->directory : "");
+    char *rest = NULL;
+    const char *root = copy != NULL ? strtok_r(copy, ":", &rest) : NULL;
+    unsigned long long sum = 1;
+
+    for (; root != NULL; root = strtok_r(NULL, ":", &rest))
+        add_tree(&sum, open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC), 0);
+    free(copy);
+    return sum;
+}
+
+/* The same with the lock given up: a tree may be large. */
+static unsigned long long current_sum(const wsgi_settings *settings)
+{
+    unsigned long long sum;
+
+    Py_BEGIN_ALLOW_THREADS
+    sum = sum_of_tree(settings);
+    Py_END_ALLOW_THREADS
+    return sum;
+}
+
+/* ---- The swap --------------------------------------------------------- */
+
+/* Whether the interpreter can be replaced at all; says once if not. */
+static int is_replaceable(const wsgi_interp *interp, wsgi_watch *watch,
+                          const wsgi_request *request)
+{
+    int is_main = strcmp(interp->name, WSGI_MAIN_INTERPRETER) == 0;
+
+    if (!is_main && !wsgi_process_is_shared())
+        return 1;
+    if (!watch->refused)
+        wsgi_log(request, WSGI_WARNING,
+                 "the application has changed, but mod_wsgi.reload can't "
+                 "replace the interpreter '%s', %s: restart the server",
+                 interp->shown,
+                 is_main ? "which is Python's main one"
+                         : "which belongs to mod_python");
+    watch->refused = 1;
+    return 0;
+}
+
+/* Python takes its compiled copy of a file for that of another edit of the
+   same second (and, since Python 3, size): none is to be written then. */
+static void write_no_copies(void)
+{
+    if (PySys_SetObject((char *)"dont_write_bytecode", Py_True) < 0)
+        PyErr_Clear();
+}
+
+/* Loads the application in the interpreter that the visit has moved to.
+   Returns whether it has taken the old one's place. */
+static int load_anew(wsgi_visit *visit, const wsgi_settings *settings,
+                     wsgi_interp *old)
+{
+    write_no_copies();
+    if (wsgi_script_find(visit, settings) == NULL) {
+        wsgi_log(visit->request, WSGI_ERROR,
+                 "the application has changed and does not load: what was "
+                 "loaded before keeps serving");
+        return 0;
+    }
+    wsgi_log(visit->request, WSGI_INFO,
+             "the application has changed and was loaded anew");
+    Py_BEGIN_ALLOW_THREADS /* its lock is held while others are made */
+    wsgi_registry_replace(old, visit->slot->interp);
+    Py_END_ALLOW_THREADS
+    return 1;
+}
+
+/* Loads the application in a fresh interpreter; goes back to the old one if
+   it does not load. The caller holds the old one, so that it is there to go
+   back to. */
+static void swap(wsgi_visit *visit, const wsgi_settings *settings,
+                 wsgi_watch *watch)
+{
+    wsgi_interp *old = visit->slot->interp, *fresh;
+    unsigned long long tree = 0;
+
+    Py_BEGIN_ALLOW_THREADS
+    fresh =
+        wsgi_registry_again(visit->request, settings, old, &watch->crowded);
+    if (fresh != NULL)
+        tree = sum_of_tree(settings); /* as the attempt will see it, at most */
+    Py_END_ALLOW_THREADS
+    if (fresh == NULL || wsgi_visit_move(visit, fresh) < 0) {
+        watch->stale = 1; /* to be tried again */
+        if (fresh != NULL)
+            wsgi_interp_retire(fresh);
+        return;
+    }
+    if (load_anew(visit, settings, old))
+        return;
+    if (wsgi_visit_move(visit, old) == 0)
+        watch->tree = tree;
+    wsgi_interp_retire(fresh);
+}
+
+static wsgi_watch *new_watch(const wsgi_interp *interp)
+{
+    wsgi_watch *watch = calloc(1, sizeof *watch);
+
+    if (watch == NULL || (watch->files = PyDict_New()) == NULL) {
+        PyErr_Clear();
+        free(watch);
+        return NULL;
+    }
+    watch->since = interp->born;
+    watch->checked = time(NULL);
+    return watch;
+}
+
+void wsgi_reload_forget(wsgi_watch *watch)
+{
+    if (watch != NULL)
+        Py_DECREF(watch->files);
+    free(watch);
+}
+
+static wsgi_watch *watch_of(const wsgi_interp *interp)
+{
+    return __atomic_load_n(&interp->watch, __ATOMIC_ACQUIRE);
+}
+
+void wsgi_reload_watch(wsgi_visit *visit, const wsgi_settings *settings)
+{
+    wsgi_interp *interp = visit->slot->interp;
+    wsgi_watch *watch = watch_of(interp), *none = NULL;
+
+    if (watch != NULL || (watch = new_watch(interp)) == NULL)
+        return;
+    watch->stale = has_any_changed(interp, watch, visit->request, settings);
+    if (!__atomic_compare_exchange_n(&interp->watch, &none, watch, 0,
+                                     __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+        wsgi_reload_forget(watch); /* another thread was first */
+}
+
+static int has_changed(const wsgi_interp *interp, wsgi_watch *watch,
+                       const wsgi_request *request,
+                       const wsgi_settings *settings)
+{
+    int changed = has_any_changed(interp, watch, request, settings);
+
+    if (watch->tree != 0 && watch->tree != current_sum(settings))
+        changed = 1;
+    if (watch->stale)
+        changed = 1;
+    watch->stale = 0;
+    return changed;
+}
+
+void wsgi_reload_check(wsgi_visit *visit, const wsgi_settings *settings)
+{
+    wsgi_interp *interp = visit->slot->interp;
+    wsgi_watch *watch = watch_of(interp);
+    time_t now = time(NULL);
+    int is_held;
+
+    if (watch == NULL)
+        write_no_copies();
+    if (watch == NULL ||
+        __atomic_load_n(&watch->checked, __ATOMIC_RELAXED) == now ||
+        __atomic_exchange_n(&watch->busy, 1, __ATOMIC_ACQUIRE))
+        return;
+    /* While this thread waited for Python's lock, another one may have
+       replaced the interpreter. Whoever did that had the watch. */
+    is_held = wsgi_interp_hold(interp);
+    __atomic_store_n(&watch->checked, now, __ATOMIC_RELAXED);
+    if (is_held && has_changed(interp, watch, visit->request, settings) &&
+        is_replaceable(interp, watch, visit->request))
+        swap(visit, settings, watch);
+    __atomic_store_n(&watch->busy, 0, __ATOMIC_RELEASE);
+    if (is_held)
+        wsgi_interp_release(interp);
+}

@@ -1,0 +1,236 @@
+/*
+ * binding.c - extension modules that can be in one interpreter of a process
+ * only: which one has it.
+ *
+ * Python does not tell. So the other interpreters are asked, when an import
+ * has failed with such words, whether they have what was being imported.
+ */
+#include "interpreters.h"
+
+#define MOST_NAMES 64
+
+typedef struct search {
+    const PyInterpreterState *asking;
+    char *names[MOST_NAMES]; /* what may be the module, the likeliest first */
+    int count;
+    int best; /* the first of them that another interpreter has, or -1 */
+    const wsgi_interp *owner; /* that interpreter */
+} search;
+
+/* ---- What was being imported ------------------------------------------ */
+
+/* Takes a name that is not among the modules of this interpreter. */
+static void add_name(search *s, const char *package, const char *name)
+{
+    char full[512];
+
+    snprintf(full, sizeof full, "%s%s%s", package,
+             package[0] != '\0' ? "." : "", name);
+    if (s->count < MOST_NAMES && name[0] != '\0' &&
+        !PyMapping_HasKeyString(PyImport_GetModuleDict(), full) &&
+        (s->names[s->count] = strdup(full)) != NULL)
+        s->count++;
+}
+
+/* object.name as bytes, or NULL. */
+static PyObject *text_of(PyObject *object, const char *name)
+{
+    PyObject *text = PyObject_GetAttrString(object, name);
+    PyObject *bytes = NULL;
+
+    if (text != NULL && WSGI_NATIVE_CHECK(text))
+        bytes = wsgi_text_bytes(text);
+    PyErr_Clear();
+    Py_XDECREF(text);
+    return bytes;
+}
+
+/* globals[name] as text, or "", in memory of so many bytes. */
+static void copy_global(PyObject *globals, const char *name, char *text,
+                        size_t size)
+{
+    PyObject *value = PyMapping_GetItemString(globals, (char *)name);
+    PyObject *bytes = NULL;
+
+    text[0] = '\0';
+    if (value != NULL && WSGI_NATIVE_CHECK(value))
+        bytes = wsgi_text_bytes(value);
+    if (bytes != NULL)
+        snprintf(text, size, "%s", PyBytes_AS_STRING(bytes));
+    PyErr_Clear();
+    Py_XDECREF(bytes);
+    Py_XDECREF(value);
+}
+
+/* The names that code uses, in their order: each may be a module's, one of
+   this package's, or one of the package that stands before. */
+static void add_names_of(search *s, PyObject *code, const char *package)
+{
+    PyObject *names = PyObject_GetAttrString(code, "co_names");
+    Py_ssize_t i, count = names != NULL ? PySequence_Size(names) : 0;
+    PyObject *before = NULL;
+
+    for (i = 0; i < count; i++) {
+        PyObject *item = PySequence_GetItem(names, i);
+        PyObject *bytes = item != NULL ? wsgi_text_bytes(item) : NULL;
+
+        if (bytes != NULL) {
+            add_name(s, "", PyBytes_AS_STRING(bytes));
+            if (package[0] != '\0')
+                add_name(s, package, PyBytes_AS_STRING(bytes));
+            if (before != NULL)
+                add_name(s, PyBytes_AS_STRING(before),
+                         PyBytes_AS_STRING(bytes));
+        }
+        Py_XDECREF(item);
+        Py_XDECREF(before);
+        before = bytes;
+    }
+    PyErr_Clear();
+    Py_XDECREF(before);
+    Py_XDECREF(names);
+}
+
+/* The names in the code of a traceback's frame, then that of its module. */
+static void add_frame(search *s, PyObject *traceback)
+{
+    PyObject *frame = PyObject_GetAttrString(traceback, "tb_frame");
+    PyObject *code = NULL, *globals = NULL;
+    char package[256], name[256];
+
+    if (frame != NULL) {
+        code = PyObject_GetAttrString(frame, "f_code");
+        globals = PyObject_GetAttrString(frame, "f_globals");
+    }
+    if (code != NULL && globals != NULL) {
+        copy_global(globals, "__package__", package, sizeof package);
+        copy_global(globals, "__name__", name, sizeof name);
+        add_names_of(s, code, package);
+        add_name(s, "", name);
+    }
+    PyErr_Clear();
+    Py_XDECREF(globals);
+    Py_XDECREF(code);
+    Py_XDECREF(frame);
+}
+
+/* The parts of a traceback, the outermost first: a list. */
+static PyObject *parts_of(PyObject *traceback)
+{
+    PyObject *all = PyList_New(0), *next;
+
+    Py_XINCREF(traceback);
+    while (all != NULL && traceback != NULL && traceback != Py_None &&
+           PyList_Append(all, traceback) == 0) {
+        next = PyObject_GetAttrString(traceback, "tb_next");
+        Py_DECREF(traceback);
+        traceback = next;
+    }
+    PyErr_Clear();
+    Py_XDECREF(traceback);
+    return all;
+}
+
+/* What was imported last is the likeliest. Python 2 has forgotten the names of
+   modules that failed, but not those that the code around them uses. */
+static void collect(search *s, PyObject *error, PyObject *traceback)
+{
+    PyObject *bytes = text_of(error, "name");
+    PyObject *parts = parts_of(traceback);
+    Py_ssize_t i = parts != NULL ? PyList_GET_SIZE(parts) : 0;
+
+    if (bytes != NULL)
+        add_name(s, "", PyBytes_AS_STRING(bytes));
+    while (--i >= 0)
+        add_frame(s, PyList_GET_ITEM(parts, i));
+    Py_XDECREF(parts);
+    Py_XDECREF(bytes);
+}
+
+/* ---- Who has it ------------------------------------------------------- */
+
+/* In an interpreter, whose lock is held. */
+static void look(const wsgi_interp *interp, void *arg)
+{
+    search *s = arg;
+    int i, most = s->best >= 0 ? s->best : s->count;
+
+    if (interp->state == s->asking)
+        return;
+    for (i = 0; i < most; i++)
+        if (PyMapping_HasKeyString(PyImport_GetModuleDict(), s->names[i])) {
+            s->best = i;
+            s->owner = interp;
+            return;
+        }
+}
+
+static void find_owner(search *s)
+{
+    s->asking = PyThreadState_GetInterpreter(PyThreadState_Get());
+    s->best = -1;
+    if (s->count == 0)
+        return;
+    Py_BEGIN_ALLOW_THREADS
+    wsgi_interp_visit_all(look, s);
+    Py_END_ALLOW_THREADS
+}
+
+/* ---- The line --------------------------------------------------------- */
+
+/* Whether an exception is an extension module's refusal to be loaded in more
+   than one interpreter, or in one with a lock of its own. */
+static int is_about_interpreters(PyObject *type, PyObject *error)
+{
+    static const char *const words[] = {"interpreter", "more than once"};
+    PyObject *text = NULL, *bytes = NULL;
+    size_t i;
+    int answer = 0;
+
+    if (PyErr_GivenExceptionMatches(type, PyExc_ImportError) && error != NULL)
+        text = PyObject_Str(error);
+    if (text != NULL)
+        bytes = wsgi_text_bytes(text);
+    for (i = 0; bytes != NULL && i < sizeof words / sizeof *words; i++)
+        answer |= strstr(PyBytes_AS_STRING(bytes), words[i]) != NULL;
+    PyErr_Clear();
+    Py_XDECREF(text);
+    Py_XDECREF(bytes);
+    return answer;
+}
+
+static void tell(const wsgi_request *request, const search *s)
+{
+    if (s->best >= 0)
+        wsgi_log(request, WSGI_ERROR,
+                 "'%s' can be in one interpreter of a process only, and the "
+                 "interpreter '%s' of this process has it: all its users must "
+                 "share one: give them the same mod_wsgi.interpreter, "
+                 "main_interpreter (and mod_wsgi.gil shared)",
+                 s->names[s->best], s->owner->shown);
+    else if (s->asking == wsgi_interp_main())
+        wsgi_log(request, WSGI_ERROR,
+                 "an extension module can be in one interpreter of a process "
+                 "only, and another one of this process had it before: all "
+                 "its users must share main_interpreter; then restart the "
+                 "server");
+    else
+        wsgi_log(request, WSGI_ERROR,
+                 "an extension module does not support this interpreter: set "
+                 "mod_wsgi.interpreter to main_interpreter, and mod_wsgi.gil "
+                 "to shared if it is own");
+}
+
+void wsgi_binding_hint(const wsgi_request *request, PyObject *type,
+                       PyObject *error, PyObject *traceback)
+{
+    search s = {.best = -1};
+
+    if (!is_about_interpreters(type, error))
+        return;
+    collect(&s, error, traceback);
+    find_owner(&s);
+    tell(request, &s);
+    while (s.count > 0)
+        free(s.names[--s.count]);
+}

@@ -1,0 +1,283 @@
+/*
+ * ending.c - the end of interpreters, on the Python thread.
+ *
+ * What an application started has to end before its interpreter can: threads
+ * are joined and atexit functions run by a thread made for that, so that none
+ * of them can hold up anything else. An interpreter whose threads do not end
+ * in time is left as it is, for ending it would end the process.
+ */
+#include "interpreters.h"
+
+/* How long a replaced interpreter's threads may take. */
+#define PATIENCE_SECONDS 10
+
+/* ---- The thread that ends what an application does -------------------- */
+
+/* Calls module.function() if the module was imported. */
+static void call_if_imported(const char *module, const char *function)
+{
+    PyObject *modules = PyImport_GetModuleDict();
+    PyObject *found = PyDict_GetItemString(modules, module);
+    PyObject *result;
+
+    if (found == NULL)
+        return;
+    result = PyObject_CallMethod(found, (char *)function, NULL);
+    if (result == NULL)
+        wsgi_errors_report(NULL, "a function registered for the end failed");
+    Py_XDECREF(result);
+}
+
+/* threading waits for its main thread too, unless it is the one that asks.
+   That one is the Python thread, which must not wait: this one stands in. */
+static void stand_in(void)
+{
+    PyObject *threading = PyImport_ImportModule("threading");
+    PyObject *main_thread = NULL, *ident = NULL;
+
+    if (threading != NULL)
+        main_thread = PyObject_GetAttrString(threading, "_main_thread");
+    if (main_thread != NULL)
+        ident = PyLong_FromUnsignedLong(
+            (unsigned long)PyThread_get_thread_ident());
+    if (ident != NULL)
+        PyObject_SetAttrString(main_thread, "_ident", ident);
+    PyErr_Clear(); /* Python 2 has no such thing and needs none */
+    Py_XDECREF(ident);
+    Py_XDECREF(main_thread);
+    Py_XDECREF(threading);
+}
+
+/* Python itself calls threading._shutdown() when it ends an interpreter, and
+   before 3.8 that fails the second time: let it call what does nothing. */
+static void be_done_with_threads(void)
+{
+    PyObject *threading = PyImport_ImportModule("threading");
+
+    if (threading != NULL)
+        PyObject_SetAttrString(threading, "_shutdown",
+                               (PyObject *)&PyTuple_Type);
+    PyErr_Clear();
+    Py_XDECREF(threading);
+}
+
+static PyObject *end_application(PyObject *self, PyObject *unused)
+{
+    (void)self;
+    (void)unused;
+    stand_in();
+    call_if_imported("threading", "_shutdown");
+    be_done_with_threads();
+    call_if_imported("atexit", "_run_exitfuncs");
+    wsgi_streams_flush();
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef end_method = {"end", WSGI_METHOD(end_application),
+                                 METH_NOARGS, NULL};
+
+/* threading.Thread(target=end), a daemon: joining threads leaves it out. NULL
+   if there is none to be had now, which is logged once. */
+static PyObject *start_ender(int *told)
+{
+    PyObject *threading = PyImport_ImportModule("threading");
+    PyObject *end = PyCFunction_New(&end_method, NULL);
+    PyObject *thread = NULL, *started = NULL;
+
+    if (threading != NULL && end != NULL)
+        thread = PyObject_CallMethod(threading, (char *)"Thread", (char *)"OO",
+                                     Py_None, end);
+    if (thread != NULL &&
+        PyObject_SetAttrString(thread, "daemon", Py_True) == 0)
+        started = PyObject_CallMethod(thread, (char *)"start", NULL);
+    if (started == NULL) {
+        if (!*told)
+            wsgi_errors_report(NULL, "an interpreter can't be ended yet:");
+        *told = 1;
+        PyErr_Clear();
+        Py_CLEAR(thread);
+    }
+    Py_XDECREF(started);
+    Py_XDECREF(end);
+    Py_XDECREF(threading);
+    return thread;
+}
+
+static int is_running(PyObject *thread)
+{
+    PyObject *answer = NULL;
+    int running = 0;
+
+    if (thread != NULL)
+        answer = PyObject_CallMethod(thread, (char *)"is_alive", NULL);
+    if (answer != NULL)
+        running = PyObject_IsTrue(answer) == 1;
+    PyErr_Clear();
+    Py_XDECREF(answer);
+    return running;
+}
+
+/* Begins to end what runs in an interpreter, whose first state is current,
+   unless that has begun. Returns whether it has: there may be no thread for it
+   now. */
+static int begin(wsgi_interp *interp)
+{
+    if (interp->deadline == 0)
+        interp->deadline = time(NULL) + PATIENCE_SECONDS;
+    if (interp->ender == NULL)
+        interp->ender = start_ender(&interp->ender_told);
+    return interp->ender != NULL;
+}
+
+/* ---- Replaced interpreters -------------------------------------------- */
+
+/* Drops what the core holds in an interpreter. */
+static void clear(wsgi_interp *interp)
+{
+    wsgi_interp_hooks->ends(interp);
+    Py_CLEAR(interp->paths);
+    Py_CLEAR(interp->os_environ);
+    Py_CLEAR(interp->environ_given);
+    Py_CLEAR(interp->environ_told);
+    Py_CLEAR(interp->ender);
+    Py_CLEAR(interp->text_type);
+    Py_CLEAR(interp->binary_type);
+}
+
+/* Whether no state but ours is left: Python ends the process otherwise. */
+static int is_alone(const wsgi_interp *interp)
+{
+    PyThreadState *ours =
+        __atomic_load_n(&interp->turn_state, __ATOMIC_ACQUIRE);
+    PyThreadState *state = PyInterpreterState_ThreadHead(interp->state);
+
+    while (state != NULL && (state == interp->first_state || state == ours))
+        state = PyThreadState_Next(state);
+    return state == NULL;
+}
+
+/* ASLEEP: until the Python thread is woken for another reason. */
+enum progress { WAITING, ASLEEP, READY };
+
+static int is_late(const wsgi_interp *interp)
+{
+    return time(NULL) >= interp->deadline;
+}
+
+/* Threads of the application go on. Past the deadline, which is said once,
+   nobody looks again and again whether they have ended. */
+static enum progress wait_for_threads(wsgi_interp *interp)
+{
+    if (!is_late(interp))
+        return WAITING;
+    if (!interp->lingers)
+        wsgi_log(NULL, WSGI_WARNING,
+                 "a replaced interpreter '%s' stays in memory: threads that "
+                 "the application started in it have not ended in %d seconds, "
+                 "and go on; daemon threads do so until the process ends, "
+                 "unless a function registered with atexit ends them",
+                 interp->shown, PATIENCE_SECONDS);
+    interp->lingers = 1;
+    return ASLEEP;
+}
+
+/* Whether what the application does has ended, or can't be ended. */
+static int is_over(wsgi_interp *interp)
+{
+    if (!interp->is_over)
+        interp->is_over = begin(interp) ? !is_running(interp->ender)
+                                        : is_late(interp);
+    return interp->is_over;
+}
+
+/* How far an interpreter is on its way to the end; its first state is
+   current. */
+static enum progress step(wsgi_interp *interp)
+{
+    if (!is_over(interp))
+        return wait_for_threads(interp);
+    /* Threads of the server come by when they serve their next request. */
+    if (__atomic_load_n(&interp->slots, __ATOMIC_ACQUIRE) > 0)
+        return ASLEEP;
+    clear(interp);
+    if (is_alone(interp))
+        return wsgi_turns_end(interp) ? READY : WAITING;
+    return wait_for_threads(interp);
+}
+
+/* Takes a step inside of the interpreter. */
+static enum progress step_inside(wsgi_interp *interp)
+{
+    PyThreadState *main_state = PyEval_SaveThread();
+    enum progress progress;
+
+    PyEval_RestoreThread(interp->first_state);
+    progress = step(interp);
+    if (progress == READY) {
+        wsgi_python_end_interp(interp->first_state, main_state);
+        wsgi_interp_forget_one();
+        return READY;
+    }
+    PyEval_SaveThread();
+    PyEval_RestoreThread(main_state);
+    return progress;
+}
+
+int wsgi_ending_step(void)
+{
+    wsgi_interp *interp = wsgi_interp_take_ending(), *next;
+    int left = 0;
+
+    for (; interp != NULL; interp = next) {
+        enum progress progress = step_inside(interp);
+
+        next = interp->next_ending;
+        if (progress == WAITING || progress == ASLEEP)
+            wsgi_interp_put_back(interp);
+        left |= progress == WAITING;
+    }
+    return left;
+}
+
+/* ---- All of them ------------------------------------------------------ */
+
+/* Goes into an interpreter and back; there, starts its end or asks how it
+   is going. */
+static int is_ending(wsgi_interp *interp, PyThreadState *main_state)
+{
+    int running;
+
+    PyEval_SaveThread();
+    PyEval_RestoreThread(interp->first_state);
+    begin(interp);
+    running = is_running(interp->ender);
+    PyEval_SaveThread();
+    PyEval_RestoreThread(main_state);
+    return running;
+}
+
+/* Without the registry's lock: a request that holds it may be waiting for the
+   Python thread to make an interpreter, which it will not do any more. */
+void wsgi_ending_all(void)
+{
+    static const struct timespec moment = {.tv_nsec = 2 * WSGI_MS};
+    PyThreadState *main_state = PyThreadState_Get();
+    int told = 0;
+    PyObject *main_ender = start_ender(&told);
+    wsgi_interp *interps =
+        __atomic_load_n(wsgi_interp_serving(), __ATOMIC_ACQUIRE);
+    wsgi_interp *interp;
+    int running = 1;
+
+    while (running && !wsgi_process_is_late()) {
+        running = is_running(main_ender);
+        for (interp = interps; interp != NULL; interp = interp->next)
+            if (interp->first_state != main_state)
+                running |= is_ending(interp, main_state);
+        if (running) {
+            Py_BEGIN_ALLOW_THREADS
+            nanosleep(&moment, NULL);
+            Py_END_ALLOW_THREADS
+        }
+    }
+}

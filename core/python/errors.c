@@ -1,0 +1,111 @@
+/*
+ * errors.c - exceptions -> lines of the error log.
+ *
+ * Python's own module makes text of an exception. An application may replace
+ * that module's functions, and an exception is an object of its own: whatever
+ * comes back is looked at before it is used, and if it is no text the log says
+ * no more than the exception's type.
+ */
+#include "interpreters.h"
+
+/* What traceback.format_exception says: a tuple, or NULL. */
+static PyObject *format_exception(PyObject *type, PyObject *value,
+                                  PyObject *traceback)
+{
+    PyObject *module = PyImport_ImportModule("traceback");
+    PyObject *lines = NULL, *copy = NULL;
+
+    if (module != NULL)
+        lines = PyObject_CallMethod(
+            module, (char *)"format_exception", (char *)"OOO", type,
+            value ? value : Py_None, traceback ? traceback : Py_None);
+    Py_XDECREF(module);
+    if (lines != NULL && PyList_Check(lines))
+        copy = PyList_AsTuple(lines);
+    PyErr_Clear();
+    Py_XDECREF(lines);
+    return copy;
+}
+
+/* Logs text line by line, without its empty ones. */
+static void log_lines(const wsgi_request *request, const char *text,
+                      size_t size)
+{
+    while (size > 0) {
+        const char *newline = memchr(text, '\n', size);
+        size_t part = newline != NULL ? (size_t)(newline - text) : size;
+
+        if (part > 0)
+            wsgi_log_line(request, WSGI_ERROR, text, part);
+        part += newline != NULL;
+        text += part;
+        size -= part;
+    }
+}
+
+/* Logs one text of one or more lines. Returns whether it is one. */
+static int log_text(const wsgi_request *request, PyObject *text)
+{
+    PyObject *bytes = wsgi_text_bytes(text);
+
+    if (bytes == NULL) {
+        PyErr_Clear();
+        return 0;
+    }
+    log_lines(request, PyBytes_AS_STRING(bytes),
+              (size_t)PyBytes_GET_SIZE(bytes));
+    Py_DECREF(bytes);
+    return 1;
+}
+
+int wsgi_errors_log(const wsgi_request *request, PyObject *texts)
+{
+    int count = 0;
+    Py_ssize_t i;
+
+    for (i = 0; texts != NULL && i < PyTuple_GET_SIZE(texts); i++)
+        count += log_text(request, PyTuple_GET_ITEM(texts, i));
+    return count;
+}
+
+/* The name of an exception's type, for where there is no better text. */
+static const char *name_of(PyObject *type)
+{
+    return PyType_Check(type) ? ((PyTypeObject *)type)->tp_name
+                              : "an exception of an old kind";
+}
+
+PyObject *wsgi_errors_texts(void)
+{
+    PyObject *type, *value, *traceback, *texts;
+
+    PyErr_Fetch(&type, &value, &traceback);
+    if (type == NULL)
+        return NULL;
+    PyErr_NormalizeException(&type, &value, &traceback);
+    texts = format_exception(type, value, traceback);
+    PyErr_Restore(type, value, traceback);
+    return texts;
+}
+
+void wsgi_errors_report(const wsgi_request *request, const char *what)
+{
+    PyObject *type, *value, *traceback, *texts;
+
+    PyErr_Fetch(&type, &value, &traceback);
+    if (type == NULL)
+        return;
+    PyErr_NormalizeException(&type, &value, &traceback);
+    wsgi_log(request, WSGI_ERROR, "%s", what);
+    texts = format_exception(type, value, traceback);
+    if (wsgi_errors_log(request, texts) == 0)
+        wsgi_log(request, WSGI_ERROR,
+                 "%s (the module traceback had no text for it)",
+                 name_of(type));
+    wsgi_binding_hint(request, type, value, traceback);
+    Py_XDECREF(texts);
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(traceback);
+    PyErr_Clear();
+}

@@ -1,0 +1,81 @@
+/*
+ * jobs.c - what the Python thread is asked to do.
+ *
+ * One job at a time is handed over, and its end is waited for. Or the thread
+ * is only woken, to look by itself what there is to do.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <time.h>
+
+#include "interpreters.h"
+
+static pthread_mutex_t running = PTHREAD_MUTEX_INITIALIZER;
+static sem_t wanted, done;
+static void (*current_job)(void *); /* atomic */
+static void *current_arg;
+static int at_work; /* atomic */
+
+static void wait_for(sem_t *semaphore)
+{
+    while (sem_wait(semaphore) < 0 && errno == EINTR)
+        ;
+}
+
+void wsgi_jobs_prepare(void)
+{
+    sem_init(&wanted, 0, 0);
+    sem_init(&done, 0, 0);
+}
+
+/* ---- Those who ask ---------------------------------------------------- */
+
+void wsgi_jobs_run(void (*job)(void *arg), void *arg)
+{
+    pthread_mutex_lock(&running);
+    current_arg = arg;
+    __atomic_store_n(&current_job, job, __ATOMIC_RELEASE);
+    sem_post(&wanted);
+    wait_for(&done);
+    pthread_mutex_unlock(&running);
+}
+
+void wsgi_jobs_wake(void)
+{
+    if (!wsgi_process_is_shared())
+        sem_post(&wanted);
+}
+
+int wsgi_jobs_are_under_way(void)
+{
+    return __atomic_load_n(&at_work, __ATOMIC_SEQ_CST);
+}
+
+/* ---- The Python thread ------------------------------------------------ */
+
+void wsgi_jobs_wait(int briefly)
+{
+    struct timespec until = wsgi_from_now(50 * WSGI_MS);
+
+    if (briefly)
+        sem_timedwait(&wanted, &until);
+    else
+        wait_for(&wanted);
+}
+
+void wsgi_jobs_set_under_way(int now)
+{
+    __atomic_store_n(&at_work, now, __ATOMIC_SEQ_CST);
+}
+
+void wsgi_jobs_do(void)
+{
+    void (*job)(void *) =
+        __atomic_exchange_n(&current_job, NULL, __ATOMIC_ACQUIRE);
+
+    if (job == NULL)
+        return;
+    job(current_arg);
+    sem_post(&done);
+}

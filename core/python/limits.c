@@ -1,0 +1,87 @@
+/*
+ * limits.c - what a request asks for and the Python of this process can't do.
+ *
+ * An error where the settings contradict each other. Else a warning, once in a
+ * process, and the request is served as well as it can be.
+ */
+#include "interpreters.h"
+
+/* What is set and can't be had is said once in a process. */
+static int is_first(int *told)
+{
+    return !__atomic_exchange_n(told, 1, __ATOMIC_RELAXED);
+}
+
+/* An interpreter with a lock of its own needs Python 3.12, can't be the first
+   one, and is made by us. */
+static int check_gil(const wsgi_request *request, wsgi_settings *s)
+{
+    static int told;
+
+    if (!s->own_gil)
+        return 0;
+    if (WSGI_HAS_OWN_GIL && wsgi_settings_want_main(s)) {
+        wsgi_log(request, WSGI_ERROR,
+                 "mod_wsgi.gil 'own' can't be had in main_interpreter: choose "
+                 "another mod_wsgi.interpreter");
+        return -1;
+    }
+    if (WSGI_HAS_OWN_GIL && !wsgi_process_is_shared())
+        return 0;
+    if (is_first(&told))
+        wsgi_log(request, WSGI_WARNING,
+                 "mod_wsgi.gil 'own' %s: the lock is shared",
+                 WSGI_HAS_OWN_GIL
+                     ? "can't be had in an interpreter of mod_python's"
+                     : "needs Python 3.12 or newer, and this is " PY_VERSION);
+    s->own_gil = 0;
+    return 0;
+}
+
+/* There is only one main interpreter, and one of a name in mod_python. */
+static int check_pool(const wsgi_request *request, wsgi_settings *s)
+{
+    static int told;
+
+    if (s->interpreters == 1)
+        return 0;
+    if (wsgi_settings_want_main(s)) {
+        wsgi_log(
+            request, WSGI_ERROR,
+            "mod_wsgi.interpreters '%ld' can't be had of main_interpreter, "
+            "there is only one: choose another mod_wsgi.interpreter",
+            s->interpreters);
+        return -1;
+    }
+    if (!wsgi_process_is_shared())
+        return 0;
+    if (is_first(&told))
+        wsgi_log(request, WSGI_WARNING,
+                 "mod_wsgi.interpreters '%ld' can't be had beside mod_python, "
+                 "which has one interpreter of a name: that one serves",
+                 s->interpreters);
+    s->interpreters = 1;
+    return 0;
+}
+
+/* The os.environ of mod_python's interpreters is not ours to change. */
+static void check_environ(const wsgi_request *request, wsgi_settings *s)
+{
+    static int told;
+
+    if (s->environ_sum == 0 || !wsgi_process_is_shared())
+        return;
+    if (is_first(&told))
+        wsgi_log(request, WSGI_WARNING,
+                 "mod_wsgi.environ.NAME has no effect beside mod_python: its "
+                 "interpreters stay as they are");
+    s->environ_sum = 0;
+}
+
+int wsgi_limits_apply(const wsgi_request *request, wsgi_settings *s)
+{
+    if (check_gil(request, s) < 0 || check_pool(request, s) < 0)
+        return 500;
+    check_environ(request, s);
+    return 0;
+}

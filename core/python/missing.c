@@ -1,0 +1,299 @@
+/*
+ * missing.c - what an application that does not load misses.
+ *
+ * Variables that SetEnv sets are in the environ of a request, and many look
+ * for them in os.environ. Packages are in a virtual environment that no
+ * setting names. Files are closed to the server's user. A line in the log
+ * tells how to mend each.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <strings.h>
+
+#include "interpreters.h"
+
+/* ---- KeyError --------------------------------------------------------- */
+
+/* object.name, or NULL. Drops the reference to object, which may be NULL. */
+static PyObject *follow(PyObject *object, const char *name)
+{
+    PyObject *found = object != NULL ? PyObject_GetAttrString(object, name)
+                                     : NULL;
+
+    Py_XDECREF(object);
+    return found;
+}
+
+/* Whether an attribute that is a text ends like this. */
+static int ends_with(PyObject *object, const char *name, const char *end)
+{
+    PyObject *text = PyObject_GetAttrString(object, name);
+    PyObject *bytes = text != NULL ? wsgi_text_bytes(text) : NULL;
+    const char *data = bytes != NULL ? PyBytes_AS_STRING(bytes) : "";
+    size_t size = strlen(data), tail = strlen(end);
+    int answer = size >= tail && strcmp(data + size - tail, end) == 0;
+
+    Py_XDECREF(bytes);
+    Py_XDECREF(text);
+    return answer;
+}
+
+/* Whether the innermost function of a traceback is that of os.environ. */
+static int is_of_environ(PyObject *traceback)
+{
+    PyObject *next, *code;
+    int answer = 0;
+
+    Py_INCREF(traceback);
+    while ((next = PyObject_GetAttrString(traceback, "tb_next")) != NULL &&
+           next != Py_None) {
+        Py_DECREF(traceback);
+        traceback = next;
+    }
+    Py_XDECREF(next);
+    code = follow(follow(traceback, "tb_frame"), "f_code");
+    if (code != NULL)
+        answer = ends_with(code, "co_name", "__getitem__") &&
+                 (ends_with(code, "co_filename", "/os.py") ||
+                  ends_with(code, "co_filename", "<frozen os>") ||
+                  ends_with(code, "co_filename", "/UserDict.py"));
+    Py_XDECREF(code);
+    return answer;
+}
+
+/* The key of a KeyError that os.environ has raised. */
+static void find_key(PyObject *error, PyObject *traceback, char *name,
+                     size_t size)
+{
+    PyObject *args = NULL, *key = NULL, *bytes = NULL;
+
+    if (traceback != NULL &&
+        PyErr_GivenExceptionMatches(error, PyExc_KeyError) &&
+        is_of_environ(traceback))
+        args = PyObject_GetAttrString(error, "args");
+    if (args != NULL)
+        key = PySequence_GetItem(args, 0);
+    if (key != NULL && WSGI_NATIVE_CHECK(key))
+        bytes = wsgi_text_bytes(key);
+    if (bytes != NULL)
+        snprintf(name, size, "%s", PyBytes_AS_STRING(bytes));
+    Py_XDECREF(bytes);
+    Py_XDECREF(key);
+    Py_XDECREF(args);
+}
+
+/* ---- What frameworks say ---------------------------------------------- */
+
+static int is_of_name(char c)
+{
+    return isupper((unsigned char)c) || isdigit((unsigned char)c) || c == '_';
+}
+
+/* Stores the name that begins here, behind a blank and perhaps a quote. */
+static void take_name(const char *text, char *name, size_t size)
+{
+    size_t length = 0;
+
+    text += strspn(text, " '\"`:");
+    while (is_of_name(text[length]))
+        length++;
+    if (length > 1 && length < size)
+        snprintf(name, size, "%.*s", (int)length, text);
+}
+
+/* "... the environment variable NAME ...", "Set the NAME environment
+   variable": Django and its like. */
+static void find_in_text(PyObject *error, char *name, size_t size)
+{
+    static const char phrase[] = "nvironment variable";
+    PyObject *text = PyObject_Str(error);
+    PyObject *bytes = text != NULL ? wsgi_text_bytes(text) : NULL;
+    const char *begin = bytes != NULL ? PyBytes_AS_STRING(bytes) : "";
+    const char *found = strstr(begin, phrase);
+
+    if (found != NULL)
+        take_name(found + sizeof phrase - 1, name, size);
+    if (found != NULL && name[0] == '\0') {
+        found -= found > begin;
+        while (found > begin && strchr(" '\"`", found[-1]) != NULL)
+            found--;
+        while (found > begin && is_of_name(found[-1]))
+            found--;
+        take_name(found, name, size);
+    }
+    Py_XDECREF(bytes);
+    Py_XDECREF(text);
+}
+
+/* ---- Packages --------------------------------------------------------- */
+
+/* Whether the standard library has a module of that name, where Python can
+   say so: no other environment has it then. */
+static int is_of_library(const char *name)
+{
+    PyObject *all = PySys_GetObject((char *)"stdlib_module_names");
+    PyObject *text = all != NULL ? PyUnicode_FromString(name) : NULL;
+    int answer = text != NULL && PySequence_Contains(all, text) == 1;
+
+    Py_XDECREF(text);
+    return answer;
+}
+
+/* "No module named 'package.module'": the package, unless it is there and only
+   lacks the module. */
+static void find_package(PyObject *error, char *package, size_t size)
+{
+    static const char phrase[] = "No module named ";
+    PyObject *text = NULL, *bytes = NULL;
+    const char *begin;
+
+    if (PyErr_GivenExceptionMatches(error, PyExc_ImportError))
+        text = PyObject_Str(error);
+    if (text != NULL)
+        bytes = wsgi_text_bytes(text);
+    begin = bytes != NULL ? PyBytes_AS_STRING(bytes) : "";
+    if (strncmp(begin, phrase, sizeof phrase - 1) == 0) {
+        begin += sizeof phrase - 1;
+        begin += strspn(begin, "'");
+        snprintf(package, size, "%.*s", (int)strcspn(begin, "'.; "), begin);
+    }
+    if (PyMapping_HasKeyString(PyImport_GetModuleDict(), package) ||
+        is_of_library(package))
+        package[0] = '\0';
+    Py_XDECREF(bytes);
+    Py_XDECREF(text);
+}
+
+/* ---- Files ------------------------------------------------------------ */
+
+/* The name of the file that must not be opened. */
+static void find_file(PyObject *error, char *file, size_t size)
+{
+    PyObject *number = NULL, *name = NULL, *bytes = NULL;
+
+    if (PyErr_GivenExceptionMatches(error, PyExc_EnvironmentError))
+        number = PyObject_GetAttrString(error, "errno");
+    if (number != NULL && PyNumber_AsSsize_t(number, NULL) == EACCES)
+        name = PyObject_GetAttrString(error, "filename");
+    if (name != NULL && WSGI_NATIVE_CHECK(name))
+        bytes = wsgi_path_bytes(name);
+    if (bytes != NULL)
+        snprintf(file, size, "%s", PyBytes_AS_STRING(bytes));
+    Py_XDECREF(bytes);
+    Py_XDECREF(name);
+    Py_XDECREF(number);
+}
+
+/* ---- The exception ---------------------------------------------------- */
+
+static int is_found(const wsgi_missing *missing)
+{
+    return missing->variable[0] != '\0' || missing->package[0] != '\0' ||
+           missing->file[0] != '\0';
+}
+
+static void look_at(PyObject *error, PyObject *traceback, wsgi_missing *m)
+{
+    find_key(error, traceback, m->variable, sizeof m->variable);
+    if (m->variable[0] == '\0')
+        find_in_text(error, m->variable, sizeof m->variable);
+    PyErr_Clear();
+    find_package(error, m->package, sizeof m->package);
+    PyErr_Clear();
+    find_file(error, m->file, sizeof m->file);
+}
+
+void wsgi_missing_find(wsgi_missing *missing)
+{
+    PyObject *type, *error, *traceback, *each, *trace, *next;
+    int most = 100; /* a history can be made a circle */
+
+    memset(missing, 0, sizeof *missing);
+    PyErr_Fetch(&type, &error, &traceback);
+    PyErr_NormalizeException(&type, &error, &traceback);
+    Py_XINCREF(error);
+    for (each = error; each != NULL && !is_found(missing) && most > 0;
+         most--) {
+        trace = wsgi_error_traceback(each, each == error ? traceback : NULL);
+        look_at(each, trace, missing);
+        Py_XDECREF(trace);
+        next = wsgi_error_origin(each);
+        Py_DECREF(each);
+        each = next;
+        PyErr_Clear();
+    }
+    Py_XDECREF(each);
+    PyErr_Restore(type, error, traceback);
+}
+
+/* ---- The lines -------------------------------------------------------- */
+
+typedef struct search {
+    const char *name;
+    int found;
+} search;
+
+static void compare(void *arg, const char *name, const char *value)
+{
+    search *s = arg;
+
+    (void)value;
+    s->found |= strcasecmp(name, s->name) == 0;
+}
+
+static void tell_variable(const wsgi_request *request, const char *name)
+{
+    search s = {.name = name};
+
+    wsgi_process_given.host->each_env(request->record, compare, &s);
+    wsgi_log(request, WSGI_ERROR,
+             "os.environ has no %s%s; \"SetEnv mod_wsgi.environ.%s value\" "
+             "puts it there before the application is loaded",
+             name,
+             s.found ? ": what SetEnv sets is in the environ of each request "
+                       "only"
+                     : "",
+             name);
+}
+
+static void tell_package(const wsgi_request *request,
+                         const wsgi_interp *interp, const char *package)
+{
+    const char *what = "mod_wsgi.virtualenv", *root = interp->virtualenv;
+
+    if (root == NULL) {
+        what = WSGI_PYTHON_HOME;
+        root = wsgi_virtualenv_of_process();
+    }
+    if (root == NULL)
+        wsgi_log(request, WSGI_ERROR,
+                 "there is no '%s', and mod_wsgi.virtualenv is not set: set "
+                 "it to the virtual environment (of Python %s) that has '%s'; "
+                 "a module of your own is looked for in mod_wsgi.directory",
+                 package, WSGI_PYTHON_SERIES, package);
+    else
+        wsgi_log(request, WSGI_ERROR,
+                 "there is no '%s' in %s '%s' (Python %s): install what has "
+                 "it with \"%s/bin/python -m pip install\"; a module of your "
+                 "own is looked for in mod_wsgi.directory",
+                 package, what, root, WSGI_PYTHON_SERIES, root);
+}
+
+static void tell_file(const wsgi_request *request, const char *file)
+{
+    char why[WSGI_STEPS_SIZE];
+
+    if (wsgi_steps_explain(file, why, sizeof why))
+        wsgi_log(request, WSGI_ERROR, "'%s': %s", file, why);
+}
+
+void wsgi_missing_hint(const wsgi_request *request, const wsgi_interp *interp,
+                       const wsgi_missing *missing)
+{
+    if (missing->variable[0] != '\0')
+        tell_variable(request, missing->variable);
+    if (missing->package[0] != '\0')
+        tell_package(request, interp, missing->package);
+    if (missing->file[0] != '\0')
+        tell_file(request, missing->file);
+}

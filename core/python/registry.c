@@ -1,0 +1,172 @@
+/*
+ * registry.c - finds interpreters by name.
+ *
+ * They are made when a request asks for the first time, and stay until the
+ * process ends, unless reload.c replaces one. Several of one name are a pool:
+ * requests go to the least busy.
+ */
+#include "interpreters.h"
+
+static pthread_mutex_t registry = PTHREAD_MUTEX_INITIALIZER;
+
+static long most(void)
+{
+    return wsgi_settings_of_process()->max_interpreters;
+}
+
+/* Counts an interpreter that is to be made; 0 when there is no room for it.
+   The Python thread then looks whether any retired one can end. */
+static int take_place(void)
+{
+    if (wsgi_interp_count_one() <= most())
+        return 1;
+    wsgi_interp_forget_one();
+    wsgi_jobs_wake();
+    return 0;
+}
+
+/* Whether a pool of count interpreters may grow; its place is taken then. Says
+   once if not. One that is smaller than it should be serves all the same. */
+static int take_place_in_pool(const wsgi_request *request,
+                              const wsgi_settings *settings, long count)
+{
+    static int told;
+
+    if (take_place())
+        return 1;
+    if (!told)
+        wsgi_log(
+            request, WSGI_WARNING,
+            "mod_wsgi.interpreters '%ld' can't be had: there are %ld, and "
+            "this process has the most that " WSGI_MAX_INTERPRETERS
+            " allows, %ld; set that in the server's environment",
+            settings->interpreters, count, most());
+    told = 1;
+    return 0;
+}
+
+/* The same for the first interpreter of a name. */
+static int take_first_place(const wsgi_request *request, const char *name)
+{
+    if (take_place())
+        return 1;
+    wsgi_log(request, WSGI_ERROR,
+             "no interpreter '%s': this process has %ld already (those that "
+             "were replaced and have not ended count), the most "
+             "that " WSGI_MAX_INTERPRETERS
+             " allows; set that in the server's environment, or "
+             "mod_wsgi.interpreter to share one",
+             wsgi_making_shown_part(name), most());
+    return 0;
+}
+
+/* Makes an interpreter, whose place is taken, and adds it to the registry. */
+static wsgi_interp *add(const wsgi_request *request,
+                        const wsgi_settings *settings, const char *name)
+{
+    wsgi_interp *interp =
+        wsgi_making_new(request, settings, name, settings->interpreters > 1);
+
+    if (interp != NULL) {
+        interp->next = *wsgi_interp_serving();
+        __atomic_store_n(wsgi_interp_serving(), interp, __ATOMIC_RELEASE);
+    }
+    return interp;
+}
+
+/* The least busy interpreter of a name; counts how many there are. */
+static wsgi_interp *least_busy(const char *name, long *count)
+{
+    wsgi_interp *interp, *best = NULL;
+
+    *count = 0;
+    for (interp = *wsgi_interp_serving(); interp != NULL;
+         interp = interp->next) {
+        if (strcmp(interp->name, name) != 0)
+            continue;
+        ++*count;
+        if (best == NULL ||
+            wsgi_gate_count(&interp->visits) < wsgi_gate_count(&best->visits))
+            best = interp;
+    }
+    return best;
+}
+
+/* What contradicts another application's settings for the interpreter. */
+static int is_agreed(const wsgi_request *request,
+                     const wsgi_settings *settings, const wsgi_interp *interp)
+{
+    if (interp->own_gil == settings->own_gil)
+        return 1;
+    wsgi_log(request, WSGI_ERROR,
+             "mod_wsgi.gil '%s' can't be had: the interpreter '%s' was made "
+             "with mod_wsgi.gil '%s'; give this application its own "
+             "mod_wsgi.interpreter",
+             settings->own_gil ? "own" : "shared", interp->shown,
+             interp->own_gil ? "own" : "shared");
+    return 0;
+}
+
+wsgi_interp *wsgi_registry_find(const wsgi_request *request,
+                                const wsgi_settings *settings,
+                                const char *name, int *status)
+{
+    wsgi_interp *interp, *another = NULL;
+    long count;
+
+    pthread_mutex_lock(&registry);
+    interp = least_busy(name, &count);
+    if (interp == NULL && !take_first_place(request, name))
+        *status = 503;
+    else if (interp == NULL)
+        interp = add(request, settings, name);
+    else if (wsgi_gate_count(&interp->visits) > 0 &&
+             count < settings->interpreters &&
+             take_place_in_pool(request, settings, count))
+        another = add(request, settings, name);
+    if (another != NULL)
+        interp = another;
+    /* What is in the registry is not retired, so it can be held. */
+    if (interp != NULL &&
+        (!is_agreed(request, settings, interp) || !wsgi_interp_hold(interp)))
+        interp = NULL;
+    pthread_mutex_unlock(&registry);
+    return interp;
+}
+
+wsgi_interp *wsgi_registry_again(const wsgi_request *request,
+                                 const wsgi_settings *settings,
+                                 const wsgi_interp *interp, int *told)
+{
+    wsgi_settings same = *settings;
+
+    same.own_gil = interp->own_gil;
+    if (take_place()) {
+        *told = 0;
+        return wsgi_making_new(request, &same, interp->name,
+                               interp->is_pooled);
+    }
+    if (!*told)
+        wsgi_log(request, WSGI_WARNING,
+                 "the application of the interpreter '%s' has changed, but is "
+                 "not loaded anew before another interpreter has ended: this "
+                 "process has %ld, those that were replaced and have not "
+                 "ended among them, the most that " WSGI_MAX_INTERPRETERS
+                 " allows",
+                 interp->shown, most());
+    *told = 1;
+    return NULL;
+}
+
+void wsgi_registry_replace(wsgi_interp *old, wsgi_interp *fresh)
+{
+    wsgi_interp **place;
+
+    pthread_mutex_lock(&registry);
+    for (place = wsgi_interp_serving(); *place != old; place = &(*place)->next)
+        ;
+    fresh->next = old->next;
+    __atomic_store_n(place, fresh, __ATOMIC_RELEASE);
+    pthread_mutex_unlock(&registry);
+    wsgi_interp_retire(old);
+}

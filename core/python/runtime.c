@@ -1,0 +1,192 @@
+/*
+ * runtime.c - Python in this process, and the thread that owns it.
+ *
+ * Python takes the thread that starts it for its main thread to the end: that
+ * thread makes and ends interpreters, joins the applications' threads, runs
+ * what is registered with atexit. No request thread of a server lives that
+ * long in every MPM, and a signal may end the process in the middle of any of
+ * them. So Python has a thread of its own here, started by the first request,
+ * with all signals blocked; it waits until there is an interpreter to make or
+ * the process ends.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <time.h>
+
+#include "interpreters.h"
+
+enum state { NEW, RUNNING, FAILED };
+
+static enum state state; /* atomic: asked by every thread */
+static pthread_mutex_t starting = PTHREAD_MUTEX_INITIALIZER;
+static sem_t started;
+static char failure[256];
+
+static enum state current_state(void)
+{
+    return __atomic_load_n(&state, __ATOMIC_ACQUIRE);
+}
+
+static void set_state(enum state now)
+{
+    __atomic_store_n(&state, now, __ATOMIC_RELEASE);
+}
+
+/* Starts Python. 0, or -1 with the reason in failure. */
+static int start_python(void)
+{
+    const char *home = wsgi_settings_of_process()->python_home;
+
+    if (wsgi_python_start(wsgi_virtualenv_of_process() == NULL ? home : NULL,
+                          failure, sizeof failure) < 0)
+        return -1;
+    if (wsgi_osenviron_copy() == 0)
+        return 0;
+    snprintf(failure, sizeof failure, "out of memory");
+    return -1;
+}
+
+/* The life of the Python thread, from start to end. */
+static void own_python(void)
+{
+    PyThreadState *main_state;
+    int again = 0;
+
+    if (start_python() < 0) {
+        set_state(FAILED);
+        sem_post(&started);
+        return;
+    }
+    if (wsgi_signals_prepare() < 0)
+        wsgi_errors_report(NULL, "signals can't be left to the server:");
+    main_state = PyEval_SaveThread();
+    wsgi_process_set_python();
+    set_state(RUNNING);
+    sem_post(&started);
+    for (;;) {
+        wsgi_jobs_wait(again);
+        wsgi_jobs_set_under_way(1);
+        wsgi_turns_want();
+        PyEval_RestoreThread(main_state);
+        if (wsgi_process_is_ending())
+            break;
+        wsgi_jobs_do();
+        again = wsgi_ending_step();
+        main_state = PyEval_SaveThread();
+        wsgi_jobs_set_under_way(0);
+    }
+    wsgi_ending_all();
+    wsgi_stop_done();
+    /* The lock is kept: no thread of an application runs Python code while
+       the process exits. A free-threaded Python has no such lock, and daemon
+       threads go on there to the last moment; Python stays as it is for them,
+       and what they write is not passed on to the host. */
+}
+
+/* The same where another module owns Python: there is less to do, but the
+   states that keep its interpreters open still need a thread. */
+static void share_python(void)
+{
+    set_state(RUNNING);
+    sem_post(&started);
+    for (;;) {
+        wsgi_jobs_wait(0);
+        wsgi_jobs_do();
+    }
+}
+
+static void *python_thread(void *unused)
+{
+    (void)unused;
+    if (wsgi_process_is_shared())
+        share_python();
+    else
+        own_python();
+    return NULL;
+}
+
+static void prepare_once(const wsgi_request *request)
+{
+    static int is_prepared;
+
+    if (is_prepared)
+        return;
+    sem_init(&started, 0, 0);
+    wsgi_jobs_prepare();
+    wsgi_settings_read_process(request);
+    wsgi_stop_prepare();
+    wsgi_fork_prepare();
+    wsgi_programs_prepare();
+    is_prepared = 1;
+}
+
+/* Whether a second has passed since the last attempt, or there was none. */
+static int is_time_to_try(void)
+{
+    static time_t tried;
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (now.tv_sec + 1 == tried)
+        return 0;
+    tried = now.tv_sec + 1;
+    return 1;
+}
+
+/* Makes the Python thread and waits until it has started Python. Where the
+   system has no thread to give now, a later request tries again. */
+static void start_thread(const wsgi_request *request)
+{
+    int error;
+
+    prepare_once(request);
+    error = wsgi_process_add_thread(python_thread, NULL, 0);
+    while (error == 0 && sem_wait(&started) < 0 && errno == EINTR)
+        ;
+    if (error != 0)
+        wsgi_log(request, WSGI_ERROR,
+                 "Python %s can't be started now, for there is no thread: %s; "
+                 "requests try again, once a second",
+                 PY_VERSION, strerror(error));
+}
+
+static void report_failure(const wsgi_request *request)
+{
+    const char *home = wsgi_settings_of_process()->python_home;
+
+    wsgi_log(request, WSGI_ERROR,
+             "Python %s can't be started: %s (" WSGI_PYTHON_HOME
+             " is %s%s%s in the server's environment; it must be the prefix "
+             "of a Python %d.%d, a virtual environment of one, or unset)",
+             PY_VERSION, failure, home ? "'" : "", home ? home : "not set",
+             home ? "'" : "", PY_MAJOR_VERSION, PY_MINOR_VERSION);
+}
+
+/* Says once that Python must not be used. */
+static void report_refusal(const wsgi_request *request)
+{
+    static int reported;
+
+    if (!__atomic_exchange_n(&reported, 1, __ATOMIC_RELAXED))
+        wsgi_log(request, WSGI_ERROR, "Python is not started: %s",
+                 wsgi_process_given.refusal);
+}
+
+int wsgi_runtime_start(const wsgi_request *request)
+{
+    if (wsgi_process_given.refusal != NULL) {
+        report_refusal(request);
+        return -1;
+    }
+    if (current_state() == RUNNING)
+        return 0;
+    pthread_mutex_lock(&starting);
+    if (current_state() == NEW && is_time_to_try()) {
+        start_thread(request);
+        if (current_state() == FAILED)
+            report_failure(request);
+    }
+    pthread_mutex_unlock(&starting);
+    return current_state() == RUNNING ? 0 : -1;
+}

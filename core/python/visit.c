@@ -1,0 +1,233 @@
+/*
+ * visit.c - a request's stay in an interpreter: which one, the way in and out.
+ */
+#include "interpreters.h"
+
+#define KEY_SIZE 1024
+
+/* ---- The interpreter's name ------------------------------------------- */
+
+static char *append(char *to, const char *end, const char *text)
+{
+    while (to < end && *text != '\0')
+        *to++ = *text++;
+    return to;
+}
+
+static char *append_number(char *to, const char *end, unsigned long number)
+{
+    char digits[24];
+    size_t i = sizeof digits;
+
+    digits[--i] = '\0';
+    do
+        digits[--i] = (char)('0' + number % 10);
+    while ((number /= 10) != 0);
+    return append(to, end, digits + i);
+}
+
+/* The directory part of a path, for a file that is an application. */
+static char *append_directory(char *to, const char *end, const char *file)
+{
+    const char *slash = strrchr(file, '/');
+    char *begin = to;
+
+    to = append(to, end, file);
+    if (slash != NULL && to - begin > slash - file)
+        to = begin + (slash - file);
+    return to;
+}
+
+/* SERVER_NAME:PORT|directory. */
+static char *append_default(char *to, const char *end,
+                            const wsgi_request *request,
+                            const wsgi_settings *s)
+{
+    to = append(to, end, request->site_name);
+    to = append(to, end, ":");
+    to = append_number(to, end, request->site_port);
+    to = append(to, end, "|");
+    if (s->directory != NULL)
+        return append(to, end, s->directory);
+    return s->application != NULL
+               ? to
+               : append_directory(to, end, request->filename);
+}
+
+/* The name in the registry. A customer's begins with the customer's number
+   and a character that no setting can have. -1 if it is too long. */
+static int make_name(const wsgi_request *request, const wsgi_settings *s,
+                     char *name)
+{
+    const char *end = name + KEY_SIZE;
+    char *to = name;
+
+    if (s->owner >= 0) {
+        to = append_number(to, end, (unsigned long)s->owner);
+        to = append(to, end, WSGI_OWNER_MARK);
+    }
+    if (s->interpreter != NULL)
+        to = append(to, end, s->interpreter);
+    else
+        to = append_default(to, end, request, s);
+    *to = '\0';
+    if (to < end)
+        return 0;
+    wsgi_log(request, WSGI_ERROR,
+             "the interpreter's name, made of site and mod_wsgi.directory, is "
+             "over %d bytes: set mod_wsgi.interpreter to a short one",
+             KEY_SIZE);
+    return -1;
+}
+
+/* ---- Visits ----------------------------------------------------------- */
+
+/* The slot for a request without looking further than the thread's own; the
+   visit is counted. */
+static wsgi_slot *find_slot(wsgi_thread *self, const wsgi_settings *settings,
+                            const char *name)
+{
+    wsgi_slot *slot = self->slots;
+
+    if (settings->interpreters > 1)
+        return NULL; /* the registry chooses */
+    while (slot != NULL && (strcmp(slot->interp->name, name) != 0 ||
+                            slot->interp->own_gil != settings->own_gil ||
+                            !wsgi_interp_hold(slot->interp)))
+        slot = slot->next;
+    return slot;
+}
+
+static wsgi_slot *slot_for(wsgi_thread *self, const wsgi_request *request,
+                           const wsgi_settings *settings, int *status)
+{
+    char name[KEY_SIZE + 1];
+    wsgi_interp *interp;
+    wsgi_slot *slot;
+
+    if (make_name(request, settings, name) < 0)
+        return NULL;
+    slot = find_slot(self, settings, name);
+    if (slot != NULL)
+        return slot;
+    wsgi_thread_drop_retired(self);
+    if (wsgi_runtime_start(request) < 0)
+        return NULL;
+    interp = wsgi_registry_find(request, settings, name, status);
+    if (interp == NULL)
+        return NULL;
+    slot = wsgi_thread_slot_in(self, interp);
+    if (slot == NULL)
+        wsgi_interp_release(interp);
+    return slot;
+}
+
+/* Makes the thread's state in the slot's interpreter the current one. An
+   outer visit needs its state again, so that one stays. */
+static void attach(wsgi_thread *self, wsgi_slot *slot)
+{
+    if (self->visit == NULL)
+        wsgi_thread_make_way(self, slot);
+    wsgi_thread_enter_slot(slot);
+    self->last = slot;
+}
+
+static void move_buffer(wsgi_buffer *to, wsgi_buffer *from)
+{
+    *to = *from;
+    wsgi_buffer_trim(to);
+    memset(from, 0, sizeof *from);
+}
+
+int wsgi_visit_enter(wsgi_visit *visit, const wsgi_request *request,
+                     const wsgi_settings *settings)
+{
+    wsgi_thread *self = wsgi_thread_self();
+    int status = 500;
+
+    if (self == NULL)
+        return status;
+    self->under_way = 1;
+    visit->slot = slot_for(self, request, settings, &status);
+    if (visit->slot == NULL) {
+        self->under_way = self->visit != NULL;
+        return status;
+    }
+    wsgi_turns_try(visit->slot->interp);
+    wsgi_turns_want();
+    attach(self, visit->slot);
+    visit->request = request;
+    visit->status = 500;
+    visit->lines = NULL;
+    visit->outer = self->visit;
+    self->visit = visit;
+    move_buffer(&visit->head, &self->head);
+    move_buffer(&visit->body, &self->body);
+    return 0;
+}
+
+/* An inner visit's state must not stay beside that of an outer one: the outer
+   one's would be what PyGILState_Ensure finds later. */
+static void go_back(wsgi_thread *self, wsgi_visit *visit)
+{
+    const wsgi_visit *outer = visit->outer;
+
+    while (outer != NULL && outer->slot != visit->slot)
+        outer = outer->outer;
+    if (outer == NULL)
+        wsgi_thread_drop_state(visit->slot);
+    self->last = visit->outer->slot;
+}
+
+/* Leaves the visit's slot: to the thread the outer visit is the one now. */
+static void step_out(wsgi_thread *self, wsgi_visit *visit)
+{
+    self->visit = visit->outer;
+    PyEval_SaveThread();
+    if (WSGI_ONE_STATE_PER_THREAD && visit->outer != NULL)
+        go_back(self, visit);
+}
+
+void wsgi_visit_leave(wsgi_visit *visit)
+{
+    wsgi_thread *self = wsgi_thread_self();
+    wsgi_interp *interp = visit->slot->interp;
+
+    step_out(self, visit);
+    wsgi_lines_end(&visit->lines, visit->request);
+    wsgi_interp_release(interp);
+    wsgi_thread_drop_retired(self);
+}
+
+void wsgi_visit_done(wsgi_visit *visit)
+{
+    wsgi_thread *self = wsgi_thread_self();
+
+    free(self->head.data);
+    free(self->body.data);
+    move_buffer(&self->head, &visit->head);
+    move_buffer(&self->body, &visit->body);
+    self->under_way = self->visit != NULL;
+}
+
+int wsgi_visit_move(wsgi_visit *visit, wsgi_interp *interp)
+{
+    wsgi_thread *self = wsgi_thread_self();
+    wsgi_interp *left = visit->slot->interp;
+    wsgi_slot *slot;
+
+    if (!wsgi_interp_hold(interp))
+        return -1;
+    slot = wsgi_thread_slot_in(self, interp);
+    if (slot == NULL) {
+        wsgi_interp_release(interp);
+        return -1;
+    }
+    step_out(self, visit);
+    wsgi_turns_want();
+    attach(self, slot);
+    self->visit = visit;
+    visit->slot = slot;
+    wsgi_interp_release(left);
+    return 0;
+}

@@ -1,0 +1,26 @@
+/*
+ * decide.c - which application a request is for, by whose leave, and where it
+ * is mounted.
+ *
+ * Nothing here needs Python. So a process without it can decide, and leave it
+ * to another one to run the application.
+ */
+#include "request.h"
+
+int wsgi_decide(const wsgi_request *request, wsgi_decision *decision)
+{
+    wsgi_settings *settings = &decision->settings;
+    int status = wsgi_settings_read(request, settings);
+
+    if (status == 0)
+        status = wsgi_owner_find(request, settings);
+    if (status != 0)
+        return status;
+    if (wsgi_mount_split(request, settings, &decision->mount) == 0)
+        return 0;
+    wsgi_log(request, WSGI_ERROR,
+             "mod_wsgi.script_name '%s' is not the beginning of the URL "
+             "'%s': set it to the path that leads to the application",
+             settings->script_name, request->uri);
+    return 500;
+}

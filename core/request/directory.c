@@ -1,0 +1,67 @@
+/*
+ * directory.c - a directory that a setting names.
+ */
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "request.h"
+
+static int is_directory(const char *path)
+{
+    struct stat info;
+
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+/* Stores the path of an open directory without links in it: what was checked
+   is what will be used, whatever becomes of the name. */
+static int resolve(int fd, char *path, size_t size)
+{
+    char link[64];
+    ssize_t length;
+
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    length = readlink(link, path, size - 1);
+    if (length < 0)
+        return -1;
+    path[length] = '\0';
+    return 0;
+}
+
+/* Logs why a directory can't be used. Returns a status. */
+static int refuse(const wsgi_request *request, const char *what,
+                  const char *name)
+{
+    char why[WSGI_STEPS_SIZE];
+
+    if (wsgi_steps_explain(name, why, sizeof why))
+        wsgi_log(request, WSGI_ERROR, "%s '%s' can't be used: %s", what, name,
+                 why);
+    else
+        wsgi_log(request, WSGI_ERROR,
+                 "%s '%s' is not a directory that this server's user can "
+                 "read: correct the path, or its permissions",
+                 what, name);
+    return 500;
+}
+
+int wsgi_directory_check(const wsgi_request *request,
+                         const wsgi_settings *settings, const char *what,
+                         const char *name, char *path, size_t size)
+{
+    int fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int status = 0;
+
+    snprintf(path, size, "%s", name);
+    if (fd < 0 && settings->owner < 0 && access(name, X_OK) == 0 &&
+        is_directory(name))
+        return 0; /* not for listing; a customer's has to be opened */
+    if (fd < 0)
+        return refuse(request, what, name);
+    status = wsgi_owner_check(request, settings, fd, what, name);
+    if (status == 0 && settings->owner >= 0 && resolve(fd, path, size) < 0)
+        status = 500;
+    close(fd);
+    return status;
+}

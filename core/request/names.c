@@ -1,0 +1,38 @@
+/*
+ * names.c - what the name of a variable says: pure strings.
+ *
+ * The servers' tables ignore case, and so does everything here.
+ */
+#include <string.h>
+#include <strings.h>
+
+#include "../host.h"
+
+#define SETTING "mod_wsgi."
+#define RENAMED "REDIRECT_"
+
+const char *wsgi_plain_name(const char *name)
+{
+    while (strncasecmp(name, RENAMED, sizeof RENAMED - 1) == 0)
+        name += sizeof RENAMED - 1;
+    return name;
+}
+
+int wsgi_is_setting(const char *name)
+{
+    return strncasecmp(wsgi_plain_name(name), SETTING, sizeof SETTING - 1) ==
+           0;
+}
+
+int wsgi_is_believed(const char *name)
+{
+    static const char *const fronts[] = {"REMOTE_", "AUTH_TYPE", "HTTP_",
+                                         "HTTPS", "SSL_"};
+    const char *plain = wsgi_plain_name(name);
+    size_t i;
+
+    for (i = 0; i < sizeof fronts / sizeof *fronts; i++)
+        if (strncasecmp(plain, fronts[i], strlen(fronts[i])) == 0)
+            return 1;
+    return 0;
+}

@@ -1,0 +1,87 @@
+/*
+ * owner.c - what the configuration of a customer may do.
+ *
+ * On a shared host customers configure their directories with .htaccess
+ * files. A request in which one took part may do less: run only what belongs
+ * to the owner of that directory, in interpreters that are that owner's only.
+ */
+#include <sys/stat.h>
+
+#include "request.h"
+
+#define FORBIDDEN 403
+
+static int forbid(const wsgi_request *request, const char *why)
+{
+    wsgi_log(request, WSGI_ERROR,
+             "the .htaccess file of %s may not have %s run: %s",
+             request->htaccess[0], request->uri, why);
+    return FORBIDDEN;
+}
+
+/* Whose files took part. The server's administrator (root) may add some, but
+   one customer must not add to what another has set: a link is enough to have
+   files of both in one request. */
+static int find_owner(const wsgi_request *request, long *owner)
+{
+    wsgi_walk walk = {.owner = 0};
+    const char *const *dir;
+
+    for (dir = request->htaccess; *dir != NULL; dir++)
+        if (wsgi_walk_to(&walk, *dir) < 0)
+            return forbid(request, walk.problem);
+    *owner = walk.owner;
+    return 0;
+}
+
+int wsgi_owner_find(const wsgi_request *request, wsgi_settings *settings)
+{
+    settings->owner = -1;
+    if (request->htaccess == NULL)
+        return 0;
+    if (!request->may_execute)
+        return forbid(request, "the server's administrator has to allow it "
+                               "with \"Options +ExecCGI\" for this directory");
+    if (wsgi_settings_want_main(settings))
+        return forbid(request, "mod_wsgi.interpreter main_interpreter is the "
+                               "administrator's; choose another name");
+    if (settings->application != NULL && settings->directory == NULL)
+        return forbid(request, "set mod_wsgi.directory to the directory that "
+                               "holds the application");
+    return find_owner(request, &settings->owner);
+}
+
+int wsgi_owner_check(const wsgi_request *request, const wsgi_settings *s,
+                     int fd, const char *what, const char *path)
+{
+    struct stat info;
+
+    if (s->owner < 0)
+        return 0;
+    if (fstat(fd, &info) < 0) {
+        wsgi_log(request, WSGI_ERROR, "%s '%s' can't be looked at", what,
+                 path);
+        return FORBIDDEN;
+    }
+    if (!S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode)) {
+        wsgi_log(request, WSGI_ERROR, "%s '%s' is no file", what, path);
+        return FORBIDDEN;
+    }
+    if ((long)info.st_uid != s->owner) {
+        wsgi_log(request, WSGI_ERROR,
+                 "%s '%s' belongs to the user %ld, and the .htaccess file of "
+                 "%s is the user %ld's: a customer's application must be the "
+                 "customer's own",
+                 what, path, (long)info.st_uid, request->htaccess[0],
+                 s->owner);
+        return FORBIDDEN;
+    }
+    if (info.st_mode & S_IWOTH) {
+        wsgi_log(request, WSGI_ERROR,
+                 "%s '%s' can be written to by everybody: take that away with "
+                 "\"chmod o-w\"",
+                 what, path);
+        return FORBIDDEN;
+    }
+    return 0;
+}

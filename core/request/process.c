@@ -1,0 +1,93 @@
+/*
+ * process.c - the server's process: its host, its threads, and its end.
+ *
+ * Everything may ask this file, and this file asks nobody. So what is only
+ * asked for stands here, and who changes it is above: runtime.c and stop.c.
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <time.h>
+
+#include "request.h"
+
+wsgi_process wsgi_process_given;
+
+/* Atomic: asked by every thread, and set by a signal's handler. */
+static int has_begun, is_over;
+static struct timespec deadline; /* of the end, when it has begun */
+static int has_python;
+
+int wsgi_process_is_shared(void)
+{
+    return wsgi_process_given.find_interp != NULL;
+}
+
+int wsgi_process_add_thread(void *(*function)(void *arg), void *arg,
+                            size_t stack_size)
+{
+    sigset_t all, before;
+    pthread_attr_t attributes;
+    pthread_t thread;
+    int error;
+
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    if (stack_size > 0)
+        pthread_attr_setstacksize(&attributes, stack_size);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    error = pthread_create(&thread, &attributes, function, arg);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    return error;
+}
+
+void wsgi_process_set_python(void)
+{
+    __atomic_store_n(&has_python, 1, __ATOMIC_RELEASE);
+}
+
+int wsgi_process_has_python(void)
+{
+    return __atomic_load_n(&has_python, __ATOMIC_ACQUIRE);
+}
+
+/* ---- Its end ---------------------------------------------------------- */
+
+void wsgi_process_begin_end(time_t seconds)
+{
+    clock_gettime(CLOCK_REALTIME, &deadline);
+    deadline.tv_sec += seconds;
+    __atomic_store_n(&has_begun, 1, __ATOMIC_RELEASE);
+}
+
+int wsgi_process_is_ending(void)
+{
+    return __atomic_load_n(&has_begun, __ATOMIC_ACQUIRE);
+}
+
+const struct timespec *wsgi_process_deadline(void)
+{
+    return &deadline;
+}
+
+int wsgi_process_is_late(void)
+{
+    struct timespec now;
+
+    if (!wsgi_process_is_ending())
+        return 0;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return now.tv_sec > deadline.tv_sec ||
+           (now.tv_sec == deadline.tv_sec && now.tv_nsec >= deadline.tv_nsec);
+}
+
+void wsgi_process_set_over(void)
+{
+    __atomic_store_n(&is_over, 1, __ATOMIC_RELEASE);
+}
+
+int wsgi_process_is_over(void)
+{
+    return __atomic_load_n(&is_over, __ATOMIC_ACQUIRE);
+}

@@ -1,0 +1,653 @@
+/*
+ * settings.c - the variables that configure the module, read and checked.
+ *
+ * The table says all that the module knows of a variable: the lines of the log
+ * and docs/configuration.md name what stands there. One walk over a request's
+ * environment finds them all, and finds misspelt ones. Per-directory rewriting
+ * renames variables, so REDIRECT_mod_wsgi.x stands in for a missing
+ * mod_wsgi.x. An empty value means the default. Those named
+ * mod_wsgi.environ.NAME are not read here (osenviron.c does, seldom): their
+ * sum tells whether they are what they were.
+ */
+#include <ctype.h>
+#include <strings.h>
+
+#include "request.h"
+
+#define PREFIX "mod_wsgi."
+#define REDIRECT "REDIRECT_"
+#define ENVIRON "environ."
+
+/* An interpreter's name has at most this many bytes. */
+#define NAME_SIZE 255
+
+/* The digits of such a number, for a message. */
+#define DIGITS_OF(number) #number
+#define DIGITS(name) DIGITS_OF(name)
+
+typedef struct setting setting;
+
+/* Checks a value that is not empty, and stores it at to. Returns 0, or -1
+   after logging what is wrong. */
+typedef int reader(const wsgi_request *request, const setting *is,
+                   const char *value, void *to);
+
+/* What the module knows of a variable. */
+struct setting {
+    wsgi_variable shown;
+    reader *read;
+    size_t place; /* where it is stored: PLACE() */
+    int forgives; /* a wrong value is a warning, and the standard is used */
+};
+
+/* The place of a field in a struct, which must have the type that read()
+   stores: else the compiler warns, which is an error in ./dev check. */
+#define PLACE(record, type, field)                                            \
+    (offsetof(record, field) +                                                \
+     0 * sizeof(&((record *)NULL)->field == (type *)NULL))
+#define TEXT(field) PLACE(wsgi_settings, const char *, field)
+#define CHOICE(field) PLACE(wsgi_settings, int, field)
+#define NUMBER(field) PLACE(wsgi_settings, long, field)
+
+static reader read_application, read_interpreter, read_path, read_paths,
+    read_script_name, read_text, read_choice, read_number;
+
+#define EVERYBODY "everybody"
+#define EVERYBODY_OWN "everybody; customers name their own only"
+#define PROCESS "the server's environment"
+
+/* The variables of a request. */
+static const setting settings[] = {
+    {
+        .shown = {.name = PREFIX "application",
+                  .values = "`module::callable`",
+                  .otherwise = "the file that the URL leads to",
+                  .setter = EVERYBODY,
+                  .text = "the application. `module` alone means "
+                          "`module::application`. The callable may be "
+                          "dotted: `site::app.wsgi_app`"},
+        .read = read_application,
+        .place = TEXT(application),
+    },
+    {
+        .shown = {.name = PREFIX "interpreter",
+                  .values = "a name, up to " DIGITS(NAME_SIZE) " bytes",
+                  .otherwise = "`SERVER_NAME:PORT\\|directory`",
+                  .setter = EVERYBODY "; `" WSGI_MAIN_INTERPRETER
+                                      "` not customers",
+                  .text = "the interpreter that the application runs in"},
+        .read = read_interpreter,
+        .place = TEXT(interpreter),
+    },
+    {
+        .shown = {.name = PREFIX "directory",
+                  .values = "absolute directories, `:` between them",
+                  .otherwise = "none",
+                  .setter = EVERYBODY_OWN,
+                  .text = "put first on `sys.path` of that interpreter, once"},
+        .read = read_paths,
+        .place = TEXT(directory),
+    },
+    {
+        .shown = {.name = PREFIX "virtualenv",
+                  .values = "an absolute directory",
+                  .otherwise = "that of `" WSGI_PYTHON_HOME "`, or none",
+                  .setter = EVERYBODY_OWN,
+                  .text = "a virtual environment of the Python that the "
+                          "module was built with"},
+        .read = read_path,
+        .place = TEXT(virtualenv),
+    },
+    {
+        .shown = {.name = PREFIX "script_name",
+                  .values = "a path of a URL",
+                  .otherwise = "see *Mounting*",
+                  .setter = EVERYBODY,
+                  .text = "SCRIPT_NAME, where the section can't say it"},
+        .read = read_script_name,
+        .place = TEXT(script_name),
+    },
+    {
+        .shown = {.name = PREFIX "authorization",
+                  .words = {"off", "on"},
+                  .standard = "off",
+                  .setter = EVERYBODY,
+                  .text = "`on`: the application gets the client's "
+                          "Authorization header, as `HTTP_AUTHORIZATION`"},
+        .read = read_choice,
+        .place = CHOICE(authorization),
+    },
+    {
+        .shown = {.name = PREFIX "reload",
+                  .words = {"off", "on"},
+                  .standard = "off",
+                  .setter = EVERYBODY,
+                  .text = "`on`: a changed application is loaded in a fresh "
+                          "interpreter, which takes the old one's place"},
+        .read = read_choice,
+        .place = CHOICE(reload),
+    },
+    {
+        .shown = {.name = PREFIX "gil",
+                  .words = {"shared", "own"},
+                  .standard = "shared",
+                  .setter = EVERYBODY,
+                  .text = "`own`: the interpreter has a lock of its own, and "
+                          "runs beside the others (Python 3.12 and later)"},
+        .read = read_choice,
+        .place = CHOICE(own_gil),
+    },
+    {
+        .shown = {.name = PREFIX "interpreters",
+                  .most = 64,
+                  .standard = "1",
+                  .setter = EVERYBODY,
+                  .text = "so many interpreters serve the application side by "
+                          "side, each request in the least busy one"},
+        .read = read_number,
+        .place = NUMBER(interpreters),
+    },
+    {
+        .shown = {.name = PREFIX "buffer_body",
+                  .words = {"off", "on"},
+                  .standard = "off",
+                  .setter = EVERYBODY,
+                  .text = "`on`: the request's body is read before the "
+                          "application is called, and has a CONTENT_LENGTH"},
+        .read = read_choice,
+        .place = CHOICE(buffer_body),
+    },
+    {
+        /* Read by osenviron.c: nothing is stored of it here but a sum. */
+        .shown = {.name = PREFIX ENVIRON "NAME",
+                  .values = "any",
+                  .otherwise = "the server's own NAME, if it has one",
+                  .setter = EVERYBODY,
+                  .text =
+                      "NAME in the interpreter's `os.environ`, from before "
+                      "the application is imported"},
+    },
+};
+
+/* The variables of a process, from the server's environment. */
+static const setting process_settings[] = {
+    {
+        .shown = {.name = WSGI_PYTHON_HOME,
+                  .values = "a prefix of a Python, or a virtual environment",
+                  .otherwise = "that of the Python that the module was built "
+                               "with",
+                  .setter = PROCESS,
+                  .text = "the Python of the server, of the version that the "
+                          "module was built with"},
+        .read = read_text,
+        .place = PLACE(wsgi_process_settings, const char *, python_home),
+    },
+    {
+        .shown = {.name = WSGI_MAX_INTERPRETERS,
+                  .most = 10000,
+                  .standard = "64",
+                  .setter = PROCESS,
+                  .text = "the most interpreters in one process"},
+        .read = read_number,
+        .place = PLACE(wsgi_process_settings, long, max_interpreters),
+        .forgives = 1,
+    },
+    {
+        .shown = {.name = WSGI_TMPDIR,
+                  .values = "an absolute directory",
+                  .standard = "/tmp",
+                  .setter = PROCESS,
+                  .text = "where bodies that are too large for the memory are "
+                          "kept, see `" PREFIX "buffer_body`"},
+        .read = read_path,
+        .place = PLACE(wsgi_process_settings, const char *, temporary),
+        .forgives = 1,
+    },
+};
+
+enum {
+    COUNT = sizeof settings / sizeof *settings,
+    PROCESS_COUNT = sizeof process_settings / sizeof *process_settings
+};
+
+/* What holds where nothing is set. */
+static wsgi_settings standards;
+
+/* What the server's environment said at the start, and what that means. */
+static const char *process_values[PROCESS_COUNT];
+static wsgi_process_settings for_process;
+
+/* Does not compile where there are more settings than bits for them. */
+typedef char settings_have_bits[COUNT <= 32 ? 1 : -1];
+
+/* What the walk has found. There is a bit for each of the settings. */
+typedef struct found {
+    unsigned long are_set;
+    const char *own[COUNT];
+    const char *redirected[COUNT];
+    const char *unknown, *unknown_value;
+    const char *misnamed; /* no NAME in os.environ is like that */
+    int has_environ;
+    unsigned long long environ_sum;
+} found;
+
+/* Whether two letters are the same in any case. Letters only. */
+static inline int is_same_letter(char a, char b)
+{
+    return (a | 0x20) == (b | 0x20);
+}
+
+/* Tables ignore case. The first letter saves most calls. */
+static inline int is_prefix(const char *prefix, size_t size, const char *text)
+{
+    return is_same_letter(prefix[0], text[0]) &&
+           strncasecmp(prefix, text, size) == 0;
+}
+
+/* Whether a variable may be a setting: mod_wsgi.x, or one that a redirect has
+   renamed. Asked for every variable of every request, so it calls nothing.
+   REQUEST_ and REMOTE_ begin like REDIRECT_. */
+static inline int may_be_setting(const char *name)
+{
+    return is_same_letter(name[0], PREFIX[0]) ||
+           (is_same_letter(name[0], REDIRECT[0]) &&
+            is_same_letter(name[1], REDIRECT[1]) &&
+            is_same_letter(name[2], REDIRECT[2]));
+}
+
+const char *wsgi_settings_environ_name(const char *name, int *renamed)
+{
+    const char *plain = wsgi_plain_name(name);
+
+    *renamed = (int)((size_t)(plain - name) / (sizeof REDIRECT - 1));
+    return is_prefix(PREFIX ENVIRON, sizeof PREFIX ENVIRON - 1, plain)
+               ? plain + sizeof PREFIX ENVIRON - 1
+               : NULL;
+}
+
+static unsigned long long add_hash(unsigned long long hash, const char *text)
+{
+    for (; *text != '\0'; text++)
+        hash = (hash ^ (unsigned char)*text) * 1099511628211ULL; /* FNV-1a */
+    return hash * 1099511628211ULL;
+}
+
+/* Whether a text can be a name in os.environ: it is not empty, and has neither
+   '=' nor control characters. */
+static int is_environ_name(const char *text)
+{
+    const char *c = text;
+
+    while (*c != '\0' && *c != '=' && !iscntrl((unsigned char)*c))
+        c++;
+    return *c == '\0' && c > text;
+}
+
+/* Takes note of a variable for os.environ. The order does not matter. */
+static void note_environ(found *all, const char *name, const char *value,
+                         int is_renamed)
+{
+    unsigned long long start = is_renamed ? 1469598103934665603ULL
+                                          : 14695981039346656037ULL;
+
+    if (!is_environ_name(name))
+        all->misnamed = name;
+    all->has_environ = 1;
+    all->environ_sum += add_hash(add_hash(start, name), value);
+}
+
+static void put(void *arg, const char *name, const char *value)
+{
+    found *all = arg;
+    const char **values = all->own;
+    const char *own;
+    int i;
+
+    if (!may_be_setting(name))
+        return;
+    if (is_prefix(REDIRECT, sizeof REDIRECT - 1, name)) {
+        name += sizeof REDIRECT - 1;
+        values = all->redirected;
+        all->has_environ |= wsgi_settings_environ_name(name, &i) != NULL;
+    }
+    if (!is_prefix(PREFIX, sizeof PREFIX - 1, name))
+        return;
+    own = name + sizeof PREFIX - 1;
+    if (is_prefix(ENVIRON, sizeof ENVIRON - 1, own)) {
+        note_environ(all, own + sizeof ENVIRON - 1, value,
+                     values == all->redirected);
+        return;
+    }
+    for (i = 0; i < COUNT; i++) {
+        const char *known = settings[i].shown.name + sizeof PREFIX - 1;
+
+        if (is_same_letter(known[0], own[0]) && strcasecmp(known, own) == 0) {
+            values[i] = value;
+            all->are_set |= 1UL << i;
+            return;
+        }
+    }
+    all->unknown = name;
+    all->unknown_value = value;
+}
+
+static const char *value_of(const found *all, int i)
+{
+    const char *value = all->own[i];
+
+    if (value == NULL || value[0] == '\0')
+        value = all->redirected[i];
+    return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+static int refuse(const wsgi_request *request, const setting *is,
+                  const char *value, const char *why)
+{
+    if (is->forgives)
+        wsgi_log(request, WSGI_WARNING, "%s '%s' %s: %s is used",
+                 is->shown.name, value, why, is->shown.standard);
+    else
+        wsgi_log(request, WSGI_ERROR, "%s '%s' %s", is->shown.name, value,
+                 why);
+    return -1;
+}
+
+/* Whether text has only what a dotted name of Python can have. Letters
+   outside of ASCII are left for the import to judge. */
+static int is_dotted_name(const char *text, size_t size)
+{
+    size_t i;
+    int starts = 1;
+
+    for (i = 0; i < size; i++) {
+        unsigned char c = (unsigned char)text[i];
+
+        if (starts ? !(isalpha(c) || c == '_' || c >= 0x80)
+                   : !(isalnum(c) || c == '_' || c == '.' || c >= 0x80))
+            return 0;
+        starts = c == '.';
+    }
+    return !starts;
+}
+
+static int read_text(const wsgi_request *request, const setting *is,
+                     const char *value, void *to)
+{
+    (void)request;
+    (void)is;
+    *(const char **)to = value;
+    return 0;
+}
+
+static int refuse_application(const wsgi_request *request, const setting *is,
+                              const char *value)
+{
+    char why[1024] = "is not of the form module::callable: ";
+    size_t size = strlen(why);
+
+    if (!wsgi_spelling_mend(value, why + size, sizeof why - size))
+        snprintf(why + size, sizeof why - size,
+                 "write, for example, "
+                 "SetEnv mod_wsgi.application mysite.wsgi::application");
+    return refuse(request, is, value, why);
+}
+
+static int read_application(const wsgi_request *request, const setting *is,
+                            const char *value, void *to)
+{
+    const char *colons = strstr(value, "::");
+
+    if (is_dotted_name(value,
+                       colons ? (size_t)(colons - value) : strlen(value)) &&
+        (colons == NULL || is_dotted_name(colons + 2, strlen(colons + 2))))
+        return read_text(request, is, value, to);
+    return refuse_application(request, is, value);
+}
+
+static int read_interpreter(const wsgi_request *request, const setting *is,
+                            const char *value, void *to)
+{
+    const char *c;
+
+    if (strlen(value) > NAME_SIZE)
+        return refuse(
+            request, is, value,
+            "is longer than " DIGITS(NAME_SIZE) " bytes: give a shorter name");
+    for (c = value; *c != '\0'; c++)
+        if (iscntrl((unsigned char)*c))
+            return refuse(request, is, value,
+                          "has a control character: give a plain name");
+    return read_text(request, is, value, to);
+}
+
+static int read_path(const wsgi_request *request, const setting *is,
+                     const char *value, void *to)
+{
+    if (*value == '/')
+        return read_text(request, is, value, to);
+    return refuse(request, is, value,
+                  "is not an absolute path: write it from / on");
+}
+
+/* Absolute paths, with ':' between. */
+static int read_paths(const wsgi_request *request, const setting *is,
+                      const char *value, void *to)
+{
+    const char *colon = strstr(value, ":");
+
+    while (colon != NULL && colon[1] == '/')
+        colon = strstr(colon + 1, ":");
+    if (colon == NULL)
+        return read_path(request, is, value, to);
+    return refuse(request, is, value,
+                  "is not an absolute path: write it from / on");
+}
+
+static int read_script_name(const wsgi_request *request, const setting *is,
+                            const char *value, void *to)
+{
+    if (*value == '/')
+        return read_text(request, is, value, to);
+    return refuse(request, is, value,
+                  "does not begin with '/': write the path of the URL that "
+                  "leads to the application, or / for all");
+}
+
+/* Chooses between two words. */
+static int read_choice(const wsgi_request *request, const setting *is,
+                       const char *value, void *to)
+{
+    char why[64];
+
+    for (*(int *)to = 0; *(int *)to < 2; ++*(int *)to)
+        if (strcasecmp(value, is->shown.words[*(int *)to]) == 0)
+            return 0;
+    snprintf(why, sizeof why, "is neither '%s' nor '%s'", is->shown.words[0],
+             is->shown.words[1]);
+    return refuse(request, is, value, why);
+}
+
+static int read_number(const wsgi_request *request, const setting *is,
+                       const char *value, void *to)
+{
+    char why[64], *end;
+    long number = strtol(value, &end, 10);
+
+    if (isdigit((unsigned char)value[0]) && *end == '\0' && number >= 1 &&
+        number <= is->shown.most) {
+        *(long *)to = number;
+        return 0;
+    }
+    snprintf(why, sizeof why, "is not a number from 1 to %ld", is->shown.most);
+    return refuse(request, is, value, why);
+}
+
+int wsgi_settings_want_main(const wsgi_settings *s)
+{
+    return s->interpreter != NULL &&
+           strcmp(s->interpreter, WSGI_MAIN_INTERPRETER) == 0;
+}
+
+static size_t trimmed(const char *path)
+{
+    size_t size = strlen(path);
+
+    while (size > 0 && path[size - 1] == '/')
+        size--;
+    return size;
+}
+
+/* Whether the URL leads to what has the handler itself: a <Location>, or the
+   very directory of a section. Else it leads to a file that is not there,
+   which is the client's mistake. */
+static int is_of_section(const wsgi_request *request)
+{
+    const char *directory = request->directory;
+    size_t size;
+
+    if (request->location != NULL)
+        return 1;
+    if (directory == NULL || request->filename == NULL)
+        return 0;
+    size = trimmed(directory);
+    return trimmed(request->filename) == size &&
+           memcmp(request->filename, directory, size) == 0;
+}
+
+static int check_source(const wsgi_request *request, const wsgi_settings *s)
+{
+    if (s->application != NULL || request->is_file)
+        return 0;
+    if (!is_of_section(request)) {
+        wsgi_log(request, WSGI_INFO,
+                 "there is no file for %s, and mod_wsgi.application is not "
+                 "set",
+                 request->uri);
+        return 404;
+    }
+    wsgi_log(request, WSGI_ERROR,
+             "no application is set for %s: beside SetHandler mod_wsgi write "
+             "\"SetEnv mod_wsgi.application module::callable\", "
+             "\"SetEnv mod_wsgi.interpreter name\" and "
+             "\"SetEnv mod_wsgi.directory /directory/containing/module\"",
+             request->uri);
+    return 500;
+}
+
+/* Logs the name that is none, with those that there are. Returns a status. */
+static int refuse_unknown(const wsgi_request *request, const found *all)
+{
+    wsgi_buffer known = {.data = NULL};
+    size_t i;
+    int is_short = 0; /* of memory */
+
+    for (i = 0; i < COUNT; i++) {
+        const char *name = settings[i].shown.name;
+
+        is_short |= wsgi_buffer_add(&known, ", ", i == 0 ? 0 : 2) < 0 ||
+                    wsgi_buffer_add(&known, name, strlen(name)) < 0;
+    }
+    is_short |= wsgi_buffer_add(&known, "", 1) < 0;
+    wsgi_log(request, WSGI_ERROR,
+             "%s '%s' is not a variable of this module: the names are %s",
+             all->unknown, all->unknown_value,
+             is_short ? "in docs/configuration.md" : known.data);
+    free(known.data);
+    return 500;
+}
+
+/* Neither the value nor what stands behind '=' is logged: it may be a secret.
+ */
+static int refuse_environ_name(const wsgi_request *request, const char *name)
+{
+    wsgi_log(request, WSGI_ERROR,
+             PREFIX ENVIRON
+             "%.*s can't be a variable of os.environ: its name "
+             "must not be empty nor have '=' or control characters; write "
+             "SetEnv " PREFIX ENVIRON "NAME value",
+             (int)strcspn(name, "="), name);
+    return 500;
+}
+
+static int read_all(const wsgi_request *request, const found *all,
+                    wsgi_settings *s)
+{
+    unsigned long left;
+
+    for (left = all->are_set; left != 0; left &= left - 1) {
+        int i = __builtin_ctzl(left);
+        const setting *is = &settings[i];
+        const char *value = value_of(all, i);
+
+        if (value != NULL &&
+            is->read(request, is, value, (char *)s + is->place) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int wsgi_settings_read(const wsgi_request *request, wsgi_settings *s)
+{
+    found all = {.unknown = NULL};
+
+    wsgi_process_given.host->each_env(request->record, put, &all);
+    if (all.unknown != NULL)
+        return refuse_unknown(request, &all);
+    if (all.misnamed != NULL)
+        return refuse_environ_name(request, all.misnamed);
+    *s = standards;
+    s->has_environ = all.has_environ;
+    s->environ_sum = all.environ_sum;
+    if (read_all(request, &all, s) < 0)
+        return 500;
+    return check_source(request, s);
+}
+
+/* ---- Of the process ---------------------------------------------------- */
+
+static void read_standard(const setting *is, void *record)
+{
+    if (is->shown.standard != NULL)
+        is->read(NULL, is, is->shown.standard, (char *)record + is->place);
+}
+
+void wsgi_settings_prepare(void)
+{
+    int i;
+
+    for (i = 0; i < COUNT; i++)
+        read_standard(&settings[i], &standards);
+    for (i = 0; i < PROCESS_COUNT; i++) {
+        const char *value = getenv(process_settings[i].shown.name);
+
+        read_standard(&process_settings[i], &for_process);
+        process_values[i] = value != NULL && value[0] != '\0' ? strdup(value)
+                                                              : NULL;
+    }
+}
+
+void wsgi_settings_read_process(const wsgi_request *request)
+{
+    int i;
+
+    for (i = 0; i < PROCESS_COUNT; i++)
+        if (process_values[i] != NULL)
+            process_settings[i].read(
+                request, &process_settings[i], process_values[i],
+                (char *)&for_process + process_settings[i].place);
+}
+
+const wsgi_process_settings *wsgi_settings_of_process(void)
+{
+    return &for_process;
+}
+
+void wsgi_show_variables(wsgi_show *show, void *arg)
+{
+    int i;
+
+    for (i = 0; i < COUNT; i++)
+        show(arg, &settings[i].shown);
+    for (i = 0; i < PROCESS_COUNT; i++)
+        show(arg, &process_settings[i].shown);
+}

@@ -1,0 +1,195 @@
+/*
+ * walk.c - the way to a directory, and whose it is.
+ *
+ * Whoever owns a directory or a link on the way to an .htaccess file can put
+ * another one there, after the server has read it too: the name alone says
+ * nothing. So the way is gone step by step, each on an open descriptor, and
+ * all of it has to be one user's, or root's.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "request.h"
+
+#define MOST_LINKS 40 /* as the kernel has it */
+
+typedef struct place {
+    wsgi_walk *walk;
+    int fd;                    /* the directory that was reached */
+    struct stat info;          /* ... and what it is */
+    int links;                 /* followed so far */
+    char *next;                /* in rest */
+    char at[WSGI_WALK_PATH];   /* its path, without links; "" is the root's */
+    char rest[WSGI_WALK_PATH]; /* what is still to go */
+} place;
+
+static int refuse(wsgi_walk *walk, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static int refuse(wsgi_walk *walk, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(walk->problem, sizeof walk->problem, format, args);
+    va_end(args);
+    return -1;
+}
+
+static int refuse_with_errno(wsgi_walk *walk, const char *path, int number)
+{
+    return refuse(walk, "'%s' can't be looked at: %s", path, strerror(number));
+}
+
+/* ---- What is on the way ----------------------------------------------- */
+
+static int check_owner(wsgi_walk *walk, const struct stat *info,
+                       const char *path)
+{
+    if (info->st_uid == 0 || (long)info->st_uid == walk->owner)
+        return 0;
+    if (walk->owner != 0)
+        return refuse(walk,
+                      "of what leads to it, or to another one that took part, "
+                      "'%s' belongs to the user %ld and '%s' to the user %ld: "
+                      "all of it must be one user's, or root's",
+                      walk->owned, walk->owner, path, (long)info->st_uid);
+    walk->owner = (long)info->st_uid;
+    snprintf(walk->owned, sizeof walk->owned, "%s", path);
+    return 0;
+}
+
+static int refuse_open(wsgi_walk *walk, const char *path)
+{
+    return refuse(walk,
+                  "'%s' can be written to by everybody: take that away with "
+                  "\"chmod o-w\"",
+                  path);
+}
+
+/* In a sticky directory, as /tmp is, only the owners of what is there can
+   exchange it. */
+static int check_directory(wsgi_walk *walk, const struct stat *info,
+                           const char *path)
+{
+    if ((info->st_mode & S_IWOTH) && !(info->st_mode & S_ISVTX))
+        return refuse_open(walk, path);
+    return check_owner(walk, info, path);
+}
+
+/* But into a sticky directory anybody can move another user's link. */
+static int check_link(const place *p, const struct stat *info,
+                      const char *path)
+{
+    if (p->info.st_mode & S_IWOTH)
+        return refuse(p->walk,
+                      "'%s' is a link in a directory that everybody can "
+                      "write to",
+                      path);
+    return check_owner(p->walk, info, path);
+}
+
+/* ---- Steps ------------------------------------------------------------ */
+
+/* Makes an open directory, which this takes over, the place that was reached.
+ */
+static int enter(place *p, int fd, const char *path)
+{
+    if (fd < 0)
+        return refuse_with_errno(p->walk, path, errno);
+    if (p->fd >= 0)
+        close(p->fd);
+    p->fd = fd;
+    if (fstat(fd, &p->info) < 0)
+        return refuse_with_errno(p->walk, path, errno);
+    if (!S_ISDIR(p->info.st_mode))
+        return refuse_with_errno(p->walk, path, ENOTDIR);
+    snprintf(p->at, sizeof p->at, "%s", path);
+    return check_directory(p->walk, &p->info, path[0] != '\0' ? path : "/");
+}
+
+static int enter_root(place *p)
+{
+    return enter(p, open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), "");
+}
+
+/* Puts what an open link says before what is still to go. */
+static int follow(place *p, int fd, const char *path)
+{
+    char goal[WSGI_WALK_PATH], rest[WSGI_WALK_PATH];
+    ssize_t size = readlinkat(fd, "", goal, sizeof goal - 1);
+    int all;
+
+    if (size < 0)
+        return refuse_with_errno(p->walk, path, errno);
+    if (++p->links > MOST_LINKS)
+        return refuse_with_errno(p->walk, path, ELOOP);
+    goal[size] = '\0';
+    all = snprintf(rest, sizeof rest, "%s/%s", goal,
+                   p->next != NULL ? p->next : "");
+    if (all < 0 || (size_t)all >= sizeof rest)
+        return refuse_with_errno(p->walk, path, ENAMETOOLONG);
+    memcpy(p->rest, rest, (size_t)all + 1);
+    p->next = p->rest;
+    return goal[0] == '/' ? enter_root(p) : 0;
+}
+
+/* Stores the path of what has this name here. */
+static int join(const place *p, const char *name, char *path, size_t size)
+{
+    int all;
+
+    if (strcmp(name, "..") == 0) {
+        const char *slash = strrchr(p->at, '/');
+
+        all = snprintf(path, size, "%.*s",
+                       slash != NULL ? (int)(slash - p->at) : 0, p->at);
+    } else {
+        all = snprintf(path, size, "%s/%s", p->at, name);
+    }
+    return all >= 0 && (size_t)all < size
+               ? 0
+               : refuse_with_errno(p->walk, p->at, ENAMETOOLONG);
+}
+
+static int step(place *p, const char *name)
+{
+    char path[WSGI_WALK_PATH];
+    struct stat info;
+    int fd, result;
+
+    if (join(p, name, path, sizeof path) < 0)
+        return -1;
+    fd = openat(p->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &info) < 0 || !S_ISLNK(info.st_mode))
+        return enter(p, fd, path);
+    result = check_link(p, &info, path);
+    if (result == 0)
+        result = follow(p, fd, path);
+    close(fd);
+    return result;
+}
+
+int wsgi_walk_to(wsgi_walk *walk, const char *path)
+{
+    place p = {.walk = walk, .fd = -1};
+    const char *name;
+    int result;
+
+    if (path[0] != '/' || strlen(path) >= sizeof p.rest)
+        return refuse(walk, "its path is relative or too long");
+    memcpy(p.rest, path, strlen(path) + 1);
+    p.next = p.rest;
+    result = enter_root(&p);
+    while (result == 0 && (name = strtok_r(NULL, "/", &p.next)) != NULL)
+        if (strcmp(name, ".") != 0)
+            result = step(&p, name);
+    if (result == 0 && (p.info.st_mode & S_IWOTH))
+        result = refuse_open(walk, p.at[0] != '\0' ? p.at : "/");
+    if (p.fd >= 0)
+        close(p.fd);
+    return result;
+}

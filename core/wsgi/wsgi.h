@@ -1,0 +1,148 @@
+/*
+ * wsgi.h - the call of an application: environ, streams, response (PEP 3333).
+ *
+ * Unless said otherwise a function that takes a wsgi_call is called with the
+ * interpreter's lock held, and one that fails leaves a Python exception set
+ * and returns NULL or -1.
+ */
+#ifndef WSGI_WSGI_H
+#define WSGI_WSGI_H
+
+#include "../application/application.h"
+
+typedef struct wsgi_call wsgi_call;
+
+/* ---- kit.c: what an interpreter keeps for calls. ------------------------ */
+
+struct wsgi_kit {
+    PyTypeObject *call_type, *input_type, *wrapper_type;
+    PyObject *constants; /* the part of environ that is always the same */
+    PyObject *input_key, *errors_key;
+};
+
+/* Makes and ends that of a new interpreter: see wsgi_hooks. */
+int wsgi_kit_make(wsgi_interp *interp);
+void wsgi_kit_forget(wsgi_interp *interp);
+
+/* ---- environ.c: the environ dict. --------------------------------------- */
+
+/* The part of it that is the same in every request of an interpreter. */
+PyObject *wsgi_environ_constants(wsgi_interp *interp);
+
+/* A new environ. */
+PyObject *wsgi_environ_new(wsgi_call *call, const wsgi_settings *settings,
+                           const wsgi_mount *mount);
+
+/* Ends a slot's cache. cache may be NULL. */
+void wsgi_environ_free(wsgi_environ *cache);
+
+/* ---- call.c: one request as its Python objects see it. * ---------------- */
+
+/*
+ * The request and its response. start_response, write, wsgi.input and
+ * wsgi.errors all own a reference to it.
+ */
+struct wsgi_call {
+    wsgi_lease lease;
+    wsgi_visit *visit;    /* borrowed, within the lease */
+    pthread_mutex_t host; /* held for a down call: see wsgi_call_lock_host */
+
+    /* What the client spoilt. The texts are those of the exceptions that told
+       the application, NULL before the first: see wsgi_call_raise. */
+    int read_error; /* of the request's body: an enum wsgi_read, or 0 */
+    PyObject *read_text, *write_text;
+    int is_told; /* the log has its line about the client */
+
+    /* response.c; looked at in a critical section of the call, which is let
+       go wherever Python waits, as the interpreter's lock is */
+    int asked;     /* start_response was called */
+    int headed;    /* ... and accepted what it was given */
+    int head_sent; /* the host has the head */
+    int complete;  /* no more bytes may follow */
+    int broken;    /* no more bytes can follow: the client is gone */
+    wsgi_head head;
+    int64_t sent;    /* bytes of the body */
+    unsigned pieces; /* that came one by one; the first one with the head */
+};
+
+/* A new call for a request, or NULL. */
+wsgi_call *wsgi_call_new(wsgi_visit *visit);
+
+/* Ends its lease. The reference is the caller's. */
+void wsgi_call_end(wsgi_call *call);
+
+/* wsgi_lease_enter for what reaches the client. -1 in a copy of the process as
+   well: the request is its original's. */
+int wsgi_call_enter_for_client(wsgi_call *call, const char *what);
+
+/* The host takes one down call for a request at a time, from any thread. What
+   decides on such a call stands between these two as well; nothing between
+   them may run Python code. */
+void wsgi_call_lock_host(wsgi_call *call);
+void wsgi_call_unlock_host(wsgi_call *call);
+
+/* Raises IOError for what the client has done. *text is read_text or
+   write_text of a call, made of words when it is first raised. Every
+   exception raised for it has this very object as its argument, and so have
+   those that frameworks make of its arguments. In a critical section of the
+   call. */
+void wsgi_call_raise(PyObject **text, const char *words);
+
+/* Whether the exception that is set tells of a failed read of the body, or
+   was raised while such a one was handled. */
+int wsgi_call_is_about_reading(const wsgi_call *call);
+
+/* Logs the exception that is set, and clears it: with one line of level info
+   for the request where it is the client's doing, else as wsgi_errors_report
+   does. what says what could not be done. */
+void wsgi_call_report(wsgi_call *call, const char *what);
+
+/* Logs that the client of a request went away. No lock needed. */
+void wsgi_call_log_gone(const wsgi_visit *visit);
+
+PyTypeObject *wsgi_call_type(void);
+
+/* ---- input.c: wsgi.input. ----------------------------------------------- */
+
+PyTypeObject *wsgi_input_type(void);
+PyObject *wsgi_input_new(wsgi_call *call);
+
+/* ---- file_wrapper.c: wsgi.file_wrapper. --------------------------------- */
+
+PyTypeObject *wsgi_file_wrapper_type(void);
+
+/*
+ * Looks for an open file behind a file wrapper. Returns 1 with descriptor,
+ * position and size (from there to the file's end), or 0 when the object has
+ * to be read.
+ */
+int wsgi_file_wrapper_open(PyObject *wrapper, int *fd, int64_t *offset,
+                           int64_t *size);
+
+/* ---- head.c: the head of a response, as start_response is given it. ----- */
+
+/* Checks a status and the headers, and copies them into call->head, whose
+   texts live in the visit's buffer. 0, or -1 with an exception. */
+int wsgi_head_take(wsgi_call *call, PyObject *status, PyObject *headers);
+
+/* ---- response.c: start_response, write(), the body. --------------------- */
+
+/* A new start_response for this call. */
+PyObject *wsgi_response_start(wsgi_call *call);
+
+/*
+ * Sends what the application returned, calls its close() and drops the
+ * reference. Returns 0, or -1 with an exception set. A small response that
+ * is complete is not sent but left in visit->body, for wsgi_response_finish:
+ * *rest is its size then, else -1.
+ */
+int wsgi_response_send(wsgi_call *call, PyObject *result, int64_t *rest);
+
+/* Makes a response that broke look broken to the client. */
+void wsgi_response_fail(wsgi_call *call);
+
+/* Sends the head and the bytes in visit->body. No lock held. Returns 0, or -1
+   when the client is gone. */
+int wsgi_response_finish(const wsgi_visit *visit, const wsgi_head *head);
+
+#endif
