@@ -95,6 +95,25 @@ def test_build_has_the_options_of_the_other_verbs(ready: Path, words: list[str])
     assert told.split() == ["-m", "SCons", "apache=1.3", "python=3.13", "mpm=prefork", "install"]
 
 
+def test_an_environment_that_has_more_packages_is_kept(ready: Path) -> None:
+    """Two checkouts of different commits may share one."""
+    with (ready / "requirements.txt").open("a") as listed:
+        listed.write("another==1.0\n")
+    with dev("build", MOD_WSGI_VENV=str(ready)) as process:
+        told, complaint = said(process)
+    assert (told.split(), complaint) == (["-m", "SCons"], "")
+
+
+def test_an_environment_that_lacks_a_package_is_made_anew(ready: Path) -> None:
+    script(ready / "bin" / "python", "#!/bin/sh\nexit 0\n")
+    (ready / "pyvenv.cfg").write_text("")
+    listed = (TOP / "requirements.txt").read_text().splitlines(keepends=True)
+    (ready / "requirements.txt").write_text("".join(listed[:-1]))
+    with dev("build", MOD_WSGI_VENV=str(ready), PIP_NO_INDEX="1") as process:
+        _, complaint = said(process)
+    assert complaint.startswith(f"dev: making {ready} from requirements.txt\n")
+
+
 def test_an_option_of_build_without_its_value_is_an_error(ready: Path) -> None:
     with dev("build", "--apache", MOD_WSGI_VENV=str(ready)) as process:
         _, complaint = said(process)
