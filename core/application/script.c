@@ -126,6 +126,7 @@ static void report_failed(const wanted *w)
     wsgi_missing missing;
     PyObject *texts;
     char what[1024];
+    int is_refusal = wsgi_imports_is_refusal(); /* the log has the reason */
 
     snprintf(what, sizeof what, "%s'%s' can't be loaded, for it raised:",
              w->is_file ? "the application file " : "mod_wsgi.application ",
@@ -133,7 +134,8 @@ static void report_failed(const wanted *w)
     wsgi_missing_find(&missing);
     texts = wsgi_errors_texts();
     wsgi_errors_report(w->request, what);
-    wsgi_missing_hint(w->request, w->interp, &missing);
+    if (!is_refusal)
+        wsgi_missing_hint(w->request, w->interp, &missing);
     wsgi_failures_note(w->request, w->interp, w->application, texts);
     Py_XDECREF(texts);
 }
