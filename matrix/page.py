@@ -5,8 +5,8 @@ from collections.abc import Set as AbstractSet
 from html import escape
 from string import Template
 
-from matrix import HERE, reports
-from matrix.results import Report, Result, counts
+from matrix import HERE
+from matrix.results import Report, Result, counts, rows_and_columns
 
 _PAGE = Template("""<!DOCTYPE html>
 <html lang="en">
@@ -50,7 +50,7 @@ _VERDICTS = {0: "passed", 1: "failed", 2: "stopped", 3: "incomplete"}
 
 def render(report: Report, logs: AbstractSet[str]) -> str:
     """The page; logs are the files that may be linked to."""
-    rows, columns = reports.rows_and_columns(report.results)
+    rows, columns = rows_and_columns(report.results)
     places = {(result.row, result.column): result for result in report.results}
     return _PAGE.substitute(
         verdict=_VERDICTS[report.status],

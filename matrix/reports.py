@@ -1,11 +1,11 @@
 """A run's reports: the grid on the terminal, JSON, JUnit XML, and the page."""
 
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from matrix import page
-from matrix.results import Report, Result, counts, save
+from matrix.results import Report, Result, counts, rows_and_columns, save
 
 JSON, JUNIT, PAGE = "report.json", "junit.xml", "index.html"
 
@@ -21,19 +21,6 @@ def write(folder: Path, report: Report) -> None:
 def logs(folder: Path) -> frozenset[str]:
     """The logs that are there to be pointed to."""
     return frozenset(path.name for path in folder.glob("*.log"))
-
-
-def rows_and_columns(results: Sequence[Result]) -> tuple[list[str], list[str]]:
-    """The grid's names: servers as they come, Pythons by version."""
-    rows = list(dict.fromkeys(result.row for result in results))
-    columns = {result.column for result in results}
-    return rows, sorted(columns, key=version_key)
-
-
-def version_key(column: str) -> tuple[int, int, str]:
-    """Sorts py3.9 before py3.10, and py3.14 before py3.14t."""
-    major, _, minor = column.removeprefix("py").partition(".")
-    return int(major), int(minor.removesuffix("t")), minor
 
 
 def grid(report: Report) -> list[str]:

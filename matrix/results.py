@@ -89,3 +89,16 @@ def counts(results: Sequence[Result]) -> dict[str, int]:
     """How many cells ended in each state, for those states that occur."""
     states = [each.state for each in results]
     return {state: states.count(state) for state in STATES if state in states}
+
+
+def rows_and_columns(results: Sequence[Result]) -> tuple[list[str], list[str]]:
+    """The grid's names: servers as they come, Pythons by version."""
+    rows = list(dict.fromkeys(result.row for result in results))
+    columns = {result.column for result in results}
+    return rows, sorted(columns, key=version_key)
+
+
+def version_key(column: str) -> tuple[int, int, str]:
+    """Sorts py3.9 before py3.10, and py3.14 before py3.14t."""
+    major, _, minor = column.removeprefix("py").partition(".")
+    return int(major), int(minor.removesuffix("t")), minor

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from matrix.reports import rows_and_columns
-from matrix.results import Report, Result
+from matrix.results import Report, Result, rows_and_columns
 
 _HEAD = """\
 # What was tested
