@@ -16,9 +16,8 @@ from typing import Any
 
 import pytest
 
-from tests import limits
 from tests.harness import cells as cells_of_machine
-from tests.harness import grid
+from tests.harness import grid, limits
 from tests.harness.cells import Cell, Cells
 from tests.harness.config import DEFAULT
 from tests.harness.serving import Workshop, running
@@ -90,7 +89,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "server: asks a real server; the others need none",
         "slow: takes long; run as --slow says",
         "pythons(pattern, ...): asks something that is made for these Pythons only, as 2.7 or 3.*",
-        "needs(capability): not run where tests/limits.py says that the capability is missing",
+        "needs(capability): not run where tests/harness/limits.py says that it is missing",
     ):
         config.addinivalue_line("markers", marker)
     config.stash[BROKEN] = set()
@@ -180,7 +179,7 @@ def suits(item: pytest.Item, cell: Cell) -> bool:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """What a cell cannot do is not run there, for the reason that tests/limits.py gives."""
+    """What a cell cannot do is not run there, for the reason that harness/limits.py gives."""
     cell = cell_of(item)
     if cell is not None and cell.name in item.config.stash[BROKEN]:
         pytest.fail(f"{cell.name} did not build: its first failed test shows why", pytrace=False)

@@ -74,7 +74,7 @@ def nothing(environ, start_response):
 warnings.simplefilter("ignore", WSGIWarning)
 
 # Every application of ours that keeps the PEP's rules, by the module that it is of. What is left
-# out, and why, stands in tests/server/test_validator.py.
+# out, and why, stands in tests/server/applications/test_validator.py.
 MODULES = dict(
     (module.__name__, module)
     for module in [bodies, closings, documents, early, environs, expected, files, headings, hello]

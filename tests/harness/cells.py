@@ -32,7 +32,7 @@ class Cell:
 
     @property
     def traits(self) -> tuple[str, ...]:
-        """What tests/limits.py may name: the line, the process model, the Python and its kind."""
+        """What limits.py may name: the line, the process model, the Python and its kind."""
         kind = "free-threaded" if self.python.abi == "t" else "locked"
         return f"apache{self.server.line}", self.server.mpm, self.python.name, kind
 

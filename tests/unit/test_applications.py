@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.config import APPS, applications
-from tests.server.test_validator import VALIDATED
+from tests.server.applications.test_validator import VALIDATED
 from tools import pythons
 from tools.pythons import Python
 
@@ -40,7 +40,7 @@ def test_applications_are_found_by_what_they_take() -> None:
 
 
 def test_the_validator_is_asked_for_modules_that_it_has() -> None:
-    """A new module is one of those, or tests/server/test_validator.py says why not."""
+    """A new module is one of those, or test_validator.py says why not."""
     body = ast.parse((APPS / "validated.py").read_text()).body
     imports = [each for each in body if isinstance(each, ast.Import)]
     there = {alias.name for statement in imports for alias in statement.names}

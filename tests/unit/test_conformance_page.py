@@ -10,7 +10,7 @@ import pytest
 from tools import TOP
 
 DUTIES = range(1, 77)
-SOURCES = sorted((TOP / "tests" / "server").glob("test_*.py"))
+SOURCES = sorted((TOP / "tests" / "server").rglob("test_*.py"))
 PAGE = TOP / "docs" / "conformance.md"
 
 ROW = re.compile(r"^\| (\d+) \| .* \| ([^|]*) \|$", re.MULTILINE)

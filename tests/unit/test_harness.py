@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 from _pytest.config import _prepareconfig
 
-from tests import limits
 from tests.conftest import pytest_cmdline_main
-from tests.harness import grid
+from tests.harness import grid, limits
 from tests.harness.cells import Cell, Cells, crowded, discover, rest
 from tests.harness.errorlog import Watch, is_severe
 from tests.harness.site import Config, message

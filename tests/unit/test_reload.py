@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.limits import NO_OWN_LOCK
+from tests.harness.limits import NO_OWN_LOCK
 from tests.unit.conftest import Bare
 from tools.pythons import Python
 

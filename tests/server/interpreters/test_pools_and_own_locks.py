@@ -12,9 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests import limits
 from tests.conftest import Serve
-from tests.harness import extension
+from tests.harness import extension, limits
 from tests.harness.cells import Cell
 from tests.harness.errorlog import until
 from tests.harness.serving import Workshop

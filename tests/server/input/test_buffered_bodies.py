@@ -10,7 +10,14 @@ import pytest
 from tests.conftest import Serve
 from tests.harness.errorlog import until
 from tests.harness.site import Site, message, read_reply, receive_until
-from tests.server.test_request_bodies import CHUNKED, LINES, READS, WAYS, assert_one_line, chunked
+from tests.server.input.test_request_bodies import (
+    CHUNKED,
+    LINES,
+    READS,
+    WAYS,
+    assert_one_line,
+    chunked,
+)
 
 CONFIG = """
 @{base}

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.harness.site import Site
-from tests.server.test_pep3333_streams import BYTES
+from tests.server.input.test_pep3333_streams import BYTES
 
 CALLABLES = {
     "with_any_arguments": "2 0 dict",

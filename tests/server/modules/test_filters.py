@@ -16,7 +16,7 @@ from tests.conftest import Serve
 from tests.harness.cells import Cell
 from tests.harness.serving import Workshop, running
 from tests.harness.site import Reply, Site, message, read_reply, receive_until
-from tests.server.test_responses import BODIES
+from tests.server.head.test_responses import BODIES
 
 NO_FILTERS = "Apache 1.3 has no filters: a handler writes straight to the client"
 KEEPS_BACK = (

@@ -95,7 +95,7 @@ LIMITS["locked"] = {
 def reason(traits: tuple[str, ...], capability: str) -> str | None:
     """Why a cell of these traits lacks the capability; None where it has it."""
     assert any(capability in limits for limits in LIMITS.values()), (
-        f"{capability!r} is in no row of tests/limits.py: add it there, with its reason"
+        f"{capability!r} is in no row of tests/harness/limits.py: add it there, with its reason"
     )
     reasons = (LIMITS.get(trait, {}).get(capability) for trait in traits)
     return next((each for each in reasons if each), None)

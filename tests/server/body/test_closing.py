@@ -5,8 +5,9 @@ The connection ends when the request is over, so what was told by then is all th
 
 import pytest
 
+from tests.harness.config import APPS
 from tests.harness.site import Site, message, receive_until
-from tests.server.test_start_response import APPS, keys_of
+from tests.server.head.test_start_response import keys_of
 
 ENDINGS = keys_of(APPS / "closings.py", "ENDINGS")
 

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.config import APPS
 from tests.harness.site import Site, message
-
-APPS = Path(__file__).parent.parent / "apps"
 
 
 def keys_of(path: Path, table: str) -> list[str]:

@@ -12,7 +12,7 @@ from tests.harness.cells import Cell
 from tests.harness.errorlog import until
 from tests.harness.site import Site, message
 
-# The bound of core/loading.c, and time for a busy machine.
+# The bound of core/application/loading.c, and time for a busy machine.
 BOUND = 10
 PATIENCE = BOUND + 10
 

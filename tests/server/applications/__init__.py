@@ -1,0 +1,1 @@
+"""Whole applications: frameworks, real ones, random ones, and how each is called."""

@@ -1,0 +1,1 @@
+"""environ: its variables, where an application is mounted, who the client is."""

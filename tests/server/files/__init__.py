@@ -1,0 +1,1 @@
+"""wsgi.file_wrapper, and ranges of bytes."""

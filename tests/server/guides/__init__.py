@@ -1,0 +1,1 @@
+"""What a newcomer is told to do: ./dev serve, and the pages of docs/guides."""

@@ -1,0 +1,1 @@
+"""start_response, and the status and headers that the client gets."""

@@ -1,0 +1,1 @@
+"""What HTTP asks of a server: connections, expectations, smuggled requests, HTTP/2."""

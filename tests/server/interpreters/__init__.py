@@ -1,0 +1,1 @@
+"""Interpreters: who is in which, what they share, and their locks and threads."""

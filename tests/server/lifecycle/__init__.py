@@ -1,0 +1,1 @@
+"""Processes: start, reload, restart, end, and the programs and copies they make."""

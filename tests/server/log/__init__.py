@@ -1,0 +1,1 @@
+"""The error log: what applications write, and the lines that explain a failure."""

@@ -1,0 +1,1 @@
+"""Beside the server's other modules: filters, includes, rewriting, mod_python."""
