@@ -178,21 +178,40 @@ static void find_owner(search *s)
 
 /* ---- The line --------------------------------------------------------- */
 
+/* Whether Python's import system or the system's linker says this: it has the
+   names of modules and files in it, whose words mean nothing. */
+static int is_about_names(const char *text)
+{
+    static const char *const begins[] = {"No module named",
+                                         "cannot import name", "/"};
+    size_t i;
+
+    for (i = 0; i < sizeof begins / sizeof *begins; i++)
+        if (strncmp(text, begins[i], strlen(begins[i])) == 0)
+            return 1;
+    return 0;
+}
+
+static int has_the_words(const char *text)
+{
+    return strstr(text, "interpreter") != NULL ||
+           strstr(text, "more than once") != NULL;
+}
+
 /* Whether an exception is an extension module's refusal to be loaded in more
    than one interpreter, or in one with a lock of its own. */
 static int is_about_interpreters(PyObject *type, PyObject *error)
 {
-    static const char *const words[] = {"interpreter", "more than once"};
     PyObject *text = NULL, *bytes = NULL;
-    size_t i;
     int answer = 0;
 
     if (PyErr_GivenExceptionMatches(type, PyExc_ImportError) && error != NULL)
         text = PyObject_Str(error);
     if (text != NULL)
         bytes = wsgi_text_bytes(text);
-    for (i = 0; bytes != NULL && i < sizeof words / sizeof *words; i++)
-        answer |= strstr(PyBytes_AS_STRING(bytes), words[i]) != NULL;
+    if (bytes != NULL)
+        answer = has_the_words(PyBytes_AS_STRING(bytes)) &&
+                 !is_about_names(PyBytes_AS_STRING(bytes));
     PyErr_Clear();
     Py_XDECREF(text);
     Py_XDECREF(bytes);
