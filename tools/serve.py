@@ -65,7 +65,8 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
         action="append",
         default=[],
         type=Path,
-        help="put first on sys.path; may be repeated (default: that of the file, or this one)",
+        help="put first on sys.path; may be repeated (default: that of the file, or of the "
+        "package that the file is in; of a module this directory)",
     )
     parser.add_argument(
         "--host",
@@ -80,7 +81,11 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--mpm", choices=servers.MPMS, help="default: the server's most modern")
     parser.add_argument("--apxs", type=Path, help="of the Apache to use; default: first on PATH")
     parser.add_argument("--python", default="", help="version or path; default: first on PATH")
-    parser.add_argument("--virtualenv", type=Path, help="whose packages the application uses")
+    parser.add_argument(
+        "--virtualenv",
+        type=Path,
+        help="the folder of a virtual environment, whose packages the application uses",
+    )
     parser.add_argument("--processes", type=int, help="default: 4, or 2 with threads")
     parser.add_argument("--threads", type=int, help="in each process; default: 8")
     return parser.parse_args(words)
@@ -228,13 +233,15 @@ def find_application(app: str | None, directories: Sequence[Path], root: Path) -
 
 
 def application_in_file(path: Path, name: str, added: tuple[Path, ...]) -> Application:
+    """Of a file in a package the package is imported, as its other modules expect."""
     if not path.is_file():
         raise Problem(f"there is no file {path}")
     if path.suffix != ".py" or "." in path.stem:
         raise Problem(f"{path.name} cannot be imported: a module's file is called name.py")
-    return Application(
-        setting=f"{path.stem}::{name}", directories=(path.parent, *added), file=path
-    )
+    module, folder = path.stem, path.parent
+    while (folder / "__init__.py").is_file():
+        module, folder = f"{folder.name}.{module}", folder.parent
+    return Application(setting=f"{module}::{name}", directories=(folder, *added), file=path)
 
 
 def require_readable(python: Python, application: Application, virtualenv: Path | None) -> None:

@@ -80,6 +80,18 @@ def test_the_example_can_be_read_whatever_the_mode_of_the_checkout_is(
     assert found.file.stat().st_mode & 0o777 == 0o644
 
 
+def test_a_file_in_a_package_is_served_as_a_module_of_the_package(tmp_path: Path) -> None:
+    """As Django's wsgi.py, which imports the settings of its package."""
+    package = tmp_path / "shop" / "web"
+    package.mkdir(parents=True)
+    for path in (package, package.parent):
+        (path / "__init__.py").touch()
+    (package / "wsgi.py").touch()
+    found = serve.find_application(str(package / "wsgi.py"), [], tmp_path)
+    assert found.setting == "shop.web.wsgi::application"
+    assert found.directories == (tmp_path,)
+
+
 def test_what_tests_make_can_be_read(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644
