@@ -5,6 +5,7 @@ under its document root and OPTIONS for the server), or the default one with eve
 tests/apps. A test that takes `serve` starts servers of its own.
 """
 
+import argparse
 import os
 import shutil
 import tempfile
@@ -33,44 +34,66 @@ BROKEN = pytest.StashKey[set[str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("mod_wsgi", "which cells to test (default: the machine's own)")
+    add_options(parser.getgroup("mod_wsgi", "which cells to test").addoption)
+
+
+def add_options(add: Callable[..., object]) -> None:
+    """Tells a parser, of pytest or of argparse, what ./dev test knows beside pytest's options."""
     for option, placeholder, meaning in (
         ("--apache", "LINE", "1.3, 2.0, 2.2 or 2.4; may be repeated"),
         ("--python", "X.Y", "a version or a program; may be repeated"),
         ("--mpm", "NAME", "prefork, worker or event; may be repeated"),
     ):
-        group.addoption(option, action="append", default=[], metavar=placeholder, help=meaning)
-    group.addoption(
+        add(option, action="append", default=[], metavar=placeholder, help=meaning)
+    add(
         "--slow",
         choices=("once", "all", "none"),
         help="slow tests: once for each line of Apache, in every cell, or not at all "
-        "(default: not at all in the machine's own cells, else once)",
+        "(default: not at all with --cells own, else once)",
     )
-    group.addoption(
+    add(
         "--cells",
         choices=cells_of_machine.CHOICES,
         help="own: the newest Apache with the system's Python, under each process model (the "
         "default where no option above chooses); all (the default where one does); cover: so few "
         "that every Apache and every Python is in one",
     )
-    group.addoption("--all", dest="cells", action="store_const", const="all", help="--cells all")
-    group.addoption(
+    add("--all", dest="cells", action="store_const", const="all", help="the same as --cells all")
+    add(
         "--profile",
         default="release",
         metavar="NAME",
         help="scons profile of the bare host that tests/unit runs: asan finds errors of memory",
     )
-    group.addoption("--grid-json", type=Path, metavar="PATH", help="write the grid as JSON, too")
+    add("--grid-json", type=Path, metavar="PATH", help="write the grid as JSON, too")
+
+
+def print_help() -> None:
+    """Our own options; among the hundreds of lines of pytest's they would not be found."""
+    parser = argparse.ArgumentParser(
+        prog="./dev test",
+        usage="./dev test [OPTION...] [FILE...]",
+        description="Runs the tests. A cell is one Apache under one process model with one "
+        "Python: each test that asks a server runs in each cell that is chosen.",
+        epilog="All other arguments go to pytest: -k WORDS chooses tests by their names, -x stops "
+        "at the first failure, -n 4 runs four at a time. pytest's own page has the rest: "
+        "https://docs.pytest.org/en/stable/reference/reference.html",
+    )
+    add_options(parser.add_argument)
+    parser.print_help()
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_cmdline_main(config: pytest.Config) -> None:
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """Settles what was not chosen: cells, slow tests, and two workers for each processor.
 
     Two, since many tests wait for something to end: a server, or a bound of ours. Where files were
     named, one process runs them, as whoever looks at a test wants it.
     """
     options = config.option
+    if options.help:
+        print_help()
+        return 0
     whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
     if options.cells is None:
         chosen = any((options.apache, options.python, options.mpm))
@@ -80,6 +103,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     whole = whole and not options.usepdb and not hasattr(config, "workerinput")
     if whole and getattr(options, "numprocesses", 0) is None:
         options.numprocesses = 2 * (os.cpu_count() or 1)
+    return None
 
 
 def pytest_configure(config: pytest.Config) -> None:

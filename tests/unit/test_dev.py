@@ -20,6 +20,7 @@ from bench.__main__ import parse as parse_bench
 from tools import TOP, serve
 
 DEV = str(TOP / "dev")
+LINES_OF_A_SCREEN = 50
 
 # A tool of the environment that says what it was told.
 ECHO = '#!/bin/sh\ntest "$1" = -I || printf "%s\\n" "$@"\n'
@@ -125,6 +126,20 @@ def test_each_verb_tells_of_the_options_that_choose(verb: str) -> None:
     with dev(verb, "-h", MOD_WSGI_VENV=sys.prefix) as process:
         told, _ = said(process)
     assert all(option in told for option in ("--apache", "--python", "--mpm"))
+
+
+def test_the_help_of_test_is_about_the_options_of_this_project() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--help"],
+        cwd=TOP,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    told = done.stdout
+    assert all(option in told for option in ("--apache", "--mpm", "--all", "--slow", "-k WORDS"))
+    assert len(told.splitlines()) < LINES_OF_A_SCREEN
 
 
 def test_serve_and_bench_take_the_options_that_choose() -> None:
