@@ -23,6 +23,7 @@ from tools import TOP
 DATABASE = "compile_commands.json"
 C_FOLDERS = ("core", "adapters", "bench", "tests")
 TYPED_FOLDERS = ("tools", "tests", "matrix", "bench")
+DOCUMENTS = "tests/unit/test_documents.py"
 SHELL_SCRIPTS = ("dev", ".ci/run", "matrix/tools.sh")
 LIMIT_SECONDS = 900
 
@@ -52,12 +53,20 @@ class Outcome:
 
 
 def main() -> int:
-    """Runs the checks; 0 if every one passed."""
+    """Runs the checks; 0 if every one passed. A check is made when the ones before it have run."""
     parser = argparse.ArgumentParser(prog="dev check", description=__doc__)
     parser.add_argument("--fix", action="store_true", help="format the sources instead")
+    parser.add_argument("name", nargs="*", help="only these checks: 'ruff check' codespell")
     arguments = parser.parse_args()
-    wanted = formatting() if arguments.fix else checks()
-    return 1 if [check for check in wanted if not passes(check)] else 0
+    failed, left = False, set(arguments.name)
+    for check in formatting() if arguments.fix else checks():
+        if not arguments.name or check.name in arguments.name:
+            failed |= not passes(check)
+        left.discard(check.name)
+    if left:
+        names = ", ".join(check.name for check in checks())
+        parser.error(f"no such check: {', '.join(sorted(left))}. There are: {names}")
+    return int(failed)
 
 
 def formatting() -> Iterator[Check]:
@@ -75,6 +84,8 @@ def checks() -> Iterator[Check]:
     )
     yield Check(name="ruff format", commands=(python("ruff", "format", "--check"),))
     yield Check(name="ruff check", commands=(python("ruff", "check"),))
+    yield Check(name="codespell", commands=(python("codespell_lib"),))
+    yield Check(name="documents", commands=(python("pytest", "-q", DOCUMENTS),))
     yield Check(name="shellcheck", commands=(("shellcheck", *SHELL_SCRIPTS),))
     yield Check(name="cppcheck", commands=(cppcheck(),))
     yield Check(name="mypy", commands=(python("mypy", *typed),))

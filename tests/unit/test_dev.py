@@ -5,6 +5,7 @@ What a machine lacks is different on each; here it is what a test wants it to be
 
 import fcntl
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from typing import TextIO
 import pytest
 
 from bench.__main__ import parse as parse_bench
-from tools import TOP, serve
+from tools import TOP, check, serve
 
 DEV = str(TOP / "dev")
 LINES_OF_A_SCREEN = 50
@@ -149,6 +150,24 @@ def test_serve_and_bench_take_the_options_that_choose() -> None:
     assert (measuring.apache, measuring.python, measuring.mpm) == (
         *("2.4", "3.11"),
         ["event", "prefork"],
+    )
+
+
+def test_the_hooks_of_pre_commit_call_checks_that_exist() -> None:
+    hooks = (TOP / ".pre-commit-config.yaml").read_text()
+    called = [shlex.split(words) for words in re.findall(r"entry: \./dev check (.*)", hooks)]
+    assert called
+    assert {name for names in called for name in names} <= {each.name for each in check.checks()}
+
+
+def test_check_says_which_checks_there_are(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["check", "spelling"])
+    with pytest.raises(SystemExit):
+        check.main()
+    assert (
+        "no such check: spelling. There are: clang-format, ruff format" in capsys.readouterr().err
     )
 
 
