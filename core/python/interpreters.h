@@ -125,6 +125,7 @@ struct wsgi_interp {
     int is_pooled;     /* one of several of that name */
     PyThreadState *first_state; /* its first state, on the Python thread */
     PyInterpreterState *state;
+    int steps; /* making.c: how many have been taken */
     PyTypeObject *text_type, *binary_type; /* streams.c */
     wsgi_kit *kit;                         /* kit.c's */
     PyObject *paths;                       /* list: what we put on sys.path */

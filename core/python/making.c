@@ -6,22 +6,20 @@
  */
 #include "interpreters.h"
 
-/* sys.argv is ['mod_wsgi']; some Pythons set it in the first interpreter
-   only. */
-static int set_argv(void)
-{
-    PyObject *argv = Py_BuildValue("[s]", "mod_wsgi");
-    int result = -1;
+/* ---- The steps -------------------------------------------------------- */
 
-    if (argv != NULL)
-        result = PySys_SetObject((char *)"argv", argv);
-    Py_XDECREF(argv);
-    return result;
+static int make_types(wsgi_interp *interp)
+{
+    interp->paths = PyList_New(0);
+    interp->text_type = wsgi_streams_text_type();
+    interp->binary_type = wsgi_streams_binary_type();
+    return interp->paths != NULL && interp->text_type != NULL &&
+                   interp->binary_type != NULL
+               ? 0
+               : -1;
 }
 
-/* What of an interpreter's modules is the process's: not for us to change
-   where another module owns it. */
-static int prepare_modules(wsgi_interp *interp)
+static int import_modules(wsgi_interp *interp)
 {
     /* The first has its "main thread" here, which lives as long as the
        interpreter; Python 2 lists the second in its first interpreter only. */
@@ -29,6 +27,7 @@ static int prepare_modules(wsgi_interp *interp)
     PyObject *codec;
     size_t i;
 
+    (void)interp;
     for (i = 0; i < sizeof names / sizeof *names; i++) {
         PyObject *module = PyImport_ImportModule(names[i]);
 
@@ -39,35 +38,86 @@ static int prepare_modules(wsgi_interp *interp)
     /* Codecs, too: in Python 2 the first two threads to want one disturb each
        other. */
     codec = PyCodec_Encoder("ascii");
-    if (codec == NULL)
-        return -1;
-    Py_DECREF(codec);
-    if (!wsgi_process_is_shared() && wsgi_osenviron_install(interp) < 0)
-        return -1;
-    if (wsgi_fork_watch(interp) < 0 || wsgi_programs_install(interp) < 0)
-        return -1;
-    if (wsgi_process_is_shared())
-        return 0;
-    return set_argv() == 0 && wsgi_children_install(interp) == 0 &&
-                   wsgi_streams_install(interp) == 0 &&
-                   wsgi_faults_install() == 0
-               ? wsgi_signals_ignore()
-               : -1;
+    Py_XDECREF(codec);
+    return codec != NULL ? 0 : -1;
 }
+
+/* sys.argv is ['mod_wsgi']; some Pythons set it in the first interpreter
+   only. */
+static int set_argv(wsgi_interp *interp)
+{
+    PyObject *argv = Py_BuildValue("[s]", "mod_wsgi");
+    int result = -1;
+
+    (void)interp;
+    if (argv != NULL)
+        result = PySys_SetObject((char *)"argv", argv);
+    Py_XDECREF(argv);
+    return result;
+}
+
+static int install_children(wsgi_interp *interp)
+{
+    return wsgi_children_install(interp);
+}
+
+static int install_faults(wsgi_interp *interp)
+{
+    (void)interp;
+    return wsgi_faults_install();
+}
+
+static int ignore_signals(wsgi_interp *interp)
+{
+    (void)interp;
+    return wsgi_signals_ignore();
+}
+
+static int make_upper_layers(wsgi_interp *interp)
+{
+    return wsgi_interp_hooks->made(interp);
+}
+
+/* A customer's files are guarded before the first of them can be imported,
+   which is by site. What is the process's is not for us to change where
+   another module owns Python. */
+static const struct step {
+    int (*take)(wsgi_interp *interp);
+    int only_in_own;
+} steps[] = {
+    {wsgi_imports_guard, 0},
+    {make_types, 0},
+    {import_modules, 0},
+    {wsgi_osenviron_install, 1},
+    {wsgi_fork_watch, 0},
+    {wsgi_programs_install, 0},
+    {set_argv, 1},
+    {install_children, 1},
+    {wsgi_streams_install, 1},
+    {install_faults, 1},
+    {ignore_signals, 1},
+    {make_upper_layers, 0},
+};
 
 /* Gives a new interpreter what requests need there. Nothing but Python's own
    library has run in it. Site comes last (path.c): what the code of .pth files
-   starts has all this, too. */
+   starts has all this, too. A next attempt goes on where this one failed: what
+   was put in the place of Python's functions must not be put there twice. */
 static int prepare(wsgi_interp *interp)
 {
-    interp->paths = PyList_New(0);
-    interp->text_type = wsgi_streams_text_type();
-    interp->binary_type = wsgi_streams_binary_type();
-    if (interp->paths == NULL || interp->text_type == NULL ||
-        interp->binary_type == NULL || prepare_modules(interp) < 0)
-        return -1;
-    return wsgi_interp_hooks->made(interp);
+    const int count = sizeof steps / sizeof *steps;
+
+    for (; interp->steps < count; interp->steps++) {
+        const struct step *step = &steps[interp->steps];
+
+        if ((!step->only_in_own || !wsgi_process_is_shared()) &&
+            step->take(interp) < 0)
+            return -1;
+    }
+    return 0;
 }
+
+/* ---- The Python thread ------------------------------------------------ */
 
 typedef struct making {
     const wsgi_request *request;
@@ -75,13 +125,9 @@ typedef struct making {
     int result;
 } making;
 
-/* A customer's files are guarded before the first of them can be imported,
-   which is by site. */
 static void prepare_or_report(making *m)
 {
-    m->result = wsgi_imports_guard(m->interp);
-    if (m->result == 0)
-        m->result = prepare(m->interp);
+    m->result = prepare(m->interp);
     if (m->result < 0)
         wsgi_errors_report(m->request, "an interpreter can't be prepared");
 }
@@ -138,14 +184,62 @@ const char *wsgi_making_shown_part(const char *name)
     return mark != NULL ? mark + strlen(WSGI_OWNER_MARK) : name;
 }
 
+/* ---- Who asks --------------------------------------------------------- */
+
+/* Those that could not be made or prepared and do not end: Python's first one,
+   another module's, and what there is no Python of. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static wsgi_interp *unfinished;
+
+static wsgi_interp *take_unfinished(const char *name)
+{
+    wsgi_interp **place = &unfinished, *found;
+
+    pthread_mutex_lock(&lock);
+    while (*place != NULL && strcmp((*place)->name, name) != 0)
+        place = &(*place)->next;
+    found = *place;
+    if (found != NULL)
+        *place = found->next;
+    pthread_mutex_unlock(&lock);
+    return found;
+}
+
+static void put_unfinished(wsgi_interp *interp)
+{
+    pthread_mutex_lock(&lock);
+    interp->next = unfinished;
+    unfinished = interp;
+    pthread_mutex_unlock(&lock);
+}
+
 /* What could be made, but not prepared, ends as a retired one does. */
 static void give_up(wsgi_interp *interp)
 {
     if (interp->first_state != NULL && !wsgi_process_is_shared() &&
-        strcmp(interp->name, WSGI_MAIN_INTERPRETER) != 0)
+        strcmp(interp->name, WSGI_MAIN_INTERPRETER) != 0) {
         wsgi_interp_retire(interp);
-    else
-        wsgi_interp_forget_one();
+        return;
+    }
+    put_unfinished(interp);
+    wsgi_interp_forget_one();
+}
+
+/* One of that name, with nothing in it but the name. NULL: out of memory. */
+static wsgi_interp *new_named(const char *name)
+{
+    wsgi_interp *interp = calloc(1, sizeof *interp);
+
+    if (interp == NULL || (interp->name = strdup(name)) == NULL) {
+        free(interp);
+        return NULL;
+    }
+    interp->shown = wsgi_making_shown_part(interp->name);
+    interp->owner =
+        interp->shown != interp->name ? strtol(interp->name, NULL, 10) : -1;
+    interp->needs_site = !wsgi_process_is_shared();
+    pthread_mutex_init(&interp->loading, NULL);
+    return interp;
 }
 
 /* One that can't be prepared is not freed: Python may hold pointers into it.
@@ -154,23 +248,18 @@ wsgi_interp *wsgi_making_new(const wsgi_request *request,
                              const wsgi_settings *settings, const char *name,
                              int is_pooled)
 {
-    wsgi_interp *interp = calloc(1, sizeof *interp);
-    making m = {.request = request, .interp = interp};
+    wsgi_interp *interp = take_unfinished(name);
+    making m = {.request = request};
 
-    if (interp == NULL || (interp->name = strdup(name)) == NULL) {
+    if (interp == NULL && (interp = new_named(name)) == NULL) {
         wsgi_log(request, WSGI_ERROR, "out of memory");
-        free(interp);
         wsgi_interp_forget_one();
         return NULL;
     }
-    interp->shown = wsgi_making_shown_part(interp->name);
-    interp->owner =
-        interp->shown != interp->name ? strtol(interp->name, NULL, 10) : -1;
     clock_gettime(CLOCK_REALTIME_COARSE, &interp->born);
     interp->own_gil = settings->own_gil;
     interp->is_pooled = is_pooled;
-    interp->needs_site = !wsgi_process_is_shared();
-    pthread_mutex_init(&interp->loading, NULL);
+    m.interp = interp;
     wsgi_jobs_run(wsgi_process_is_shared() ? make_foreign : make_own, &m);
     if (m.result == 0) {
         wsgi_version_tell(request, settings, interp);
