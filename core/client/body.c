@@ -107,9 +107,8 @@ static int64_t receive(const wsgi_request *request, wsgi_body *body,
             *is_stuck = 1;
             return -1;
         }
-        got = wsgi_process_given.host->read_body(
-            request->record, body->memory + body->in_memory,
-            ROOM - body->in_memory);
+        got = wsgi_client_read(request, body->memory + body->in_memory,
+                               ROOM - body->in_memory);
         if (got > 0) {
             body->in_memory += (size_t)got;
             body->size += got;

@@ -71,11 +71,10 @@ int wsgi_body_status(int error);
    for no client. Returns 0, or -1: it has to be sent. */
 int wsgi_sender_give(const wsgi_request *request, const wsgi_chunk *chunk);
 
-/* Sends what the thread has not, and then a chunk (NULL: none), in one call
-   of the host. No lock of Python's held. Returns 0, or -1 when the client is
-   gone. */
-int wsgi_sender_send(const wsgi_request *request, const wsgi_chunk *chunk,
-                     enum wsgi_after after);
+/* Sends what the thread has not, and then the chunks. No lock of Python's
+   held. Returns 0, or -1 when the client is gone. */
+int wsgi_sender_send(const wsgi_request *request, const wsgi_chunk *chunks,
+                     size_t count, enum wsgi_after after);
 
 /* Sends what the thread has not, if there is anything, and waits until it has
    no more to do with the request. No lock of Python's held. Returns 0, or -1
@@ -87,5 +86,33 @@ int wsgi_sender_finish(const wsgi_request *request);
    a host whose is_ready was wrong may wait for a client. Safe in a signal's
    handler. */
 void wsgi_sender_stop(void);
+
+/* ---- client.c: the one door to the client. ------------------------------
+
+   A request has one of these under way at a time: see wsgi_call_lock_host. No
+   lock of Python's held, for they wait for the client. */
+
+/* What is sent at once: chunks, or a part of an open file. */
+typedef struct wsgi_output {
+    const wsgi_chunk *chunks;
+    size_t count;
+    int is_file, fd;
+    int64_t offset, size;
+} wsgi_output;
+
+/* Sends the head, unless it has gone (NULL), and the output. Returns 0, or -1
+   when the client is gone. */
+int wsgi_client_send(const wsgi_request *request, const wsgi_head *head,
+                     const wsgi_output *output, enum wsgi_after after);
+
+/* Whether the host sends parts of files. Any time. */
+int wsgi_client_takes_files(void);
+
+/* Reads at least one byte of the request's body. Returns how many, 0 at its
+   end, or one of wsgi_read. */
+int64_t wsgi_client_read(const wsgi_request *request, char *to, size_t size);
+
+/* Makes a response whose head has gone look broken. */
+void wsgi_client_fail(const wsgi_request *request);
 
 #endif

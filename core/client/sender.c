@@ -234,16 +234,22 @@ int wsgi_sender_finish(const wsgi_request *request)
     return result;
 }
 
-int wsgi_sender_send(const wsgi_request *request, const wsgi_chunk *chunk,
-                     enum wsgi_after after)
+int wsgi_sender_send(const wsgi_request *request, const wsgi_chunk *chunks,
+                     size_t count, enum wsgi_after after)
 {
     wsgi_chunk both[2] = {take_back(request)};
-    size_t count = both[0].size > 0;
-    int result;
+    int result = 0;
 
-    if (chunk != NULL)
-        both[count++] = *chunk;
-    result = send_body(request, both, count, after);
+    if (both[0].size > 0 && count <= 1) { /* in one call of the host */
+        if (count > 0)
+            both[1] = chunks[0];
+        chunks = both;
+        count++;
+    } else if (both[0].size > 0) {
+        result = send_body(request, both, 1, WSGI_FLUSH);
+    }
+    if (result == 0)
+        result = send_body(request, chunks, count, after);
     let_go(request);
     return result;
 }

@@ -55,9 +55,7 @@ static int64_t receive(input *self, char *to, size_t size)
     if (got == 0) {
         wsgi_call_lock_host(call);
         Py_BEGIN_ALLOW_THREADS
-        wsgi_sender_finish(call->lease.request);
-        got = wsgi_process_given.host->read_body(call->lease.request->record,
-                                                 to, size);
+        got = wsgi_client_read(call->lease.request, to, size);
         Py_END_ALLOW_THREADS
         wsgi_call_unlock_host(call);
     }

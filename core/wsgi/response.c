@@ -23,46 +23,18 @@ static int is_bodiless(const wsgi_call *call)
 
 /* ---- Sending ---------------------------------------------------------- */
 
-/* What the host is given at once: blocks, or a part of a file. */
-typedef struct piece {
-    const wsgi_chunk *chunks;
-    size_t count;
-    int is_file, fd;
-    int64_t offset, size;
-} piece;
-
-/* Without Python's lock. */
-static int give_host(const wsgi_request *request, const piece *p,
-                     enum wsgi_after after)
-{
-    const wsgi_host *host = wsgi_process_given.host;
-    void *record = request->record;
-
-    if (!p->is_file && p->count <= 1)
-        return wsgi_sender_send(request, p->count == 1 ? p->chunks : NULL,
-                                after);
-    if (wsgi_sender_finish(request) < 0)
-        return -1;
-    return p->is_file
-               ? host->send_file(record, p->fd, p->offset, p->size, after)
-               : host->send_body(record, p->chunks, p->count, after);
-}
-
 /* Gives it to the host, which is taken, with the head before it if that has
    not gone. The lock is released meanwhile. */
-static void push(wsgi_call *call, const piece *p, enum wsgi_after after)
+static void push(wsgi_call *call, const wsgi_output *p, enum wsgi_after after)
 {
     const wsgi_request *request = call->lease.request;
-    int with_head = !call->head_sent;
+    const wsgi_head *head = call->head_sent ? NULL : &call->head;
     int result = call->headed ? 0 : -1; /* a thread may have spoilt it */
 
     call->head_sent = 1;
     Py_BEGIN_ALLOW_THREADS
-    if (with_head && result == 0)
-        result =
-            wsgi_process_given.host->send_head(request->record, &call->head);
     if (result == 0)
-        result = give_host(request, p, after);
+        result = wsgi_client_send(request, head, p, after);
     Py_END_ALLOW_THREADS
     if (result < 0)
         call->broken = 1;
@@ -125,7 +97,7 @@ static int need_bytes(PyObject *block, const char *what)
 static int send_block(wsgi_call *call, PyObject *block)
 {
     wsgi_chunk chunk;
-    piece p = {.chunks = &chunk};
+    wsgi_output p = {.chunks = &chunk};
 
     if (need_head(call) < 0)
         return -1;
@@ -320,7 +292,7 @@ static int push_blocks(wsgi_call *call, PyObject *blocks, int64_t size)
 {
     wsgi_buffer *body = &call->visit->body;
     wsgi_chunk *chunks;
-    piece p = {.chunks = NULL};
+    wsgi_output p = {.chunks = NULL};
 
     if (wsgi_buffer_reserve(body, (size_t)PyTuple_GET_SIZE(blocks) *
                                       sizeof *chunks) < 0) {
@@ -453,7 +425,7 @@ static int send_iterable(wsgi_call *call, PyObject *result)
 static int send_open_file(wsgi_call *call, int fd, int64_t offset,
                           int64_t size)
 {
-    piece p = {.is_file = 1, .fd = fd, .offset = offset};
+    wsgi_output p = {.is_file = 1, .fd = fd, .offset = offset};
 
     if (need_head(call) < 0)
         return -1;
@@ -478,7 +450,7 @@ static int send_body(wsgi_call *call, PyObject *result, int64_t *rest)
     if (PyList_CheckExact(result) || PyTuple_CheckExact(result))
         return send_blocks(call, result, rest);
     if (Py_TYPE(result) == call->visit->slot->interp->kit->wrapper_type &&
-        wsgi_process_given.host->send_file != NULL &&
+        wsgi_client_takes_files() &&
         wsgi_file_wrapper_open(result, &fd, &offset, &size))
         return send_open_file(call, fd, offset, size);
     return send_iterable(call, result);
@@ -488,7 +460,7 @@ static int send_body(wsgi_call *call, PyObject *result, int64_t *rest)
    gone, and the end. */
 static void push_rest(wsgi_call *call, enum wsgi_after after)
 {
-    static const piece nothing = {.chunks = NULL};
+    static const wsgi_output nothing = {.chunks = NULL};
 
     wsgi_call_lock_host(call);
     if (!call->complete && !call->broken) /* by another thread meanwhile */
@@ -501,8 +473,7 @@ void wsgi_response_fail(wsgi_call *call)
     wsgi_call_lock_host(call);
     if (!call->complete) {
         Py_BEGIN_ALLOW_THREADS
-        wsgi_sender_finish(call->lease.request);
-        wsgi_process_given.host->fail(call->lease.request->record);
+        wsgi_client_fail(call->lease.request);
         Py_END_ALLOW_THREADS
         call->complete = 1;
     }
@@ -578,11 +549,8 @@ int wsgi_response_send(wsgi_call *call, PyObject *result, int64_t *rest)
 
 int wsgi_response_finish(const wsgi_visit *visit, const wsgi_head *head)
 {
-    const wsgi_host *host = wsgi_process_given.host;
     wsgi_chunk chunk = {visit->body.data, visit->body.size};
+    wsgi_output output = {.chunks = &chunk, .count = chunk.size > 0};
 
-    if (host->send_head(visit->request->record, head) < 0)
-        return -1;
-    return host->send_body(visit->request->record, &chunk, chunk.size > 0,
-                           WSGI_END);
+    return wsgi_client_send(visit->request, head, &output, WSGI_END);
 }
