@@ -27,7 +27,7 @@ static int break_off(wsgi_call *call, enum wsgi_kind kind, const char *name)
     }
     /* Who stops sending a body may still be listening. */
     if (!call->complete && !call->broken)
-        wsgi_response_fail(call);
+        wsgi_sending_fail(call);
     return 0;
 }
 
@@ -36,7 +36,7 @@ static int break_off(wsgi_call *call, enum wsgi_kind kind, const char *name)
 static int run(wsgi_call *call, PyObject *application, PyObject *environ,
                int64_t *rest, enum wsgi_kind *kind)
 {
-    PyObject *start = wsgi_response_start(call);
+    PyObject *start = wsgi_start_response_new(call);
     PyObject *result = NULL;
 
     if (start != NULL)

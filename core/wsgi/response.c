@@ -1,256 +1,11 @@
 /*
- * response.c - start_response, write(), and the body.
- *
- * The head (head.c) goes out with the first bytes of the body (PEP 3333, "The
- * start_response() Callable").
+ * response.c - what the application returned: blocks, an iterable, or a file.
  */
 #include "wsgi.h"
 
 /* A list of blocks up to this size together is copied: the lock is released
    for good before it is sent. */
 #define SMALL 32768
-
-/* Of so many small pieces the first goes out here and the rest may be given to
-   the sender. Here the lock is released: nobody is to wait for it for long. */
-#define RUN 64
-
-/* Whether a response with this status has no body (RFC 9110, 6.4.1). */
-static int is_bodiless(const wsgi_call *call)
-{
-    return call->lease.request->head_only || call->head.status == 204 ||
-           call->head.status == 304;
-}
-
-/* ---- Sending ---------------------------------------------------------- */
-
-/* Gives it to the host, which is taken, with the head before it if that has
-   not gone. The lock is released meanwhile. */
-static void push(wsgi_call *call, const wsgi_output *p, enum wsgi_after after)
-{
-    const wsgi_request *request = call->lease.request;
-    const wsgi_head *head = call->head_sent ? NULL : &call->head;
-    int result = call->headed ? 0 : -1; /* a thread may have spoilt it */
-
-    call->head_sent = 1;
-    Py_BEGIN_ALLOW_THREADS
-    if (result == 0)
-        result = wsgi_client_send(request, head, p, after);
-    Py_END_ALLOW_THREADS
-    if (result < 0)
-        call->broken = 1;
-    if (after == WSGI_END)
-        call->complete = 1;
-}
-
-/* How many of size more bytes of the body may be sent. */
-static int64_t room_for(const wsgi_call *call, int64_t size)
-{
-    int64_t length = call->head.content_length;
-
-    if (is_bodiless(call))
-        return 0;
-    return length < 0 || size <= length - call->sent ? size
-                                                     : length - call->sent;
-}
-
-/* The same; logs when it is less because the application said so. */
-static int64_t allowed(const wsgi_call *call, int64_t size)
-{
-    int64_t room = room_for(call, size);
-
-    if (room < size && !is_bodiless(call))
-        wsgi_log(call->lease.request, WSGI_WARNING,
-                 "the application returned more than the %lld bytes its "
-                 "Content-Length announced: the rest is not sent",
-                 (long long)call->head.content_length);
-    return room;
-}
-
-/* Whether nothing more may follow what was sent. */
-static int is_full(const wsgi_call *call)
-{
-    return is_bodiless(call) || (call->head.content_length >= 0 &&
-                                 call->sent == call->head.content_length);
-}
-
-static int need_head(const wsgi_call *call)
-{
-    if (call->headed)
-        return 0;
-    PyErr_SetString(PyExc_RuntimeError,
-                    call->asked
-                        ? "start_response() failed, and was not called again"
-                        : "the application did not call start_response()");
-    return -1;
-}
-
-static int need_bytes(PyObject *block, const char *what)
-{
-    if (PyBytes_Check(block))
-        return 0;
-    PyErr_Format(PyExc_TypeError, "%s must be bytes, not %.200s", what,
-                 Py_TYPE(block)->tp_name);
-    return -1;
-}
-
-/* Sends one block now, or lets the sender do it meanwhile. */
-static int send_block(wsgi_call *call, PyObject *block)
-{
-    wsgi_chunk chunk;
-    wsgi_output p = {.chunks = &chunk};
-
-    if (need_head(call) < 0)
-        return -1;
-    chunk.data = PyBytes_AS_STRING(block);
-    chunk.size = (size_t)PyBytes_GET_SIZE(block);
-    if (chunk.size == 0)
-        return 0;
-    wsgi_call_lock_host(call);
-    if (!call->complete && !call->broken) {
-        chunk.size = (size_t)allowed(call, (int64_t)chunk.size);
-        call->sent += (int64_t)chunk.size;
-        p.count = chunk.size > 0;
-        if (is_full(call))
-            push(call, &p, WSGI_END);
-        else if (call->pieces++ % RUN == 0 ||
-                 wsgi_sender_give(call->lease.request, &chunk) < 0)
-            push(call, &p, WSGI_FLUSH);
-    }
-    wsgi_call_unlock_host(call);
-    return 0;
-}
-
-/* ---- write() and start_response --------------------------------------- */
-
-static int write_block(wsgi_call *call, PyObject *block)
-{
-    int64_t size;
-
-    if (need_bytes(block, "what write() sends") < 0 || need_head(call) < 0)
-        return -1;
-    size = (int64_t)PyBytes_GET_SIZE(block);
-    if (call->head.content_length >= 0 && !is_bodiless(call) &&
-        size > call->head.content_length - call->sent) {
-        PyErr_SetString(PyExc_ValueError,
-                        "write() of more than Content-Length announced");
-        return -1;
-    }
-    if (!call->broken && !call->complete && send_block(call, block) < 0)
-        return -1;
-    if (call->broken)
-        wsgi_call_raise(&call->write_text, "the client went away");
-    return call->broken ? -1 : 0;
-}
-
-static PyObject *response_write(PyObject *self, PyObject *block)
-{
-    wsgi_call *call = (wsgi_call *)self;
-    int result;
-
-    if (wsgi_call_enter_for_client(call, "write()") < 0)
-        return NULL;
-    Py_BEGIN_CRITICAL_SECTION(call);
-    result = write_block(call, block);
-    Py_END_CRITICAL_SECTION();
-    wsgi_lease_leave(&call->lease);
-    if (result < 0)
-        return NULL;
-    Py_RETURN_NONE;
-}
-
-static PyMethodDef write_method = {"write", WSGI_METHOD(response_write),
-                                   METH_O, "write(block) - sends it now"};
-
-/* PEP 3333: "If exc_info is provided, and no HTTP headers have been output
-   yet, start_response should replace the currently-stored HTTP response
-   headers [...]. However, if exc_info is provided, and the HTTP headers have
-   already been sent, start_response must raise an error, and should re-raise
-   using the exc_info tuple." Returns 1 for that last case. */
-static int check_turn(wsgi_call *call, PyObject *exc_info)
-{
-    if (exc_info == Py_None) {
-        if (!call->asked)
-            return 0;
-        PyErr_SetString(PyExc_RuntimeError,
-                        "start_response() was called a second time without "
-                        "exc_info");
-        return -1;
-    }
-    if (!PyTuple_Check(exc_info) || PyTuple_GET_SIZE(exc_info) != 3) {
-        PyErr_SetString(PyExc_TypeError,
-                        "exc_info must be a tuple as of sys.exc_info()");
-        return -1;
-    }
-    return call->head_sent ? 1 : 0;
-}
-
-/* Raises what exc_info holds. To make an exception of it may run code of the
-   application's. */
-static void raise_again(PyObject *exc_info)
-{
-    PyObject *type = PyTuple_GET_ITEM(exc_info, 0);
-    PyObject *value = PyTuple_GET_ITEM(exc_info, 1);
-    PyObject *traceback = PyTuple_GET_ITEM(exc_info, 2);
-
-    if (!PyExceptionClass_Check(type)) {
-        PyErr_SetString(PyExc_RuntimeError, "the headers have been sent");
-        return;
-    }
-    Py_INCREF(type);
-    Py_INCREF(value);
-    Py_XINCREF(traceback == Py_None ? NULL : traceback);
-    PyErr_Restore(type, value, traceback == Py_None ? NULL : traceback);
-}
-
-/* Returns 0, -1 with an exception set, or 1: exc_info is to be raised. */
-static int start(wsgi_call *call, PyObject *const *args, Py_ssize_t count)
-{
-    int result;
-
-    if (count < 2 || count > 3) {
-        PyErr_Format(PyExc_TypeError,
-                     "start_response() takes status, headers and perhaps "
-                     "exc_info, not %zd arguments",
-                     count);
-        return -1;
-    }
-    Py_BEGIN_CRITICAL_SECTION2(call, args[1]);
-    result = check_turn(call, count == 3 ? args[2] : Py_None);
-    if (result == 0) {
-        call->asked = 1;
-        call->headed = 0;
-        result = wsgi_head_take(call, args[0], args[1]);
-    }
-    Py_END_CRITICAL_SECTION2();
-    return result;
-}
-
-WSGI_FUNCTION(start_response)
-{
-    wsgi_call *call = (wsgi_call *)self;
-    int result;
-
-    if (wsgi_lease_enter(&call->lease, "start_response()") < 0)
-        return NULL;
-    result = start(call, args, count);
-    wsgi_lease_leave(&call->lease);
-    if (result == 0)
-        return PyCFunction_New(&write_method, self);
-    if (result > 0)
-        raise_again(args[2]);
-    return NULL;
-}
-
-static PyMethodDef start_method = {
-    "start_response", WSGI_METHOD(start_response), WSGI_FAST,
-    "start_response(status, headers[, exc_info]) - returns write"};
-
-PyObject *wsgi_response_start(wsgi_call *call)
-{
-    return PyCFunction_New(&start_method, (PyObject *)call);
-}
-
-/* ---- The body --------------------------------------------------------- */
 
 /* Checks blocks that all exist, and adds up their sizes. */
 static int total_size(PyObject *blocks, int64_t *total)
@@ -261,7 +16,7 @@ static int total_size(PyObject *blocks, int64_t *total)
     for (i = 0; i < PyTuple_GET_SIZE(blocks); i++) {
         PyObject *block = PyTuple_GET_ITEM(blocks, i);
 
-        if (need_bytes(block, "a block of the response") < 0)
+        if (wsgi_sending_need_bytes(block, "a block of the response") < 0)
             return -1;
         *total += PyBytes_GET_SIZE(block);
     }
@@ -303,10 +58,12 @@ static int push_blocks(wsgi_call *call, PyObject *blocks, int64_t size)
     p.chunks = chunks;
     wsgi_call_lock_host(call);
     if (!call->complete && !call->broken) {
-        size = room_for(call, size); /* another thread may have written */
+        size = wsgi_sending_room(call,
+                                 size); /* another thread may have written */
         p.count = point_at(blocks, size, chunks);
         call->sent += size;
-        push(call, &p, is_full(call) ? WSGI_END : WSGI_FLUSH);
+        wsgi_sending_push(call, &p,
+                          wsgi_sending_is_full(call) ? WSGI_END : WSGI_FLUSH);
     }
     wsgi_call_unlock_host(call);
     return 0;
@@ -344,14 +101,14 @@ static int send_checked(wsgi_call *call, PyObject *blocks, int64_t size,
                         int64_t *rest)
 {
     if (call->head.content_length < 0 && !call->head_sent &&
-        !is_bodiless(call))
+        !wsgi_sending_is_bodiless(call))
         call->head.content_length = size;
     if (size > 0)
-        size = allowed(call, size);
+        size = wsgi_sending_allow(call, size);
     if (call->complete || call->broken) /* by write() */
         return 0;
     if (call->head_sent || size > SMALL ||
-        (!is_bodiless(call) && size != call->head.content_length))
+        (!wsgi_sending_is_bodiless(call) && size != call->head.content_length))
         return push_blocks(call, blocks, size);
     *rest = size;
     return keep_blocks(call, blocks, size);
@@ -366,7 +123,7 @@ static int send_blocks(wsgi_call *call, PyObject *result, int64_t *rest)
     int done = -1;
 
     if (blocks != NULL && total_size(blocks, &size) == 0 &&
-        need_head(call) == 0)
+        wsgi_sending_need_head(call) == 0)
         done = send_checked(call, blocks, size, rest);
     Py_XDECREF(blocks);
     return done;
@@ -378,7 +135,7 @@ static int send_blocks(wsgi_call *call, PyObject *result, int64_t *rest)
 static void take_only_block(wsgi_call *call, PyObject *block)
 {
     if (call->head_sent || !call->headed || call->head.content_length >= 0 ||
-        is_bodiless(call))
+        wsgi_sending_is_bodiless(call))
         return;
     call->head.content_length = PyBytes_GET_SIZE(block);
 }
@@ -408,11 +165,11 @@ static int send_iterable(wsgi_call *call, PyObject *result)
         wsgi_fork_leave(call->lease.request);
         if (block == NULL)
             break;
-        done = need_bytes(block, "a block of the response");
+        done = wsgi_sending_need_bytes(block, "a block of the response");
         if (done == 0) {
             if (is_alone)
                 take_only_block(call, block);
-            done = send_block(call, block);
+            done = wsgi_sending_block(call, block);
         }
         Py_DECREF(block);
     }
@@ -427,16 +184,17 @@ static int send_open_file(wsgi_call *call, int fd, int64_t offset,
 {
     wsgi_output p = {.is_file = 1, .fd = fd, .offset = offset};
 
-    if (need_head(call) < 0)
+    if (wsgi_sending_need_head(call) < 0)
         return -1;
     if (call->head.content_length < 0 && !call->head_sent &&
-        !is_bodiless(call))
+        !wsgi_sending_is_bodiless(call))
         call->head.content_length = size;
     wsgi_call_lock_host(call);
-    p.size = room_for(call, size);
+    p.size = wsgi_sending_room(call, size);
     if (p.size > 0 && !call->complete && !call->broken) {
         call->sent += p.size;
-        push(call, &p, is_full(call) ? WSGI_END : WSGI_FLUSH);
+        wsgi_sending_push(call, &p,
+                          wsgi_sending_is_full(call) ? WSGI_END : WSGI_FLUSH);
     }
     wsgi_call_unlock_host(call);
     return 0;
@@ -456,30 +214,6 @@ static int send_body(wsgi_call *call, PyObject *result, int64_t *rest)
     return send_iterable(call, result);
 }
 
-/* Sends what is left when there is no more to the body: the head if it has not
-   gone, and the end. */
-static void push_rest(wsgi_call *call, enum wsgi_after after)
-{
-    static const wsgi_output nothing = {.chunks = NULL};
-
-    wsgi_call_lock_host(call);
-    if (!call->complete && !call->broken) /* by another thread meanwhile */
-        push(call, &nothing, after);
-    wsgi_call_unlock_host(call);
-}
-
-void wsgi_response_fail(wsgi_call *call)
-{
-    wsgi_call_lock_host(call);
-    if (!call->complete) {
-        Py_BEGIN_ALLOW_THREADS
-        wsgi_client_fail(call->lease.request);
-        Py_END_ALLOW_THREADS
-        call->complete = 1;
-    }
-    wsgi_call_unlock_host(call);
-}
-
 /* After the last block: a head without a body still has to go, and too short
    a body must look broken. */
 static int end_body(wsgi_call *call)
@@ -488,20 +222,20 @@ static int end_body(wsgi_call *call)
 
     if (call->complete || call->broken)
         return 0;
-    if (need_head(call) < 0)
+    if (wsgi_sending_need_head(call) < 0)
         return -1;
-    if (is_bodiless(call) || length < 0 || call->sent == length) {
-        push_rest(call, WSGI_END);
+    if (wsgi_sending_is_bodiless(call) || length < 0 || call->sent == length) {
+        wsgi_sending_rest(call, WSGI_END);
         return 0;
     }
-    push_rest(call, WSGI_FLUSH);
+    wsgi_sending_rest(call, WSGI_FLUSH);
     if (call->complete || call->broken)
         return 0;
     wsgi_log(call->lease.request, WSGI_ERROR,
              "the application returned %lld of the %lld bytes its "
              "Content-Length announced: the connection is closed",
              (long long)call->sent, (long long)length);
-    wsgi_response_fail(call);
+    wsgi_sending_fail(call);
     return 0;
 }
 

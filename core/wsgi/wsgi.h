@@ -125,10 +125,48 @@ int wsgi_file_wrapper_open(PyObject *wrapper, int *fd, int64_t *offset,
    texts live in the visit's buffer. 0, or -1 with an exception. */
 int wsgi_head_take(wsgi_call *call, PyObject *status, PyObject *headers);
 
-/* ---- response.c: start_response, write(), the body. --------------------- */
+/* ---- sending.c: the parts of a response go to the client. ---------------
+
+   All in a critical section of the call. */
+
+/* Whether a response with this status has no body (RFC 9110, 6.4.1). */
+int wsgi_sending_is_bodiless(const wsgi_call *call);
+
+/* How many of size more bytes of the body may be sent. The second logs when
+   these are less because the application said so. */
+int64_t wsgi_sending_room(const wsgi_call *call, int64_t size);
+int64_t wsgi_sending_allow(const wsgi_call *call, int64_t size);
+
+/* Whether nothing more may follow what was sent. */
+int wsgi_sending_is_full(const wsgi_call *call);
+
+/* 0, or -1 with an exception: there is no head; the block, of what, is not
+   bytes. */
+int wsgi_sending_need_head(const wsgi_call *call);
+int wsgi_sending_need_bytes(PyObject *block, const char *what);
+
+/* Sends an output, with the head before it if that has not gone. The caller
+   has the host (wsgi_call_lock_host), and looked whether more may follow. */
+void wsgi_sending_push(wsgi_call *call, const wsgi_output *output,
+                       enum wsgi_after after);
+
+/* Sends one block now, or lets the sender do it meanwhile. Returns 0, or -1
+   with an exception. */
+int wsgi_sending_block(wsgi_call *call, PyObject *block);
+
+/* Sends what is left when there is no more to the body: the head if it has not
+   gone, and the end. */
+void wsgi_sending_rest(wsgi_call *call, enum wsgi_after after);
+
+/* Makes a response that broke look broken to the client. */
+void wsgi_sending_fail(wsgi_call *call);
+
+/* ---- start_response.c: start_response and write(). ---------------------- */
 
 /* A new start_response for this call. */
-PyObject *wsgi_response_start(wsgi_call *call);
+PyObject *wsgi_start_response_new(wsgi_call *call);
+
+/* ---- response.c: what the application returned. ------------------------- */
 
 /*
  * Sends what the application returned, calls its close() and drops the
@@ -137,9 +175,6 @@ PyObject *wsgi_response_start(wsgi_call *call);
  * *rest is its size then, else -1.
  */
 int wsgi_response_send(wsgi_call *call, PyObject *result, int64_t *rest);
-
-/* Makes a response that broke look broken to the client. */
-void wsgi_response_fail(wsgi_call *call);
 
 /* Sends the head and the bytes in visit->body. No lock held. Returns 0, or -1
    when the client is gone. */

@@ -1,0 +1,132 @@
+/*
+ * sending.c - the parts of a response go to the client.
+ *
+ * The head (head.c) goes out with the first bytes of the body (PEP 3333, "The
+ * start_response() Callable").
+ */
+#include "wsgi.h"
+
+/* The first of so many small pieces is sent here, which releases Python's
+   lock. The others may be given to the sender, which does not. */
+#define RUN 64
+
+int wsgi_sending_is_bodiless(const wsgi_call *call)
+{
+    return call->lease.request->head_only || call->head.status == 204 ||
+           call->head.status == 304;
+}
+
+void wsgi_sending_push(wsgi_call *call, const wsgi_output *output,
+                       enum wsgi_after after)
+{
+    const wsgi_request *request = call->lease.request;
+    const wsgi_head *head = call->head_sent ? NULL : &call->head;
+    int result = call->headed ? 0 : -1; /* a thread may have spoilt it */
+
+    call->head_sent = 1;
+    Py_BEGIN_ALLOW_THREADS
+    if (result == 0)
+        result = wsgi_client_send(request, head, output, after);
+    Py_END_ALLOW_THREADS
+    if (result < 0)
+        call->broken = 1;
+    if (after == WSGI_END)
+        call->complete = 1;
+}
+
+int64_t wsgi_sending_room(const wsgi_call *call, int64_t size)
+{
+    int64_t length = call->head.content_length;
+
+    if (wsgi_sending_is_bodiless(call))
+        return 0;
+    return length < 0 || size <= length - call->sent ? size
+                                                     : length - call->sent;
+}
+
+int64_t wsgi_sending_allow(const wsgi_call *call, int64_t size)
+{
+    int64_t room = wsgi_sending_room(call, size);
+
+    if (room < size && !wsgi_sending_is_bodiless(call))
+        wsgi_log(call->lease.request, WSGI_WARNING,
+                 "the application returned more than the %lld bytes its "
+                 "Content-Length announced: the rest is not sent",
+                 (long long)call->head.content_length);
+    return room;
+}
+
+int wsgi_sending_is_full(const wsgi_call *call)
+{
+    return wsgi_sending_is_bodiless(call) ||
+           (call->head.content_length >= 0 &&
+            call->sent == call->head.content_length);
+}
+
+int wsgi_sending_need_head(const wsgi_call *call)
+{
+    if (call->headed)
+        return 0;
+    PyErr_SetString(PyExc_RuntimeError,
+                    call->asked
+                        ? "start_response() failed, and was not called again"
+                        : "the application did not call start_response()");
+    return -1;
+}
+
+int wsgi_sending_need_bytes(PyObject *block, const char *what)
+{
+    if (PyBytes_Check(block))
+        return 0;
+    PyErr_Format(PyExc_TypeError, "%s must be bytes, not %.200s", what,
+                 Py_TYPE(block)->tp_name);
+    return -1;
+}
+
+int wsgi_sending_block(wsgi_call *call, PyObject *block)
+{
+    wsgi_chunk chunk;
+    wsgi_output p = {.chunks = &chunk};
+
+    if (wsgi_sending_need_head(call) < 0)
+        return -1;
+    chunk.data = PyBytes_AS_STRING(block);
+    chunk.size = (size_t)PyBytes_GET_SIZE(block);
+    if (chunk.size == 0)
+        return 0;
+    wsgi_call_lock_host(call);
+    if (!call->complete && !call->broken) {
+        chunk.size = (size_t)wsgi_sending_allow(call, (int64_t)chunk.size);
+        call->sent += (int64_t)chunk.size;
+        p.count = chunk.size > 0;
+        if (wsgi_sending_is_full(call))
+            wsgi_sending_push(call, &p, WSGI_END);
+        else if (call->pieces++ % RUN == 0 ||
+                 wsgi_sender_give(call->lease.request, &chunk) < 0)
+            wsgi_sending_push(call, &p, WSGI_FLUSH);
+    }
+    wsgi_call_unlock_host(call);
+    return 0;
+}
+
+void wsgi_sending_rest(wsgi_call *call, enum wsgi_after after)
+{
+    static const wsgi_output nothing = {.chunks = NULL};
+
+    wsgi_call_lock_host(call);
+    if (!call->complete && !call->broken) /* by another thread meanwhile */
+        wsgi_sending_push(call, &nothing, after);
+    wsgi_call_unlock_host(call);
+}
+
+void wsgi_sending_fail(wsgi_call *call)
+{
+    wsgi_call_lock_host(call);
+    if (!call->complete) {
+        Py_BEGIN_ALLOW_THREADS
+        wsgi_client_fail(call->lease.request);
+        Py_END_ALLOW_THREADS
+        call->complete = 1;
+    }
+    wsgi_call_unlock_host(call);
+}
