@@ -221,7 +221,7 @@ static int replace_fork_exec(const wsgi_interp *interp)
     return result;
 }
 
-int wsgi_children_install(const wsgi_interp *interp)
+int wsgi_children_install(wsgi_interp *interp)
 {
     return replace_in_os(interp) == 0 ? replace_fork_exec(interp) : -1;
 }

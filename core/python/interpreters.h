@@ -398,7 +398,7 @@ int wsgi_osenviron_apply(wsgi_visit *visit, const wsgi_settings *settings);
 
 /* Makes them have os.environ of this interpreter as their environment, unless
    the application names another. After wsgi_osenviron_install. */
-int wsgi_children_install(const wsgi_interp *interp);
+int wsgi_children_install(wsgi_interp *interp);
 
 /* NAME=VALUE, bytes, of each entry of a dict that is behind an os.environ: a
    new list, or NULL with an exception set. */
@@ -478,7 +478,7 @@ void wsgi_programs_prepare(void);
    server was started with, its threads none, and shells its os.environ. After
    wsgi_osenviron_install, where that is called; the module threading has been
    imported. Returns 0, or -1 with an exception set. */
-int wsgi_programs_install(const wsgi_interp *interp);
+int wsgi_programs_install(wsgi_interp *interp);
 
 /* ---- path.c: what the settings put on an interpreter's sys.path. -------- */
 

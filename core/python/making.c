@@ -56,11 +56,6 @@ static int set_argv(wsgi_interp *interp)
     return result;
 }
 
-static int install_children(wsgi_interp *interp)
-{
-    return wsgi_children_install(interp);
-}
-
 static int install_faults(wsgi_interp *interp)
 {
     (void)interp;
@@ -92,7 +87,7 @@ static const struct step {
     {wsgi_fork_watch, 0},
     {wsgi_programs_install, 0},
     {set_argv, 1},
-    {install_children, 1},
+    {wsgi_children_install, 1},
     {wsgi_streams_install, 1},
     {install_faults, 1},
     {ignore_signals, 1},

@@ -552,7 +552,7 @@ static int replace_thread_functions(void)
     return result;
 }
 
-int wsgi_programs_install(const wsgi_interp *interp)
+int wsgi_programs_install(wsgi_interp *interp)
 {
     PyObject *data = interp->os_environ != NULL ? interp->os_environ : Py_None;
 

@@ -18,6 +18,7 @@ int wsgi_kit_make(wsgi_interp *interp)
 {
     wsgi_kit *kit = calloc(1, sizeof *kit);
 
+    wsgi_kit_forget(interp); /* what a first attempt has left */
     if (kit == NULL) {
         PyErr_NoMemory();
         return -1;
