@@ -111,6 +111,10 @@ void wsgi_kinds_explain(PyObject *result)
                      "the application returned a %.100s: WSGI has no \"async "
                      "def\"; an ASGI application can be wrapped with a2wsgi",
                      type);
+    else if (result == Py_None)
+        PyErr_SetString(PyExc_TypeError,
+                        "the application returned None: a \"return\" with "
+                        "the body, a list of bytes, is missing");
     else if (PyCallable_Check(result))
         PyErr_Format(PyExc_TypeError,
                      "the application returned an object that is called, not "

@@ -135,7 +135,7 @@ static void report_failed(const wanted *w)
     texts = wsgi_errors_texts();
     wsgi_errors_report(w->request, what);
     if (!is_refusal)
-        wsgi_missing_hint(w->request, w->interp, &missing);
+        wsgi_missing_hint(w->request, w->settings, w->interp, &missing);
     wsgi_failures_note(w->request, w->interp, w->application, texts);
     Py_XDECREF(texts);
 }
@@ -269,20 +269,54 @@ static PyObject *get_dotted(PyObject *object, const char *names)
     return object;
 }
 
+/* What to write where a module has no callable of the name wanted. Many call
+   theirs app, or have a factory. */
+static void advise(const wanted *w, PyObject *module, char *text, size_t size)
+{
+    int length = (int)strcspn(w->application, ":");
+    int has_app = PyObject_HasAttrString(module, "app");
+    int has_factory = PyObject_HasAttrString(module, "create_app");
+
+    if (w->is_file)
+        snprintf(text, size,
+                 "write \"application = %s\" at the end of the file",
+                 has_app       ? "app"
+                 : has_factory ? "create_app()"
+                               : "...");
+    else if (has_app)
+        snprintf(text, size, "write '%.*s::app'", length, w->application);
+    else if (has_factory)
+        snprintf(text, size,
+                 "write \"application = create_app()\" at the end of the "
+                 "module, and set mod_wsgi.application to '%.*s'",
+                 length, w->application);
+    else
+        snprintf(text, size, "name the callable as in module::callable");
+}
+
+static void report_no_callable(const wanted *w, PyObject *module)
+{
+    PyObject *holder;
+    const char *message = take_message(&holder);
+    char advice[WSGI_STEPS_SIZE];
+
+    advise(w, module, advice, sizeof advice);
+    wsgi_log(w->request, WSGI_ERROR, "%s'%s': there is no '%s' (%s); %s",
+             w->is_file ? "the application file " : "mod_wsgi.application ",
+             w->application, callable_name(w), message, advice);
+    Py_XDECREF(holder);
+}
+
 /* The callable of a module, or NULL after logging. Drops the reference. */
 static PyObject *get_callable(const wanted *w, PyObject *module)
 {
     const char *name = callable_name(w);
-    PyObject *callable = get_dotted(module, name), *holder;
+    PyObject *callable;
 
+    Py_INCREF(module);
+    callable = get_dotted(module, name);
     if (callable == NULL) {
-        const char *message = take_message(&holder);
-
-        wsgi_log(w->request, WSGI_ERROR,
-                 "mod_wsgi.application '%s': there is no '%s' (%s); name the "
-                 "callable as in module::callable",
-                 w->application, name, message);
-        Py_XDECREF(holder);
+        report_no_callable(w, module);
     } else if (!PyCallable_Check(callable)) {
         wsgi_log(w->request, WSGI_ERROR,
                  "mod_wsgi.application '%s': '%s' is not callable but of the "
@@ -290,6 +324,7 @@ static PyObject *get_callable(const wanted *w, PyObject *module)
                  w->application, name, Py_TYPE(callable)->tp_name);
         Py_CLEAR(callable);
     }
+    Py_DECREF(module);
     return callable;
 }
 

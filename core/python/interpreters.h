@@ -416,9 +416,11 @@ typedef struct wsgi_missing {
 /* Finds out what the exception that is set tells of. It stays set. */
 void wsgi_missing_find(wsgi_missing *missing);
 
-/* Logs how it is mended, for an application of that interpreter. */
-void wsgi_missing_hint(const wsgi_request *request, const wsgi_interp *interp,
-                       const wsgi_missing *missing);
+/* Logs how it is mended, for an application of that interpreter that these
+   settings name. */
+void wsgi_missing_hint(const wsgi_request *request,
+                       const wsgi_settings *settings,
+                       const wsgi_interp *interp, const wsgi_missing *missing);
 
 /* ---- signals.c: signals are the server's. ------------------------------- */
 

@@ -256,11 +256,58 @@ static void tell_variable(const wsgi_request *request, const char *name)
              name);
 }
 
+/* Whether one of the directories is the package itself, where the one above
+   it was meant. Stores that directory. */
+static int find_inside(const char *all, const char *package, char *path,
+                       size_t size)
+{
+    const char *slash;
+
+    for (; all != NULL; all = strchr(all, ':'), all += all != NULL) {
+        size_t length = strcspn(all, ":");
+
+        while (length > 1 && all[length - 1] == '/')
+            length--;
+        snprintf(path, size, "%.*s", (int)length, all);
+        slash = strrchr(path, '/');
+        if (slash != NULL && strcmp(slash + 1, package) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+/* Returns whether it is so. */
+static int tell_inside(const wsgi_request *request,
+                       const wsgi_settings *settings, const char *package)
+{
+    char path[WSGI_WALK_PATH];
+    size_t above;
+
+    if (!find_inside(settings->directory, package, path, sizeof path))
+        return 0;
+    above = (size_t)(strrchr(path, '/') - path);
+    wsgi_log(request, WSGI_ERROR,
+             "there is no '%s', and mod_wsgi.directory '%s' looks like '%s' "
+             "itself: set it to '%.*s'%s%s%s",
+             package, path, package, above > 0 ? (int)above : 1, path,
+             settings->application != NULL ? ", and begin "
+                                             "mod_wsgi.application with '"
+                                           : "",
+             settings->application != NULL ? package : "",
+             settings->application != NULL ? ".'" : "");
+    return 1;
+}
+
 static void tell_package(const wsgi_request *request,
+                         const wsgi_settings *settings,
                          const wsgi_interp *interp, const char *package)
 {
     const char *what = "mod_wsgi.virtualenv", *root = interp->virtualenv;
+    const char *own = settings->directory != NULL ? settings->directory
+                                                  : "not set";
 
+    if (tell_inside(request, settings, package))
+        return;
     if (root == NULL) {
         what = WSGI_PYTHON_HOME;
         root = wsgi_virtualenv_of_process();
@@ -269,14 +316,15 @@ static void tell_package(const wsgi_request *request,
         wsgi_log(request, WSGI_ERROR,
                  "there is no '%s', and mod_wsgi.virtualenv is not set: set "
                  "it to the virtual environment (of Python %s) that has '%s'; "
-                 "a module of your own is looked for in mod_wsgi.directory",
-                 package, WSGI_PYTHON_SERIES, package);
+                 "a module of your own is looked for in mod_wsgi.directory "
+                 "(now %s)",
+                 package, WSGI_PYTHON_SERIES, package, own);
     else
         wsgi_log(request, WSGI_ERROR,
                  "there is no '%s' in %s '%s' (Python %s): install what has "
                  "it with \"%s/bin/python -m pip install\"; a module of your "
-                 "own is looked for in mod_wsgi.directory",
-                 package, what, root, WSGI_PYTHON_SERIES, root);
+                 "own is looked for in mod_wsgi.directory (now %s)",
+                 package, what, root, WSGI_PYTHON_SERIES, root, own);
 }
 
 static void tell_file(const wsgi_request *request, const char *file)
@@ -287,13 +335,14 @@ static void tell_file(const wsgi_request *request, const char *file)
         wsgi_log(request, WSGI_ERROR, "'%s': %s", file, why);
 }
 
-void wsgi_missing_hint(const wsgi_request *request, const wsgi_interp *interp,
-                       const wsgi_missing *missing)
+void wsgi_missing_hint(const wsgi_request *request,
+                       const wsgi_settings *settings,
+                       const wsgi_interp *interp, const wsgi_missing *missing)
 {
     if (missing->variable[0] != '\0')
         tell_variable(request, missing->variable);
     if (missing->package[0] != '\0')
-        tell_package(request, interp, missing->package);
+        tell_package(request, settings, interp, missing->package);
     if (missing->file[0] != '\0')
         tell_file(request, missing->file);
 }

@@ -226,8 +226,8 @@ void wsgi_buffer_trim(wsgi_buffer *buffer);
 /* ---- spelling.c: what is meant by a wrong mod_wsgi.application. --------- */
 
 /* Stores what to write instead of a value that is, or looks like, a file's
-   name or path, or has one colon. Returns 0 if that can't be guessed. No
-   Python. */
+   name or path, has one colon, or calls a factory. Returns 0 if that can't be
+   guessed. No Python. */
 int wsgi_spelling_mend(const char *value, char *advice, size_t size);
 
 /* ---- steps.c: which step on the way to a file is closed. ---------------- */

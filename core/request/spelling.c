@@ -1,7 +1,8 @@
 /*
  * spelling.c - what is meant by a wrong mod_wsgi.application.
  *
- * Many write what other servers want: the file's name, its path, one colon.
+ * Many write what other servers want: the file's name, its path, one colon,
+ * the call of a factory.
  * Pure strings.
  */
 #include <ctype.h>
@@ -10,9 +11,10 @@
 
 /* A value that was taken apart. */
 typedef struct parts {
-    char folder[512];     /* "": it names none */
-    char module[256];     /* dotted, without ".py" */
-    const char *callable; /* NULL: it names none */
+    char folder[512];   /* "": it names none */
+    char module[256];   /* dotted, without ".py" */
+    char callable[256]; /* "": it names none */
+    const char *call;   /* of a factory: the callable and "(...)"; or NULL */
     int had_suffix, had_one_colon, had_slashes;
 } parts;
 
@@ -60,6 +62,21 @@ static void cut_folder(parts *p)
             *c = '.';
 }
 
+/* What stands behind the colons: a name, or the call of one. Returns 0 if it
+   is too long. */
+static int cut_callable(const char *text, parts *p)
+{
+    size_t size = strcspn(text, "("), whole = strlen(text);
+
+    if (size >= sizeof p->callable)
+        return 0;
+    memcpy(p->callable, text, size);
+    p->callable[size] = '\0';
+    if (size < whole && text[whole - 1] == ')')
+        p->call = text;
+    return size == whole || p->call != NULL;
+}
+
 /* Returns 0 if nothing reasonable is meant. */
 static int take_apart(const char *value, parts *p)
 {
@@ -72,28 +89,37 @@ static int take_apart(const char *value, parts *p)
     p->module[size] = '\0';
     if (colon != NULL) {
         p->had_one_colon = colon[1] != ':';
-        p->callable = colon + (p->had_one_colon ? 1 : 2);
+        if (!cut_callable(colon + (p->had_one_colon ? 1 : 2), p))
+            return 0;
     }
     p->had_suffix = cut_suffix(p->module);
     cut_folder(p);
-    return (p->had_suffix || p->had_one_colon || p->had_slashes) &&
-           is_dotted(p->module) &&
-           (p->callable == NULL || is_dotted(p->callable));
+    return (p->had_suffix || p->had_one_colon || p->had_slashes ||
+            p->call != NULL) &&
+           is_dotted(p->module) && (colon == NULL || is_dotted(p->callable));
 }
 
 int wsgi_spelling_mend(const char *value, char *advice, size_t size)
 {
     parts p = {.folder = ""};
+    char folder[sizeof p.folder + 64] = "";
 
     if (!take_apart(value, &p))
         return 0;
-    snprintf(advice, size, "write '%s%s%s'%s%s%s%s%s%s", p.module,
-             p.callable != NULL ? "::" : "",
-             p.callable != NULL ? p.callable : "",
-             p.had_suffix ? ", without .py" : "",
-             p.had_one_colon ? ", with two colons" : "",
-             p.had_slashes && p.folder[0] == '\0' ? ", with dots" : "",
-             p.folder[0] != '\0' ? ", and \"SetEnv mod_wsgi.directory " : "",
-             p.folder, p.folder[0] != '\0' ? "\"" : "");
+    if (p.folder[0] != '\0')
+        snprintf(folder, sizeof folder,
+                 ", and \"SetEnv mod_wsgi.directory %s\"", p.folder);
+    if (p.call != NULL)
+        snprintf(advice, size,
+                 "write '%s', and \"application = %s\" at the end of the "
+                 "module%s",
+                 p.module, p.call, folder);
+    else
+        snprintf(advice, size, "write '%s%s%s'%s%s%s%s", p.module,
+                 p.callable[0] != '\0' ? "::" : "", p.callable,
+                 p.had_suffix ? ", without .py" : "",
+                 p.had_one_colon ? ", with two colons" : "",
+                 p.had_slashes && p.folder[0] == '\0' ? ", with dots" : "",
+                 folder);
     return 1;
 }

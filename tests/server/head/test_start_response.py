@@ -54,7 +54,7 @@ def test_nothing_of_a_refused_head_reaches_the_client(site: Site, name: str) -> 
     [
         ("never_starts", "RuntimeError: .*start_response"),
         ("never_starts_and_sends_nothing", "RuntimeError: .*start_response"),
-        ("returns_none", "TypeError: .*NoneType"),
+        ("returns_none", 'TypeError: the application returned None: a "return" .* is missing'),
         ("returns_a_number", "TypeError: .*int"),
         ("yields_text", "TypeError: .*bytes, not (str|unicode)"),
         ("yields_none", "TypeError: .*bytes, not NoneType"),

@@ -120,6 +120,11 @@ FILES = {
     "site/half_loaded.py": HALF_LOADED,
     "site/mends_itself.py": MENDS_ITSELF,
     "site/app.py": "def application(environ, start_response):\n    pass\n",
+    "site/named_app.py": "def app(environ, start_response):\n    pass\n",
+    "site/has_factory.py": "def create_app():\n    pass\n",
+    "site/shop/__init__.py": "",
+    "site/shop/wsgi.py": "import shop.settings\n",
+    "files/named_app.wsgi": "def app(environ, start_response):\n    pass\n",
     "site/sound.py": "def application(environ, start_response):\n"
     "    start_response('200 OK', [])\n    return [b'sound']\n",
     "site/needs_package.py": "import a_package.part\n",
@@ -142,6 +147,14 @@ NAMES = {
     "absent-with-suffix": ("absent.py", "write 'absent', without .py"),
     "path": ("/srv/shop/app.py", "write 'app', .*\"SetEnv mod_wsgi.directory /srv/shop\""),
     "relative-path": ("shop/app.py", r"write 'shop\.app', without \.py, with dots"),
+    "factory-call": (
+        "app:create_app()",
+        r"write 'app', and \"application = create_app\(\)\" at the end of the module",
+    ),
+    "factory-call-in-a-path": (
+        "/srv/shop/app.py::create_app(None)",
+        r"write 'app', and .* = create_app\(None\).*SetEnv mod_wsgi.directory /srv/shop\"",
+    ),
     "one-colon": ("app:application", "write 'app::application', with two colons"),
 }
 
@@ -170,6 +183,11 @@ CONFIG = (
 </Location>
 """
     + section("no-module", "needs_own_module")
+    + section("named-app", "named_app")
+    + section("has-factory", "has_factory::app")
+    + section("in-package", "wsgi", "site/shop")
+    + section("no-directory", "sound", "nowhere")
+    + section("file-as-directory", "sound", "site/sound.py")
     + section("closed-package", "closed.part")
     + section("one", "needs_for_one")
     + section("another", "needs_for_one")
@@ -257,6 +275,48 @@ def test_a_missing_module_of_a_package_that_is_there_is_no_matter_of_environment
     site.get("/no-module")
     site.watch.wait_for("No module named 'known.nosuch'")
     assert not [line for line in site.watch.lines() if "virtualenv" in line]
+
+
+def test_a_module_that_calls_its_application_app_is_answered_with_that(site: Site) -> None:
+    line_of(site, "/named-app", "'named_app': there is no 'application'", "write 'named_app::app'")
+
+
+def test_a_file_that_calls_its_application_app_is_told_what_to_add(site: Site) -> None:
+    line_of(
+        site,
+        "/files/named_app.wsgi",
+        "there is no 'application'",
+        'write "application = app" at the end of the file',
+    )
+
+
+def test_a_module_that_has_a_factory_only_is_told_to_call_it(site: Site) -> None:
+    line_of(
+        site,
+        "/has-factory",
+        "'has_factory::app': there is no 'app'",
+        r'write "application = create_app\(\)" at the end of the module',
+        "set mod_wsgi.application to 'has_factory'",
+    )
+
+
+def test_a_directory_that_is_the_package_itself_is_told_with_the_one_above(site: Site) -> None:
+    """As Django's, where the folder of wsgi.py is set in place of that of manage.py."""
+    site.expects_traceback("(ModuleNotFound|Import)Error: No module named '?shop")
+    line_of(
+        site,
+        "/in-package",
+        "mod_wsgi.directory '/[^']*/site/shop' looks like 'shop' itself",
+        "set it to '/[^']*/site', and begin mod_wsgi.application with 'shop.'",
+    )
+
+
+def test_a_directory_that_is_not_there_is_told_from_a_closed_one(site: Site) -> None:
+    line_of(site, "/no-directory", "mod_wsgi.directory '/[^']*/nowhere' does not exist")
+
+
+def test_a_file_where_a_directory_is_wanted_is_told(site: Site) -> None:
+    line_of(site, "/file-as-directory", "mod_wsgi.directory '/[^']*/sound.py' is a file")
 
 
 def test_a_closed_home_names_the_step_and_the_command(site: Site) -> None:
