@@ -9,6 +9,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "interpreters.h"
 
@@ -256,8 +257,17 @@ static void tell_variable(const wsgi_request *request, const char *name)
              name);
 }
 
+static int is_package(const char *directory)
+{
+    char file[WSGI_WALK_PATH + 16];
+
+    snprintf(file, sizeof file, "%s/__init__.py", directory);
+    return access(file, F_OK) == 0;
+}
+
 /* Whether one of the directories is the package itself, where the one above
-   it was meant. Stores that directory. */
+   it was meant. Stores that directory. A folder that only has the name may
+   hold a project that uses the package. */
 static int find_inside(const char *all, const char *package, char *path,
                        size_t size)
 {
@@ -270,7 +280,8 @@ static int find_inside(const char *all, const char *package, char *path,
             length--;
         snprintf(path, size, "%.*s", (int)length, all);
         slash = strrchr(path, '/');
-        if (slash != NULL && strcmp(slash + 1, package) == 0)
+        if (slash != NULL && strcmp(slash + 1, package) == 0 &&
+            is_package(path))
             return 1;
     }
     return 0;

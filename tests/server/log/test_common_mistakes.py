@@ -124,6 +124,7 @@ FILES = {
     "site/has_factory.py": "def create_app():\n    pass\n",
     "site/shop/__init__.py": "",
     "site/shop/wsgi.py": "import shop.settings\n",
+    "home/a_package/alike.py": "import a_package.part\n",
     "files/named_app.wsgi": "def app(environ, start_response):\n    pass\n",
     "site/sound.py": "def application(environ, start_response):\n"
     "    start_response('200 OK', [])\n    return [b'sound']\n",
@@ -186,6 +187,7 @@ CONFIG = (
     + section("named-app", "named_app")
     + section("has-factory", "has_factory::app")
     + section("in-package", "wsgi", "site/shop")
+    + section("in-folder", "alike", "home/a_package")
     + section("no-directory", "sound", "nowhere")
     + section("file-as-directory", "sound", "site/sound.py")
     + section("closed-package", "closed.part")
@@ -309,6 +311,11 @@ def test_a_directory_that_is_the_package_itself_is_told_with_the_one_above(site:
         "mod_wsgi.directory '/[^']*/site/shop' looks like 'shop' itself",
         "set it to '/[^']*/site', and begin mod_wsgi.application with 'shop.'",
     )
+
+
+def test_a_folder_with_the_name_of_a_missing_package_is_not_taken_for_it(site: Site) -> None:
+    site.expects_traceback("(ModuleNotFound|Import)Error: No module named '?a_package")
+    line_of(site, "/in-folder", "there is no 'a_package', and mod_wsgi.virtualenv is not set")
 
 
 def test_a_directory_that_is_not_there_is_told_from_a_closed_one(site: Site) -> None:
