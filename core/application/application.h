@@ -57,7 +57,8 @@ typedef struct wsgi_loading {
     const wsgi_request *request;
     wsgi_interp *interp;
     const char *application;
-    unsigned long thread; /* Python's number of the one that loads */
+    PyThreadState *state; /* of the thread that loads, and its number */
+    unsigned long thread;
     int is_watched, is_over, is_interrupted;
 } wsgi_loading;
 

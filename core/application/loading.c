@@ -26,22 +26,6 @@ static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 
 /* ---- In the interpreter, with its lock -------------------------------- */
 
-/* sys._current_frames()[thread]: a new reference, or NULL. */
-static PyObject *frame_of(unsigned long thread)
-{
-    PyObject *function = PySys_GetObject((char *)"_current_frames");
-    PyObject *all = NULL, *key = PyLong_FromUnsignedLong(thread);
-    PyObject *frame = NULL;
-
-    if (function != NULL)
-        all = PyObject_CallObject(function, NULL);
-    if (all != NULL && key != NULL)
-        frame = PyObject_GetItem(all, key);
-    Py_XDECREF(key);
-    Py_XDECREF(all);
-    return frame;
-}
-
 /* Python 2 has one lock for imports, which the load holds: the module is not
    imported if it is there. It is, for threading has imported it. */
 static PyObject *traceback_module(void)
@@ -53,7 +37,7 @@ static PyObject *traceback_module(void)
 
 static void tell(wsgi_loading *l)
 {
-    PyObject *frame = frame_of(l->thread);
+    PyObject *frame = wsgi_python_frame(l->state, l->thread);
     PyObject *module = frame != NULL ? traceback_module() : NULL;
     PyObject *lines = NULL, *texts = NULL;
 
@@ -161,6 +145,7 @@ void wsgi_loading_begin(wsgi_loading *l, const wsgi_request *request,
     l->request = request;
     l->interp = interp;
     l->application = application;
+    l->state = PyThreadState_Get();
     l->thread = (unsigned long)PyThread_get_thread_ident();
     l->is_watched = 1;
     if (wsgi_process_add_thread(watch, l, STACK_SIZE) != 0)

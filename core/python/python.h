@@ -900,6 +900,36 @@ static inline int wsgi_python_expect_site(int no_user_site)
 /* Whether Python comes with faulthandler. */
 #define WSGI_HAS_FAULTHANDLER (PY_VERSION_HEX >= 0x03000000)
 
+/* The frame that another thread is in, whose state and number are given: a new
+   reference, or NULL. sys._current_frames() makes objects for the frames of
+   all interpreters, in the memory of the one that asks: those with a lock of
+   their own then free what is not theirs. Without a lock only that one stops
+   the other thread. */
+static inline PyObject *wsgi_python_frame(PyThreadState *state,
+                                          unsigned long thread)
+{
+#ifdef Py_GIL_DISABLED
+    PyObject *function = PySys_GetObject("_current_frames"), *all = NULL;
+    PyObject *key = PyLong_FromUnsignedLong(thread), *frame = NULL;
+
+    (void)state;
+    if (function != NULL)
+        all = PyObject_CallObject(function, NULL);
+    if (all != NULL && key != NULL)
+        frame = PyObject_GetItem(all, key);
+    Py_XDECREF(key);
+    Py_XDECREF(all);
+    return frame;
+#elif PY_VERSION_HEX >= 0x03090000
+    (void)thread;
+    return (PyObject *)PyThreadState_GetFrame(state);
+#else
+    (void)thread;
+    Py_XINCREF(state->frame);
+    return (PyObject *)state->frame;
+#endif
+}
+
 /* Raises an exception in another thread of the current interpreter as soon as
    that runs Python code again. NULL: takes back what was not raised yet. */
 static inline void wsgi_python_raise_in(unsigned long thread, PyObject *type)
