@@ -7,6 +7,7 @@ changes to an unprivileged user as it does in real life.
 import grp
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -30,6 +31,9 @@ MODULES = (
 )
 
 LOOPBACK = "127.0.0.1"
+
+# For servers that are started here; system services have those below.
+_FIRST_PORT = 10240
 
 START_SECONDS = 20.0
 STOP_SECONDS = 15.0
@@ -181,11 +185,25 @@ def open_to_all(*paths: Path) -> None:
 
 
 def free_port() -> int:
-    """A port that nobody listens on now; the kernel does not give it out again soon."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody listens on, and that the system gives to no client meanwhile.
+
+    It is below the ephemeral ports. One of those could be a client's own when a server wants it.
+    """
+    ports = range(_FIRST_PORT, _first_ephemeral_port())
+    for port in random.sample(ports, 100):
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind((LOOPBACK, port))
+            return port
+    raise Problem(f"no port between {ports.start} and {ports.stop} is free")
+
+
+def _first_ephemeral_port() -> int:
+    """Linux says so; 32768 is what it has unless it was told otherwise."""
+    try:
+        first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    except OSError:
+        return 32768
+    return first if first >= _FIRST_PORT + 1000 else 32768
 
 
 def unprivileged_user() -> pwd.struct_passwd | None:

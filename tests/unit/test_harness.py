@@ -13,7 +13,7 @@ from tests.harness import grid, limits
 from tests.harness.cells import Cell, Cells, crowded, discover, rest
 from tests.harness.errorlog import Watch, is_severe
 from tests.harness.site import Config, message
-from tools import TOP, pythons
+from tools import TOP, httpd, pythons
 from tools.pythons import Python
 from tools.servers import Server
 
@@ -276,3 +276,13 @@ def test_what_is_not_chosen_is_settled(
     pytest_cmdline_main(config)
     options = config.option
     assert (options.cells, options.slow, options.numprocesses) == (cells, slow, workers)
+
+
+def test_a_free_port_is_none_that_the_system_gives_to_clients() -> None:
+    """Another test's client had it once, between the choice and the server's start."""
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    if first < 12000:
+        pytest.skip("the system gives nearly all ports to clients")
+    chosen = {httpd.free_port() for _ in range(20)}
+    assert len(chosen) > 15
+    assert max(chosen) < first
