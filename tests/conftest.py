@@ -85,7 +85,7 @@ def print_help() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    """Settles what was not chosen: cells, slow tests, and two workers for each processor.
+    """Settles what was not chosen: cells, kinds of tests, and two workers for each processor.
 
     Two, since many tests wait for something to end: a server, or a bound of ours. Where files were
     named, one process runs them, as whoever looks at a test wants it.
@@ -100,6 +100,8 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
         options.cells = "all" if chosen else "own"
     if options.slow is None:
         options.slow = "none" if options.cells == "own" else "once"
+    if not hasattr(config, "workerinput"):  # a worker has the choice of who started it
+        options.without_server = not whole or bool(options.keyword) or options.cells != "own"
     whole = whole and not options.usepdb and not hasattr(config, "workerinput")
     if whole and getattr(options, "numprocesses", 0) is None:
         options.numprocesses = 2 * (os.cpu_count() or 1)
@@ -181,9 +183,12 @@ def is_wanted(item: pytest.Item, config: pytest.Config) -> bool:
     """Whether a test is to run in this cell.
 
     Not where it is for other Pythons; a slow one with "once" only in the first cell of its line
-    that has such a Python.
+    that has such a Python. Those that need no server are left to ./dev check where nothing was
+    chosen.
     """
     cell, how = cell_of(item), config.getoption("slow")
+    if cell is None and not config.option.without_server:
+        return False
     slow = item.get_closest_marker("slow") is not None
     if cell is not None and not suits(item, cell):
         return False
@@ -241,7 +246,11 @@ def pytest_terminal_summary(
     warning = cells_of_machine.crowded(found.ready)
     if warning:
         terminalreporter.write_line(warning, red=True, bold=True)
-    rest = cells_of_machine.rest(found, slow=config.getoption("slow") != "none")
+    rest = cells_of_machine.rest(
+        found,
+        slow=config.getoption("slow") != "none",
+        without_server=config.option.without_server,
+    )
     if config.getoption("cells") == "own" and rest:
         terminalreporter.write_line(f"not run: {rest} (./dev test --all runs everything)")
     target = config.getoption("grid_json")

@@ -90,7 +90,7 @@ def own_python() -> Python:
     return pythons.choose(refuse=access.fault)
 
 
-def rest(tested: Cells, *, slow: bool) -> str:
+def rest(tested: Cells, *, slow: bool, without_server: bool) -> str:
     """What this machine has and the run leaves out, in words; empty if nothing."""
     every = [server.name for server in servers.find()]
     known = {cell.server.name for cell in tested.every}
@@ -99,6 +99,7 @@ def rest(tested: Cells, *, slow: bool) -> str:
         ", ".join(name for name in every if name not in known),
         ", ".join(each.name for each in pythons.find() if each.name not in versions),
         "" if slow else "the slow tests",
+        "" if without_server else "the tests that need no server (./dev check runs them)",
     ]
     return "; ".join(part for part in parts if part)
 

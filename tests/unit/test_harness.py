@@ -253,29 +253,34 @@ def test_a_machines_own_cells_are_its_newest_server_with_the_systems_python() ->
 @pytest.mark.usefixtures("a_machine")
 def test_what_a_machine_has_and_a_run_leaves_out_is_named() -> None:
     own = discover([], [], [], choice="own")
-    assert rest(own, slow=False) == ("apache2.2-prefork, apache2.2-event; py3.11; the slow tests")
-    assert rest(discover([], [], [], choice="all"), slow=True) == ""
+    assert rest(own, slow=False, without_server=False) == (
+        "apache2.2-prefork, apache2.2-event; py3.11; the slow tests; "
+        "the tests that need no server (./dev check runs them)"
+    )
+    assert rest(discover([], [], [], choice="all"), slow=True, without_server=True) == ""
 
 
 @pytest.mark.parametrize(
-    ("words", "cells", "slow", "workers"),
+    ("words", "cells", "slow", "without_server", "workers"),
     [
-        ([], "own", "none", 2 * (os.cpu_count() or 1)),
-        (["--all"], "all", "once", 2 * (os.cpu_count() or 1)),
-        (["--pdb"], "own", "none", None),
-        (["--cells", "cover", "--slow", "none", "-n", "2"], "cover", "none", 2),
-        (["--apache", "2.4", "tests/server"], "all", "once", None),
-        (["tests/unit/test_harness.py"], "own", "none", None),
+        ([], "own", "none", False, 2 * (os.cpu_count() or 1)),
+        (["--all"], "all", "once", True, 2 * (os.cpu_count() or 1)),
+        (["--pdb"], "own", "none", False, None),
+        (["-k", "mount"], "own", "none", True, 2 * (os.cpu_count() or 1)),
+        (["--cells", "cover", "--slow", "none", "-n", "2"], "cover", "none", True, 2),
+        (["--apache", "2.4", "tests/server"], "all", "once", True, None),
+        (["tests/unit/test_harness.py"], "own", "none", True, None),
     ],
-    ids=["nothing", "all", "a debugger", "as CI", "a server", "a file"],
+    ids=["nothing", "all", "a debugger", "a word", "as CI", "a server", "a file"],
 )
 def test_what_is_not_chosen_is_settled(
-    words: list[str], cells: str, slow: str, workers: int | None
+    words: list[str], cells: str, slow: str, without_server: bool, workers: int | None
 ) -> None:
     config = _prepareconfig(["--rootdir", str(TOP), "-c", str(TOP / "pyproject.toml"), *words])
     pytest_cmdline_main(config)
     options = config.option
-    assert (options.cells, options.slow, options.numprocesses) == (cells, slow, workers)
+    assert (options.cells, options.slow) == (cells, slow)
+    assert (options.without_server, options.numprocesses) == (without_server, workers)
 
 
 def test_a_free_port_is_none_that_the_system_gives_to_clients() -> None:
