@@ -58,6 +58,11 @@ def add_options(add: Callable[..., object]) -> None:
         "default where no option above chooses); all (the default where one does); cover: so few "
         "that every Apache and every Python is in one",
     )
+    add(
+        "--server-only",
+        action="store_true",
+        help="leave out the tests that need no server (the default where nothing is chosen)",
+    )
     add("--all", dest="cells", action="store_const", const="all", help="the same as --cells all")
     add(
         "--profile",
@@ -100,8 +105,8 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
         options.cells = "all" if chosen else "own"
     if options.slow is None:
         options.slow = "none" if options.cells == "own" else "once"
-    if not hasattr(config, "workerinput"):  # a worker has the choice of who started it
-        options.without_server = not whole or bool(options.keyword) or options.cells != "own"
+    if whole and not options.keyword and options.cells == "own":
+        options.server_only = True
     whole = whole and not options.usepdb and not hasattr(config, "workerinput")
     if whole and getattr(options, "numprocesses", 0) is None:
         options.numprocesses = 2 * (os.cpu_count() or 1)
@@ -187,7 +192,7 @@ def is_wanted(item: pytest.Item, config: pytest.Config) -> bool:
     chosen.
     """
     cell, how = cell_of(item), config.getoption("slow")
-    if cell is None and not config.option.without_server:
+    if cell is None and config.getoption("server_only"):
         return False
     slow = item.get_closest_marker("slow") is not None
     if cell is not None and not suits(item, cell):
@@ -249,7 +254,7 @@ def pytest_terminal_summary(
     rest = cells_of_machine.rest(
         found,
         slow=config.getoption("slow") != "none",
-        without_server=config.option.without_server,
+        without_server=not config.getoption("server_only"),
     )
     if config.getoption("cells") == "own" and rest:
         terminalreporter.write_line(f"not run: {rest} (./dev test --all runs everything)")

@@ -261,26 +261,26 @@ def test_what_a_machine_has_and_a_run_leaves_out_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "cells", "slow", "without_server", "workers"),
+    ("words", "cells", "slow", "server_only", "workers"),
     [
-        ([], "own", "none", False, 2 * (os.cpu_count() or 1)),
-        (["--all"], "all", "once", True, 2 * (os.cpu_count() or 1)),
-        (["--pdb"], "own", "none", False, None),
-        (["-k", "mount"], "own", "none", True, 2 * (os.cpu_count() or 1)),
-        (["--cells", "cover", "--slow", "none", "-n", "2"], "cover", "none", True, 2),
-        (["--apache", "2.4", "tests/server"], "all", "once", True, None),
-        (["tests/unit/test_harness.py"], "own", "none", True, None),
+        ([], "own", "none", True, 2 * (os.cpu_count() or 1)),
+        (["--all"], "all", "once", False, 2 * (os.cpu_count() or 1)),
+        (["--pdb"], "own", "none", True, None),
+        (["-k", "mount"], "own", "none", False, 2 * (os.cpu_count() or 1)),
+        (["--cells", "cover", "--slow", "none", "-n", "2"], "cover", "none", False, 2),
+        (["--apache", "2.4", "tests/server"], "all", "once", False, None),
+        (["tests/unit/test_harness.py"], "own", "none", False, None),
     ],
     ids=["nothing", "all", "a debugger", "a word", "as CI", "a server", "a file"],
 )
 def test_what_is_not_chosen_is_settled(
-    words: list[str], cells: str, slow: str, without_server: bool, workers: int | None
+    words: list[str], cells: str, slow: str, server_only: bool, workers: int | None
 ) -> None:
     config = _prepareconfig(["--rootdir", str(TOP), "-c", str(TOP / "pyproject.toml"), *words])
     pytest_cmdline_main(config)
     options = config.option
     assert (options.cells, options.slow) == (cells, slow)
-    assert (options.without_server, options.numprocesses) == (without_server, workers)
+    assert (options.server_only, options.numprocesses) == (server_only, workers)
 
 
 def test_a_free_port_is_none_that_the_system_gives_to_clients() -> None:
