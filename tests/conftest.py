@@ -90,9 +90,9 @@ def print_help() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    """Settles what was not chosen: cells, kinds of tests, and two workers for each processor.
+    """Settles what was not chosen: cells, kinds of tests, and three workers for each processor.
 
-    Two, since many tests wait for something to end: a server, or a bound of ours. Where files were
+    Three, since many tests wait for something to end: a server, or a bound of ours. Where files were
     named, one process runs them, as whoever looks at a test wants it.
     """
     options = config.option
@@ -109,7 +109,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
         options.server_only = True
     whole = whole and not options.usepdb and not hasattr(config, "workerinput")
     if whole and getattr(options, "numprocesses", 0) is None:
-        options.numprocesses = 2 * (os.cpu_count() or 1)
+        options.numprocesses = 3 * (os.cpu_count() or 1)
     return None
 
 

@@ -263,10 +263,10 @@ def test_what_a_machine_has_and_a_run_leaves_out_is_named() -> None:
 @pytest.mark.parametrize(
     ("words", "cells", "slow", "server_only", "workers"),
     [
-        ([], "own", "none", True, 2 * (os.cpu_count() or 1)),
-        (["--all"], "all", "once", False, 2 * (os.cpu_count() or 1)),
+        ([], "own", "none", True, 3 * (os.cpu_count() or 1)),
+        (["--all"], "all", "once", False, 3 * (os.cpu_count() or 1)),
         (["--pdb"], "own", "none", True, None),
-        (["-k", "mount"], "own", "none", False, 2 * (os.cpu_count() or 1)),
+        (["-k", "mount"], "own", "none", False, 3 * (os.cpu_count() or 1)),
         (["--cells", "cover", "--slow", "none", "-n", "2"], "cover", "none", False, 2),
         (["--apache", "2.4", "tests/server"], "all", "once", False, None),
         (["tests/unit/test_harness.py"], "own", "none", False, None),
