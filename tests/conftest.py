@@ -92,8 +92,8 @@ def print_help() -> None:
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """Settles what was not chosen: cells, kinds of tests, and three workers for each processor.
 
-    Three, since many tests wait for something to end: a server, or a bound of ours. Where files were
-    named, one process runs them, as whoever looks at a test wants it.
+    Three, since many tests wait for something to end: a server, or a bound of ours. Where files
+    were named, one process runs them, as whoever looks at a test wants it.
     """
     options = config.option
     if options.help:
