@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 from tools import TOP
 
@@ -25,6 +26,12 @@ C_FOLDERS = ("core", "adapters", "bench", "tests")
 TYPED_FOLDERS = ("tools", "tests", "matrix", "bench")
 DOCUMENTS = "tests/unit/test_documents.py"
 SHELL_SCRIPTS = ("dev", ".ci/run", "matrix/tools.sh")
+GITHUB_FILES = (
+    ("github-workflows", "workflows/*.yml"),
+    ("dependabot", "dependabot.yml"),
+    ("github-issue-config", "ISSUE_TEMPLATE/config.yml"),
+    ("github-issue-forms", "ISSUE_TEMPLATE/[!c]*.yml"),
+)
 LIMIT_SECONDS = 900
 
 
@@ -86,6 +93,8 @@ def checks() -> Iterator[Check]:
     yield Check(name="ruff check", commands=(python("ruff", "check"),))
     yield Check(name="codespell", commands=(python("codespell_lib"),))
     yield Check(name="documents", commands=(python("pytest", "-q", DOCUMENTS),))
+    yield Check(name="zizmor", commands=(zizmor(),))
+    yield Check(name="check-jsonschema", commands=tuple(check_jsonschema()))
     yield Check(name="shellcheck", commands=(("shellcheck", *SHELL_SCRIPTS),))
     yield Check(name="cppcheck", commands=(cppcheck(),))
     yield Check(name="mypy", commands=(python("mypy", *typed),))
@@ -108,6 +117,19 @@ def c_files() -> list[str]:
     folders = (TOP / folder for folder in C_FOLDERS)
     files = (path for folder in folders for path in folder.rglob("*.[ch]"))
     return sorted(str(path.relative_to(TOP)) for path in files)
+
+
+def zizmor() -> tuple[str, ...]:
+    """Finds how the workflows could be misused, without asking GitHub."""
+    program = str(Path(sys.executable).with_name("zizmor"))
+    return program, "--offline", "--no-progress", "--quiet", "--strict-collection", ".github"
+
+
+def check_jsonschema() -> Iterator[tuple[str, ...]]:
+    """The files that GitHub reads, each by the schema of its kind, as the tool has it."""
+    for schema, pattern in GITHUB_FILES:
+        files = (str(path.relative_to(TOP)) for path in sorted((TOP / ".github").glob(pattern)))
+        yield python("check_jsonschema", "--builtin-schema", f"vendor.{schema}", *files)
 
 
 def cppcheck() -> tuple[str, ...]:
