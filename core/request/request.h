@@ -97,7 +97,7 @@ typedef struct wsgi_process_settings {
 void wsgi_settings_prepare(void);
 
 /* Called once in a process, before Python is started in it: reads what was
-   copied. Logs what is wrong. */
+   copied. Logs what is wrong, and names that are misspelt. */
 void wsgi_settings_read_process(const wsgi_request *request);
 
 /* What was read. Any thread, once Python is being started. */
@@ -229,6 +229,14 @@ void wsgi_buffer_trim(wsgi_buffer *buffer);
    name or path, has one colon, or calls a factory. Returns 0 if that can't be
    guessed. No Python. */
 int wsgi_spelling_mend(const char *value, char *advice, size_t size);
+
+/* ---- misspelt.c: a variable of the environment that is nearly ours. ----- */
+
+/* A name in the environment of the process that differs by one to three
+   letters, or by their case, from a known name MOD_WSGI_x. The caller owns it.
+   NULL: there is none, or memory is out. Called before an application could
+   change the environment. */
+char *wsgi_misspelt_find(const char *known);
 
 /* ---- steps.c: which step on the way to a file is closed. ---------------- */
 

@@ -215,6 +215,7 @@ static wsgi_settings standards;
 
 /* What the server's environment said at the start, and what that means. */
 static const char *process_values[PROCESS_COUNT];
+static const char *process_misspelt[PROCESS_COUNT];
 static wsgi_process_settings for_process;
 
 /* Does not compile where there are more settings than bits for them. */
@@ -618,11 +619,13 @@ void wsgi_settings_prepare(void)
     for (i = 0; i < COUNT; i++)
         read_standard(&settings[i], &standards);
     for (i = 0; i < PROCESS_COUNT; i++) {
-        const char *value = getenv(process_settings[i].shown.name);
+        const char *name = process_settings[i].shown.name;
+        const char *value = getenv(name);
 
         read_standard(&process_settings[i], &for_process);
         process_values[i] = value != NULL && value[0] != '\0' ? strdup(value)
                                                               : NULL;
+        process_misspelt[i] = wsgi_misspelt_find(name);
     }
 }
 
@@ -630,11 +633,18 @@ void wsgi_settings_read_process(const wsgi_request *request)
 {
     int i;
 
-    for (i = 0; i < PROCESS_COUNT; i++)
+    for (i = 0; i < PROCESS_COUNT; i++) {
+        const setting *is = &process_settings[i];
+
+        if (process_misspelt[i] != NULL)
+            wsgi_log(request, WSGI_WARNING,
+                     "%s in the server's environment is not a variable of "
+                     "this module: is %s meant?",
+                     process_misspelt[i], is->shown.name);
         if (process_values[i] != NULL)
-            process_settings[i].read(
-                request, &process_settings[i], process_values[i],
-                (char *)&for_process + process_settings[i].place);
+            is->read(request, is, process_values[i],
+                     (char *)&for_process + is->place);
+    }
 }
 
 const wsgi_process_settings *wsgi_settings_of_process(void)

@@ -73,6 +73,37 @@ def test_a_wrong_number_in_the_environment_is_a_warning(
     assert [each for each in outcome.log if "[warning]" in each] == [f"[warning] mod_wsgi: {line}"]
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("MOD_WSGI_PYTHONHOME", "MOD_WSGI_PYTHON_HOME"),
+        ("MODWSGI_PYTHON_HOME", "MOD_WSGI_PYTHON_HOME"),
+        ("mod_wsgi_python_home", "MOD_WSGI_PYTHON_HOME"),
+        ("MOD_WSGI_MAX_INTERPETERS", "MOD_WSGI_MAX_INTERPRETERS"),
+        ("MOD_WSGI_MAX_INTERPRETERS_", "MOD_WSGI_MAX_INTERPRETERS"),
+    ],
+)
+def test_a_misspelt_variable_of_the_environment_is_a_warning(
+    bare: Bare, monkeypatch: pytest.MonkeyPatch, name: str, meant: str
+) -> None:
+    monkeypatch.setenv(name, "/nonexistent")
+    outcome = bare("--requests", "3", "respond::one_block")
+    line = (
+        f"{name} in the server's environment is not a variable of this module: is {meant} meant?"
+    )
+    assert (outcome.code, outcome.errors) == (0, [])
+    assert [each for each in outcome.log if "[warning]" in each] == [f"[warning] mod_wsgi: {line}"]
+
+
+@pytest.mark.parametrize("name", ["MOD_WSGI_VENV", "MOD_WSGI_PYTHON_PREFIX", "MODDIR", "TMPDIRS"])
+def test_a_variable_of_another_program_is_none_of_ours(
+    bare: Bare, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "/nonexistent")
+    outcome = bare("respond::one_block")
+    assert (outcome.code, [line for line in outcome.log if "[info]" not in line]) == (0, [])
+
+
 @pytest.mark.parametrize("name", ["MOD_WSGI_MAX_INTERPRETERS", "MOD_WSGI_PYTHON_HOME"])
 def test_an_empty_variable_of_the_environment_is_none(
     bare: Bare, monkeypatch: pytest.MonkeyPatch, name: str

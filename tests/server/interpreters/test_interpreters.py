@@ -230,6 +230,15 @@ def test_a_bound_that_is_no_number_is_said_and_the_default_used(
     site.watch.wait_for("MOD_WSGI_MAX_INTERPRETERS 'many' is not a number.*64 is used")
 
 
+def test_a_misspelt_variable_of_the_servers_environment_is_said(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOD_WSGI_MAX_INTERPRETER", "300")
+    site = serve(CONFIG, processes=1, files=FILES)
+    assert mark(site, "/set")["before"] is None
+    site.watch.wait_for("MOD_WSGI_MAX_INTERPRETER in .* is MOD_WSGI_MAX_INTERPRETERS meant")
+
+
 BUSY = """
 @{base}
 @{applications}
