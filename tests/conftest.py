@@ -7,6 +7,7 @@ tests/apps. A test that takes `serve` starts servers of its own.
 
 import argparse
 import os
+import pickle
 import shutil
 import tempfile
 from collections.abc import Callable, Generator, Iterator
@@ -23,9 +24,11 @@ from tests.harness.cells import Cell, Cells
 from tests.harness.config import DEFAULT
 from tests.harness.serving import Workshop, running
 from tests.harness.site import Site
-from tools import Problem
+from tools import TOP, Problem
 
 Serve = Callable[..., Site]
+
+UNIT = TOP / "tests" / "unit"
 
 CELLS = pytest.StashKey[Cells]()
 RESULTS = pytest.StashKey[grid.Results]()
@@ -131,13 +134,33 @@ def pytest_configure(config: pytest.Config) -> None:
 def cells_for(config: pytest.Config) -> Cells:
     """The cells to test; found once, since every Python has to be asked."""
     if CELLS not in config.stash:
-        wanted = (config.getoption(name) for name in ("apache", "python", "mpm"))
-        choice = config.getoption("cells")
-        try:
-            config.stash[CELLS] = cells_of_machine.discover(*wanted, choice=choice)
-        except Problem as problem:
-            raise pytest.UsageError(str(problem)) from problem
+        given = getattr(config, "workerinput", {}).get("cells")
+        found = discover(config) if given is None else pickle.loads(given)  # noqa: S301  ours
+        config.stash[CELLS] = found
     return config.stash[CELLS]
+
+
+def discover(config: pytest.Config) -> Cells:
+    """The cells that the options choose. Options that choose none are an error."""
+    lines, versions, mpms = (config.getoption(name) for name in ("apache", "python", "mpm"))
+    try:
+        found = cells_of_machine.discover(lines, versions, mpms, choice=config.getoption("cells"))
+    except Problem as problem:
+        raise pytest.UsageError(str(problem)) from problem
+    if (lines or versions or mpms) and not found.ready:
+        raise pytest.UsageError(nothing_to_test(found))
+    return found
+
+
+def nothing_to_test(found: Cells) -> str:
+    reasons = (f"{name}: {why}" for name, why in found.not_run.items())
+    return "\n".join(("no Apache with a Python to test was found", *reasons))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Gives the cells to a worker of pytest-xdist, which need not ask every Python again."""
+    node.workerinput["cells"] = pickle.dumps(cells_for(node.config))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -146,11 +169,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     found = cells_for(metafunc.config)
     if not found.ready:
-        reasons = "\n".join(f"{name}: {why}" for name, why in found.not_run.items())
-        raise pytest.UsageError(f"no Apache with a Python to test was found\n{reasons}")
+        raise pytest.UsageError(nothing_to_test(found))
     metafunc.parametrize(
         "cell", found.ready, indirect=True, scope="session", ids=lambda cell: cell.name
     )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Where only tests of servers are wanted, the others' files are not even read."""
+    return True if config.getoption("server_only") and collection_path == UNIT else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -160,23 +187,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if cell is not None:
             item.add_marker("server")
             item.user_properties.append(("cell", cell.name))
-            if config.pluginmanager.hasplugin("xdist") and shares_with_its_module(item):
-                group = f"{cell.name}:{item.path.name}"
-                item.add_marker(pytest.mark.xdist_group(group))
     dropped = [item for item in items if not is_wanted(item, config)]
     if dropped:
         config.hook.pytest_deselected(items=dropped)
         items[:] = [item for item in items if item not in set(dropped)]
-
-
-def shares_with_its_module(item: pytest.Item) -> bool:
-    """Whether a test uses what is made once for its module, and so stays in one worker with it.
-
-    The server of most modules, for one; or a user of the system, which two cannot make.
-    """
-    assert isinstance(item, pytest.Function)
-    known = item._fixtureinfo.name2fixturedefs.values()  # noqa: SLF001  nobody else tells
-    return any(fixture.scope == "module" for fixtures in known for fixture in fixtures)
 
 
 def cell_of(item: pytest.Item) -> Cell | None:

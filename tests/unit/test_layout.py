@@ -24,6 +24,6 @@ def test_every_test_of_a_server_is_in_a_folder() -> None:
 
 
 def test_no_two_files_have_one_name() -> None:
-    """The workers of a run share the tests out by the names of files."""
+    """A name says which file is meant, in a report and in a search."""
     names = [path.name for path in SERVER.rglob("test_*.py")]
     assert len(names) == len(set(names))

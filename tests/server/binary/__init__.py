@@ -1,0 +1,1 @@
+"""The file of the module itself: its symbols, and the libraries that it loads."""
