@@ -1,9 +1,9 @@
 /*
  * body.c - the request's body, read as a whole before the application runs.
  *
- * mod_wsgi.buffer_body asks for it. Then the body has a length, and no slow
- * client holds the application up. The beginning is kept in memory, a larger
- * body in a file that has no name any more: it is gone with its descriptor,
+ * This is for mod_wsgi.buffer_body. The application then knows the body's
+ * length and never waits for a slow client. A small body stays in memory. A
+ * larger one goes to a file without a name, which vanishes with its descriptor
  * however the process ends.
  */
 #include <errno.h>
@@ -12,8 +12,8 @@
 
 #include "client.h"
 
-#define KEPT 65536  /* in memory; what is larger goes to a file */
-#define SPARE 16384 /* Apache 1.3 wants room for the line before a chunk */
+#define KEPT 65536  /* what stays in memory; a larger body goes to a file */
+#define SPARE 16384 /* Apache 1.3 needs room for the line before a chunk */
 #define ROOM (KEPT + SPARE)
 
 const char *wsgi_body_explain(int error)
@@ -48,7 +48,7 @@ static int spoilt_by_client(const wsgi_request *request, int error)
     return wsgi_body_status(error);
 }
 
-/* errno says why the body can't be kept. */
+/* Logs, from errno, why the body can't be kept. Returns an HTTP status. */
 static int not_kept(const wsgi_request *request)
 {
     int is_full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
@@ -62,7 +62,7 @@ static int not_kept(const wsgi_request *request)
     return is_full ? 507 : 500;
 }
 
-/* Opens a file that only this process knows. Returns 0, or -1 with errno. */
+/* Opens a temporary file and removes its name. Returns 0, or -1 with errno. */
 static int open_file(wsgi_body *body)
 {
     char name[WSGI_WALK_PATH];
@@ -95,8 +95,8 @@ static int spill(wsgi_body *body)
     return 0;
 }
 
-/* Reads to the end. Returns 0, or one of wsgi_read; *is_stuck is set where
-   the rest can't be kept, with errno. */
+/* Reads to the end. Returns 0, or one of enum wsgi_read. If the rest can't be
+   kept, sets *is_stuck and errno. */
 static int64_t receive(const wsgi_request *request, wsgi_body *body,
                        int *is_stuck)
 {

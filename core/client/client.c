@@ -1,7 +1,8 @@
 /*
- * client.c - the one door to the client: what a request sends and reads.
+ * client.c - everything that a request sends to its client or reads from it.
  *
- * The sender may still have pieces of the response. They go first.
+ * The sender (sender.c) may still have pieces of the response. They are sent
+ * first.
  */
 #include "client.h"
 

@@ -1,14 +1,14 @@
 /*
- * lines.c - lines that nobody has ended yet, and whose they are.
+ * lines.c - unfinished lines for the log, and who wrote them.
  *
- * The log takes whole lines, and programs write parts of them. A part belongs
- * to the thread and the request that wrote it, so that no line is made of the
- * words of two. Each list of parts has one owner: a visit, a thread outside of
- * any, or a request's wsgi.errors, to which several threads may write. When
- * the owner ends, what is left becomes a line of its own.
+ * The log takes whole lines, but programs write parts of lines. A part belongs
+ * to the thread and the request that wrote it, so no line mixes the words of
+ * two. Each list of parts has one owner: a visit, a thread outside any visit,
+ * or a request's wsgi.errors. Several threads may write to the last. When the
+ * owner ends, each unfinished line is logged as it is.
  *
- * A thread uses only its own parts and a list only grows until its owner ends,
- * so no lock is needed.
+ * No lock is needed: a thread uses only its own parts, and a list only grows
+ * until its owner ends.
  */
 #include "client.h"
 
@@ -16,7 +16,7 @@ struct wsgi_line {
     wsgi_line *next;
     const char *stream;
     unsigned long thread;
-    wsgi_buffer text; /* the line as far as it has come */
+    wsgi_buffer text; /* what has been written of it */
     int softspace;
 };
 
@@ -59,7 +59,7 @@ static void flush(wsgi_line *line, const wsgi_request *request)
     line->text.size = 0;
 }
 
-/* Logs the beginning of a line that is longer than one of the log. */
+/* Logs the beginning of a line that is longer than the log takes. */
 static void log_beginning(wsgi_buffer *text, const wsgi_request *request)
 {
     size_t size = wsgi_log_fit(text->data, text->size);
@@ -69,8 +69,8 @@ static void log_beginning(wsgi_buffer *text, const wsgi_request *request)
     memmove(text->data, text->data + size, text->size);
 }
 
-/* Adds to an unfinished line. What is kept of it is never much longer than a
-   line of the log. */
+/* Adds to an unfinished line. Parts that fill a line of the log are logged at
+   once, so that little is kept. */
 static int add_part(wsgi_line *line, const wsgi_request *request,
                     const char *text, size_t size)
 {

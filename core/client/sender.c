@@ -2,17 +2,19 @@
  * sender.c - a thread that sends small pieces of a response while the
  * application makes the next ones.
  *
- * PEP 3333, "Buffering and Streaming", has each block on its way before the
- * next is asked for, or lets a server "use a different thread to ensure that
- * the block continues to be transmitted while the application produces the
- * next block". Many pieces in a row would otherwise cost a system call each,
- * and a change of hands of Python's lock. Here a piece is copied, and the
- * thread sends what has come together since it last did; when the request has
- * something else to do with its client it takes back what is left.
+ * PEP 3333, "Buffering and Streaming", wants each block sent before the next
+ * is asked for. Or a server may "use a different thread to ensure that the
+ * block continues to be transmitted while the application produces the next
+ * block". This file is that thread. Without it, each small piece costs a
+ * system call, and Python's lock is released and taken again. Here a request
+ * only copies its piece, and the thread sends all that has gathered since it
+ * last sent. When the request needs its client for something else, the request
+ * takes back what is left and sends it.
  *
- * A process has one such thread, made for the first piece. It has one request
- * at a time, and waits for no client within the host: who finds it taken, or
- * has a client that is slow, sends without it.
+ * A process has one such thread, made for the first piece. The thread serves
+ * one request at a time, and never waits for a client inside the host. A
+ * request that finds the thread taken, or whose client is slow, sends for
+ * itself.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -20,32 +22,34 @@
 
 #include "client.h"
 
-/* What may come together: more than that waits for the client. */
+/* How much may gather. A request with more sends for itself, and waits for its
+   client. */
 #define ROOM 16384
 
-/* Between two looks whether a slow client takes more. */
+/* How long the thread waits before it asks again whether a slow client is
+   ready. */
 #define PAUSE_MS 10
 
-/* How long wsgi_sender_stop waits for what is being sent. */
+/* How long wsgi_sender_stop waits for a piece that is being sent. */
 #define PATIENCE_MS 200
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t given = PTHREAD_COND_INITIALIZER;
 static pthread_cond_t rested = PTHREAD_COND_INITIALIZER;
 
-/* The one whose pieces are here, or NULL. Set with the lock held; atomic, for
-   it is looked at without: only a thread that may call the host for a request
-   makes it that request. */
+/* The request whose pieces are here, or NULL. Set with the lock held, but read
+   without, so it is atomic. A request may trust that its own answer does not
+   change meanwhile: only the thread that may call the host for a request sets
+   it to that request. */
 static const wsgi_request *served;
 
-/* Under the lock. */
+/* The lock guards these. */
 static char rooms[2][ROOM];
-static int filling;   /* the room for pieces; the other one is being sent */
-static size_t filled; /* how much of it */
+static int filling;   /* the room that pieces go to; the other is being sent */
+static size_t filled; /* how much of that room is full */
 
-/* Atomic: a signal's handler looks at the one and sets the other. */
-static int is_busy; /* the thread uses the request's record; set with the lock
-                       held */
+/* Atomic: a signal handler reads the first and sets the second. */
+static int is_busy; /* the thread uses the request; set with the lock held */
 static int is_stopped;
 
 static int serves(const wsgi_request *request)
@@ -80,7 +84,7 @@ static int is_ready(const wsgi_request *request)
     return wsgi_process_given.host->is_ready(request->record);
 }
 
-/* Goes on to the other room; returns what is in this one. */
+/* Returns what is in the room being filled, and lets the other be filled. */
 static wsgi_chunk swap_rooms(void)
 {
     wsgi_chunk chunk = {rooms[filling], filled};
@@ -99,8 +103,8 @@ static void pause_for(long milliseconds)
 
 /* ---- The thread ------------------------------------------------------- */
 
-/* Sends what has come together, if that does not wait for the client; the lock
-   is released meanwhile. Returns whether it did. */
+/* Sends what has gathered, if the client is ready. The caller holds the lock,
+   which is released meanwhile. Returns whether the client was ready. */
 static int send_filled(void)
 {
     const wsgi_request *request = served;
@@ -118,7 +122,7 @@ static int send_filled(void)
         result = send_body(request, &chunk, 1, WSGI_FLUSH);
         pthread_mutex_lock(&lock);
         if (result < 0)
-            filled = 0; /* the request hears of it when it sends the next */
+            filled = 0; /* the request's next send will fail, too */
     }
     set_busy(0);
     if (filled == 0)
@@ -132,9 +136,9 @@ static void *send_pieces(void *unused)
     static const struct sched_param none = {.sched_priority = 0};
 
     (void)unused;
-    /* Not to interrupt the application where it has made but one piece: there
-       are a tenth to a quarter more requests per second where processors are
-       short. */
+    /* The thread is not to interrupt an application that has made only one
+       piece. With few processors this gives 10 to 25 % more requests per
+       second. */
     pthread_setschedparam(pthread_self(), SCHED_BATCH, &none);
     while (may_send()) {
         int was_ready;
@@ -150,8 +154,8 @@ static void *send_pieces(void *unused)
     return NULL;
 }
 
-/* Whether there is a thread; makes it. Where the system has none to give it is
-   asked again once a second. */
+/* Makes the thread, if there is none. Returns whether there is one. After a
+   failure tries again at most once a second. */
 static int start(void)
 {
     static int is_running;
@@ -169,7 +173,7 @@ static int start(void)
 
 /* ---- For its request -------------------------------------------------- */
 
-/* Whether the thread serves this request, or could. */
+/* Whether the thread serves this request, or is free to. */
 static int is_free_for(const wsgi_request *request)
 {
     if (wsgi_process_given.host->is_ready == NULL || !may_send())
@@ -197,8 +201,8 @@ int wsgi_sender_give(const wsgi_request *request, const wsgi_chunk *chunk)
     return is_taken ? 0 : -1;
 }
 
-/* Waits until the thread has nothing to do with the request, and returns what
-   it has not sent: in a room that nobody fills before let_go. */
+/* Waits until the thread no longer uses the request. Returns what the thread
+   has not sent. That memory stays as it is until let_go. */
 static wsgi_chunk take_back(const wsgi_request *request)
 {
     wsgi_chunk rest = {NULL, 0};
@@ -240,7 +244,7 @@ int wsgi_sender_send(const wsgi_request *request, const wsgi_chunk *chunks,
     wsgi_chunk both[2] = {take_back(request)};
     int result = 0;
 
-    if (both[0].size > 0 && count <= 1) { /* in one call of the host */
+    if (both[0].size > 0 && count <= 1) { /* both in one call of the host */
         if (count > 0)
             both[1] = chunks[0];
         chunks = both;

@@ -4,7 +4,7 @@
 #include "request.h"
 
 #define FIRST_CAPACITY 1024
-#define KEPT 65536 /* the largest that is kept */
+#define KEPT 65536 /* a buffer with more memory than this is freed */
 
 int wsgi_buffer_reserve(wsgi_buffer *buffer, size_t capacity)
 {

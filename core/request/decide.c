@@ -1,9 +1,9 @@
 /*
- * decide.c - which application a request is for, by whose leave, and where it
- * is mounted.
+ * decide.c - decides which application a request is for, whether that is
+ * allowed, and where it is mounted.
  *
- * Nothing here needs Python. So a process without it can decide, and leave it
- * to another one to run the application.
+ * Nothing here needs Python. So a process without Python could decide, and
+ * leave running the application to another process.
  */
 #include "request.h"
 

@@ -1,5 +1,5 @@
 /*
- * directory.c - a directory that a setting names.
+ * directory.c - checks a directory that a setting names.
  */
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -14,8 +14,9 @@ static int is_directory(const char *path)
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
-/* Stores the path of an open directory without links in it: what was checked
-   is what will be used, whatever becomes of the name. */
+/* Stores the path of an open directory without links. So the directory that
+   was checked is the one that is used, even if the name is changed to lead
+   elsewhere. */
 static int resolve(int fd, char *path, size_t size)
 {
     char link[64];
@@ -29,7 +30,7 @@ static int resolve(int fd, char *path, size_t size)
     return 0;
 }
 
-/* Logs why a directory can't be used. Returns a status. */
+/* Logs why a directory can't be used. Returns an HTTP status. */
 static int refuse(const wsgi_request *request, const char *what,
                   const char *name)
 {
@@ -62,7 +63,8 @@ int wsgi_directory_check(const wsgi_request *request,
     snprintf(path, size, "%s", name);
     if (fd < 0 && settings->owner < 0 && access(name, X_OK) == 0 &&
         is_directory(name))
-        return 0; /* not for listing; a customer's has to be opened */
+        return 0; /* it can be entered, which is enough where no owner is
+                     checked */
     if (fd < 0)
         return refuse(request, what, name);
     status = wsgi_owner_check(request, settings, fd, what, name);

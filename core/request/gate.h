@@ -1,21 +1,22 @@
 /*
- * gate.h - counts who uses a thing that others may end.
+ * gate.h - counts the users of a thing that another thread may end.
  *
- * A gate is open until it is closed for good. The last to leave a closed gate
- * is told so, once: then the thing can be ended. Any thread; no lock. All zero
- * is an open gate that nobody is inside.
+ * A gate is open until it is closed for good. When a gate is closed and nobody
+ * is inside any more, exactly one caller is told so: that caller ends the
+ * thing. Any thread may call these functions, and needs no lock. A gate of
+ * zeros is open and empty.
  */
 #ifndef WSGI_GATE_H
 #define WSGI_GATE_H
 
 typedef struct wsgi_gate {
-    long uses; /* atomic: how many are inside, and these flags */
+    long uses; /* atomic: how many are inside, and the two flags below */
 } wsgi_gate;
 
 #define WSGI_GATE_CLOSED (1L << 24)
 #define WSGI_GATE_LEFT (1L << 25) /* the last one has been told */
 
-/* Whether this is the end of all uses, for one caller only. */
+/* Whether all uses are over. Says so to one caller only. */
 static inline int wsgi_gate_is_last(wsgi_gate *gate, long uses)
 {
     long expected = WSGI_GATE_CLOSED;
@@ -26,8 +27,8 @@ static inline int wsgi_gate_is_last(wsgi_gate *gate, long uses)
                                        __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
-/* Counts a use. Returns whether the gate is open. Whatever the answer, the
-   caller has to leave again. */
+/* Counts a use. Returns whether the gate is open. Even if not, the caller must
+   call wsgi_gate_leave. */
 static inline int wsgi_gate_enter(wsgi_gate *gate)
 {
     return !(__atomic_add_fetch(&gate->uses, 1, __ATOMIC_ACQ_REL) &
@@ -41,7 +42,7 @@ static inline int wsgi_gate_leave(wsgi_gate *gate)
         gate, __atomic_sub_fetch(&gate->uses, 1, __ATOMIC_ACQ_REL));
 }
 
-/* Lets nobody in any more. Returns whether nobody is inside. */
+/* Closes the gate for good. Returns whether nobody is inside. */
 static inline int wsgi_gate_close(wsgi_gate *gate)
 {
     return wsgi_gate_is_last(

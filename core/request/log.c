@@ -1,16 +1,15 @@
 /*
  * log.c - lines for the server's error log.
  *
- * The one way from the core to the log, for our own words and for what
- * applications write. A line is what the host gets, never a part of one, and
- * no byte in it can forge another line or drive a terminal.
+ * Everything that the core logs goes through here: our own lines and those of
+ * applications. The host gets whole lines only. No byte in a line can forge
+ * another line or control a terminal.
  */
 #include <stdarg.h>
 
 #include "request.h"
 
-/* Servers cut a line at 8 KB, their own words at its front and end included.
- */
+/* Servers cut a line at 8 KB, including what they put before and after it. */
 #define LINE_SIZE 8192
 
 static int is_plain(unsigned char c)
@@ -27,7 +26,7 @@ static void emit(const wsgi_request *request, enum wsgi_level level,
         host->log(request != NULL ? request->record : NULL, level, line);
 }
 
-/* How many bytes of a line a character takes: servers escape, too. */
+/* How many bytes a character may take in the log. Servers escape some, too. */
 static size_t cost(unsigned char c)
 {
     if (c == '\\' || c == '\t')
@@ -58,7 +57,7 @@ size_t wsgi_log_fit(const char *text, size_t size)
     return is_inside_character(text[fits]) ? i : fits;
 }
 
-/* Text that fits. */
+/* Logs text that fits into one line. */
 static void log_part(const wsgi_request *request, enum wsgi_level level,
                      const char *text, size_t size)
 {

@@ -1,10 +1,11 @@
 /*
- * mount.c - where the URL's path divides into SCRIPT_NAME and PATH_INFO.
+ * mount.c - divides the URL's path into SCRIPT_NAME and PATH_INFO.
  *
- * Pure strings. The two together are the decoded path of the URL, but where a
- * setting stands for a file. SCRIPT_NAME does not end in '/', and PATH_INFO is
- * empty or begins with '/'. Servers take a run of slashes for one when they
- * compare paths, so does this file, and the run stays as the client sent it.
+ * Pure strings. The two together are the URL's decoded path, except where
+ * mod_wsgi.script_name stands for a file. SCRIPT_NAME does not end in '/'.
+ * PATH_INFO is empty or begins with '/'. When servers compare paths, a run of
+ * slashes counts as one. So it does here, but the result keeps the slashes
+ * that the client sent.
  */
 #include "request.h"
 
@@ -17,7 +18,7 @@ static const char *skip_slashes(const char *text)
     return text;
 }
 
-/* The bytes of uri without the slashes at the end. */
+/* The size of uri without the slashes at its end. */
 static int64_t trim(const char *uri, int64_t size)
 {
     while (size > 0 && uri[size - 1] == '/')
@@ -25,7 +26,7 @@ static int64_t trim(const char *uri, int64_t size)
     return size;
 }
 
-/* How many bytes the path takes at the front of uri. */
+/* How many bytes at the front of uri are the path, or NO_MATCH. */
 static int64_t front(const char *uri, const char *path)
 {
     const char *u = uri;
@@ -56,8 +57,8 @@ int wsgi_mount_covers(const char *section, const char *uri)
            uri[front(uri, section)] == '/';
 }
 
-/* How many of the first size bytes of uri are left before the tail that they
-   end in. */
+/* The first size bytes of uri end in tail: how many bytes come before it, or
+   NO_MATCH. */
 static int64_t back(const char *uri, int64_t size, const char *tail)
 {
     size_t left = strlen(tail);
@@ -77,7 +78,7 @@ static int64_t back(const char *uri, int64_t size, const char *tail)
     return size;
 }
 
-/* For a section on a directory: what is behind the directory is PATH_INFO. */
+/* For a section of a directory: what follows the directory is PATH_INFO. */
 static int64_t by_directory(const wsgi_request *request)
 {
     int64_t size, directory = front(request->filename, request->directory);
@@ -90,16 +91,17 @@ static int64_t by_directory(const wsgi_request *request)
                     : back(request->uri, size, request->filename + directory);
 }
 
-/* How much of the URL leads to the file that is the application. The rule of
-   CGI: the server says what is behind the file. */
+/* How much of the URL leads to the file that is the application. As for CGI,
+   the server says what follows the file. */
 static int64_t by_file(const wsgi_request *request)
 {
     return back(request->uri, (int64_t)strlen(request->uri),
                 request->path_info != NULL ? request->path_info : "");
 }
 
-/* A file that a RewriteRule leads to is not in the URL that the client sent.
-   The setting stands for it, and what is behind the file is PATH_INFO. */
+/* For a file that a RewriteRule leads to: the file is not in the URL that the
+   client sent. The setting is SCRIPT_NAME, and what follows the file is
+   PATH_INFO. */
 static void put_in_place_of_file(const wsgi_request *request,
                                  const char *script_name, wsgi_mount *mount)
 {
@@ -115,7 +117,8 @@ static void put_in_place_of_file(const wsgi_request *request,
         mount->path_info = "/"; /* PEP 3333: one of the two is not empty */
 }
 
-/* How much of the URL is SCRIPT_NAME by the section that set our handler. */
+/* How much of the URL is SCRIPT_NAME, according to the section that set our
+   handler. */
 static int64_t by_section(const wsgi_request *request,
                           const wsgi_settings *settings)
 {

@@ -1,7 +1,9 @@
 /*
- * names.c - what the name of a variable says: pure strings.
+ * names.c - what a variable's name tells: whether it is a setting, and whether
+ * it can be trusted.
  *
- * The servers' tables ignore case, and so does everything here.
+ * Pure strings. The servers' tables ignore case, so the functions here do,
+ * too.
  */
 #include <string.h>
 #include <strings.h>

@@ -1,9 +1,10 @@
 /*
- * owner.c - what the configuration of a customer may do.
+ * owner.c - what a customer's configuration may do.
  *
- * On a shared host customers configure their directories with .htaccess
- * files. A request in which one took part may do less: run only what belongs
- * to the owner of that directory, in interpreters that are that owner's only.
+ * On a shared host customers configure their directories with .htaccess files.
+ * A request that was configured by such a file may do less than others. It may
+ * only run what belongs to the directory's owner, and only in interpreters of
+ * that owner.
  */
 #include <sys/stat.h>
 
@@ -19,9 +20,10 @@ static int forbid(const wsgi_request *request, const char *why)
     return FORBIDDEN;
 }
 
-/* Whose files took part. The server's administrator (root) may add some, but
-   one customer must not add to what another has set: a link is enough to have
-   files of both in one request. */
+/* Finds the owner of the .htaccess files that configured a request. Some may
+   be root's, the server's administrator. But the files of two customers must
+   not meet in one request, which a link is enough to bring about: one customer
+   could then add to the settings of the other. */
 static int find_owner(const wsgi_request *request, long *owner)
 {
     wsgi_walk walk = {.owner = 0};

@@ -1,8 +1,9 @@
 /*
  * process.c - the server's process: its host, its threads, and its end.
  *
- * Everything may ask this file, and this file asks nobody. So what is only
- * asked for stands here, and who changes it is above: runtime.c and stop.c.
+ * Every layer may ask this file, and this file calls no other. So the state of
+ * the process is kept here, though upper layers change it: runtime.c and
+ * stop.c.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -12,9 +13,9 @@
 
 wsgi_process wsgi_process_given;
 
-/* Atomic: asked by every thread, and set by a signal's handler. */
+/* Atomic: every thread reads them, and a signal handler sets them. */
 static int has_begun, is_over;
-static struct timespec deadline; /* of the end, when it has begun */
+static struct timespec deadline; /* of the end, once it has begun */
 static int has_python;
 
 int wsgi_process_is_shared(void)

@@ -1,7 +1,9 @@
 /*
- * request.h - which application a request is for, by whose leave, and mounted
- * where. The lowest layer: what the core knows of a process and of a request
- * before Python is asked. No Python.
+ * request.h - what the core knows of a process and of a request before it
+ * needs Python.
+ *
+ * This is the lowest layer. It decides which application a request is for,
+ * whether that is allowed, and where it is mounted. No Python.
  *
  * A function's prefix names its file: wsgi_settings_read is in settings.c.
  * (What host.h declares has shorter names; a search finds it.)
@@ -22,7 +24,7 @@ typedef struct wsgi_settings wsgi_settings;
 /* A millisecond, in nanoseconds: what timespecs count. */
 #define WSGI_MS 1000000L
 
-/* When so many nanoseconds have passed, for what waits until then. */
+/* The time so many nanoseconds from now (CLOCK_REALTIME), for timed waits. */
 static inline struct timespec wsgi_from_now(long nanoseconds)
 {
     struct timespec then;
@@ -40,16 +42,16 @@ static inline struct timespec wsgi_from_now(long nanoseconds)
 void wsgi_log(const wsgi_request *request, enum wsgi_level level,
               const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* Writes one line as it is; what is not printable is shown as \xNN. A line
-   that is longer than one of the log becomes several. */
+/* Writes one line without a prefix. Bytes that are not printable are shown as
+   \xNN. A line that is longer than the log takes becomes several. */
 void wsgi_log_line(const wsgi_request *request, enum wsgi_level level,
                    const char *text, size_t size);
 
 /* The longest line of the log in bytes, escapes included. */
 #define WSGI_LOG_ROOM 7168
 
-/* How many bytes of text one line of the log takes: all or a part, and no part
-   of a character in UTF-8. */
+/* How many bytes of the text fit into one line of the log. Does not cut a
+   UTF-8 character. */
 size_t wsgi_log_fit(const char *text, size_t size);
 
 /* ---- settings.c: the variables mod_wsgi.* of a request. --------------- */
@@ -65,24 +67,27 @@ struct wsgi_settings {
     int own_gil;
     int authorization;
     int buffer_body;
-    long owner; /* the user whose configuration this is; -1 the server's */
+    long owner; /* the user whose configuration this is; -1: the server's */
     int has_environ; /* there are variables mod_wsgi.environ.NAME */
-    unsigned long long environ_sum; /* of their names and values; 0: none */
+    unsigned long long environ_sum; /* their hash; 0: there are none */
 };
 
-/* The name of Python's first interpreter, on mod_python's side too. */
+/* The name of Python's first interpreter. mod_python calls it so, too. */
 #define WSGI_MAIN_INTERPRETER "main_interpreter"
 
-/* Whether that one is asked for. */
+/* Whether the settings ask for that interpreter. */
 int wsgi_settings_want_main(const wsgi_settings *settings);
 
-/* Fills in settings, which borrow their strings from the request. Returns 0,
-   or an HTTP status after logging what is wrong and how to mend it. */
+/* Fills in settings, which borrow their strings from the request. Returns 0.
+   On failure logs what is wrong and how to mend it, and returns an HTTP
+   status. */
 int wsgi_settings_read(const wsgi_request *request, wsgi_settings *settings);
 
-/* What the server's environment says, for all requests of the process. */
+/* The settings from the server's environment, which hold for the whole
+   process. */
 typedef struct wsgi_process_settings {
-    const char *python_home; /* NULL: where the module's own Python is */
+    const char *python_home; /* NULL: that of the Python that the module was
+                                built with */
     long max_interpreters;
     const char *temporary; /* the directory for temporary files */
 } wsgi_process_settings;
@@ -91,71 +96,75 @@ typedef struct wsgi_process_settings {
 #define WSGI_MAX_INTERPRETERS "MOD_WSGI_MAX_INTERPRETERS"
 #define WSGI_TMPDIR "TMPDIR"
 
-/* Called once in a process, before any application could change its
-   environment: copies what that says, and works out what holds where nothing
-   is set. */
+/* Copies the variables of the process's environment, and works out the
+   defaults. Called once in a process, before any application could change that
+   environment. */
 void wsgi_settings_prepare(void);
 
-/* Called once in a process, before Python is started in it: reads what was
-   copied. Logs what is wrong, and names that are misspelt. */
+/* Reads the copied variables. Logs what is wrong with them, and names that are
+   misspelt. Called once in a process, before Python is started in it. */
 void wsgi_settings_read_process(const wsgi_request *request);
 
-/* What was read. Any thread, once Python is being started. */
+/* What wsgi_settings_read_process has read. Any thread, after that call. */
 const wsgi_process_settings *wsgi_settings_of_process(void);
 
-/* The NAME in mod_wsgi.environ.NAME, or NULL for any other variable. Stores
-   how often redirects have renamed it. */
+/* The NAME in mod_wsgi.environ.NAME, or NULL for any other variable. Also
+   stores how often redirects have renamed the variable. */
 const char *wsgi_settings_environ_name(const char *name, int *renamed);
 
 /* ---- owner.c: what the configuration of a customer may do. -------------- */
 
-/* Finds out whose configuration a request has (settings->owner) and whether
-   it is within its rights. Returns 0, or after logging an HTTP status. */
+/* Finds out whose configuration a request has (settings->owner), and checks
+   that this user may do what it asks for. Returns 0. On failure logs why and
+   returns an HTTP status. */
 int wsgi_owner_find(const wsgi_request *request, wsgi_settings *settings);
 
-/* Whether an open file or directory may be used: a customer's must be the
-   customer's own, and not everybody may write to it. what names the setting.
-   Returns 0, or after logging an HTTP status. */
+/* Checks that an open file or directory may be used. In a customer's
+   configuration it must belong to the customer, and must not be writable by
+   everybody. what names the setting. Returns 0. On failure logs why and
+   returns an HTTP status. */
 int wsgi_owner_check(const wsgi_request *request, const wsgi_settings *s,
                      int fd, const char *what, const char *path);
 
 /* ---- walk.c: the way to a directory, and whose it is. ------------------- */
 
-#define WSGI_WALK_PATH 4096 /* room for a path, as the kernel has it */
+#define WSGI_WALK_PATH 4096 /* the kernel's longest path */
 
-/* The ways to some directories, one after the other; all zero before. */
+/* What is known of the ways to one or more directories. Zeros to begin with.
+ */
 typedef struct wsgi_walk {
-    long owner;                 /* the one user, but root, who owns some of
-                                   what leads there; 0: all is root's */
-    char owned[WSGI_WALK_PATH]; /* what was the first of it */
+    long owner; /* the one user besides root who owns a part of the ways; 0:
+                   all is root's */
+    char owned[WSGI_WALK_PATH]; /* the first step that is that user's */
     char problem[WSGI_WALK_PATH];
 } wsgi_walk;
 
-/* Goes to a directory. Returns 0 if nobody but root and one owner, the same
-   on all ways, could put another in its place, else -1, with the reason in
-   walk->problem. */
+/* Follows the way to a directory. Returns 0 if only root and one user could
+   put another directory in its place, and it is the same user on all ways so
+   far. Else returns -1, with the reason in walk->problem. */
 int wsgi_walk_to(wsgi_walk *walk, const char *path);
 
 /* ---- directory.c: a directory that a setting names. --------------------- */
 
-/* Checks a directory that a setting (what) names, and stores its path: a
-   customer's without links, so that what was checked is what will be used.
-   Returns 0, or after logging an HTTP status. */
+/* Checks a directory that a setting names, and stores its path. what names the
+   setting. The path of a customer's directory is stored without links, so that
+   the directory that was checked is the one that is used. Returns 0. On
+   failure logs why and returns an HTTP status. */
 int wsgi_directory_check(const wsgi_request *request,
                          const wsgi_settings *settings, const char *what,
                          const char *name, char *path, size_t size);
 
 /* ---- mount.c: SCRIPT_NAME and PATH_INFO. -------------------------------- */
 
-/* Both borrowed, from the request or its settings. */
+/* The strings are borrowed from the request or its settings. */
 typedef struct wsgi_mount {
     const char *script_name;
-    size_t size; /* so many bytes of it */
+    size_t size; /* how many bytes of script_name count */
     const char *path_info;
 } wsgi_mount;
 
-/* Fills in mount. Returns 0, or -1 where script_name does not lead to this
-   URL. */
+/* Fills in mount. Returns 0, or -1 if the setting script_name is not the
+   beginning of this URL. */
 int wsgi_mount_split(const wsgi_request *request,
                      const wsgi_settings *settings, wsgi_mount *mount);
 
@@ -167,41 +176,44 @@ typedef struct wsgi_decision {
     wsgi_mount mount;
 } wsgi_decision;
 
-/* Decides. Returns 0, or after logging the HTTP status for the client. */
+/* Decides. Returns 0. On failure logs why and returns the HTTP status for the
+   client. */
 int wsgi_decide(const wsgi_request *request, wsgi_decision *decision);
 
 /* ---- process.c: the server's process. Any thread, any time. ------------- */
 
-/* What the host has told of the process, and its table of functions. */
+/* What the host has told the core about the process, with the host's
+   functions. */
 extern wsgi_process wsgi_process_given;
 
-/* Whether another module (mod_python) owns Python in this process. Jobs run
-   without any lock then, and no current state. */
+/* Whether another module (mod_python) owns Python in this process. If so, jobs
+   (jobs.c) run without Python's lock and without a current thread state. */
 int wsgi_process_is_shared(void);
 
-/* Makes a thread that nobody waits for and that gets no signals; its stack is
-   of so many bytes, 0: as the system has it. Returns 0, or an errno. */
+/* Starts a detached thread with all signals blocked. stack_size is in bytes, 0
+   for the system's default. Returns 0, or an errno. */
 int wsgi_process_add_thread(void *(*function)(void *arg), void *arg,
                             size_t stack_size);
 
-/* Whether Python runs in this process and is ours to end. Safe in a signal's
+/* Whether Python runs in this process and is ours to end. Safe in a signal
    handler. */
 int wsgi_process_has_python(void);
 void wsgi_process_set_python(void);
 
-/* The process is ending, and has so many seconds for that. Once. Safe in a
-   signal's handler. */
+/* Begins the end of the process, which may take so many seconds. Called once.
+   Safe in a signal handler. */
 void wsgi_process_begin_end(time_t seconds);
 
 /* Whether the process is ending: no lock may be taken any more. */
 int wsgi_process_is_ending(void);
 
-/* When its time is over (CLOCK_REALTIME), and whether it is. */
+/* When the time for the end is over (CLOCK_REALTIME), and whether it is over.
+ */
 const struct timespec *wsgi_process_deadline(void);
 int wsgi_process_is_late(void);
 
-/* What there is to do at the end of the process is done: the host is ending,
-   too. Some Pythons' threads run even then. */
+/* Says that the end is complete and the host itself is going away. Threads of
+   some Pythons still run after that, and must not use the host. */
 void wsgi_process_set_over(void);
 int wsgi_process_is_over(void);
 
@@ -212,39 +224,40 @@ typedef struct wsgi_buffer {
     size_t size, capacity;
 } wsgi_buffer;
 
-/* Makes room for so many bytes in all; what data points to may move. Returns
-   0, or -1 when memory is out. No lock needed. */
+/* Makes room for so many bytes in total. data may move. Returns 0, or -1 when
+   memory is out. No lock needed. */
 int wsgi_buffer_reserve(wsgi_buffer *buffer, size_t capacity);
 
 /* Appends. Returns 0, or -1 when memory is out. No lock needed. */
 int wsgi_buffer_add(wsgi_buffer *buffer, const void *data, size_t size);
 
-/* Empties a buffer that is to be kept for a next request. One that has grown
-   beyond 64 KB gives its memory back. No lock needed. */
+/* Empties a buffer for the next request. Frees its memory if that has grown
+   beyond 64 KB. No lock needed. */
 void wsgi_buffer_trim(wsgi_buffer *buffer);
 
 /* ---- spelling.c: what is meant by a wrong mod_wsgi.application. --------- */
 
-/* Stores what to write instead of a value that is, or looks like, a file's
-   name or path, has one colon, or calls a factory. Returns 0 if that can't be
-   guessed. No Python. */
+/* Stores advice: what to write instead of a value that looks like a file's
+   name or path, has one colon, or calls a factory. Returns 1, or 0 if the
+   meaning can't be guessed. */
 int wsgi_spelling_mend(const char *value, char *advice, size_t size);
 
 /* ---- misspelt.c: a variable of the environment that is nearly ours. ----- */
 
-/* A name in the environment of the process that differs by one to three
-   letters, or by their case, from a known name MOD_WSGI_x. The caller owns it.
-   NULL: there is none, or memory is out. Called before an application could
-   change the environment. */
+/* Finds a name in the process's environment that differs by one to three
+   letters, or by their case, from a known name MOD_WSGI_x. The caller owns the
+   result, which is NULL if there is none or memory is out. Called before an
+   application could change the environment. */
 char *wsgi_misspelt_find(const char *known);
 
 /* ---- steps.c: which step on the way to a file is closed. ---------------- */
 
 #define WSGI_STEPS_SIZE (3 * WSGI_WALK_PATH) /* room for the text */
 
-/* Says why this process's user may not read a file, or list and enter a
-   directory, and how to open the first step that is closed. Returns 0 if there
-   is none: it can be read, or is not there. No Python. */
+/* Finds the first step on the way to a file that is closed to this process's
+   user. The last step must be readable, or listable for a directory. Stores
+   which step that is and how to open it. Returns 1, or 0 if no step is closed:
+   the file can be read, or does not exist. */
 int wsgi_steps_explain(const char *name, char *text, size_t size);
 
 #endif

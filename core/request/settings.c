@@ -1,13 +1,13 @@
 /*
  * settings.c - the variables that configure the module, read and checked.
  *
- * The table says all that the module knows of a variable: the lines of the log
- * and docs/configuration.md name what stands there. One walk over a request's
- * environment finds them all, and finds misspelt ones. Per-directory rewriting
+ * The table has all that the module knows about a variable: log lines and
+ * docs/configuration.md are made from it. One walk over a request's
+ * environment finds all variables, and misspelt ones. Per-directory rewriting
  * renames variables, so REDIRECT_mod_wsgi.x stands in for a missing
- * mod_wsgi.x. An empty value means the default. Those named
- * mod_wsgi.environ.NAME are not read here (osenviron.c does, seldom): their
- * sum tells whether they are what they were.
+ * mod_wsgi.x. An empty value means the default. The variables
+ * mod_wsgi.environ.NAME are not read here but in osenviron.c, and seldom: a
+ * hash of them all tells whether any has changed.
  */
 #include <ctype.h>
 #include <strings.h>
@@ -18,30 +18,31 @@
 #define REDIRECT "REDIRECT_"
 #define ENVIRON "environ."
 
-/* An interpreter's name has at most this many bytes. */
+/* The longest name of an interpreter, in bytes. */
 #define NAME_SIZE 255
 
-/* The digits of such a number, for a message. */
+/* The digits of such a number, for messages. */
 #define DIGITS_OF(number) #number
 #define DIGITS(name) DIGITS_OF(name)
 
 typedef struct setting setting;
 
-/* Checks a value that is not empty, and stores it at to. Returns 0, or -1
-   after logging what is wrong. */
+/* Checks a value that is not empty, and stores it at to. Returns 0. On failure
+   logs what is wrong and returns -1. */
 typedef int reader(const wsgi_request *request, const setting *is,
                    const char *value, void *to);
 
-/* What the module knows of a variable. */
+/* What the module knows about a variable. */
 struct setting {
     wsgi_variable shown;
     reader *read;
     size_t place; /* where it is stored: PLACE() */
-    int forgives; /* a wrong value is a warning, and the standard is used */
+    int forgives; /* a wrong value is only warned about, and the default is
+                     used */
 };
 
-/* The place of a field in a struct, which must have the type that read()
-   stores: else the compiler warns, which is an error in ./dev check. */
+/* The offset of a field. Does not compile without a warning (an error in ./dev
+   check) unless the field has the type that read() stores. */
 #define PLACE(record, type, field)                                            \
     (offsetof(record, field) +                                                \
      0 * sizeof(&((record *)NULL)->field == (type *)NULL))
@@ -158,7 +159,7 @@ static const setting settings[] = {
         .place = CHOICE(buffer_body),
     },
     {
-        /* Read by osenviron.c: nothing is stored of it here but a sum. */
+        /* Read by osenviron.c. Only a hash is stored here. */
         .shown = {.name = PREFIX ENVIRON "NAME",
                   .values = "any",
                   .otherwise = "the server's own NAME, if it has one",
@@ -210,10 +211,10 @@ enum {
     PROCESS_COUNT = sizeof process_settings / sizeof *process_settings
 };
 
-/* What holds where nothing is set. */
+/* The settings of a request that sets none. */
 static wsgi_settings standards;
 
-/* What the server's environment said at the start, and what that means. */
+/* What the server's environment said at the start, as text and as settings. */
 static const char *process_values[PROCESS_COUNT];
 static const char *process_misspelt[PROCESS_COUNT];
 static wsgi_process_settings for_process;
@@ -221,24 +222,24 @@ static wsgi_process_settings for_process;
 /* Does not compile where there are more settings than bits for them. */
 typedef char settings_have_bits[COUNT <= 32 ? 1 : -1];
 
-/* What the walk has found. There is a bit for each of the settings. */
+/* What the walk has found. are_set has a bit for each setting. */
 typedef struct found {
     unsigned long are_set;
     const char *own[COUNT];
     const char *redirected[COUNT];
     const char *unknown, *unknown_value;
-    const char *misnamed; /* no NAME in os.environ is like that */
+    const char *misnamed; /* a NAME that os.environ can't have */
     int has_environ;
     unsigned long long environ_sum;
 } found;
 
-/* Whether two letters are the same in any case. Letters only. */
+/* Whether two letters are the same, ignoring case. For letters only. */
 static inline int is_same_letter(char a, char b)
 {
     return (a | 0x20) == (b | 0x20);
 }
 
-/* Tables ignore case. The first letter saves most calls. */
+/* Ignores case. Comparing the first letter saves most calls. */
 static inline int is_prefix(const char *prefix, size_t size, const char *text)
 {
     return is_same_letter(prefix[0], text[0]) &&
@@ -246,8 +247,9 @@ static inline int is_prefix(const char *prefix, size_t size, const char *text)
 }
 
 /* Whether a variable may be a setting: mod_wsgi.x, or one that a redirect has
-   renamed. Asked for every variable of every request, so it calls nothing.
-   REQUEST_ and REMOTE_ begin like REDIRECT_. */
+   renamed. This runs for every variable of every request, so it calls no
+   function. Three letters are compared because REQUEST_ and REMOTE_ begin like
+   REDIRECT_. */
 static inline int may_be_setting(const char *name)
 {
     return is_same_letter(name[0], PREFIX[0]) ||
@@ -284,7 +286,7 @@ static int is_environ_name(const char *text)
     return *c == '\0' && c > text;
 }
 
-/* Takes note of a variable for os.environ. The order does not matter. */
+/* Adds a variable for os.environ to the hash. The order does not matter. */
 static void note_environ(found *all, const char *name, const char *value,
                          int is_renamed)
 {
@@ -353,8 +355,8 @@ static int refuse(const wsgi_request *request, const setting *is,
     return -1;
 }
 
-/* Whether text has only what a dotted name of Python can have. Letters
-   outside of ASCII are left for the import to judge. */
+/* Whether text could be a dotted name of Python. Letters outside of ASCII are
+   accepted, for the import will judge them. */
 static int is_dotted_name(const char *text, size_t size)
 {
     size_t i;
@@ -430,7 +432,7 @@ static int read_path(const wsgi_request *request, const setting *is,
                   "is not an absolute path: write it from / on");
 }
 
-/* Absolute paths, with ':' between. */
+/* Absolute paths, separated by ':'. */
 static int read_paths(const wsgi_request *request, const setting *is,
                       const char *value, void *to)
 {
@@ -498,9 +500,9 @@ static size_t trimmed(const char *path)
     return size;
 }
 
-/* Whether the URL leads to what has the handler itself: a <Location>, or the
-   very directory of a section. Else it leads to a file that is not there,
-   which is the client's mistake. */
+/* Whether the URL leads to the section itself that set our handler: a
+   <Location>, or exactly the directory of a section. Otherwise the URL names a
+   missing file, which is the client's mistake. */
 static int is_of_section(const wsgi_request *request)
 {
     const char *directory = request->directory;
@@ -535,7 +537,7 @@ static int check_source(const wsgi_request *request, const wsgi_settings *s)
     return 500;
 }
 
-/* Logs the name that is none, with those that there are. Returns a status. */
+/* Logs an unknown name, with all known ones. Returns an HTTP status. */
 static int refuse_unknown(const wsgi_request *request, const found *all)
 {
     wsgi_buffer known = {.data = NULL};
@@ -557,8 +559,7 @@ static int refuse_unknown(const wsgi_request *request, const found *all)
     return 500;
 }
 
-/* Neither the value nor what stands behind '=' is logged: it may be a secret.
- */
+/* Neither the value nor what follows '=' is logged, for it may be a secret. */
 static int refuse_environ_name(const wsgi_request *request, const char *name)
 {
     wsgi_log(request, WSGI_ERROR,

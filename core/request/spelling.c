@@ -1,20 +1,19 @@
 /*
- * spelling.c - what is meant by a wrong mod_wsgi.application.
+ * spelling.c - guesses what a wrong mod_wsgi.application was meant to say.
  *
- * Many write what other servers want: the file's name, its path, one colon,
- * the call of a factory.
- * Pure strings.
+ * Many people write what other servers want: a file's name or path, one colon,
+ * the call of a factory. Pure strings.
  */
 #include <ctype.h>
 
 #include "request.h"
 
-/* A value that was taken apart. */
+/* The parts of a value. */
 typedef struct parts {
-    char folder[512];   /* "": it names none */
+    char folder[512];   /* "": none is named */
     char module[256];   /* dotted, without ".py" */
-    char callable[256]; /* "": it names none */
-    const char *call;   /* of a factory: the callable and "(...)"; or NULL */
+    char callable[256]; /* "": none is named */
+    const char *call;   /* a factory's call, "create_app()", or NULL */
     int had_suffix, had_one_colon, had_slashes;
 } parts;
 
@@ -34,7 +33,7 @@ static int is_dotted(const char *text)
     return !starts;
 }
 
-/* Takes ".py" from the end. */
+/* Removes ".py" from the end. Returns whether it was there. */
 static int cut_suffix(char *text)
 {
     size_t size = strlen(text);
@@ -45,7 +44,8 @@ static int cut_suffix(char *text)
     return 1;
 }
 
-/* Splits a path into the folder of an absolute one, and a module's name. */
+/* Makes a module's name of a path. The folder of an absolute path is kept
+   apart. */
 static void cut_folder(parts *p)
 {
     char *slash = strrchr(p->module, '/'), *c;
@@ -62,8 +62,8 @@ static void cut_folder(parts *p)
             *c = '.';
 }
 
-/* What stands behind the colons: a name, or the call of one. Returns 0 if it
-   is too long. */
+/* Takes what follows the colons: a name, or the call of one. Returns 0 if it
+   is too long or neither. */
 static int cut_callable(const char *text, parts *p)
 {
     size_t size = strcspn(text, "("), whole = strlen(text);
@@ -77,7 +77,7 @@ static int cut_callable(const char *text, parts *p)
     return size == whole || p->call != NULL;
 }
 
-/* Returns 0 if nothing reasonable is meant. */
+/* Returns 0 if the value has no mistake that is known here. */
 static int take_apart(const char *value, parts *p)
 {
     const char *colon = strchr(value, ':');

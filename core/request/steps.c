@@ -1,8 +1,10 @@
 /*
- * steps.c - which step on the way to a file is closed to this process.
+ * steps.c - finds the step on the way to a file that is closed to this
+ * process.
  *
- * The server's user sees no further than the first directory that it cannot
- * enter, and the system says no more than "Permission denied".
+ * The system says only "Permission denied", and the server's user cannot see
+ * beyond the first directory that it may not enter. So the steps are tried one
+ * by one.
  */
 #include <errno.h>
 #include <pwd.h>
@@ -14,7 +16,8 @@
 #define MOST_LINKS 20
 #define MOST_GROUPS 256
 
-/* Who the system asks for permission: the owner, the group, or others. */
+/* Whose permissions apply to this process: the owner's, the group's or those
+   of others. */
 static char class_of(const struct stat *info)
 {
     gid_t groups[MOST_GROUPS];
@@ -50,7 +53,7 @@ static void store_user(char *name, size_t size)
         snprintf(name, size, "%ld", (long)geteuid());
 }
 
-/* Says which step is closed, and how it is opened. */
+/* Stores which step is closed, and how to open it. */
 static void tell(const char *step, const struct stat *info, int needed,
                  int is_last, char *text, size_t size)
 {
@@ -74,7 +77,8 @@ static void tell(const char *step, const struct stat *info, int needed,
                        "may need the same (\"namei -l\" shows every step)");
 }
 
-/* Puts a link's target in the place of the link, which is path[0:end]. */
+/* Replaces a link in the path by its target. The link is the first end bytes.
+   Returns 0 or -1. */
 static int follow(char *path, size_t end)
 {
     char target[WSGI_WALK_PATH], rest[WSGI_WALK_PATH], before;
@@ -97,8 +101,8 @@ static int follow(char *path, size_t end)
     return written >= 0 && (size_t)written < WSGI_WALK_PATH - end ? 0 : -1;
 }
 
-/* Looks at one step. Returns 1 if it is closed, after telling; 0 if it is
-   open, -1 if there is no way on. */
+/* Tries one step. Returns 0 if it is open, and -1 if it can't be looked at. If
+   it is closed, stores the text and returns 1. */
 static int look(const char *step, int is_last, char *text, size_t size)
 {
     struct stat info;

@@ -1,10 +1,10 @@
 /*
- * walk.c - the way to a directory, and whose it is.
+ * walk.c - follows the way to a directory, and finds out whose it is.
  *
- * Whoever owns a directory or a link on the way to an .htaccess file can put
- * another one there, after the server has read it too: the name alone says
- * nothing. So the way is gone step by step, each on an open descriptor, and
- * all of it has to be one user's, or root's.
+ * Whoever owns a directory or a link on the way to an .htaccess file can
+ * replace it, even after the server has read the file. So the name alone
+ * proves nothing. The way is followed step by step, on open descriptors, and
+ * every step must belong to one user or to root.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,12 +18,12 @@
 
 typedef struct place {
     wsgi_walk *walk;
-    int fd;                    /* the directory that was reached */
-    struct stat info;          /* ... and what it is */
+    int fd;                    /* the directory that has been reached */
+    struct stat info;          /* of fd */
     int links;                 /* followed so far */
     char *next;                /* in rest */
-    char at[WSGI_WALK_PATH];   /* its path, without links; "" is the root's */
-    char rest[WSGI_WALK_PATH]; /* what is still to go */
+    char at[WSGI_WALK_PATH];   /* path of fd without links; "" is the root */
+    char rest[WSGI_WALK_PATH]; /* the steps that are left */
 } place;
 
 static int refuse(wsgi_walk *walk, const char *format, ...)
@@ -70,8 +70,8 @@ static int refuse_open(wsgi_walk *walk, const char *path)
                   path);
 }
 
-/* In a sticky directory, as /tmp is, only the owners of what is there can
-   exchange it. */
+/* In a sticky directory such as /tmp, only owners can replace what is theirs.
+   So everybody may write to one. */
 static int check_directory(wsgi_walk *walk, const struct stat *info,
                            const char *path)
 {
@@ -80,7 +80,7 @@ static int check_directory(wsgi_walk *walk, const struct stat *info,
     return check_owner(walk, info, path);
 }
 
-/* But into a sticky directory anybody can move another user's link. */
+/* But anybody can move another user's link into a sticky directory. */
 static int check_link(const place *p, const struct stat *info,
                       const char *path)
 {
@@ -94,8 +94,7 @@ static int check_link(const place *p, const struct stat *info,
 
 /* ---- Steps ------------------------------------------------------------ */
 
-/* Makes an open directory, which this takes over, the place that was reached.
- */
+/* Goes on to an open directory. Takes over fd. */
 static int enter(place *p, int fd, const char *path)
 {
     if (fd < 0)
@@ -116,7 +115,7 @@ static int enter_root(place *p)
     return enter(p, open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), "");
 }
 
-/* Puts what an open link says before what is still to go. */
+/* Puts the target of an open link before the steps that are left. */
 static int follow(place *p, int fd, const char *path)
 {
     char goal[WSGI_WALK_PATH], rest[WSGI_WALK_PATH];
@@ -137,7 +136,7 @@ static int follow(place *p, int fd, const char *path)
     return goal[0] == '/' ? enter_root(p) : 0;
 }
 
-/* Stores the path of what has this name here. */
+/* Stores the path that a name has in the directory that was reached. */
 static int join(const place *p, const char *name, char *path, size_t size)
 {
     int all;
