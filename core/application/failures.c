@@ -1,15 +1,17 @@
 /*
- * failures.c - why an application did not load at the first attempt.
+ * failures.c - remembers why an application did not load at the first attempt.
  *
- * Each request tries to load it again, in the same interpreter, since what was
- * in the way may be gone (a database that was down). But the first attempt has
- * left behind what it had imported until it failed. Some of that can't be had
- * twice: Django then says "populate() isn't reentrant" to each request after
- * the first, which alone was told the cause. So the cause is said again.
+ * Each request tries again, in the same interpreter, since the cause may be
+ * gone (a database that was down). But what the first attempt had imported
+ * until it failed is still there, and some modules can't be set up twice.
+ * Django then raises "populate() isn't reentrant" for every later request, and
+ * only the first traceback shows the real cause. So that traceback is logged
+ * again.
  */
 #include "application.h"
 
-/* How many applications of an interpreter: names may come from a client. */
+/* The most applications that are remembered for an interpreter. There is a
+   bound because names of files may come from a client. */
 #define MOST_FAILURES 32
 
 struct wsgi_failure {
@@ -39,7 +41,8 @@ static void drop(wsgi_failure *failure)
     free(failure);
 }
 
-/* How much of a traceback's last line is the exception's type. */
+/* The size of the exception's type at the beginning of a traceback's last
+   line. */
 static size_t size_of_type(const char *line)
 {
     return strcspn(line, ":\n");
@@ -63,7 +66,7 @@ static int is_same_type(PyObject *a, PyObject *b)
     return answer;
 }
 
-/* Whether two tracebacks have the same steps: all but the last line. */
+/* Whether two tracebacks are the same but for the last line. */
 static int has_same_steps(PyObject *a, PyObject *b)
 {
     PyObject *first = PySequence_GetSlice(a, 0, -1);
@@ -76,9 +79,9 @@ static int has_same_steps(PyObject *a, PyObject *b)
     return answer;
 }
 
-/* Whether two tracebacks tell the same failure. They end in the same words, or
-   have the same type at the same place: words can have a time or a number in
-   them. */
+/* Whether two tracebacks show the same failure. Either their last lines are
+   the same, or the type and the place are: a message may contain a time or a
+   number. */
 static int is_same(PyObject *a, PyObject *b)
 {
     PyObject *last = PySequence_GetItem(a, -1);
@@ -129,9 +132,10 @@ void wsgi_failures_note(const wsgi_request *request, wsgi_interp *interp,
         *place = make(application, texts);
     } else if (first != NULL && !is_same(first->texts, texts)) {
         wsgi_log(request, WSGI_ERROR,
-                 "what '%s' left behind at its first attempt, %ld s ago, may "
-                 "be why it fails differently now; when the cause is mended, "
-                 "restart the server. The first attempt raised:",
+                 "the first attempt to load '%s', %ld s ago, failed "
+                 "differently. What it left behind may be the cause of this "
+                 "error. When that first error is mended, restart the server. "
+                 "The first attempt raised:",
                  application, (long)(now() - first->when));
         wsgi_errors_log(request, first->texts);
     }

@@ -1,14 +1,15 @@
 /*
- * kinds.c - applications of another kind than WSGI's.
+ * kinds.c - hints for applications that are not WSGI's.
  *
- * Looked at when a call has failed, so that no request pays for it.
+ * This runs only after a call has failed, so a working application pays
+ * nothing.
  */
 #include "application.h"
 
 /* ---- The application -------------------------------------------------- */
 
-/* The code of what a call of the object runs, or NULL: a new reference. No
-   exception is set. */
+/* The code object that a call of this object runs: a new reference, or NULL.
+   Leaves no exception set. */
 static PyObject *code_of(PyObject *object)
 {
     PyObject *code = PyObject_GetAttrString(object, "__code__");
@@ -23,8 +24,7 @@ static PyObject *code_of(PyObject *object)
     return code;
 }
 
-/* Whether code has an argument of that name, as its first or, for a method,
-   its second one. */
+/* Whether the first argument, or the second for a method, has that name. */
 static int begins_with(PyObject *code, const char *name)
 {
     PyObject *names = PyObject_GetAttrString(code, "co_varnames");
@@ -61,8 +61,8 @@ static enum wsgi_kind judge(PyObject *application)
     return kind;
 }
 
-/* A call with arguments that do not fit has no traceback: none of the code
-   has run. */
+/* When the arguments do not fit, none of the application's code has run, so
+   the exception has no traceback. */
 enum wsgi_kind wsgi_kinds_find(PyObject *application)
 {
     PyObject *type, *value, *traceback;
@@ -81,7 +81,8 @@ void wsgi_kinds_hint(const wsgi_request *request, enum wsgi_kind kind,
 {
     static const char *const texts[] = {
         [WSGI_KIND_ASGI] =
-            "is an ASGI application, and WSGI applications are served here: "
+            "is an ASGI application, but this module serves WSGI "
+            "applications: "
             "wrap it with a2wsgi: \"from a2wsgi import ASGIMiddleware\", "
             "\"application = ASGIMiddleware(app)\"",
         [WSGI_KIND_FACTORY] =

@@ -1,33 +1,33 @@
 /*
- * loading.c - an application that takes long to load, or never ends to.
+ * loading.c - watches loads that take long or never end.
  *
- * Many modules end with app.run(), which starts a server of its own: nothing
- * comes back, the page hangs, and so does the end of the server's process. So
- * a thread looks at each load. When its bound has passed, the log says where
- * the load is. If the process is to end after that, it is interrupted, as
- * Ctrl-C would do it in a program.
+ * Many modules end with app.run(), which starts a server of its own and never
+ * returns. The page then hangs, and so does the end of the server's process.
+ * So a thread watches each load. When the load has taken too long, the thread
+ * logs where it is. If the process is to end after that, the load is
+ * interrupted, as Ctrl-C interrupts a program.
  */
 #include <errno.h>
 #include <pthread.h>
 
 #include "application.h"
 
-/* How long a load may take before it is told, and how often the thread then
-   looks whether the process is to end, in milliseconds. */
+/* After so many seconds a load is logged as slow. From then on the thread asks
+   every PAUSE milliseconds whether the process is to end. */
 #define SECONDS 10
 #define PAUSE 500
 
 #define STACK_SIZE (256 * 1024UL)
 
-/* For all that loads have in common with their threads. Nobody waits for a
-   lock of Python's while holding it. */
+/* Guards what loads share with the threads that watch them. Nobody waits for
+   Python's lock while holding this one. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 
 /* ---- In the interpreter, with its lock -------------------------------- */
 
-/* Python 2 has one lock for imports, which the load holds: the module is not
-   imported if it is there. It is, for threading has imported it. */
+/* In Python 2 the load holds the only import lock, so importing here would
+   wait for it. The module is already there, because threading imports it. */
 static PyObject *traceback_module(void)
 {
     PyObject *module = wsgi_dict_get(PyImport_GetModuleDict(), "traceback");
@@ -67,8 +67,8 @@ static void interrupt(wsgi_loading *l)
     if (!l->is_over) {
         if (!l->is_interrupted)
             wsgi_log(l->request, WSGI_WARNING,
-                     "the load of '%s' is interrupted, for this process is "
-                     "to end",
+                     "the load of '%s' is interrupted, because this "
+                     "process is ending",
                      l->application);
         l->is_interrupted = 1;
         __atomic_store_n(&l->interp->loads_nothing, 1, __ATOMIC_RELEASE);
@@ -79,7 +79,7 @@ static void interrupt(wsgi_loading *l)
 
 /* ---- The thread ------------------------------------------------------- */
 
-/* Calls act in the interpreter, from a state of this thread's own. */
+/* Calls act in the interpreter, with a thread state of this thread's own. */
 static void enter(wsgi_loading *l, void (*act)(wsgi_loading *l))
 {
     PyThreadState *state;
@@ -95,8 +95,8 @@ static void enter(wsgi_loading *l, void (*act)(wsgi_loading *l))
     PyThreadState_DeleteCurrent();
 }
 
-/* Waits for the end of the load, so many milliseconds. Returns whether it has
-   come. */
+/* Waits so many milliseconds for the end of the load. Returns whether it has
+   ended. */
 static int wait_for_end(const wsgi_loading *l, int milliseconds)
 {
     struct timespec until = wsgi_from_now(milliseconds % 1000 * WSGI_MS);
@@ -149,7 +149,7 @@ void wsgi_loading_begin(wsgi_loading *l, const wsgi_request *request,
     l->thread = (unsigned long)PyThread_get_thread_ident();
     l->is_watched = 1;
     if (wsgi_process_add_thread(watch, l, STACK_SIZE) != 0)
-        l->is_watched = 0; /* it loads as well without */
+        l->is_watched = 0; /* the load works without a watcher, too */
 }
 
 void wsgi_loading_end(wsgi_loading *l)
@@ -163,7 +163,9 @@ void wsgi_loading_end(wsgi_loading *l)
     pthread_mutex_unlock(&lock);
     Py_END_ALLOW_THREADS
     if (l->is_interrupted)
-        wsgi_python_raise_in(l->thread, NULL); /* one that is still to come */
+        wsgi_python_raise_in(
+            l->thread,
+            NULL); /* cancels an interrupt that has not been raised yet */
 }
 
 int wsgi_loading_is_refused(const wsgi_request *request,
@@ -172,7 +174,7 @@ int wsgi_loading_is_refused(const wsgi_request *request,
     if (!__atomic_load_n(&interp->loads_nothing, __ATOMIC_ACQUIRE))
         return 0;
     wsgi_log(request, WSGI_WARNING,
-             "'%s' is not loaded any more: this process is to end",
+             "'%s' is not loaded, because this process is ending",
              application);
     return 1;
 }

@@ -1,16 +1,17 @@
 /*
- * reload.c - a changed application in a fresh interpreter.
+ * reload.c - loads a changed application in a fresh interpreter.
  *
- * With mod_wsgi.reload on, once a second one request looks at the files of
- * the application: the file it was loaded from, and every module below the
- * directories of mod_wsgi.directory. When one has changed, that request loads
- * the application in a fresh interpreter while the others go on in the old
- * one. If that works, the fresh one takes the old one's place; if not, the
- * old one keeps serving.
+ * With mod_wsgi.reload on, one request a second checks the application's
+ * files: the file it was loaded from, and every imported module below the
+ * directories of mod_wsgi.directory. If one has changed, that request loads
+ * the application in a fresh interpreter while others go on in the old one. If
+ * that works, the fresh one takes the old one's place. If not, the old one
+ * keeps serving.
  *
- * A module may be imported at any time, and edited before it is first looked
- * at. So a file that nobody knew yet counts as changed if it is younger than
- * the last look (at first: than the interpreter).
+ * A module may be imported at any time, and edited before its first check. So
+ * a file that is new here counts as changed if it is younger than the last
+ * check. At the first check, it counts as changed if it is younger than the
+ * interpreter.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -19,18 +20,18 @@
 
 #include "application.h"
 
-/* Directories in directories that are searched for sources. */
+/* How many levels of directories are searched for sources. */
 #define DEEPEST 32
 
 struct wsgi_watch {
-    PyObject *files;         /* dict: path -> stamp_of it, as loaded */
-    struct timespec since;   /* when it was last looked at them */
+    PyObject *files;         /* dict: path -> its stamp when it was loaded */
+    struct timespec since;   /* when the files were last checked */
     time_t checked;          /* atomic */
-    unsigned long long tree; /* of a failed attempt: what it saw; 0 none */
+    unsigned long long tree; /* sum_of_tree at a failed attempt, or 0 */
     int stale;               /* a file was edited while it was loaded */
     int busy;                /* a thread is checking; atomic */
-    int refused;             /* that it can't be reloaded has been logged */
-    int crowded;             /* that there are too many has been logged */
+    int refused;             /* it has been logged that it can't be replaced */
+    int crowded;             /* it has been logged that there are too many */
 };
 
 /* ---- Files ------------------------------------------------------------ */
@@ -41,8 +42,9 @@ static int is_before(const struct timespec *a, const struct timespec *b)
            (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
 }
 
-/* (seconds, nanoseconds, size) of a file; of one that is gone, None. A time to
-   come is another machine's: it says nothing. */
+/* (seconds, nanoseconds, size) of a file, or None if it is gone. A time in the
+   future was set by another machine's clock, so it does not make the file
+   younger. */
 static PyObject *stamp_of(const char *path, const struct timespec *since,
                           int *is_younger)
 {
@@ -61,8 +63,9 @@ static PyObject *stamp_of(const char *path, const struct timespec *since,
                          (long)info.st_mtim.tv_nsec, (long long)info.st_size);
 }
 
-/* The source file of a module, borrowed from *holder; NULL if it has none. The
-   module is not asked for an attribute: some import others then. */
+/* The source file of a module, borrowed from *holder, or NULL if it has none.
+   Reads the module's dict, since asking some modules for an attribute makes
+   them import others. */
 static const char *source_of(PyObject *module, PyObject **holder)
 {
     PyObject *file = NULL;
@@ -84,8 +87,8 @@ static const char *source_of(PyObject *module, PyObject **holder)
     return path;
 }
 
-/* Compares a file with what is known of it, or makes it known. Whether it has
-   changed; not, where memory is too short to know. */
+/* Compares a file with its known stamp, and remembers a new one. Returns
+   whether the file has changed: 0 when memory is out. */
 static int has_file_changed(wsgi_watch *watch, const char *path)
 {
     int changed = 0, is_younger;
@@ -105,8 +108,8 @@ static int has_file_changed(wsgi_watch *watch, const char *path)
     return changed > 0;
 }
 
-/* Whether any file has changed. All are looked at, also when the first has: a
-   change is noticed once. */
+/* Whether any file has changed. All are checked, even after the first that has
+   changed, so that one edit of several files is noticed only once. */
 static int has_any_changed(const wsgi_interp *interp, wsgi_watch *watch,
                            const wsgi_request *request,
                            const wsgi_settings *settings)
@@ -116,7 +119,7 @@ static int has_any_changed(const wsgi_interp *interp, wsgi_watch *watch,
     Py_ssize_t i;
     int changed = 0;
 
-    clock_gettime(CLOCK_REALTIME_COARSE, &now); /* the file systems' clock */
+    clock_gettime(CLOCK_REALTIME_COARSE, &now); /* the clock of file systems */
     modules = PyDict_Values(PyImport_GetModuleDict());
     if (settings->application == NULL)
         changed = has_file_changed(watch, request->filename);
@@ -141,8 +144,8 @@ static int is_source(const char *name)
     return size > 3 && strcmp(name + size - 3, ".py") == 0;
 }
 
-/* Adds the sources below an open directory, which it closes. Links are not
-   followed; neither is what is hidden, for no module can be there. */
+/* Adds the sources below an open directory to the sum, and closes it. Skips
+   links, and hidden names, which no module can have. */
 static void add_tree(unsigned long long *sum, int fd, int depth)
 {
     DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
@@ -169,8 +172,9 @@ static void add_tree(unsigned long long *sum, int fd, int depth)
         close(fd);
 }
 
-/* A number that changes when any .py file below the directories changes:
-   what made an attempt fail may be in a file nobody has imported. */
+/* A number that changes when any .py file below the directories changes. A
+   failed attempt needs this: the mistake may be in a file that was not
+   imported. */
 static unsigned long long sum_of_tree(const wsgi_settings *settings)
 {
     char *copy = strdup(settings->directory ? settings->directory : "");
@@ -184,7 +188,7 @@ static unsigned long long sum_of_tree(const wsgi_settings *settings)
     return sum;
 }
 
-/* The same with the lock given up: a tree may be large. */
+/* The same, with the lock released meanwhile, for a tree may be large. */
 static unsigned long long current_sum(const wsgi_settings *settings)
 {
     unsigned long long sum;
@@ -197,7 +201,7 @@ static unsigned long long current_sum(const wsgi_settings *settings)
 
 /* ---- The swap --------------------------------------------------------- */
 
-/* Whether the interpreter can be replaced at all; says once if not. */
+/* Whether the interpreter can be replaced at all. If not, logs that once. */
 static int is_replaceable(const wsgi_interp *interp, wsgi_watch *watch,
                           const wsgi_request *request)
 {
@@ -216,37 +220,39 @@ static int is_replaceable(const wsgi_interp *interp, wsgi_watch *watch,
     return 0;
 }
 
-/* Python takes its compiled copy of a file for that of another edit of the
-   same second (and, since Python 3, size): none is to be written then. */
+/* Python may take a stale compiled copy of a file for a current one: if the
+   file was edited twice in one second (and kept its size, in Python 3). So no
+   copies are written. */
 static void write_no_copies(void)
 {
     if (PySys_SetObject((char *)"dont_write_bytecode", Py_True) < 0)
         PyErr_Clear();
 }
 
-/* Loads the application in the interpreter that the visit has moved to.
-   Returns whether it has taken the old one's place. */
+/* Loads the application in the interpreter that the visit has moved to. If
+   that works, this interpreter takes the old one's place. Returns whether it
+   did. */
 static int load_anew(wsgi_visit *visit, const wsgi_settings *settings,
                      wsgi_interp *old)
 {
     write_no_copies();
     if (wsgi_script_find(visit, settings) == NULL) {
         wsgi_log(visit->request, WSGI_ERROR,
-                 "the application has changed and does not load: what was "
-                 "loaded before keeps serving");
+                 "the application has changed but does not load: the old one "
+                 "keeps serving");
         return 0;
     }
     wsgi_log(visit->request, WSGI_INFO,
              "the application has changed and was loaded anew");
-    Py_BEGIN_ALLOW_THREADS /* its lock is held while others are made */
+    Py_BEGIN_ALLOW_THREADS /* the registry's lock is held while interpreters
+                              are made */
     wsgi_registry_replace(old, visit->slot->interp);
     Py_END_ALLOW_THREADS
     return 1;
 }
 
-/* Loads the application in a fresh interpreter; goes back to the old one if
-   it does not load. The caller holds the old one, so that it is there to go
-   back to. */
+/* Loads the application in a fresh interpreter, and goes back to the old one
+   if that fails. The caller holds the old one, so it can't end meanwhile. */
 static void swap(wsgi_visit *visit, const wsgi_settings *settings,
                  wsgi_watch *watch)
 {
@@ -257,7 +263,8 @@ static void swap(wsgi_visit *visit, const wsgi_settings *settings,
     fresh =
         wsgi_registry_again(visit->request, settings, old, &watch->crowded);
     if (fresh != NULL)
-        tree = sum_of_tree(settings); /* as the attempt will see it, at most */
+        tree = sum_of_tree(settings); /* before the attempt, so that no later
+                                         edit is missed */
     Py_END_ALLOW_THREADS
     if (fresh == NULL || wsgi_visit_move(visit, fresh) < 0) {
         watch->stale = 1; /* to be tried again */
@@ -338,8 +345,9 @@ void wsgi_reload_check(wsgi_visit *visit, const wsgi_settings *settings)
         __atomic_load_n(&watch->checked, __ATOMIC_RELAXED) == now ||
         __atomic_exchange_n(&watch->busy, 1, __ATOMIC_ACQUIRE))
         return;
-    /* While this thread waited for Python's lock, another one may have
-       replaced the interpreter. Whoever did that had the watch. */
+    /* While this thread waited for Python's lock, another may have replaced
+       the interpreter. Then wsgi_interp_hold fails, for a thread that replaces
+       one is done before it clears busy. */
     is_held = wsgi_interp_hold(interp);
     __atomic_store_n(&watch->checked, now, __ATOMIC_RELAXED);
     if (is_held && has_changed(interp, watch, visit->request, settings) &&

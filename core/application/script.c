@@ -1,9 +1,9 @@
 /*
  * script.c - finds, imports and caches applications.
  *
- * An application is a callable in a module, or in a file that the URL maps
- * to. What was found once is remembered per interpreter with the settings
- * that led to it; a request compares a few short strings.
+ * An application is a callable in a module, or in a file that the URL maps to.
+ * Each interpreter remembers what was found, with the settings that led to it.
+ * So a request mostly compares a few short strings.
  */
 #include <fcntl.h>
 #include <unistd.h>
@@ -46,8 +46,8 @@ static int is_wanted(const wsgi_script *script, const wanted *w)
 
 /* ---- Loading ---------------------------------------------------------- */
 
-/* The message of the exception that is set, which is cleared; borrowed from
- *holder, which the caller drops. */
+/* The message of the exception that is set, borrowed from *holder, which the
+   caller drops. Clears the exception. */
 static const char *take_message(PyObject **holder)
 {
     PyObject *type, *value, *traceback, *text;
@@ -64,8 +64,8 @@ static const char *take_message(PyObject **holder)
     return *holder != NULL ? PyBytes_AS_STRING(*holder) : "";
 }
 
-/* Whether the exception that is set says that the module itself was not
-   found: had any code of it run, there would be a traceback. */
+/* Whether the exception that is set says that the module itself was not found.
+   Without a traceback, none of its code has run. */
 static int is_missing(void)
 {
     PyObject *type, *value, *traceback;
@@ -78,7 +78,8 @@ static int is_missing(void)
     return answer;
 }
 
-/* Whether the module is in one of the directories, and closed to us. */
+/* Whether the module is in one of the directories, but closed to the server's
+   user. If so, stores why. */
 static int is_closed(const wanted *w, const char *module, char *why,
                      size_t size)
 {
@@ -126,9 +127,10 @@ static void report_failed(const wanted *w)
     wsgi_missing missing;
     PyObject *texts;
     char what[1024];
-    int is_refusal = wsgi_imports_is_refusal(); /* the log has the reason */
+    int is_refusal =
+        wsgi_imports_is_refusal(); /* the reason has been logged */
 
-    snprintf(what, sizeof what, "%s'%s' can't be loaded, for it raised:",
+    snprintf(what, sizeof what, "%s'%s' can't be loaded, because it raised:",
              w->is_file ? "the application file " : "mod_wsgi.application ",
              w->application);
     wsgi_missing_find(&missing);
@@ -140,8 +142,8 @@ static void report_failed(const wanted *w)
     Py_XDECREF(texts);
 }
 
-/* The client is told of a refused import as of any other file that a customer
-   may not use. Returns whether it was one. */
+/* If the exception that is set is a refused import, sets the status that any
+   file gets that a customer may not use. Returns whether it is one. */
 static int forbid_if_refused(const wanted *w)
 {
     if (!wsgi_imports_is_refusal())
@@ -165,7 +167,7 @@ static PyObject *import_module(const wanted *w)
         PyErr_NoMemory();
     wsgi_fork_leave(w->request);
     if (module == NULL && forbid_if_refused(w) && is_missing())
-        PyErr_Clear(); /* it is there, and the log says why it is refused */
+        PyErr_Clear(); /* it exists, and the log says why it is refused */
     else if (module == NULL && is_missing())
         report_missing(w, name);
     else if (module == NULL)
@@ -174,11 +176,12 @@ static PyObject *import_module(const wanted *w)
     return module;
 }
 
-/* The whole of the application's file as bytes, read from the descriptor
-   that was checked. NULL after logging, or with an exception set. */
+/* The application's file as bytes, read from the descriptor that was checked.
+   On failure returns NULL, with an exception set unless the reason has been
+   logged. */
 static PyObject *read_source(const wanted *w)
 {
-    /* Not to wait for the other end of a pipe that has this name by now. */
+    /* O_NONBLOCK: the name may have become that of a pipe. */
     int fd = open(w->application, O_RDONLY | O_CLOEXEC | O_NONBLOCK), status;
     PyObject *bytes = NULL;
 
@@ -209,7 +212,7 @@ static PyObject *compile_source(PyObject *source, const char *name)
     return code;
 }
 
-/* The name of a file's module: no other module's, and the same each time. */
+/* Makes the name of a file's module. It is unique, and the same each time. */
 static void name_module(const char *file, char *name, size_t size)
 {
     unsigned long long hash = 14695981039346656037ULL; /* FNV-1a */
@@ -269,8 +272,8 @@ static PyObject *get_dotted(PyObject *object, const char *names)
     return object;
 }
 
-/* What to write where a module has no callable of the name wanted. Many call
-   theirs app, or have a factory. */
+/* Stores what to write if a module has no callable of the wanted name. Many
+   call theirs app, or have a factory. */
 static void advise(const wanted *w, PyObject *module, char *text, size_t size)
 {
     int length = (int)strcspn(w->application, ":");
@@ -307,7 +310,8 @@ static void report_no_callable(const wanted *w, PyObject *module)
     Py_XDECREF(holder);
 }
 
-/* The callable of a module, or NULL after logging. Drops the reference. */
+/* The callable of a module, or NULL after logging. Drops the reference to
+   module. */
 static PyObject *get_callable(const wanted *w, PyObject *module)
 {
     const char *name = callable_name(w);
@@ -330,7 +334,7 @@ static PyObject *get_callable(const wanted *w, PyObject *module)
 
 /* ---- The cache -------------------------------------------------------- */
 
-/* Scripts are added at the front and stay: no lock is needed to look. */
+/* Scripts are added at the front and stay there, so looking needs no lock. */
 static wsgi_script *find(const wanted *w)
 {
     wsgi_script *script =
@@ -413,7 +417,7 @@ static wsgi_script *watch_and_load(const wanted *w)
     return script;
 }
 
-/* Gives os.environ what it is to have, then finds or loads the script. */
+/* Puts the settings into os.environ, then finds or loads the script. */
 static wsgi_script *prepare_and_load(const wanted *w)
 {
     wsgi_script *script;
@@ -426,8 +430,8 @@ static wsgi_script *prepare_and_load(const wanted *w)
     return script != NULL ? script : watch_and_load(w);
 }
 
-/* One thread of an interpreter loads at a time; the others wait, without the
-   interpreter's lock, and find what it has loaded. */
+/* Only one thread loads in an interpreter at a time. Others wait without the
+   interpreter's lock, and then find what was loaded. */
 static wsgi_script *find_or_load(const wanted *w)
 {
     wsgi_script *script = NULL;

@@ -56,7 +56,7 @@ static int not_kept(const wsgi_request *request)
     wsgi_log(
         request, WSGI_ERROR,
         "the request's body can't be kept in %s: %s; mod_wsgi.buffer_body "
-        "needs room for it there, or another " WSGI_TMPDIR
+        "needs a directory with room: set " WSGI_TMPDIR
         " in the server's environment",
         wsgi_settings_of_process()->temporary, strerror(errno));
     return is_full ? 507 : 500;

@@ -93,7 +93,7 @@ static void refuse(const wsgi_interp *interp, const char *name,
     if (info->st_mode & S_IWOTH)
         wsgi_log(wsgi_thread_request(), WSGI_ERROR,
                  "'%s' can't be imported: it can be written to by everybody: "
-                 "take that away with \"chmod o-w\"",
+                 "forbid that with \"chmod o-w\"",
                  name);
     else
         wsgi_log(wsgi_thread_request(), WSGI_ERROR,

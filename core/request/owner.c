@@ -6,6 +6,7 @@
  * only run what belongs to the directory's owner, and only in interpreters of
  * that owner.
  */
+#include <errno.h>
 #include <sys/stat.h>
 
 #include "request.h"
@@ -15,7 +16,7 @@
 static int forbid(const wsgi_request *request, const char *why)
 {
     wsgi_log(request, WSGI_ERROR,
-             "the .htaccess file of %s may not have %s run: %s",
+             "the .htaccess file of %s may not serve %s: %s",
              request->htaccess[0], request->uri, why);
     return FORBIDDEN;
 }
@@ -61,12 +62,13 @@ int wsgi_owner_check(const wsgi_request *request, const wsgi_settings *s,
     if (s->owner < 0)
         return 0;
     if (fstat(fd, &info) < 0) {
-        wsgi_log(request, WSGI_ERROR, "%s '%s' can't be looked at", what,
-                 path);
+        wsgi_log(request, WSGI_ERROR, "%s '%s' can't be looked at: %s", what,
+                 path, strerror(errno));
         return FORBIDDEN;
     }
     if (!S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode)) {
-        wsgi_log(request, WSGI_ERROR, "%s '%s' is no file", what, path);
+        wsgi_log(request, WSGI_ERROR,
+                 "%s '%s' is neither a file nor a directory", what, path);
         return FORBIDDEN;
     }
     if ((long)info.st_uid != s->owner) {
@@ -80,7 +82,7 @@ int wsgi_owner_check(const wsgi_request *request, const wsgi_settings *s,
     }
     if (info.st_mode & S_IWOTH) {
         wsgi_log(request, WSGI_ERROR,
-                 "%s '%s' can be written to by everybody: take that away with "
+                 "%s '%s' can be written to by everybody: forbid that with "
                  "\"chmod o-w\"",
                  what, path);
         return FORBIDDEN;

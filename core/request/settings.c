@@ -429,7 +429,7 @@ static int read_path(const wsgi_request *request, const setting *is,
     if (*value == '/')
         return read_text(request, is, value, to);
     return refuse(request, is, value,
-                  "is not an absolute path: write it from / on");
+                  "is not an absolute path: begin it with /");
 }
 
 /* Absolute paths, separated by ':'. */
@@ -443,7 +443,7 @@ static int read_paths(const wsgi_request *request, const setting *is,
     if (colon == NULL)
         return read_path(request, is, value, to);
     return refuse(request, is, value,
-                  "is not an absolute path: write it from / on");
+                  "is not an absolute path: begin it with /");
 }
 
 static int read_script_name(const wsgi_request *request, const setting *is,
@@ -565,7 +565,7 @@ static int refuse_environ_name(const wsgi_request *request, const char *name)
     wsgi_log(request, WSGI_ERROR,
              PREFIX ENVIRON
              "%.*s can't be a variable of os.environ: its name "
-             "must not be empty nor have '=' or control characters; write "
+             "must not be empty or contain '=' or control characters; write "
              "SetEnv " PREFIX ENVIRON "NAME value",
              (int)strcspn(name, "="), name);
     return 500;

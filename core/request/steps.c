@@ -73,8 +73,8 @@ static void tell(const char *step, const struct stat *info, int needed,
     snprintf(text, size, "the server's user %s cannot %s '%s': %s%s", user,
              denied & X_OK ? "enter" : "read", step, remedy,
              is_last ? ""
-                     : "; what is behind that step cannot be seen yet, and "
-                       "may need the same (\"namei -l\" shows every step)");
+                     : "; the steps after it cannot be seen yet and may need "
+                       "the same (\"namei -l\" shows every step)");
 }
 
 /* Replaces a link in the path by its target. The link is the first end bytes.

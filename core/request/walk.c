@@ -53,9 +53,9 @@ static int check_owner(wsgi_walk *walk, const struct stat *info,
         return 0;
     if (walk->owner != 0)
         return refuse(walk,
-                      "of what leads to it, or to another one that took part, "
                       "'%s' belongs to the user %ld and '%s' to the user %ld: "
-                      "all of it must be one user's, or root's",
+                      "all directories and links that lead to the request's "
+                      ".htaccess files must be one user's, or root's",
                       walk->owned, walk->owner, path, (long)info->st_uid);
     walk->owner = (long)info->st_uid;
     snprintf(walk->owned, sizeof walk->owned, "%s", path);
@@ -65,7 +65,7 @@ static int check_owner(wsgi_walk *walk, const struct stat *info,
 static int refuse_open(wsgi_walk *walk, const char *path)
 {
     return refuse(walk,
-                  "'%s' can be written to by everybody: take that away with "
+                  "'%s' can be written to by everybody: forbid that with "
                   "\"chmod o-w\"",
                   path);
 }

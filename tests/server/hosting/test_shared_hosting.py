@@ -189,7 +189,7 @@ SetEnv mod_wsgi.directory {hosting.www}/mallory/code
 
 def test_the_administrator_has_to_allow_execution(hosting: Hosting, site: Site) -> None:
     hosting.htaccess(MALLORY, "mallory/not-allowed", "mallory/code")
-    refused(site, "/mallory/not-allowed/", r"may not have .* run: .*Options \+ExecCGI")
+    refused(site, "/mallory/not-allowed/", r"may not serve .*: .*Options \+ExecCGI")
 
 
 def test_a_customer_cannot_allow_execution(hosting: Hosting, site: Site) -> None:
@@ -244,7 +244,7 @@ def test_what_is_included_by_a_file_that_takes_anothers_place_is_a_customers_too
     page = '<!--#include file="app.wsgi" -->|<!--#include virtual="/alice/shop/" -->'
     hosting.put(MALLORY, "mallory/views/sub/page.shtml", page)
     script(hosting, MALLORY, "mallory/views/sub/app.wsgi", "mallory")
-    site.tolerates("may not have .* run|unable to include|does not exist")
+    site.tolerates("may not serve .*|unable to include|does not exist")
     reply = site.ask("/mallory/views/x")
     assert "|" in reply.text
     assert "mallory" not in reply.text.replace("/mallory", "")
@@ -439,7 +439,7 @@ def test_a_file_that_is_swapped_while_it_is_opened_is_never_another_customers(
     hosting: Hosting, site: Site
 ) -> None:
     """What is checked is what is read, however the names move meanwhile."""
-    site.tolerates("belongs to the user|is no file|No such file|Is a directory")
+    site.tolerates("belongs to the user|is neither a file nor|No such file|Is a directory")
     hosting.put(MALLORY, "mallory/race/.htaccess", SCRIPTS)
     script(hosting, ALICE, "alice/private.wsgi", "alice")
     script(hosting, MALLORY, "mallory/race/mine.wsgi", "mallory")
@@ -695,7 +695,7 @@ def test_what_a_module_imports_has_to_be_the_customers_too(hosting: Hosting, sit
     hosting.htaccess(MALLORY, "mallory/m3", "mallory/linked3", OF_ITS_OWN % 3)
     site.expects("theirs.py' can't be imported: it belongs to the user 20001")
     site.expects_traceback("ImportError: .*theirs.*")
-    site.tolerates("can't be loaded, for it raised")
+    site.tolerates("can't be loaded, because it raised")
     assert site.ask("/mallory/m3/").status == 403
 
 
@@ -726,7 +726,7 @@ def test_a_refusal_that_the_application_has_caught_is_not_the_answer(
     site.expects("theirs.py' can't be imported: it belongs to the user 20001")
     if way == "raises":
         site.expects_traceback(line)
-        site.tolerates("can't be loaded, for it raised")
+        site.tolerates("can't be loaded, because it raised")
     elif line:
         site.expects(line)
     assert site.ask(f"/mallory/catch-{way}/").status == status
@@ -759,7 +759,7 @@ def test_a_package_in_an_environment_that_is_a_link_to_another_customers_is_refu
     hosting.htaccess(MALLORY, "mallory/m7", "mallory/asks", more)
     site.expects("__init__.py' can't be imported: it belongs to the user 20001")
     site.expects_traceback("ImportError: .*secret.*")
-    site.tolerates("can't be loaded, for it raised")
+    site.tolerates("can't be loaded, because it raised")
     assert site.ask("/mallory/m7/").status == 403
 
 

@@ -216,7 +216,7 @@ def test_a_body_that_cannot_be_kept_is_an_error_page_and_a_line_that_helps(
     site = serve(CONFIG)
     site.expects(
         "the request's body can't be kept in /nonexistent: No such file or directory; "
-        "mod_wsgi.buffer_body needs room for it there, or another TMPDIR"
+        "mod_wsgi.buffer_body needs a directory with room: set TMPDIR in the server's environment"
     )
     assert site.post("/bodies/read_by_length", content(70_000)).status_code == 500
     assert site.post("/bodies/read_by_length", content(60_000)).json() == report(content(60_000))

@@ -238,7 +238,7 @@ def test_what_is_missing_in_os_environ_gets_a_hint(serve: Serve, name: str, is_s
     config = config.replace("surroundings::shown", f"missing_{name}").replace("@{apps}", "@{www}")
     site = serve(config, files={f"missing_{name}.py": text}, processes=1)
     hint = r"SetEnv mod_wsgi\.environ\.TESTS_KEY value"
-    site.expects("can't be loaded, for it raised")
+    site.expects("can't be loaded, because it raised")
     site.expects_traceback(last)
     site.expects(hint)
     assert site.get("/green").status_code == 500
@@ -250,7 +250,7 @@ def test_another_key_that_is_missing_gets_no_hint(serve: Serve) -> None:
     config = section("green", "SetEnv TESTS_KEY value")
     config = config.replace("surroundings::shown", "missing_else").replace("@{apps}", "@{www}")
     site = serve(config, files={"missing_else.py": "{}['TESTS_KEY']\n"}, processes=1)
-    site.expects("can't be loaded, for it raised")
+    site.expects("can't be loaded, because it raised")
     site.expects_traceback("KeyError")
     assert site.get("/green").status_code == 500
 

@@ -111,7 +111,7 @@ RewriteRule ^/named/(.*)$ - [E=mod_wsgi.interpreter:$1]
 """
 
 LOADED_ANEW = "the application has changed and was loaded anew"
-KEEPS_SERVING = "does not load: what was loaded before keeps serving"
+KEEPS_SERVING = "does not load: the old one keeps serving"
 
 
 @pytest.fixture
@@ -193,7 +193,7 @@ def test_an_application_that_did_not_change_is_not_loaded_anew(site: Site) -> No
 
 def test_a_broken_edit_keeps_the_old_one_until_it_is_mended(site: Site) -> None:
     site.expects(KEEPS_SERVING)
-    site.expects("can't be loaded, for it raised")
+    site.expects("can't be loaded, because it raised")
     site.expects_traceback("ValueError: broken while editing")
     assert site.get("/front").text == "one helped"
     edit(site, "code/front.py", MODULE.format("raise ValueError('broken while editing')", "two"))
@@ -206,7 +206,7 @@ def test_a_broken_edit_keeps_the_old_one_until_it_is_mended(site: Site) -> None:
 def test_a_broken_edit_is_tried_once(site: Site) -> None:
     """And not every second, with a traceback each time."""
     site.expects(KEEPS_SERVING)
-    site.expects("can't be loaded, for it raised")
+    site.expects("can't be loaded, because it raised")
     site.expects_traceback("ValueError: broken while editing")
     site.get("/front")
     edit(site, "code/front.py", MODULE.format("raise ValueError('broken while editing')", "two"))
@@ -217,7 +217,7 @@ def test_a_broken_edit_is_tried_once(site: Site) -> None:
 def test_a_mended_module_that_was_never_loaded_counts(site: Site) -> None:
     """The mistake is in a new module: nothing that serves now has ever imported it."""
     site.expects(KEEPS_SERVING)
-    site.expects("can't be loaded, for it raised")
+    site.expects("can't be loaded, because it raised")
     site.expects_traceback("ValueError: broken from the start")
     assert site.get("/front").text == "one helped"
     edit(site, "code/newcomer.py", "raise ValueError('broken from the start')\n")
@@ -229,7 +229,7 @@ def test_a_mended_module_that_was_never_loaded_counts(site: Site) -> None:
 
 def test_a_broken_file_that_is_the_application_keeps_the_old_one(site: Site) -> None:
     site.expects(KEEPS_SERVING)
-    site.expects("can't be loaded, for it raised")
+    site.expects("can't be loaded, because it raised")
     site.expects_traceback("SyntaxError|IndentationError")
     assert site.get("/scripts/a.wsgi").text == "one"
     edit(site, "scripts/a.wsgi", SCRIPT.format("def unfinished(:", "two"))

@@ -334,7 +334,7 @@ def test_a_closed_home_names_the_step_and_the_command(site: Site) -> None:
             "/in-home",
             "mod_wsgi.directory '/.*/home/bob/site' can't be used",
             f"the server's user '?[^ ]+ cannot enter '{home}': \"chmod [uo]\\+x {home}\"",
-            "what is behind that step cannot be seen yet",
+            "the steps after it cannot be seen yet",
         )
 
 
@@ -350,7 +350,7 @@ def test_a_closed_directory_is_named_itself(site: Site) -> None:
     last = site.root / "htdocs/home/bob/site"
     with closed(last):
         line = line_of(site, "/in-home", f'"chmod [uo]\\+rx {last}"')
-    assert "behind that step" not in line
+    assert "the steps after it" not in line
 
 
 def test_a_closed_virtual_environment_names_the_step(site: Site) -> None:
