@@ -1,9 +1,10 @@
 /*
- * binding.c - extension modules that can be in one interpreter of a process
- * only: which one has it.
+ * binding.c - finds the interpreter that has an extension module which can be
+ * in only one.
  *
- * Python does not tell. So the other interpreters are asked, when an import
- * has failed with such words, whether they have what was being imported.
+ * Python does not say which one has it. So when an import has failed with such
+ * a message, the other interpreters are searched for the module that was being
+ * imported.
  */
 #include "interpreters.h"
 
@@ -11,15 +12,16 @@
 
 typedef struct search {
     const PyInterpreterState *asking;
-    char *names[MOST_NAMES]; /* what may be the module, the likeliest first */
+    char *names[MOST_NAMES]; /* what the module may be called, the likeliest
+                                first */
     int count;
-    int best; /* the first of them that another interpreter has, or -1 */
+    int best; /* index of the first name that another interpreter has, or -1 */
     const wsgi_interp *owner; /* that interpreter */
 } search;
 
 /* ---- What was being imported ------------------------------------------ */
 
-/* Takes a name that is not among the modules of this interpreter. */
+/* Adds a name, unless this interpreter has a module of that name. */
 static void add_name(search *s, const char *package, const char *name)
 {
     char full[512];
@@ -45,7 +47,7 @@ static PyObject *text_of(PyObject *object, const char *name)
     return bytes;
 }
 
-/* globals[name] as text, or "", in memory of so many bytes. */
+/* Stores globals[name] as text, or "". */
 static void copy_global(PyObject *globals, const char *name, char *text,
                         size_t size)
 {
@@ -62,8 +64,8 @@ static void copy_global(PyObject *globals, const char *name, char *text,
     Py_XDECREF(value);
 }
 
-/* The names that code uses, in their order: each may be a module's, one of
-   this package's, or one of the package that stands before. */
+/* Adds the names that code uses, in their order. Each may be a module, one of
+   this package, or one of the package whose name comes before. */
 static void add_names_of(search *s, PyObject *code, const char *package)
 {
     PyObject *names = PyObject_GetAttrString(code, "co_names");
@@ -91,7 +93,8 @@ static void add_names_of(search *s, PyObject *code, const char *package)
     Py_XDECREF(names);
 }
 
-/* The names in the code of a traceback's frame, then that of its module. */
+/* Adds the names in the code of a traceback's frame, then the frame's module.
+ */
 static void add_frame(search *s, PyObject *traceback)
 {
     PyObject *frame = PyObject_GetAttrString(traceback, "tb_frame");
@@ -114,7 +117,7 @@ static void add_frame(search *s, PyObject *traceback)
     Py_XDECREF(frame);
 }
 
-/* The parts of a traceback, the outermost first: a list. */
+/* A list of the parts of a traceback, the outermost first. */
 static PyObject *parts_of(PyObject *traceback)
 {
     PyObject *all = PyList_New(0), *next;
@@ -131,8 +134,8 @@ static PyObject *parts_of(PyObject *traceback)
     return all;
 }
 
-/* What was imported last is the likeliest. Python 2 has forgotten the names of
-   modules that failed, but not those that the code around them uses. */
+/* The module that was imported last is the likeliest. Python 2 does not say
+   which import failed, but the code around it has the name. */
 static void collect(search *s, PyObject *error, PyObject *traceback)
 {
     PyObject *bytes = text_of(error, "name");
@@ -149,7 +152,7 @@ static void collect(search *s, PyObject *error, PyObject *traceback)
 
 /* ---- Who has it ------------------------------------------------------- */
 
-/* In an interpreter, whose lock is held. */
+/* Called in each interpreter, with its lock held. */
 static void look(const wsgi_interp *interp, void *arg)
 {
     search *s = arg;
@@ -178,8 +181,8 @@ static void find_owner(search *s)
 
 /* ---- The line --------------------------------------------------------- */
 
-/* Whether Python's import system or the system's linker says this: it has the
-   names of modules and files in it, whose words mean nothing. */
+/* Whether a message is Python's import system's or the linker's. Those contain
+   names of modules and files, whose words mean nothing here. */
 static int is_about_names(const char *text)
 {
     static const char *const begins[] = {"No module named",
@@ -198,7 +201,7 @@ static int has_the_words(const char *text)
            strstr(text, "more than once") != NULL;
 }
 
-/* Whether an exception is an extension module's refusal to be loaded in more
+/* Whether an exception says that an extension module can't be loaded in more
    than one interpreter, or in one with a lock of its own. */
 static int is_about_interpreters(PyObject *type, PyObject *error)
 {

@@ -1,15 +1,15 @@
 /*
- * children.c - programs that an application starts have its os.environ.
+ * children.c - gives the programs that an application starts its os.environ.
  *
- * Where it names no environment for them, Python passes on the process's. All
- * interpreters write to that one, and the variables mod_wsgi.environ.NAME are
- * not in it. So the functions that would pass it on are exchanged for such as
- * name the interpreter's own. Each has as its self a tuple: the function of
- * Python's that it calls, and the dict behind os.environ.
+ * If the application passes no environment, Python passes on the process's.
+ * But that is common to all interpreters, and has no variables
+ * mod_wsgi.environ.NAME. So the functions that start programs are replaced by
+ * others that pass the interpreter's own. The self of each replacement is a
+ * tuple: Python's function, which it calls, and the data of os.environ.
  */
 #include "interpreters.h"
 
-/* The place of the environment among the arguments. */
+/* The index of the environment among the arguments. */
 #define FORK_EXEC_ENVIRONMENT 5
 #define SPAWN_ENVIRONMENT 2
 
@@ -18,14 +18,14 @@ static PyObject *original_of(PyObject *self)
     return PyTuple_GET_ITEM(self, 0);
 }
 
-/* A copy: other threads may change the dict. */
+/* Returns a copy, because other threads may change the dict. */
 static PyObject *environment_of(PyObject *self)
 {
     return PyDict_Copy(PyTuple_GET_ITEM(self, 1));
 }
 
-/* Bytes of a name or value: a new reference, or NULL, where it is no text also
-   without an exception. Python 2 lets an application put in unicode. */
+/* A name or value as bytes: a new reference, or NULL. If it is not text, no
+   exception is set. In Python 2 an application may have put unicode in. */
 static PyObject *bytes_of(PyObject *text)
 {
     if (PyBytes_Check(text)) {
@@ -35,8 +35,8 @@ static PyObject *bytes_of(PyObject *text)
     return wsgi_text_check(text) ? wsgi_text_bytes(text) : NULL;
 }
 
-/* Adds NAME=VALUE. An application can have put anything there: what is no text
-   is left out. */
+/* Adds NAME=VALUE. An entry that is not text, which an application may have
+   put in, is left out. */
 static int add_string(PyObject *list, PyObject *name, PyObject *value)
 {
     PyObject *left = bytes_of(name), *right = NULL, *entry = NULL;
@@ -77,8 +77,8 @@ PyObject *wsgi_children_strings(PyObject *data)
     return list;
 }
 
-/* The arguments with an environment in a place that has None. The reference to
-   the environment, which may be NULL, is dropped. */
+/* The arguments with the environment in the given place, if that has None.
+   Drops the reference to environment, which may be NULL. */
 static PyObject *fill_in(PyObject *args, Py_ssize_t place,
                          PyObject *environment)
 {
@@ -109,7 +109,7 @@ static PyObject *call(PyObject *self, PyObject *args, PyObject *keywords)
     return result;
 }
 
-/* subprocess and multiprocessing on Python 3. */
+/* Used by subprocess and multiprocessing on Python 3. */
 static PyObject *run_fork_exec(PyObject *self, PyObject *args)
 {
     return call(self,
@@ -118,15 +118,15 @@ static PyObject *run_fork_exec(PyObject *self, PyObject *args)
                 NULL);
 }
 
-/* What subprocess uses instead where it can: Python 3.13. */
+/* Used by subprocess instead, where it can, from Python 3.13 on. */
 static PyObject *run_spawn(PyObject *self, PyObject *args, PyObject *keywords)
 {
     return call(self, fill_in(args, SPAWN_ENVIRONMENT, environment_of(self)),
                 keywords);
 }
 
-/* os.execv, which os.spawnv and Python 2's subprocess use as well; the
-   function that is called is os.execve. */
+/* os.execv, which os.spawnv and Python 2's subprocess use, too. Calls
+   os.execve. */
 static PyObject *run_execv(PyObject *self, PyObject *args)
 {
     PyObject *environment = environment_of(self), *last = NULL, *all = NULL;
@@ -143,7 +143,8 @@ static PyObject *run_execv(PyObject *self, PyObject *args)
 static PyMethodDef fork_exec_method = {"fork_exec", run_fork_exec,
                                        METH_VARARGS, NULL};
 
-/* Functions of the module os, and what they call. */
+/* The functions of os that are replaced, and the ones that the replacements
+   call. */
 static struct {
     PyMethodDef method;
     const char *original;
@@ -159,7 +160,7 @@ static struct {
      "posix_spawnp"},
 };
 
-/* A function of ours that calls module.original. */
+/* Makes a replacement that calls module.original. */
 static PyObject *make(PyObject *module, const char *original,
                       PyMethodDef *method, const wsgi_interp *interp)
 {
@@ -175,7 +176,7 @@ static PyObject *make(PyObject *module, const char *original,
     return function;
 }
 
-/* What a Python does not have is left out. */
+/* Functions that this Python does not have are left out. */
 static int replace_in_os(const wsgi_interp *interp)
 {
     PyObject *os = PyImport_ImportModule("os"), *function;
@@ -197,8 +198,8 @@ static int replace_in_os(const wsgi_interp *interp)
     return result;
 }
 
-/* Python 2 has no such module. A .pth file may have imported subprocess, which
-   takes the function from there. */
+/* Python 2 has no such module. If subprocess was imported before (by a .pth
+   file), it has its own reference to the function. */
 static int replace_fork_exec(const wsgi_interp *interp)
 {
     PyObject *module = PyImport_ImportModule("_posixsubprocess");

@@ -1,14 +1,14 @@
 /*
- * ending.c - the end of interpreters, on the Python thread.
+ * ending.c - ends interpreters, on the Python thread.
  *
- * What an application started has to end before its interpreter can: threads
- * are joined and atexit functions run by a thread made for that, so that none
- * of them can hold up anything else. An interpreter whose threads do not end
- * in time is left as it is, for ending it would end the process.
+ * Before an interpreter can end, the application's threads must be joined and
+ * its atexit functions run. A thread made for that (the ender) does so, and
+ * nothing else has to wait for it. If the application's threads do not end in
+ * time, the interpreter is left as it is, for ending it would end the process.
  */
 #include "interpreters.h"
 
-/* How long a replaced interpreter's threads may take. */
+/* How long the threads of a replaced interpreter may take to end. */
 #define PATIENCE_SECONDS 10
 
 /* ---- The thread that ends what an application does -------------------- */
@@ -28,8 +28,9 @@ static void call_if_imported(const char *module, const char *function)
     Py_XDECREF(result);
 }
 
-/* threading waits for its main thread too, unless it is the one that asks.
-   That one is the Python thread, which must not wait: this one stands in. */
+/* threading._shutdown() waits for threading's main thread, unless that thread
+   calls it. The main thread is the Python thread, which must not be kept
+   waiting. So the ender poses as the main thread. */
 static void stand_in(void)
 {
     PyObject *threading = PyImport_ImportModule("threading");
@@ -42,14 +43,15 @@ static void stand_in(void)
             (unsigned long)PyThread_get_thread_ident());
     if (ident != NULL)
         PyObject_SetAttrString(main_thread, "_ident", ident);
-    PyErr_Clear(); /* Python 2 has no such thing and needs none */
+    PyErr_Clear(); /* Python 2 has no such attribute and needs none */
     Py_XDECREF(ident);
     Py_XDECREF(main_thread);
     Py_XDECREF(threading);
 }
 
-/* Python itself calls threading._shutdown() when it ends an interpreter, and
-   before 3.8 that fails the second time: let it call what does nothing. */
+/* Python itself calls threading._shutdown() again when it ends an interpreter,
+   and before 3.8 the second call fails. So replace the function by one that
+   does nothing. */
 static void be_done_with_threads(void)
 {
     PyObject *threading = PyImport_ImportModule("threading");
@@ -76,8 +78,9 @@ static PyObject *end_application(PyObject *self, PyObject *unused)
 static PyMethodDef end_method = {"end", WSGI_METHOD(end_application),
                                  METH_NOARGS, NULL};
 
-/* threading.Thread(target=end), a daemon: joining threads leaves it out. NULL
-   if there is none to be had now, which is logged once. */
+/* Starts the ender, threading.Thread(target=end). It is a daemon, so joining
+   threads leaves it out. Returns NULL if no thread can be had now, and logs
+   that once. */
 static PyObject *start_ender(int *told)
 {
     PyObject *threading = PyImport_ImportModule("threading");
@@ -117,9 +120,9 @@ static int is_running(PyObject *thread)
     return running;
 }
 
-/* Begins to end what runs in an interpreter, whose first state is current,
-   unless that has begun. Returns whether it has: there may be no thread for it
-   now. */
+/* Begins to end what runs in an interpreter, unless that has begun. The
+   interpreter's first state is current. Returns whether the ender runs: there
+   may be no thread for it now. */
 static int begin(wsgi_interp *interp)
 {
     if (interp->deadline == 0)
@@ -131,7 +134,7 @@ static int begin(wsgi_interp *interp)
 
 /* ---- Replaced interpreters -------------------------------------------- */
 
-/* Drops what the core holds in an interpreter. */
+/* Drops the core's references to objects of an interpreter. */
 static void clear(wsgi_interp *interp)
 {
     wsgi_interp_hooks->ends(interp);
@@ -144,7 +147,8 @@ static void clear(wsgi_interp *interp)
     Py_CLEAR(interp->binary_type);
 }
 
-/* Whether no state but ours is left: Python ends the process otherwise. */
+/* Whether only thread states of ours are left. With others, Python would end
+   the process. */
 static int is_alone(const wsgi_interp *interp)
 {
     PyThreadState *ours =
@@ -156,7 +160,8 @@ static int is_alone(const wsgi_interp *interp)
     return state == NULL;
 }
 
-/* ASLEEP: until the Python thread is woken for another reason. */
+/* WAITING: look again soon. ASLEEP: look when the Python thread is woken for
+   another reason. */
 enum progress { WAITING, ASLEEP, READY };
 
 static int is_late(const wsgi_interp *interp)
@@ -164,8 +169,8 @@ static int is_late(const wsgi_interp *interp)
     return time(NULL) >= interp->deadline;
 }
 
-/* Threads of the application go on. Past the deadline, which is said once,
-   nobody looks again and again whether they have ended. */
+/* The application's threads still run. After the deadline they are no longer
+   looked at again and again. That is logged once. */
 static enum progress wait_for_threads(wsgi_interp *interp)
 {
     if (!is_late(interp))
@@ -181,7 +186,7 @@ static enum progress wait_for_threads(wsgi_interp *interp)
     return ASLEEP;
 }
 
-/* Whether what the application does has ended, or can't be ended. */
+/* Whether what the application runs has ended, or can't be ended. */
 static int is_over(wsgi_interp *interp)
 {
     if (!interp->is_over)
@@ -190,13 +195,14 @@ static int is_over(wsgi_interp *interp)
     return interp->is_over;
 }
 
-/* How far an interpreter is on its way to the end; its first state is
-   current. */
+/* Takes an interpreter as far towards its end as it goes now. Its first state
+   is current. */
 static enum progress step(wsgi_interp *interp)
 {
     if (!is_over(interp))
         return wait_for_threads(interp);
-    /* Threads of the server come by when they serve their next request. */
+    /* Threads of the server drop their slots when they serve their next
+       request. */
     if (__atomic_load_n(&interp->slots, __ATOMIC_ACQUIRE) > 0)
         return ASLEEP;
     clear(interp);
@@ -205,7 +211,7 @@ static enum progress step(wsgi_interp *interp)
     return wait_for_threads(interp);
 }
 
-/* Takes a step inside of the interpreter. */
+/* Takes a step inside the interpreter. Ends it, if that is possible now. */
 static enum progress step_inside(wsgi_interp *interp)
 {
     PyThreadState *main_state = PyEval_SaveThread();
@@ -241,8 +247,8 @@ int wsgi_ending_step(void)
 
 /* ---- All of them ------------------------------------------------------ */
 
-/* Goes into an interpreter and back; there, starts its end or asks how it
-   is going. */
+/* Goes into an interpreter, begins its end unless that has begun, and comes
+   back. Returns whether its end is still under way. */
 static int is_ending(wsgi_interp *interp, PyThreadState *main_state)
 {
     int running;
@@ -256,8 +262,8 @@ static int is_ending(wsgi_interp *interp, PyThreadState *main_state)
     return running;
 }
 
-/* Without the registry's lock: a request that holds it may be waiting for the
-   Python thread to make an interpreter, which it will not do any more. */
+/* The registry's lock is not taken: a request that holds it may be waiting for
+   the Python thread to make an interpreter, which will not happen any more. */
 void wsgi_ending_all(void)
 {
     static const struct timespec moment = {.tv_nsec = 2 * WSGI_MS};

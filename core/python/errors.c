@@ -1,14 +1,14 @@
 /*
- * errors.c - exceptions -> lines of the error log.
+ * errors.c - makes lines of the error log from exceptions.
  *
- * Python's own module makes text of an exception. An application may replace
- * that module's functions, and an exception is an object of its own: whatever
- * comes back is looked at before it is used, and if it is no text the log says
- * no more than the exception's type.
+ * Python's module traceback makes the text of an exception. An application may
+ * have replaced that module's functions, and exceptions may be objects of its
+ * own. So a result is checked before it is used. If it is not text, the log
+ * only has the exception's type.
  */
 #include "interpreters.h"
 
-/* What traceback.format_exception says: a tuple, or NULL. */
+/* The result of traceback.format_exception: a tuple, or NULL. */
 static PyObject *format_exception(PyObject *type, PyObject *value,
                                   PyObject *traceback)
 {
@@ -27,7 +27,7 @@ static PyObject *format_exception(PyObject *type, PyObject *value,
     return copy;
 }
 
-/* Logs text line by line, without its empty ones. */
+/* Logs text line by line, without empty lines. */
 static void log_lines(const wsgi_request *request, const char *text,
                       size_t size)
 {
@@ -43,7 +43,7 @@ static void log_lines(const wsgi_request *request, const char *text,
     }
 }
 
-/* Logs one text of one or more lines. Returns whether it is one. */
+/* Logs one text of one or more lines. Returns whether it is text. */
 static int log_text(const wsgi_request *request, PyObject *text)
 {
     PyObject *bytes = wsgi_text_bytes(text);
@@ -68,7 +68,7 @@ int wsgi_errors_log(const wsgi_request *request, PyObject *texts)
     return count;
 }
 
-/* The name of an exception's type, for where there is no better text. */
+/* The name of an exception's type. */
 static const char *name_of(PyObject *type)
 {
     return PyType_Check(type) ? ((PyTypeObject *)type)->tp_name

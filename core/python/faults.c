@@ -1,18 +1,18 @@
 /*
- * faults.c - faulthandler writes to the server's log.
+ * faults.c - makes faulthandler write to the server's log.
  *
- * What faulthandler writes when the process fails goes straight to a
- * descriptor, that of sys.stderr if nobody names another file. Ours has none.
- * But the server has made standard error its log, so functions of ours call
- * faulthandler's with that instead. They name it by its number, for
- * faulthandler serves the whole process, and a stream of one interpreter would
- * not live as long.
+ * When the process fails, faulthandler writes to a file descriptor: by default
+ * that of sys.stderr, but our sys.stderr has none. The process's standard
+ * error is the server's log. So functions of ours call faulthandler's with
+ * that instead. They pass the number 2, not a stream, because faulthandler
+ * serves the whole process, and a stream of one interpreter would not live as
+ * long.
  */
 #include <unistd.h>
 
 #include "interpreters.h"
 
-/* A copy of the arguments with standard error at this place. */
+/* A copy of the arguments with number at this place. */
 static PyObject *replace_at(PyObject *args, Py_ssize_t place, PyObject *number)
 {
     PyObject *list = PySequence_List(args), *copy = NULL;
@@ -24,8 +24,8 @@ static PyObject *replace_at(PyObject *args, Py_ssize_t place, PyObject *number)
     return copy;
 }
 
-/* Calls a function of faulthandler with standard error for the file, which
-   has this place among the arguments. */
+/* Calls a function of faulthandler with standard error as the file. place is
+   the file's index among the arguments. */
 static PyObject *call_with_log(PyObject *function, PyObject *args,
                                PyObject *keywords, Py_ssize_t place)
 {
@@ -71,7 +71,7 @@ static PyObject *call(PyObject *function, PyObject *args, PyObject *keywords,
     return PyObject_Call(function, args, keywords);
 }
 
-/* faulthandler's own function is self. */
+/* self is faulthandler's own function. */
 static PyObject *with_file_first(PyObject *self, PyObject *args,
                                  PyObject *keywords)
 {
@@ -96,7 +96,7 @@ static PyMethodDef methods[] = {
      "exit=False)"},
 };
 
-/* Puts a function of ours in the place of one of the module. */
+/* Replaces a function of the module by one of ours. */
 static int replace(PyObject *module, PyMethodDef *method)
 {
     PyObject *own = PyObject_GetAttrString(module, method->ml_name);
@@ -120,7 +120,8 @@ int wsgi_faults_install(void)
         return 0;
     module = PyImport_ImportModule("faulthandler");
     if (module == NULL && PyErr_ExceptionMatches(PyExc_ImportError)) {
-        PyErr_Clear(); /* 3.12 and 3.13: not beside a lock of one's own */
+        PyErr_Clear(); /* 3.12, 3.13: interpreters with their own lock can't
+                          have it */
         return 0;
     }
     if (module == NULL)

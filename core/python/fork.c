@@ -1,19 +1,20 @@
 /*
- * fork.c - copies of this process that applications fork.
+ * fork.c - keeps forked copies of the process apart from the server.
  *
- * A copy has but the thread that forked, and is no process of the server's. It
- * keeps no listening socket: nobody could start the server again while it
- * lives. It serves no request, but ends where it comes out of the
- * application's code: the server does not know of it, and the client's
- * connection is its original's.
+ * A copy made by an application has only the thread that forked, and the
+ * server does not know about it. It keeps no listening socket, for otherwise
+ * nobody could start the server again while it lives. It serves no request,
+ * because the client's connection belongs to the original. When the
+ * application's code returns, the copy ends.
  *
- * The handler of a fork runs in the copy before Python's own. Python from 3.8
- * on ends all interpreters but its first one then, and until 3.13 at least it
- * can't: so they are taken out of its list before. In a copy that another
- * interpreter made Python 3.9 to 3.11 ends the process by a signal; 3.8 and
- * later ones refuse to fork there.
+ * In a copy, Python from 3.8 on ends all interpreters but its first one, and
+ * fails at that (up to 3.13 at least). Our handler runs before Python's, and
+ * takes the others out of Python's list. If a fork comes from another
+ * interpreter, Python 3.9 to 3.11 ends the copy by a signal, and 3.8 and
+ * versions after 3.11 refuse to fork.
  *
- * Programs are started by a fork, too. What is done here does them no harm.
+ * Programs are started by a fork, too. What this file does is harmless to
+ * them.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -25,8 +26,8 @@
 
 #define MOST_DESCRIPTORS 65536
 
-/* A socket is known by its number in the file system of sockets: an
-   application may have one of its own behind the same descriptor. */
+/* A socket is recognised by device and inode, because an application may have
+   replaced the one behind a descriptor. */
 typedef struct listener {
     int fd;
     dev_t device;
@@ -37,7 +38,8 @@ static listener *listeners;
 static size_t listener_count;
 static int is_copy;
 
-/* Whether the calling thread is in os.fork() and the like, and where. */
+/* Whether the calling thread is in os.fork() or the like, and in which
+   interpreter. */
 static __thread enum { NOWHERE, IN_FIRST, IN_OTHER } forking;
 
 int wsgi_fork_is_copy(void)
@@ -96,12 +98,11 @@ static void close_listeners(void)
             close(listeners[i].fd);
 }
 
-/* No lock of this process can be counted on: a thread that is not here may
-   have it. */
+/* Uses no lock: a thread that does not exist in the copy may have it. */
 static void say(const char *line)
 {
     if (write(STDERR_FILENO, line, strlen(line)) < 0)
-        errno = 0; /* there is nobody else to tell */
+        errno = 0; /* there is nowhere else to say it */
 }
 
 static void after_fork_in_copy(void)
@@ -122,8 +123,8 @@ static void after_fork_in_copy(void)
 
 /* ---- The end of the copy ---------------------------------------------- */
 
-/* exit() is for the server to call: what is registered for it is the
-   server's. A copy gets there when its last thread ends. */
+/* Registered with atexit. Its functions are the server's, and not for a copy,
+   which gets here when its last thread ends. */
 static void end_copy(void)
 {
     if (is_copy)
@@ -137,7 +138,7 @@ void wsgi_fork_prepare(void)
     atexit(end_copy);
 }
 
-/* What sys.exit() was given, as the status of a process. */
+/* The argument of sys.exit() as the status of a process. */
 static int exit_status(const wsgi_request *request, PyObject *code)
 {
     PyObject *text, *bytes = NULL;
@@ -213,7 +214,7 @@ static PyObject *after_fork(PyObject *address, PyObject *unused)
     Py_RETURN_NONE;
 }
 
-/* Makes an object of the class that Python has for its main thread. */
+/* Makes a thread object one of the class of the main thread. */
 static void make_main_thread(PyObject *threading, PyObject *thread)
 {
     PyObject *main_class = PyObject_GetAttrString(threading, "_MainThread");
@@ -227,9 +228,9 @@ static void make_main_thread(PyObject *threading, PyObject *thread)
     Py_XDECREF(main_class);
 }
 
-/* Called by Python in a copy, when its own modules are ready there. To
-   threading the copy's thread is a foreign one up to 3.12, as it was to the
-   original: threading._shutdown() fails then, and multiprocessing with it. */
+/* Called by Python in a copy, when Python's modules are ready there. Up to
+   3.12, threading takes the copy's only thread for a foreign one, as in the
+   original. Then threading._shutdown() fails, and multiprocessing with it. */
 static PyObject *begin_copy(PyObject *address, PyObject *unused)
 {
     PyObject *threading = PyImport_ImportModule("threading");

@@ -1,15 +1,16 @@
 /*
- * imports.c - what a customer's interpreter imports is the customer's, or
- * root's.
+ * imports.c - restricts what a customer's interpreter imports to the
+ * customer's and root's files.
  *
- * The directories that the settings name have been checked (path.c). But what
- * is in them can be a link to another customer's file. So what the import
- * system reads is checked as well, on the descriptor that it is read from.
+ * The directories that the settings name have been checked (path.c). But they
+ * may contain a link to another customer's file. So each file that the import
+ * system reads is checked, too, by the descriptor that it is read from.
  *
- * Python 3 reads source and bytecode with FileLoader.get_data, which is ours
- * in such an interpreter. Extension modules are opened by the system's linker
- * and can only be looked at right before; so is everything in Python 2, whose
- * import system is C. Python's own library is not looked at.
+ * Python 3 reads source and bytecode with FileLoader.get_data, which we
+ * replace in such an interpreter. Extension modules are opened by the system's
+ * linker, so they can only be checked just before. The same holds for
+ * everything in Python 2, whose import system is in C. Python's own library is
+ * not checked.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,8 +20,8 @@
 
 #include "interpreters.h"
 
-/* The capsule with the interpreter, and the attribute that holds it; the
-   attribute with the function that ours stands for. */
+/* The name of the capsule with the interpreter, the attribute that holds the
+   capsule, and the attribute with Python's own create_module. */
 static const char capsule[] = "mod_wsgi.interp";
 static const char attribute[] = "_mod_wsgi_interp";
 static const char original[] = "_mod_wsgi_create_module";
@@ -53,8 +54,8 @@ static int is_below_settings(const wsgi_interp *interp, const char *path)
              wsgi_mount_covers(root, path)));
 }
 
-/* Whether an open file may be code of this interpreter. name is what it was
-   opened by. A link of the customer's makes root's file no code of his. */
+/* Whether an open file may be code of this interpreter. name is the path that
+   it was opened by. A customer's link to a file of root's is refused. */
 static int may_run(const wsgi_interp *interp, int fd, const char *name,
                    struct stat *info)
 {
@@ -83,7 +84,7 @@ static void remember(PyObject *text)
     refusal = text;
 }
 
-/* Raises ImportError after logging it. */
+/* Logs why a file can't be imported, and raises ImportError. */
 static void refuse(const wsgi_interp *interp, const char *name,
                    const struct stat *info)
 {
@@ -115,8 +116,8 @@ static int open_code(const char *name)
     return open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 }
 
-/* Looks at a file by its name. -1 with ImportError if it may not be imported;
-   0 also where there is none, or it can't be read. */
+/* Checks a file by its name. Returns -1 with ImportError if it may not be
+   imported, else 0: also if it does not exist or can't be read. */
 static int check_name(const wsgi_interp *interp, const char *name)
 {
     int fd = open_code(name), result = 0;
@@ -144,8 +145,8 @@ static wsgi_interp *interp_of(PyObject *object)
 
 /* ---- Python 3 --------------------------------------------------------- */
 
-/* Whether a loader reads the file of its module; else it is bytecode that was
-   kept of it, without which the module loads as well, or a package's data. */
+/* Whether a loader reads its module's own file. Otherwise the file is cached
+   bytecode, which a module can load without, or a package's data. */
 static int is_its_module(PyObject *loader, PyObject *path)
 {
     PyObject *own = PyObject_GetAttrString(loader, "path");
@@ -183,7 +184,7 @@ PyObject *wsgi_imports_read(int fd, const char *name)
     return bytes;
 }
 
-/* Reads an open file if it is no code, or may be. */
+/* Reads an open file, unless it is code that may not run here. */
 static PyObject *read_checked(PyObject *loader, PyObject *path, int fd,
                               const char *name)
 {
@@ -289,7 +290,7 @@ static int guard_loaders(PyObject *holder)
 
 /* ---- Python 2 --------------------------------------------------------- */
 
-/* What imp.find_module says of a module, or NULL. */
+/* The result of imp.find_module for a module, or NULL. */
 static PyObject *find(const char *name, PyObject *path)
 {
     PyObject *imp = PyImport_ImportModule("imp"), *found = NULL;
@@ -310,7 +311,7 @@ static int check_either(const wsgi_interp *interp, const char *name,
     return check_name(interp, path);
 }
 
-/* Source, and the bytecode beside it, of a module or a package. */
+/* Checks the source of a module or package, and the bytecode beside it. */
 static int check_found(const wsgi_interp *interp, PyObject *found)
 {
     static const char *const ends[] = {"", "c", "/__init__.py",
@@ -333,8 +334,8 @@ static int check_found(const wsgi_interp *interp, PyObject *found)
     return 0;
 }
 
-/* Finds nothing, ever: whatever it says nothing against is Python's to
-   load. */
+/* A finder for sys.meta_path that never finds anything. It raises ImportError
+   for what is forbidden, and Python loads the rest. */
 static PyObject *find_module(PyObject *holder, PyObject *args)
 {
     const wsgi_interp *interp = PyCapsule_GetPointer(holder, capsule);
@@ -405,8 +406,8 @@ static void add_prefix(wsgi_interp *interp, size_t *count, const char *name)
     Py_XDECREF(bytes);
 }
 
-/* Where the server's own Python is: what is on sys.path by now, and where its
-   packages are, those of the whole process's environment among them. */
+/* Finds the directories of the server's own Python: what is on sys.path by
+   now, and where its packages are, with those of the process's environment. */
 static void find_library(wsgi_interp *interp)
 {
     PyObject *paths = PySys_GetObject((char *)"path");
@@ -459,7 +460,7 @@ void wsgi_imports_end(void)
     Py_CLEAR(refusal);
 }
 
-/* An exception of another kind is the application's own. */
+/* Any other exception is the application's own. */
 int wsgi_imports_is_refusal(void)
 {
     return refusal != NULL && PyErr_ExceptionMatches(PyExc_ImportError) &&

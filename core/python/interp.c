@@ -1,6 +1,5 @@
 /*
- * interp.c - interpreters, as everybody sees them: who is inside, and which
- * have been replaced.
+ * interp.c - keeps count of interpreters: who is inside, and which are to end.
  *
  * making.c makes them, registry.c finds them by name, ending.c ends them.
  */
@@ -11,11 +10,11 @@ const wsgi_hooks *wsgi_interp_hooks;
 static wsgi_interp *serving; /* atomic; registry.c changes it */
 static unsigned long retirements;
 
-/* Interpreters in this process's memory: those that serve, those that are
-   being made, and the retired ones that have not ended. Atomic. */
+/* How many interpreters this process has: those that serve, those being made,
+   and the retired ones that have not ended. Atomic. */
 static int in_memory;
 
-/* Those that are to end, under the lock. */
+/* The interpreters that are to end. The lock guards the list. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static wsgi_interp *queue;
 
@@ -64,7 +63,7 @@ wsgi_interp *wsgi_interp_take_ending(void)
     return taken;
 }
 
-/* It is retired, and nobody is inside any more. */
+/* For a retired interpreter that nobody is inside any more. */
 static void hand_over(wsgi_interp *interp)
 {
     wsgi_interp_put_back(interp);
@@ -75,7 +74,8 @@ void wsgi_interp_retire(wsgi_interp *interp)
 {
     int is_empty = wsgi_gate_close(&interp->visits);
 
-    /* After the gate: who sees this number must see that it is closed. */
+    /* This follows the closing: a thread that sees the new number must also
+       see the closed gate. */
     __atomic_add_fetch(&retirements, 1, __ATOMIC_ACQ_REL);
     if (is_empty)
         hand_over(interp);
@@ -114,8 +114,8 @@ typedef struct tour {
     void *arg;
 } tour;
 
-/* On the Python thread, where interpreters end: the list stays as it is, but
-   for what is added at its front. */
+/* Runs on the Python thread, where interpreters end. So meanwhile the list
+   only grows at its front. */
 static void visit_each(void *arg)
 {
     const tour *t = arg;

@@ -1,8 +1,8 @@
 /*
- * jobs.c - what the Python thread is asked to do.
+ * jobs.c - hands work to the Python thread.
  *
- * One job at a time is handed over, and its end is waited for. Or the thread
- * is only woken, to look by itself what there is to do.
+ * One job at a time is handed over, and the caller waits for its end. Or the
+ * thread is only woken, and finds out by itself what there is to do.
  */
 #include <errno.h>
 #include <pthread.h>

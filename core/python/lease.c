@@ -1,10 +1,10 @@
 /*
- * lease.c - a request that is lent to Python objects.
+ * lease.c - lends a request to Python objects.
  *
- * Applications keep objects longer than their request: a closure holds
- * start_response, a thread goes on reading wsgi.input. What such an object
- * refers to is gone by then. So each use begins with the lease, and the end of
- * the request waits for the uses that are under way in other threads.
+ * Applications keep objects longer than their request: a closure keeps
+ * start_response, a thread goes on reading wsgi.input. But the request that
+ * such an object refers to is gone. So each use enters the lease first. The
+ * end of the request waits for uses that are under way in other threads.
  */
 #include <time.h>
 

@@ -1,19 +1,19 @@
 /*
- * limits.c - what a request asks for and the Python of this process can't do.
+ * limits.c - settings that the Python of this process can't satisfy.
  *
- * An error where the settings contradict each other. Else a warning, once in a
- * process, and the request is served as well as it can be.
+ * Settings that contradict each other are an error. For others a warning is
+ * logged once in a process, and the request is served without them.
  */
 #include "interpreters.h"
 
-/* What is set and can't be had is said once in a process. */
+/* Whether a warning has not been logged in this process yet. */
 static int is_first(int *told)
 {
     return !__atomic_exchange_n(told, 1, __ATOMIC_RELAXED);
 }
 
-/* An interpreter with a lock of its own needs Python 3.12, can't be the first
-   one, and is made by us. */
+/* An interpreter with a lock of its own needs Python 3.12, can't be the main
+   one, and can't be mod_python's. */
 static int check_gil(const wsgi_request *request, wsgi_settings *s)
 {
     static int told;
@@ -38,7 +38,8 @@ static int check_gil(const wsgi_request *request, wsgi_settings *s)
     return 0;
 }
 
-/* There is only one main interpreter, and one of a name in mod_python. */
+/* There is only one main interpreter. mod_python has one interpreter for each
+   name. */
 static int check_pool(const wsgi_request *request, wsgi_settings *s)
 {
     static int told;

@@ -1,8 +1,8 @@
 /*
- * making.c - makes an interpreter, and gives it what requests need there.
+ * making.c - makes an interpreter and prepares it for requests.
  *
- * The Python thread does it (runtime.c), when a request asks for the first
- * time.
+ * The Python thread does this (runtime.c), when the first request needs the
+ * interpreter.
  */
 #include "interpreters.h"
 
@@ -21,8 +21,9 @@ static int make_types(wsgi_interp *interp)
 
 static int import_modules(wsgi_interp *interp)
 {
-    /* The first has its "main thread" here, which lives as long as the
-       interpreter; Python 2 lists the second in its first interpreter only. */
+    /* threading takes this thread for its main thread, so import it here: this
+       thread lives as long as the interpreter. Python 2 lists the second in
+       its first interpreter only. */
     static const char *const names[] = {"threading", WSGI_EXCEPTIONS};
     PyObject *codec;
     size_t i;
@@ -35,15 +36,15 @@ static int import_modules(wsgi_interp *interp)
             return -1;
         Py_DECREF(module);
     }
-    /* Codecs, too: in Python 2 the first two threads to want one disturb each
-       other. */
+    /* Look up a codec, too. In Python 2 the first two threads that do so at
+       once disturb each other. */
     codec = PyCodec_Encoder("ascii");
     Py_XDECREF(codec);
     return codec != NULL ? 0 : -1;
 }
 
-/* sys.argv is ['mod_wsgi']; some Pythons set it in the first interpreter
-   only. */
+/* sys.argv is ['mod_wsgi']. Some Pythons set it in the first interpreter only.
+ */
 static int set_argv(wsgi_interp *interp)
 {
     PyObject *argv = Py_BuildValue("[s]", "mod_wsgi");
@@ -73,9 +74,9 @@ static int make_upper_layers(wsgi_interp *interp)
     return wsgi_interp_hooks->made(interp);
 }
 
-/* A customer's files are guarded before the first of them can be imported,
-   which is by site. What is the process's is not for us to change where
-   another module owns Python. */
+/* Imports are guarded first, before site could import a customer's files.
+   only_in_own marks the steps that change the whole process or its Python:
+   they are left out where another module owns Python. */
 static const struct step {
     int (*take)(wsgi_interp *interp);
     int only_in_own;
@@ -94,10 +95,10 @@ static const struct step {
     {make_upper_layers, 0},
 };
 
-/* Gives a new interpreter what requests need there. Nothing but Python's own
-   library has run in it. Site comes last (path.c): what the code of .pth files
-   starts has all this, too. A next attempt goes on where this one failed: what
-   was put in the place of Python's functions must not be put there twice. */
+/* Takes the steps in a new interpreter, in which only Python's own library has
+   run. site runs later (path.c), so code of .pth files finds all this in
+   place. If a step fails, the next attempt goes on with that step, because
+   Python's functions must not be replaced twice. */
 static int prepare(wsgi_interp *interp)
 {
     const int count = sizeof steps / sizeof *steps;
@@ -156,9 +157,9 @@ static void make_own(void *arg)
     }
 }
 
-/* On the Python thread: an interpreter that another module owns. The state it
-   comes with is kept, since some Pythons can't make one where there is none.
- */
+/* For an interpreter that another module owns. Runs on the Python thread. The
+   state that comes with it is kept, since some Pythons can't make a state in
+   an interpreter that has none. */
 static void make_foreign(void *arg)
 {
     making *m = arg;
@@ -181,8 +182,9 @@ const char *wsgi_making_shown_part(const char *name)
 
 /* ---- Who asks --------------------------------------------------------- */
 
-/* Those that could not be made or prepared and do not end: Python's first one,
-   another module's, and what there is no Python of. */
+/* Interpreters that could not be made or prepared, and can't be ended:
+   Python's first one, another module's, and records without a Python
+   interpreter. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static wsgi_interp *unfinished;
 
@@ -208,7 +210,8 @@ static void put_unfinished(wsgi_interp *interp)
     pthread_mutex_unlock(&lock);
 }
 
-/* What could be made, but not prepared, ends as a retired one does. */
+/* An interpreter that was made, but could not be prepared, ends like a retired
+   one. */
 static void give_up(wsgi_interp *interp)
 {
     if (interp->first_state != NULL && !wsgi_process_is_shared() &&
@@ -220,7 +223,7 @@ static void give_up(wsgi_interp *interp)
     wsgi_interp_forget_one();
 }
 
-/* One of that name, with nothing in it but the name. NULL: out of memory. */
+/* A record with nothing but the name, or NULL when memory is out. */
 static wsgi_interp *new_named(const char *name)
 {
     wsgi_interp *interp = calloc(1, sizeof *interp);
@@ -237,8 +240,8 @@ static wsgi_interp *new_named(const char *name)
     return interp;
 }
 
-/* One that can't be prepared is not freed: Python may hold pointers into it.
- */
+/* An interpreter that can't be prepared is not freed, for Python may hold
+   pointers into the record. */
 wsgi_interp *wsgi_making_new(const wsgi_request *request,
                              const wsgi_settings *settings, const char *name,
                              int is_pooled)

@@ -1,10 +1,10 @@
 /*
- * missing.c - what an application that does not load misses.
+ * missing.c - finds out what an application lacks that does not load.
  *
- * Variables that SetEnv sets are in the environ of a request, and many look
- * for them in os.environ. Packages are in a virtual environment that no
- * setting names. Files are closed to the server's user. A line in the log
- * tells how to mend each.
+ * Variables that SetEnv sets are in the environ of each request, but many
+ * applications look for them in os.environ. Packages may be in a virtual
+ * environment that no setting names. Files may be closed to the server's user.
+ * For each, a line in the log says how to mend it.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -25,7 +25,7 @@ static PyObject *follow(PyObject *object, const char *name)
     return found;
 }
 
-/* Whether an attribute that is a text ends like this. */
+/* Whether an attribute is text that ends with end. */
 static int ends_with(PyObject *object, const char *name, const char *end)
 {
     PyObject *text = PyObject_GetAttrString(object, name);
@@ -39,7 +39,7 @@ static int ends_with(PyObject *object, const char *name, const char *end)
     return answer;
 }
 
-/* Whether the innermost function of a traceback is that of os.environ. */
+/* Whether the innermost function of a traceback is os.environ's lookup. */
 static int is_of_environ(PyObject *traceback)
 {
     PyObject *next, *code;
@@ -62,7 +62,7 @@ static int is_of_environ(PyObject *traceback)
     return answer;
 }
 
-/* The key of a KeyError that os.environ has raised. */
+/* Stores the key of a KeyError that os.environ has raised. */
 static void find_key(PyObject *error, PyObject *traceback, char *name,
                      size_t size)
 {
@@ -90,7 +90,7 @@ static int is_of_name(char c)
     return isupper((unsigned char)c) || isdigit((unsigned char)c) || c == '_';
 }
 
-/* Stores the name that begins here, behind a blank and perhaps a quote. */
+/* Stores the name that begins here, after blanks and quotes. */
 static void take_name(const char *text, char *name, size_t size)
 {
     size_t length = 0;
@@ -102,8 +102,8 @@ static void take_name(const char *text, char *name, size_t size)
         snprintf(name, size, "%.*s", (int)length, text);
 }
 
-/* "... the environment variable NAME ...", "Set the NAME environment
-   variable": Django and its like. */
+/* Finds the name in messages such as Django's: "... the environment variable
+   NAME ...", "Set the NAME environment variable". */
 static void find_in_text(PyObject *error, char *name, size_t size)
 {
     static const char phrase[] = "nvironment variable";
@@ -128,8 +128,8 @@ static void find_in_text(PyObject *error, char *name, size_t size)
 
 /* ---- Packages --------------------------------------------------------- */
 
-/* Whether the standard library has a module of that name, where Python can
-   say so: no other environment has it then. */
+/* Whether the name is a module's of the standard library, which no other
+   environment would have either. Older Pythons can't say. */
 static int is_of_library(const char *name)
 {
     PyObject *all = PySys_GetObject((char *)"stdlib_module_names");
@@ -140,8 +140,8 @@ static int is_of_library(const char *name)
     return answer;
 }
 
-/* "No module named 'package.module'": the package, unless it is there and only
-   lacks the module. */
+/* Stores the package of "No module named 'package.module'", unless the package
+   exists and only lacks the module. */
 static void find_package(PyObject *error, char *package, size_t size)
 {
     static const char phrase[] = "No module named ";
@@ -167,7 +167,7 @@ static void find_package(PyObject *error, char *package, size_t size)
 
 /* ---- Files ------------------------------------------------------------ */
 
-/* The name of the file that must not be opened. */
+/* Stores the name of a file that the server's user may not open. */
 static void find_file(PyObject *error, char *file, size_t size)
 {
     PyObject *number = NULL, *name = NULL, *bytes = NULL;
@@ -207,7 +207,7 @@ static void look_at(PyObject *error, PyObject *traceback, wsgi_missing *m)
 void wsgi_missing_find(wsgi_missing *missing)
 {
     PyObject *type, *error, *traceback, *each, *trace, *next;
-    int most = 100; /* a history can be made a circle */
+    int most = 100; /* a chain of causes can be a circle */
 
     memset(missing, 0, sizeof *missing);
     PyErr_Fetch(&type, &error, &traceback);
@@ -265,9 +265,9 @@ static int is_package(const char *directory)
     return access(file, F_OK) == 0;
 }
 
-/* Whether one of the directories is the package itself, where the one above
-   it was meant. Stores that directory. A folder that only has the name may
-   hold a project that uses the package. */
+/* Whether one of the directories is the package itself, so that the one above
+   it was meant. Stores that directory. A directory that only has the name,
+   without __init__.py, may be a project that uses the package. */
 static int find_inside(const char *all, const char *package, char *path,
                        size_t size)
 {
@@ -287,7 +287,7 @@ static int find_inside(const char *all, const char *package, char *path,
     return 0;
 }
 
-/* Returns whether it is so. */
+/* Logs that, if it is so. Returns whether it is. */
 static int tell_inside(const wsgi_request *request,
                        const wsgi_settings *settings, const char *package)
 {

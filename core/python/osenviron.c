@@ -1,18 +1,18 @@
 /*
- * osenviron.c - os.environ of an interpreter.
+ * osenviron.c - gives each interpreter its own os.environ.
  *
- * Python makes os.environ of the process's environment. All interpreters of
- * the process write to that one, and up to Python 3.8 they even share the
- * dict behind os.environ. One application would find what another has set. So
- * the environment is copied when Python has started, and each interpreter gets
- * a dict of its own, made of the copy. The variables mod_wsgi.environ.NAME are
- * put into that dict and nowhere else.
+ * Python makes os.environ from the process's environment, and writes changes
+ * of os.environ back to it. Up to Python 3.8 interpreters even share the dict
+ * behind os.environ. So one application would see what another has set.
+ * Therefore the environment is copied when Python has started, and each
+ * interpreter gets a dict of its own, made from the copy. The variables
+ * mod_wsgi.environ.NAME are put into that dict and nowhere else.
  */
 #include <unistd.h>
 
 #include "interpreters.h"
 
-/* NAME=VALUE of the process's environment as Python has found it, then NULL.
+/* The process's environment as Python found it: NAME=VALUE, ended by NULL.
    Written before the first interpreter is prepared. */
 static char **original;
 
@@ -29,8 +29,8 @@ int wsgi_osenviron_copy(void)
     return original != NULL ? 0 : -1;
 }
 
-/* Adds NAME=VALUE to a dict of bytes. Of a name that comes twice the first
-   counts, as for Python. */
+/* Adds NAME=VALUE to a dict of bytes. If a name comes twice, the first counts,
+   as in Python. */
 static int add_entry(PyObject *data, const char *entry)
 {
     const char *equals = strchr(entry, '=');
@@ -61,7 +61,7 @@ static PyObject *new_data(void)
     return data;
 }
 
-/* Makes an object of the module os use the dict. Python 2 has no environb. */
+/* Makes os.environ or os.environb use the dict. Python 2 has no environb. */
 static int use_data(PyObject *os, const char *name, PyObject *data)
 {
     PyObject *object;
@@ -111,7 +111,7 @@ int wsgi_osenviron_is_known(const wsgi_interp *interp,
 /* A walk over the variables of a request. */
 typedef struct walk {
     PyObject *wanted; /* dict of bytes */
-    int renamed;      /* the variables that are looked for are */
+    int renamed;      /* looking for renamed variables */
     int failed;
 } walk;
 
@@ -132,8 +132,8 @@ static void want(void *arg, const char *name, const char *value)
     Py_XDECREF(text);
 }
 
-/* What a request has for os.environ: a dict of bytes. One that was renamed
-   stands in for a missing one. */
+/* The variables that a request has for os.environ: a dict of bytes. A renamed
+   variable stands in for a missing one. */
 static PyObject *wanted_by(const wsgi_request *request)
 {
     const wsgi_host *host = wsgi_process_given.host;
@@ -149,8 +149,9 @@ static PyObject *wanted_by(const wsgi_request *request)
     return w.wanted;
 }
 
-/* Returns whether the interpreter has been given another value before, or -1.
-   The process's environment stays as it is: it is everybody's. */
+/* Puts a variable into os.environ, unless the interpreter has been given one
+   of that name. Returns whether that had another value, or -1. The process's
+   environment is not changed, for it is everybody's. */
 static int give(wsgi_interp *interp, PyObject *name, PyObject *value)
 {
     PyObject *given = PyDict_GetItem(interp->environ_given, name);

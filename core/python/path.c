@@ -1,8 +1,8 @@
 /*
  * path.c - what the settings put on an interpreter's sys.path.
  *
- * mod_wsgi.directory comes first, before what site.py has made of sys.path
- * (site.c). Each directory is added once in the life of an interpreter.
+ * mod_wsgi.directory is put before what site.py (site.c) has put on sys.path.
+ * Each directory is added once in the life of an interpreter.
  */
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -10,8 +10,8 @@
 
 #include "interpreters.h"
 
-/* Puts a path at a place of sys.path unless it is one of ours already.
-   Returns 1 if it did, 0 if it was there. */
+/* Inserts a path into sys.path, unless we have put it there before. Returns 1
+   if it was inserted, 0 if it was there, or -1. */
 static int insert(wsgi_interp *interp, PyObject *path, Py_ssize_t place)
 {
     PyObject *sys_path;
@@ -80,8 +80,8 @@ static int run_site(wsgi_visit *visit, const wsgi_settings *settings)
     return 0;
 }
 
-/* The environment of an application. An interpreter has one. Where site has
-   run without it, site runs again. */
+/* Uses the environment of an application. An interpreter can use only one. If
+   site has run without it, site runs again. */
 static int add_virtualenv(wsgi_visit *visit, const wsgi_settings *settings)
 {
     wsgi_interp *interp = visit->slot->interp;
@@ -97,7 +97,7 @@ static int add_virtualenv(wsgi_visit *visit, const wsgi_settings *settings)
                  root, interp->shown, interp->virtualenv);
         return -1;
     }
-    interp->virtualenv = strdup(root); /* for the guard of imports */
+    interp->virtualenv = strdup(root); /* imports.c reads it while site runs */
     if (interp->virtualenv == NULL) {
         PyErr_NoMemory();
         return -1;

@@ -1,21 +1,21 @@
 /*
- * programs.c - what programs, copies and threads start with that applications
- * make.
+ * programs.c - the signals and open files of programs, copies and threads that
+ * applications start.
  *
  * A server blocks signals in its threads, ignores some, handles others, and
- * has sockets and logs open. What an application starts is to have the signals
- * that the server itself was started with, and three open files.
+ * has sockets and logs open. Programs that an application starts get the
+ * signals that the server itself was started with, and three open files.
  *
- * A thread of the server never lets a signal through that it blocks, not even
- * for a moment: the signal would be lost to the thread that waits for it. So
- * it is the copy that gets the mask, never the thread that makes the copy: by
- * a handler for fork() here, by an attribute in posix_spawn(). vfork() and the
- * C library's system() and popen() know no such thing: subprocess is made to
- * fork, and system() and Python 2's popen() are ours.
+ * A server's thread must never unblock a signal, not even for a moment: the
+ * thread that waits for the signal would miss it. So the mask is set in the
+ * copy, not in the thread that makes the copy: by a handler after fork(), and
+ * by an attribute of posix_spawn(). vfork() and the C library's system() and
+ * popen() offer neither. So subprocess is made to use fork(), and system() and
+ * Python 2's popen() are replaced.
  *
- * A thread of the application blocks all signals, for the same reason. On a
- * server without threads the one that serves blocks none, and the kernel gives
- * some of the process's signals to any thread that would take them.
+ * An application's threads block all signals. On a server without threads, the
+ * only thread blocks none, and the kernel would deliver some of the process's
+ * signals to the application's threads.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -31,13 +31,13 @@
 
 #define MOST_FILES 65536L
 
-/* What the server was started with. */
+/* The signals that the server was started with. */
 static int is_noted;
 static sigset_t mask, ignored;
 
-/* What it does when it gets a signal, as it stands when Python starts. */
+/* The server's actions for signals when Python starts. */
 static struct sigaction servers[NSIG];
-static sigset_t changed; /* what programs have as the system has it */
+static sigset_t changed; /* reset to the default action for programs */
 
 /* ---- Signals ---------------------------------------------------------- */
 
@@ -66,9 +66,9 @@ void wsgi_note_signals(void)
             sigaddset(&ignored, i);
 }
 
-/* Whether programs, too, are to ignore what the server ignores. In a Python
-   program SIGPIPE is ignored anyhow. SIGUSR1 is what Apache 1.3 sends to its
-   whole process group for a graceful restart, and ignores within a request. */
+/* Whether programs are to ignore a signal that the server ignores. Python
+   programs ignore SIGPIPE anyway. Apache 1.3 sends SIGUSR1 to its whole
+   process group for a graceful restart, and ignores it during a request. */
 static int stays_ignored(int number)
 {
     return number == SIGPIPE || number == SIGUSR1 ||
@@ -86,7 +86,7 @@ static void look_at_servers_actions(void)
             sigaddset(&changed, i);
 }
 
-/* What the application itself has set stays. */
+/* Restores the default, unless the application has set another action. */
 static void reset_action(int number)
 {
     struct sigaction action;
@@ -126,8 +126,8 @@ static void close_each_on_exec(void)
         close_on_exec((int)fd);
 }
 
-/* The server's own programs (CGI) are given what they need by number, which
-   does not depend on this. */
+/* The server's own programs (CGI) get their files by dup2, which clears this
+   flag. */
 static void close_all_on_exec(void)
 {
     DIR *dir = opendir("/proc/self/fd");
@@ -155,7 +155,7 @@ void wsgi_programs_prepare(void)
 
 /* ---- subprocess, posix_spawn ------------------------------------------ */
 
-/* Each of these functions stands for one of Python's, its self. */
+/* Each of these functions replaces one of Python's, which is its self. */
 
 static PyObject *fork_exec(PyObject *original, PyObject *args)
 {
@@ -176,7 +176,7 @@ static int add_number(PyObject *list, int number)
     return result;
 }
 
-/* The numbers of a set, and those that the caller has given. */
+/* A list of the signals in a set and those in given, which may be NULL. */
 static PyObject *list_signals(const sigset_t *set, PyObject *given)
 {
     PyObject *list = given != NULL ? PySequence_List(given) : PyList_New(0);
@@ -190,7 +190,7 @@ static PyObject *list_signals(const sigset_t *set, PyObject *given)
     return list;
 }
 
-/* Sets an argument unless it is NULL, and drops the reference. */
+/* Sets an argument, and drops the reference. NULL is a failure. */
 static int set_argument(PyObject *dict, const char *name, PyObject *value)
 {
     int result = value != NULL ? PyDict_SetItemString(dict, name, value) : -1;
@@ -218,8 +218,8 @@ static PyObject *spawn(PyObject *original, PyObject *args, PyObject *kw)
 
 /* ---- Threads ---------------------------------------------------------- */
 
-/* All but those that a thread brings upon itself: the server, or faulthandler,
-   tells of these. */
+/* All signals but those that a thread causes itself, which the server or
+   faulthandler reports. */
 static void fill_with_others_signals(sigset_t *set)
 {
     static const int own[] = {SIGSEGV, SIGBUS,  SIGFPE, SIGILL,
@@ -247,13 +247,13 @@ static PyObject *start_thread(PyObject *function, PyObject *args, PyObject *kw)
 
 /* The environment of a shell. */
 typedef struct surroundings {
-    PyObject *strings; /* list that owns the entries; NULL: they are environ */
+    PyObject *strings; /* owns the entries; NULL: they are environ */
     char **entries;
 } surroundings;
 
-/* Takes that of an interpreter: data is the dict behind os.environ, or None
-   where another module's interpreter has the process's. Returns 0, or -1 with
-   an exception set. */
+/* Makes the environment for an interpreter's shell. data is the dict behind
+   os.environ, or None in another module's interpreter, which uses the
+   process's. Returns 0, or -1 with an exception set. */
 static int take_surroundings(PyObject *data, surroundings *env)
 {
     Py_ssize_t i, count;
@@ -283,7 +283,8 @@ static void drop_surroundings(surroundings *env)
     Py_XDECREF(env->strings);
 }
 
-/* Starts the system's shell. Returns the process, or -1 with errno. */
+/* Starts the system's shell with a command. Returns the process, or -1 with
+   errno. */
 static pid_t start_shell(const char *command, char *const *entries,
                          const posix_spawn_file_actions_t *files)
 {
@@ -315,8 +316,8 @@ static int wait_for(pid_t pid)
     return status;
 }
 
-/* Other than the C library's it leaves SIGINT and SIGQUIT of this process as
-   they are: they are the server's. */
+/* Unlike the C library's system(), this does not change the process's actions
+   for SIGINT and SIGQUIT, which are the server's. */
 static PyObject *run_command(PyObject *data, PyObject *args, PyObject *kw)
 {
     PyObject *command = wsgi_parse_command(args, kw);
@@ -338,7 +339,7 @@ static PyObject *run_command(PyObject *data, PyObject *args, PyObject *kw)
     return Py_BuildValue("i", status);
 }
 
-/* The process at the other end of a file. */
+/* A pipe's file and the process at its other end. */
 typedef struct pipe_end {
     struct pipe_end *next;
     FILE *file;
@@ -416,7 +417,7 @@ static FILE *open_pipe(const char *command, char *const *entries, int reads)
     return file;
 }
 
-/* Python 2's os.popen, a file of the C library. */
+/* Python 2's os.popen. */
 static PyObject *run_piped(PyObject *data, PyObject *args)
 {
     const char *command, *mode = "r";
@@ -459,7 +460,7 @@ static PyMethodDef shell_methods[] = {
      "popen(command [, mode='r' [, bufsize]]) - a pipe to or from a command"},
     {NULL, NULL, 0, NULL}};
 
-/* Functions that start a thread, and what the module threading calls them. */
+/* Functions that start a thread, and their names in the module threading. */
 static struct {
     PyMethodDef method;
     const char *other_name;
@@ -475,9 +476,9 @@ static struct {
      "_start_joinable_thread"},
 };
 
-/* Puts a function of ours in the place of one of Python's, in a module and in
-   another one that has taken it from there (NULL: none). Its self is Python's
-   if NULL is given. What a Python does not have is left out. */
+/* Replaces a function of Python's by ours, in its module and in another module
+   that has imported it (or NULL). If self is NULL, Python's function becomes
+   the self of ours. Does nothing if this Python lacks the function. */
 static int replace(PyObject *module, PyObject *other, PyMethodDef *method,
                    const char *others_name, PyObject *self)
 {
@@ -531,7 +532,8 @@ static int replace_fork_exec(void)
     return result;
 }
 
-/* The module threading has been imported already, and names one of them. */
+/* threading has been imported already, with its own reference to one of them.
+ */
 static int replace_thread_functions(void)
 {
     PyObject *thread = PyImport_ImportModule(WSGI_THREAD);

@@ -1,9 +1,9 @@
 /*
  * registry.c - finds interpreters by name.
  *
- * They are made when a request asks for the first time, and stay until the
- * process ends, unless reload.c replaces one. Several of one name are a pool:
- * requests go to the least busy.
+ * An interpreter is made when a request first needs it, and stays until the
+ * process ends, unless reload.c replaces it. Several interpreters of one name
+ * are a pool: a request goes to the least busy.
  */
 #include "interpreters.h"
 
@@ -14,8 +14,8 @@ static long most(void)
     return wsgi_settings_of_process()->max_interpreters;
 }
 
-/* Counts an interpreter that is to be made; 0 when there is no room for it.
-   The Python thread then looks whether any retired one can end. */
+/* Counts an interpreter that is about to be made. Returns 0 if there is no
+   room for it. The Python thread then looks for retired ones that can end. */
 static int take_place(void)
 {
     if (wsgi_interp_count_one() <= most())
@@ -25,8 +25,9 @@ static int take_place(void)
     return 0;
 }
 
-/* Whether a pool of count interpreters may grow; its place is taken then. Says
-   once if not. One that is smaller than it should be serves all the same. */
+/* Takes a place for one more interpreter in a pool of count. Returns whether
+   there is one. If not, logs that once in a process, and the smaller pool
+   serves. */
 static int take_place_in_pool(const wsgi_request *request,
                               const wsgi_settings *settings, long count)
 {
@@ -45,7 +46,8 @@ static int take_place_in_pool(const wsgi_request *request,
     return 0;
 }
 
-/* The same for the first interpreter of a name. */
+/* Takes a place for the first interpreter of a name. Returns whether there is
+   one, and logs if not. */
 static int take_first_place(const wsgi_request *request, const char *name)
 {
     if (take_place())
@@ -60,7 +62,7 @@ static int take_first_place(const wsgi_request *request, const char *name)
     return 0;
 }
 
-/* Makes an interpreter, whose place is taken, and adds it to the registry. */
+/* Makes an interpreter and adds it to the registry. Its place is taken. */
 static wsgi_interp *add(const wsgi_request *request,
                         const wsgi_settings *settings, const char *name)
 {
@@ -74,7 +76,7 @@ static wsgi_interp *add(const wsgi_request *request,
     return interp;
 }
 
-/* The least busy interpreter of a name; counts how many there are. */
+/* The least busy interpreter of a name, or NULL. Counts those of that name. */
 static wsgi_interp *least_busy(const char *name, long *count)
 {
     wsgi_interp *interp, *best = NULL;
@@ -92,7 +94,8 @@ static wsgi_interp *least_busy(const char *name, long *count)
     return best;
 }
 
-/* What contradicts another application's settings for the interpreter. */
+/* Whether the settings agree with those that the interpreter was made with.
+   Logs if not. */
 static int is_agreed(const wsgi_request *request,
                      const wsgi_settings *settings, const wsgi_interp *interp)
 {
@@ -126,7 +129,8 @@ wsgi_interp *wsgi_registry_find(const wsgi_request *request,
         another = add(request, settings, name);
     if (another != NULL)
         interp = another;
-    /* What is in the registry is not retired, so it can be held. */
+    /* Interpreters in the registry are not retired, so this one can be held.
+     */
     if (interp != NULL &&
         (!is_agreed(request, settings, interp) || !wsgi_interp_hold(interp)))
         interp = NULL;

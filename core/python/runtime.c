@@ -1,13 +1,13 @@
 /*
- * runtime.c - Python in this process, and the thread that owns it.
+ * runtime.c - starts Python in this process, on a thread that owns it.
  *
- * Python takes the thread that starts it for its main thread to the end: that
- * thread makes and ends interpreters, joins the applications' threads, runs
- * what is registered with atexit. No request thread of a server lives that
- * long in every MPM, and a signal may end the process in the middle of any of
- * them. So Python has a thread of its own here, started by the first request,
- * with all signals blocked; it waits until there is an interpreter to make or
- * the process ends.
+ * The thread that starts Python is Python's main thread to the end. It makes
+ * and ends interpreters, joins the applications' threads and runs atexit
+ * functions. A server's request threads do not live that long in every MPM,
+ * and a signal may end the process while a request runs. So Python has a
+ * thread of its own, which the first request starts, with all signals blocked.
+ * The thread waits until there is an interpreter to make or end, or until the
+ * process ends.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -18,7 +18,7 @@
 
 enum state { NEW, RUNNING, FAILED };
 
-static enum state state; /* atomic: asked by every thread */
+static enum state state; /* atomic: every thread reads it */
 static pthread_mutex_t starting = PTHREAD_MUTEX_INITIALIZER;
 static sem_t started;
 static char failure[256];
@@ -33,7 +33,7 @@ static void set_state(enum state now)
     __atomic_store_n(&state, now, __ATOMIC_RELEASE);
 }
 
-/* Starts Python. 0, or -1 with the reason in failure. */
+/* Starts Python. Returns 0, or -1 with the reason in failure. */
 static int start_python(void)
 {
     const char *home = wsgi_settings_of_process()->python_home;
@@ -78,14 +78,14 @@ static void own_python(void)
     }
     wsgi_ending_all();
     wsgi_stop_done();
-    /* The lock is kept: no thread of an application runs Python code while
-       the process exits. A free-threaded Python has no such lock, and daemon
-       threads go on there to the last moment; Python stays as it is for them,
-       and what they write is not passed on to the host. */
+    /* The lock is never released, so no thread of an application runs Python
+       code while the process exits. A free-threaded Python has no such lock.
+       Daemon threads go on there to the last moment. Python stays intact for
+       them, and what they write is not passed on to the host. */
 }
 
-/* The same where another module owns Python: there is less to do, but the
-   states that keep its interpreters open still need a thread. */
+/* The same where another module owns Python. There is less to do, but the
+   states that keep the other's interpreters open need a thread that stays. */
 static void share_python(void)
 {
     set_state(RUNNING);
@@ -134,8 +134,8 @@ static int is_time_to_try(void)
     return 1;
 }
 
-/* Makes the Python thread and waits until it has started Python. Where the
-   system has no thread to give now, a later request tries again. */
+/* Makes the Python thread and waits until it has started Python. If no thread
+   can be made now, a later request tries again. */
 static void start_thread(const wsgi_request *request)
 {
     int error;
@@ -163,7 +163,7 @@ static void report_failure(const wsgi_request *request)
              home ? "'" : "", PY_MAJOR_VERSION, PY_MINOR_VERSION);
 }
 
-/* Says once that Python must not be used. */
+/* Logs once why Python must not be used. */
 static void report_refusal(const wsgi_request *request)
 {
     static int reported;

@@ -1,17 +1,18 @@
 /*
- * signals.c - signals belong to the server.
+ * signals.c - keeps applications from changing the server's signals.
  *
- * Apache steers its processes with signals, and Python lets none but its main
- * thread handle any. An application made to run by itself registers handlers
- * nevertheless, or asks for an alarm, which ends a process that handles none.
- * Here these calls have no effect but a line in the log. A copy of the process
- * that an application forked is no process of the server's: there they work.
+ * Apache controls its processes with signals, and in Python only the main
+ * thread can handle any. But applications that can also run by themselves
+ * register handlers, or ask for an alarm, which would end the process. Here
+ * these calls have no effect but a line in the log. In a copy of the process
+ * that an application has forked, they work.
  */
 #include <signal.h>
 
 #include "interpreters.h"
 
-/* What a replaced function answers, given itself and its first argument. */
+/* Makes the result of a replaced function from the original and its first
+   argument. */
 typedef PyObject *answer(PyObject *original, PyObject *first);
 
 static PyObject *ask_module(const char *function, PyObject *first)
@@ -26,21 +27,21 @@ static PyObject *ask_module(const char *function, PyObject *first)
     return told;
 }
 
-/* The handler that there is. */
+/* The current handler. */
 static PyObject *tell_handler(PyObject *original, PyObject *first)
 {
     (void)original;
     return ask_module("getsignal", first);
 }
 
-/* The timer that there is. */
+/* The current timer. */
 static PyObject *tell_timer(PyObject *original, PyObject *first)
 {
     (void)original;
     return ask_module("getitimer", first);
 }
 
-/* How many seconds were left of an alarm. */
+/* alarm() returns the seconds left of the last alarm: there is none. */
 static PyObject *tell_zero(PyObject *original, PyObject *first)
 {
     (void)original;
@@ -48,7 +49,7 @@ static PyObject *tell_zero(PyObject *original, PyObject *first)
     return PyLong_FromLong(0);
 }
 
-/* Whether there is such a thread: signal 0 asks for no more. */
+/* Sends signal 0, which only checks that the thread exists. */
 static PyObject *probe_thread(PyObject *original, PyObject *first)
 {
     return PyObject_CallFunction(original, (char *)"Oi", first, 0);
@@ -84,8 +85,8 @@ static PyObject *call_original(PyObject *original, PyObject *const *args,
     return result;
 }
 
-/* self is a tuple: the address of a function, and the one of Python's that it
-   replaces. */
+/* self is a tuple: the address of a struct function, and Python's function
+   that is replaced. */
 WSGI_FUNCTION(ignore_call)
 {
     const function *f = PyLong_AsVoidPtr(PyTuple_GET_ITEM(self, 0));
@@ -113,7 +114,8 @@ WSGI_FUNCTION(ignore_call)
             "has no effect under mod_wsgi"                                    \
     }
 
-/* What changes how this process takes signals, or sends it one. */
+/* The functions that change how this process handles signals, or send it one.
+ */
 static function functions[] = {
     {"signal", 2, 2, tell_handler, METHOD("signal")},
     {"signal", 2, 2, tell_nothing, METHOD("siginterrupt")},
@@ -124,7 +126,7 @@ static function functions[] = {
     {WSGI_THREAD_MODULE, 0, 1, tell_nothing, METHOD("interrupt_main")},
 };
 
-/* Puts ours in the place of original, an attribute of module. */
+/* Replaces original, an attribute of module, by our function. */
 static int put(function *f, PyObject *module, PyObject *original)
 {
     PyObject *address = PyLong_FromVoidPtr(f);
@@ -143,7 +145,7 @@ static int put(function *f, PyObject *module, PyObject *original)
     return result;
 }
 
-/* The same for the attribute that is there, if this Python has it. */
+/* Replaces a function, if this Python has it. */
 static int replace(function *f)
 {
     PyObject *module = PyImport_ImportModule(f->module), *original;
@@ -172,9 +174,9 @@ int wsgi_signals_ignore(void)
 }
 
 /*
- * PyErr_SetInterrupt looks at the main interpreter's handlers, which are not
- * there before this module is. Up to 3.9 it handles SIGINT itself when it is
- * imported: that stays as the server has it.
+ * PyErr_SetInterrupt needs Python's table of handlers, which importing this
+ * module makes. Up to 3.9 the import also installs a handler for SIGINT, so
+ * the server's action is restored.
  */
 int wsgi_signals_prepare(void)
 {

@@ -1,11 +1,12 @@
 /*
  * site.c - runs Python's site.py, for an interpreter's virtual environment.
  *
- * site.py makes an environment what it is: sys.prefix, sys.path with what the
- * .pth files add, sitecustomize. It goes by where sys.executable lies. So an
- * interpreter starts without site, is told the command of its environment, and
- * then imports site, before anything of an application runs. That is in the
- * thread of a request: the code of .pth files may take long or fork.
+ * site.py sets up an environment: sys.prefix, sys.path with the entries of
+ * .pth files, sitecustomize. It finds the environment by sys.executable. So an
+ * interpreter starts without site, sys.executable is set to the environment's
+ * command, and then site is imported, before any code of an application runs.
+ * This happens in the thread of a request, because code of .pth files may take
+ * long or fork.
  */
 #include <sys/stat.h>
 
@@ -21,7 +22,7 @@ static int set_path(const char *name, const char *text)
     return result;
 }
 
-/* The same in a Python that has that name. */
+/* The same, if this Python has that name. */
 static int reset_path(const char *name, const char *text)
 {
     return PySys_GetObject((char *)name) != NULL ? set_path(name, text) : 0;
@@ -35,8 +36,8 @@ static int is_same_file(const char *a, const char *b)
            first.st_ino == second.st_ino && first.st_dev == second.st_dev;
 }
 
-/* sys._base_executable is what the environment's command is a link to. It
-   stays as it is where that is not the Python that runs here. */
+/* Sets sys._base_executable to the file that the environment's command is a
+   link to, if that is the Python that runs here. */
 static int set_base_command(const char *command)
 {
     PyObject *base = PySys_GetObject((char *)"_base_executable");
@@ -91,8 +92,8 @@ PyObject *wsgi_site_path(void)
     return path;
 }
 
-/* An entry of sys.path below the Python's prefix, as that of an environment
-   with a library of its own. A new reference. */
+/* An entry of sys.path, moved from below Python's prefix to below the root of
+   an environment with its own library. A new reference. */
 static PyObject *move_entry(PyObject *entry, const char *prefix,
                             const char *root)
 {
@@ -112,7 +113,7 @@ static PyObject *move_entry(PyObject *entry, const char *prefix,
     return moved;
 }
 
-/* The standard library is that of the environment. */
+/* Makes sys.path use the environment's standard library. */
 static int move_library(const char *root)
 {
     PyObject *list = wsgi_site_path();
@@ -177,8 +178,8 @@ static int copy_back(const char *name, const char *other)
     return value != NULL ? PySys_SetObject((char *)name, value) : 0;
 }
 
-/* Has site run again where it has run already: in an interpreter of
-   mod_python's, or one that an application without this environment shares.
+/* Lets site run again if it has run already: in an interpreter of
+   mod_python's, or one shared with an application without this environment.
    What the system's .pth files have imported stays. */
 static int forget_site(void)
 {
@@ -201,7 +202,7 @@ static int forget_site(void)
 
 /* ---- The run ---------------------------------------------------------- */
 
-/* Tells site.py where it is. */
+/* Sets what site.py finds the environment by. */
 static int set_up(const wsgi_virtualenv *env)
 {
     if (set_commands(env->root) < 0 ||
@@ -211,16 +212,17 @@ static int set_up(const wsgi_virtualenv *env)
                                                           : 0;
 }
 
-/* The packages of the server's own user are left out, but where an environment
-   has the system's. That it has, site.py reads in pyvenv.cfg; of Python 2
-   only the environment's own can read. */
+/* Whether site is to leave out the packages in the home of the server's user.
+   An environment that includes the system's packages may have them. site.py
+   itself reads that in pyvenv.cfg, but in Python 2 only an environment's own
+   site.py does. */
 static int leaves_out_user(const wsgi_virtualenv *env)
 {
     return env->root[0] == '\0' || env->is_customers ||
            (WSGI_SITE_IS_OLD && !env->has_own_library);
 }
 
-/* Has a module that was made for other prefixes look at them again. */
+/* Reloads a module that was imported with other prefixes. */
 static int reload(PyObject *module)
 {
     PyObject *same = PyImport_ReloadModule(module);

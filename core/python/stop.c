@@ -1,15 +1,16 @@
 /*
- * stop.c - the end of Python in this process, as the server asks for it.
+ * stop.c - ends Python when the server ends the process.
  *
- * The Python thread does it (runtime.c); here it is told to, and waited for.
+ * The Python thread does the work (runtime.c). This file tells that thread to,
+ * and waits for it.
  *
- * Some servers end a process within the handler of a signal, in the thread
- * that serves, whatever that is doing. A request may have Python's lock then,
- * or be about to get it, so that to wait for the end would be to wait in vain;
- * and Python's code is often in malloc, which the server's end needs. So our
- * handler stands before the server's. It tells the Python thread and returns;
- * the request goes on until that thread has the lock and has done what there
- * is to do, and the signal comes again.
+ * Some servers end a process within a signal handler, in the thread that
+ * serves, in the middle of a request. If the request has Python's lock or is
+ * about to get it, waiting there for Python's end would never finish. Also,
+ * Python's code is often in malloc, which the server needs for its own end. So
+ * our handler runs before the server's. It tells the Python thread and
+ * returns. The request goes on until the Python thread has the lock and has
+ * done its work. Then that thread sends the signal again.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -20,25 +21,28 @@
 
 #include "interpreters.h"
 
-/* How long threads and atexit functions have. */
+/* How much time threads and atexit functions have. */
 #define STOP_SECONDS 5
 
-/* How long a handler waits for the end before it returns: to the request that
-   it interrupts, returning is an error of the system call it is in. */
+/* How long a handler waits for the end before it returns. Returning may make
+   the interrupted system call fail with EINTR, so a short end is waited for.
+ */
 #define MOMENT (200 * WSGI_MS)
 
-/* Between two signals, while a request is where it must not be ended. */
+/* The pause before a signal is sent again, while a request must not be ended.
+ */
 #define PAUSE (2 * WSGI_MS)
 
 static sem_t ended;
 
-/* What the server does when it gets one of these, and in which thread. */
+/* The signals that end a server's process, the server's own handlers for them,
+   and the thread that they run in. */
 #define SIGNALS 3
 static const int signals[SIGNALS] = {SIGTERM, SIGHUP, SIGINT};
 static struct sigaction servers[SIGNALS];
 static pthread_t server_thread;
 static pid_t process;
-static int put_off_signal; /* the one to send again, or 0 */
+static int put_off_signal; /* the signal to send again, or 0 */
 
 void wsgi_stop_prepare(void)
 {
@@ -46,8 +50,9 @@ void wsgi_stop_prepare(void)
     sem_init(&ended, 0, 0);
 }
 
-/* The signal ends the process, unless it meets the request in Python's code:
-   where Python has several locks, or none, that goes on. */
+/* The repeated signal ends the process, unless the request is still running
+   Python code, which happens where Python has several locks or none. Then the
+   signal is sent again. */
 void wsgi_stop_done(void)
 {
     static const struct timespec pause = {.tv_nsec = PAUSE};
@@ -63,7 +68,8 @@ void wsgi_stop_done(void)
     pthread_kill(server_thread, put_off_signal);
 }
 
-/* Tells the Python thread, once. May interrupt any code of this process. */
+/* Tells the Python thread to end Python, once. May have interrupted any code.
+ */
 static void begin(void)
 {
     if (wsgi_process_is_ending())
@@ -72,8 +78,8 @@ static void begin(void)
     wsgi_jobs_wake();
 }
 
-/* The server's handler of a second signal to end would not wait: it would exit
-   in the middle of the end. */
+/* All signals are blocked, because the server's handler for a second one would
+   exit in the middle of the end. */
 void wsgi_stop(void)
 {
     sigset_t all;
@@ -127,8 +133,9 @@ static int ends_in_a_moment(void)
     return wsgi_process_is_over();
 }
 
-/* Lets a request go on that was interrupted. 0 if it can be ended now, or has
-   to be: its time is over. SIGALRM is for one that never lets the lock go. */
+/* Lets the interrupted request go on. Returns 0 if it can be ended now, or
+   must be because its time is over. SIGALRM is for a request that never
+   releases the lock. */
 static int put_off(int number)
 {
     if (!wsgi_process_is_ending()) {
@@ -142,11 +149,12 @@ static int put_off(int number)
     return wsgi_thread_has_lock() || !ends_in_a_moment();
 }
 
-/* Whether a signal is none to end this process now. */
+/* Handles a signal that does not end this process now. Returns 0 if it does.
+ */
 static int is_dealt_with(int number)
 {
     if (getpid() != process) {
-        /* A child that an application forked: none of the server's. */
+        /* A child that an application forked is not the server's. */
         signal(number, SIG_DFL);
         raise(number);
         return 1;
@@ -167,7 +175,7 @@ static void handle_signal(int number)
     errno = before;
 }
 
-/* Where the server has no handler of its own there is none to put off. */
+/* If the server has no handler of its own, ours is not needed. */
 void wsgi_stop_before_signals(void)
 {
     int i;

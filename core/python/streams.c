@@ -1,30 +1,31 @@
 /*
  * streams.c - wsgi.errors, sys.stdout and sys.stderr: text for the error log.
  *
- * Whole lines go to the log of the virtual host whose request the text
- * belongs to. wsgi.errors belongs to its request. What a thread writes to the
- * two of sys belongs to the request that it serves, and outside of any to the
- * main server. lines.c keeps what is not a whole line yet.
+ * Whole lines go to the log of the virtual host of the request that the text
+ * belongs to. wsgi.errors belongs to its request. What a thread writes to
+ * sys.stdout and sys.stderr belongs to the request that it serves. Outside of
+ * requests it goes to the main server's log. lines.c keeps unfinished lines.
  *
- * The types extend those of Python's io, which bring everything that such a
- * stream refuses: reading, seeking, a descriptor. Each text stream has a
- * stream of bytes beneath. Both write to the same lines. No stream can be
- * closed, for others use it, too.
+ * The types extend those of Python's io, which refuse what such a stream can't
+ * do: reading, seeking, a descriptor. Each text stream has a stream of bytes
+ * beneath, and both write to the same lines. No stream can be closed, for
+ * others use it, too.
  */
 #include "interpreters.h"
 
-/* Both types. */
+/* The struct of both types. */
 typedef struct stream {
     WSGI_IO_HEAD
-    wsgi_lease *lease; /* of the request, or NULL: one of sys */
+    wsgi_lease *lease; /* the request's; NULL: a stream of sys */
     const char *name;
-    PyObject *binary; /* of a text stream, when it was asked for */
+    PyObject *binary; /* of a text stream: the one beneath, or NULL */
 } stream;
 
 /* ---- Writing ---------------------------------------------------------- */
 
-/* Begins a use of the request, if there is one, and finds out whose line it
-   is. No foreign code may run until leave: the request's end waits for it. */
+/* Begins a use of the stream's request, if it has one, and finds out whose
+   line is meant. Until leave, no other Python code may run, because the
+   request's end waits for leave. */
 static int enter(stream *self, wsgi_lines *lines)
 {
     lines->stream = self->name;
@@ -108,8 +109,8 @@ static PyObject *stream_flush(PyObject *object, PyObject *unused)
     Py_RETURN_NONE;
 }
 
-/* Also called where Python ends a stream that is garbage, long after its
-   request: that is no error. */
+/* Python also calls this when it collects a stream, maybe long after its
+   request. That is not an error. */
 static PyObject *stream_close(PyObject *self, PyObject *unused)
 {
     PyObject *flushed = stream_flush(self, unused);
@@ -139,7 +140,7 @@ static PyObject *get_name(PyObject *self, void *unused)
     return wsgi_native(name, strlen(name));
 }
 
-/* A text that is the same for all. */
+/* A text that is the same for all streams. */
 static PyObject *get_text(PyObject *self, void *text)
 {
     (void)self;
@@ -198,8 +199,8 @@ static int set_softspace(PyObject *object, PyObject *value, void *unused)
     return result;
 }
 
-/* What sys.stdout.reconfigure() and its like ask for is so, or can't be had:
-   the log is UTF-8, and gets lines. */
+/* Checks the arguments and does nothing: the log is UTF-8, and gets whole
+   lines. */
 static PyObject *text_reconfigure(PyObject *self, PyObject *args,
                                   PyObject *keywords)
 {
@@ -239,7 +240,7 @@ static PyObject *new_stream(PyTypeObject *type, wsgi_lease *lease,
     return (PyObject *)self;
 }
 
-/* The streams of sys have theirs from the beginning. */
+/* Only for wsgi.errors: the streams of sys get theirs when they are made. */
 static PyObject *new_binary(stream *self)
 {
     wsgi_lines lines;
@@ -268,7 +269,7 @@ static PyObject *get_buffer(PyObject *object, void *unused)
     return binary;
 }
 
-/* As of io.TextIOWrapper, but that the text stream stays usable. */
+/* Like io.TextIOWrapper's, but the text stream stays usable. */
 static PyObject *text_detach(PyObject *self, PyObject *unused)
 {
     return get_buffer(self, unused);
@@ -437,8 +438,8 @@ static PyObject *new_sys_stream(const wsgi_interp *interp, const char *name)
     return NULL;
 }
 
-/* sys.__stderr__ stays Python's own, a file: the server has made standard
-   error its log. Standard output is not the log, so sys.__stdout__ is ours. */
+/* sys.__stderr__ stays Python's own file, because standard error is the
+   server's log. Standard output is not, so sys.__stdout__ is ours. */
 int wsgi_streams_install(wsgi_interp *interp)
 {
     PyObject *output = new_sys_stream(interp, "<stdout>");

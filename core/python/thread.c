@@ -1,12 +1,11 @@
 /*
- * thread.c - threads of the server, and what each keeps from request to
- * request.
+ * thread.c - what each thread of the server keeps from request to request.
  *
- * A thread keeps a slot for each interpreter it has visited: its thread state
- * there, so that thread-locals live from request to request, and the cache of
- * environ.c. A slot is used by its thread only, so no lock guards it but the
- * interpreter's own. Only the thread itself may end its states: Python
- * remembers them in a place that no other thread can reach.
+ * A thread keeps a slot for each interpreter that it has visited. The slot has
+ * the thread's state there, so that thread-locals live from request to
+ * request, and caches. Only its own thread uses a slot, so no lock guards it
+ * but the interpreter's. Only the thread itself may end its states, because
+ * Python also remembers them in thread-local memory.
  */
 #include <pthread.h>
 
@@ -32,7 +31,6 @@ static void leave_for_good(wsgi_slot *slot)
     slot->state = NULL;
 }
 
-/* Ends a slot's thread state; the thread holds no lock. */
 void wsgi_thread_drop_state(wsgi_slot *slot)
 {
     if (slot->state == NULL)
@@ -41,7 +39,6 @@ void wsgi_thread_drop_state(wsgi_slot *slot)
     leave_for_good(slot);
 }
 
-/* Where a thread may have one state only: ends that of another slot. */
 void wsgi_thread_make_way(wsgi_thread *self, const wsgi_slot *slot)
 {
     if (WSGI_ONE_STATE_PER_THREAD && self->last != NULL && self->last != slot)
@@ -66,7 +63,6 @@ static void drop_slot(wsgi_thread *self, wsgi_slot *slot)
     free(slot);
 }
 
-/* Ends the slots in interpreters that are retired: they wait for that. */
 void wsgi_thread_drop_retired(wsgi_thread *self)
 {
     unsigned long retirements = wsgi_interp_retirements();
@@ -111,7 +107,7 @@ wsgi_slot *wsgi_thread_slot_in(wsgi_thread *self, wsgi_interp *interp)
 
 /* ---- Threads ---------------------------------------------------------- */
 
-/* A thread of the server ends. */
+/* Called when a thread of the server ends. */
 static void end_thread(void *arg)
 {
     wsgi_thread *self = arg;

@@ -1,12 +1,13 @@
 /*
- * turns.c - the interpreters of a process take turns at Python's lock.
+ * turns.c - makes interpreters take turns at Python's lock.
  *
- * A thread that has waited for the lock for five milliseconds asks for it. But
- * from Python 3.9 to 3.12 it asks the threads of its own interpreter only: one
- * that computes in another interpreter never hears of it, and keeps the lock
- * until it waits for something itself. So each interpreter that shares the
- * lock has a thread here, which wants it for a moment again and again while
- * anybody may be waiting, and so makes the others of its interpreter let go.
+ * After five milliseconds, a thread that waits for the lock asks the holder to
+ * release it. But from Python 3.9 to 3.12 it only asks threads of its own
+ * interpreter. A thread that computes in another interpreter is never asked,
+ * and keeps the lock until it waits for something itself. So each interpreter
+ * that shares the lock has a thread here. While anybody may be waiting, that
+ * thread takes the lock for a moment again and again. So the other threads of
+ * its interpreter are asked to release it.
  *
  * Source: take_gil in Python/ceval_gil.c; since 3.13 the holder is asked.
  */
@@ -16,16 +17,16 @@
 #include "interpreters.h"
 
 #define TURN (5 * WSGI_MS)
-#define QUIET_TURNS 200 /* that nobody wanted, before the threads rest */
+#define QUIET_TURNS 200 /* turns that nobody wanted, before a thread rests */
 #define STACK_SIZE 262144
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t wanted = PTHREAD_COND_INITIALIZER;
 static int takers;  /* how many interpreters take turns; atomic */
-static int resting; /* how many of their threads rest; atomic */
+static int resting; /* how many of these threads rest; atomic */
 
-/* Whether somebody may be waiting. The Python thread waits in an interpreter
-   of its own. */
+/* Whether somebody may be waiting for the lock. The Python thread is one more
+   who may. */
 static int is_wanted(void)
 {
     return (__atomic_load_n(&takers, __ATOMIC_SEQ_CST) > 1 &&
@@ -52,7 +53,7 @@ static int has_to_leave(const wsgi_interp *interp)
     return __atomic_load_n(&interp->turns, __ATOMIC_ACQUIRE) == WSGI_LAST_TURN;
 }
 
-/* Until somebody wants the lock. */
+/* Waits until somebody wants the lock, or the thread has to leave. */
 static void rest(const wsgi_interp *interp)
 {
     pthread_mutex_lock(&lock);
@@ -99,8 +100,8 @@ static void *take_turns(void *arg)
     return NULL;
 }
 
-/* Makes the thread of an interpreter that the caller has put down as one that
-   takes turns. Returns 0, or an errno. */
+/* Makes the thread of an interpreter. The caller has set turns to
+   WSGI_TAKES_TURNS. Returns 0, or an errno. */
 static int start(wsgi_interp *interp)
 {
     int error;
@@ -153,7 +154,8 @@ int wsgi_turns_end(wsgi_interp *interp)
 
     if (__atomic_load_n(&interp->turns, __ATOMIC_ACQUIRE) <= WSGI_LACKS_TURNS)
         return 1;
-    /* Its thread may be leaving at this moment. */
+    /* If its thread is just leaving, turns has changed and this does nothing.
+     */
     __atomic_compare_exchange_n(&interp->turns, &expected, WSGI_LAST_TURN, 0,
                                 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
     wake();

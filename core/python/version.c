@@ -1,5 +1,5 @@
 /*
- * version.c - what the module calls itself, and what runs in it.
+ * version.c - the module's name and version, and the Python it runs.
  */
 #include <dlfcn.h>
 

@@ -1,11 +1,11 @@
 /*
- * virtualenv.c - looks at a virtual environment: what it is, whose it is, and
- * whether it is of the Python that runs here.
+ * virtualenv.c - checks a virtual environment: its kind, its owner, and its
+ * Python's version.
  *
  * There are two kinds. Most have a pyvenv.cfg and no standard library. Those
  * of virtualenv before version 20, and all for Python 2, have a library of
- * links with a site.py of its own, which does the rest. What has a library but
- * is neither is a Python by itself, and not one that this module can be.
+ * links with their own site.py. A directory that has a library but is of
+ * neither kind is a complete Python, which this module can't use.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -18,17 +18,17 @@
 
 #define CONFIG "pyvenv.cfg"
 #define LIBRARY "lib/" WSGI_PYTHON_NAME
-#define MOST_LINES 1000 /* that are read of a pyvenv.cfg */
+#define MOST_LINES 1000 /* read of a pyvenv.cfg */
 
 /* What an environment's files say about it. */
 typedef struct origin {
-    char home[1024];  /* where the command lies that it was made with */
-    char version[64]; /* of that Python; "" where it is not said */
+    char home[1024];  /* the directory of the Python that made it */
+    char version[64]; /* of that Python; "" if not said */
 } origin;
 
 /* ---- Looking at an environment: no Python ----------------------------- */
 
-/* Whether there is a file or directory of this name below a root. */
+/* Whether root has a file or directory of this name. */
 static int has(const char *root, const char *name)
 {
     char path[WSGI_WALK_PATH + 64];
@@ -37,7 +37,7 @@ static int has(const char *root, const char *name)
     return access(path, F_OK) == 0;
 }
 
-/* virtualenv before version 20 leaves this in the library it makes. */
+/* virtualenv before version 20 puts this file into the library. */
 static int is_old_style(const char *root)
 {
     return has(root, LIBRARY "/orig-prefix.txt");
@@ -58,7 +58,7 @@ const char *wsgi_virtualenv_of_process(void)
                : NULL;
 }
 
-/* The text between the spaces at both ends, in place. */
+/* Removes spaces at both ends, in place. */
 static char *trim(char *text)
 {
     char *end = text + strlen(text);
@@ -70,7 +70,8 @@ static char *trim(char *text)
     return text;
 }
 
-/* One line of pyvenv.cfg. virtualenv writes version_info, venv version. */
+/* Reads one line of pyvenv.cfg. virtualenv writes version_info, venv writes
+   version. */
 static void read_line(char *line, origin *from)
 {
     char *equals = strchr(line, '='), *key, *value;
@@ -87,9 +88,8 @@ static void read_line(char *line, origin *from)
         snprintf(from->version, sizeof from->version, "%s", value);
 }
 
-/* Opens an environment's file. Everybody's requests may wait for this thread,
-   so a customer's pipe that nobody writes to is none. Returns NULL if there is
-   no file. */
+/* Opens an environment's file, or returns NULL. Only regular files are opened:
+   a customer's pipe could block this thread, which others may wait for. */
 static FILE *open_text(const char *path)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -122,7 +122,8 @@ static void read_origin(const wsgi_virtualenv *env, origin *from)
         fclose(file);
 }
 
-/* Whether "X.Y" and what may follow is this Python's; so is no number. */
+/* Whether a text that begins with "X.Y" is this Python's version. True if it
+   does not begin with a number. */
 static int is_our_version(const char *version)
 {
     char *end;
@@ -135,7 +136,8 @@ static int is_our_version(const char *version)
 
 /* ---- What is refused -------------------------------------------------- */
 
-/* Stores the name of a pythonX.Y in the environment's lib, for a message. */
+/* Stores the name of some pythonX.Y in the environment's lib, for a message.
+ */
 static void find_other_version(const char *root, char *name, size_t size)
 {
     char lib[WSGI_WALK_PATH + 64];
@@ -169,7 +171,7 @@ static int refuse_other(const wsgi_request *request,
     return 500;
 }
 
-/* The environment's packages can't be seen. */
+/* Logs why the environment's packages can't be seen. */
 static int refuse_unseen(const wsgi_request *request,
                          const wsgi_virtualenv *env)
 {
@@ -187,7 +189,7 @@ static int refuse_unseen(const wsgi_request *request,
     return refuse_other(request, env, why);
 }
 
-/* Whether it is an environment of this Python, by what lies there. Returns 0,
+/* Checks by its files that this is an environment of this Python. Returns 0,
    or an HTTP status after logging. */
 static int check_kind(const wsgi_request *request, const wsgi_virtualenv *env,
                       const origin *from)
@@ -217,8 +219,8 @@ static int check_kind(const wsgi_request *request, const wsgi_virtualenv *env,
                         "): make one with \"" WSGI_PYTHON_NAME " -m venv\"");
 }
 
-/* A customer's environment must be the customer's own, also where its parts
-   are links to others. Returns 0, or an HTTP status after logging. */
+/* Checks that each part of a customer's environment is the customer's own,
+   even if it is a link. Returns 0, or an HTTP status after logging. */
 static int check_parts(const wsgi_request *request, const wsgi_settings *s,
                        const wsgi_virtualenv *env)
 {
@@ -235,7 +237,7 @@ static int check_parts(const wsgi_request *request, const wsgi_settings *s,
         snprintf(path, sizeof path, "%s/%s", env->root, parts[i]);
         fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
         if (fd < 0)
-            continue; /* then it is not used */
+            continue; /* what can't be opened is not used */
         status = wsgi_owner_check(request, s, fd, env->what, path);
         close(fd);
     }
@@ -244,7 +246,7 @@ static int check_parts(const wsgi_request *request, const wsgi_settings *s,
 
 /* ---- What is said ----------------------------------------------------- */
 
-/* Whether home, or home/bin, holds the same command as that at path. */
+/* Whether home or home/bin has the given command. */
 static int holds(const char *home, const struct stat *command)
 {
     static const char *const names[] = {
@@ -264,8 +266,8 @@ static int holds(const char *home, const struct stat *command)
     return 0;
 }
 
-/* Says where the environment's command is another than what runs here: the
-   application notices when it starts a program with sys.executable. */
+/* Warns if the environment's command is not the Python that runs here, which
+   an application notices when it starts a program with sys.executable. */
 static void warn_of_command(const wsgi_request *request,
                             const wsgi_virtualenv *env, const origin *from)
 {

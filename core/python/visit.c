@@ -1,5 +1,5 @@
 /*
- * visit.c - a request's stay in an interpreter: which one, the way in and out.
+ * visit.c - a request's stay in an interpreter: chooses, enters and leaves it.
  */
 #include "interpreters.h"
 
@@ -26,7 +26,7 @@ static char *append_number(char *to, const char *end, unsigned long number)
     return append(to, end, digits + i);
 }
 
-/* The directory part of a path, for a file that is an application. */
+/* Appends the directory part of a file's path. */
 static char *append_directory(char *to, const char *end, const char *file)
 {
     const char *slash = strrchr(file, '/');
@@ -38,7 +38,7 @@ static char *append_directory(char *to, const char *end, const char *file)
     return to;
 }
 
-/* SERVER_NAME:PORT|directory. */
+/* Appends SERVER_NAME:PORT|directory. */
 static char *append_default(char *to, const char *end,
                             const wsgi_request *request,
                             const wsgi_settings *s)
@@ -54,8 +54,9 @@ static char *append_default(char *to, const char *end,
                : append_directory(to, end, request->filename);
 }
 
-/* The name in the registry. A customer's begins with the customer's number
-   and a character that no setting can have. -1 if it is too long. */
+/* Makes the name in the registry. A customer's begins with the customer's
+   number and WSGI_OWNER_MARK. Returns 0, or -1 after logging that it is too
+   long. */
 static int make_name(const wsgi_request *request, const wsgi_settings *s,
                      char *name)
 {
@@ -82,8 +83,7 @@ static int make_name(const wsgi_request *request, const wsgi_settings *s,
 
 /* ---- Visits ----------------------------------------------------------- */
 
-/* The slot for a request without looking further than the thread's own; the
-   visit is counted. */
+/* Finds a slot for a request among the thread's own, and counts the visit. */
 static wsgi_slot *find_slot(wsgi_thread *self, const wsgi_settings *settings,
                             const char *name)
 {
@@ -122,8 +122,8 @@ static wsgi_slot *slot_for(wsgi_thread *self, const wsgi_request *request,
     return slot;
 }
 
-/* Makes the thread's state in the slot's interpreter the current one. An
-   outer visit needs its state again, so that one stays. */
+/* Makes the thread's state in the slot's interpreter current. An outer visit
+   keeps its state, which it will need again. */
 static void attach(wsgi_thread *self, wsgi_slot *slot)
 {
     if (self->visit == NULL)
@@ -166,8 +166,9 @@ int wsgi_visit_enter(wsgi_visit *visit, const wsgi_request *request,
     return 0;
 }
 
-/* An inner visit's state must not stay beside that of an outer one: the outer
-   one's would be what PyGILState_Ensure finds later. */
+/* Drops the state of an inner visit, unless an outer visit uses it. Otherwise
+   a later visit to that interpreter would find the outer visit's state by
+   PyGILState_Ensure. */
 static void go_back(wsgi_thread *self, wsgi_visit *visit)
 {
     const wsgi_visit *outer = visit->outer;
@@ -179,7 +180,7 @@ static void go_back(wsgi_thread *self, wsgi_visit *visit)
     self->last = visit->outer->slot;
 }
 
-/* Leaves the visit's slot: to the thread the outer visit is the one now. */
+/* Leaves the visit's slot. The thread's visit is the outer one now. */
 static void step_out(wsgi_thread *self, wsgi_visit *visit)
 {
     self->visit = visit->outer;
