@@ -1,10 +1,10 @@
 /*
  * python.h - every difference between the Pythons, 2.7 to 3.15.
  *
- * The only file that looks at PY_VERSION_HEX: the rest of the core is written
- * once, in the spelling of Python 3 where both have one and in the words
- * defined here where they differ. A "native string" is PEP 3333's: str, which
- * holds bytes on Python 2 and code points U+0000 to U+00FF on Python 3.
+ * Only this file looks at PY_VERSION_HEX. The rest of the core is written
+ * once: with Python 3's names where both have them, and with the names defined
+ * here where they differ. A "native string" is PEP 3333's: a str, which holds
+ * bytes on Python 2 and code points U+0000 to U+00FF on Python 3.
  */
 #ifndef WSGI_PYTHON_H
 #define WSGI_PYTHON_H
@@ -20,8 +20,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The interpreter this build belongs to: where Python finds its library and
-   what sys.executable says. The build sets it. */
+/* The python command that this build is for: Python finds its library by it,
+   and it becomes sys.executable. The build sets it. */
 #ifndef WSGI_PYTHON_EXECUTABLE
 #define WSGI_PYTHON_EXECUTABLE ""
 #endif
@@ -31,7 +31,7 @@
 #define WSGI_VERSION "unknown"
 #endif
 
-/* "3.11", and "python3.11": the name of its library's directory, and of its
+/* "3.11", and "python3.11": the name of the library's directory and of the
    command. */
 #define WSGI_NUMBER_TEXT(n) #n
 #define WSGI_SERIES_TEXT(major, minor)                                        \
@@ -48,8 +48,8 @@
 
 #if PY_VERSION_HEX >= 0x03000000
 
-/* What modules are called: that of the functions that need no import, that of
-   the exceptions, that of threads, the one in C that has the signals. */
+/* The names of modules: builtin functions, threads, exceptions, and the module
+   in C that handles signals. */
 #define WSGI_BUILTINS "builtins"
 #define WSGI_THREAD "_thread"
 #define WSGI_ENVIRON_DATA "_data" /* the dict of bytes behind os.environ */
@@ -65,14 +65,14 @@ static inline PyObject *wsgi_native(const char *data, size_t size)
     return PyUnicode_DecodeLatin1(data, (Py_ssize_t)size, NULL);
 }
 
-/* A native string of exactly that type, whatever the other one's is. */
+/* A copy of a native string of a subclass, of exactly the type str. */
 static inline PyObject *wsgi_native_copy(PyObject *text)
 {
     return PyUnicode_FromObject(text);
 }
 
-/* The bytes behind a native string, or NULL with an exception set. They end
-   in NUL and live as long as the string. */
+/* The bytes of a native string, or NULL with an exception set. They end with a
+   NUL and live as long as the string. */
 static inline const char *wsgi_native_data(PyObject *text, size_t *size)
 {
     *size = 0;
@@ -93,35 +93,35 @@ static inline const char *wsgi_native_data(PyObject *text, size_t *size)
     return (const char *)PyUnicode_1BYTE_DATA(text);
 }
 
-/* A path of the file system as str. */
+/* A file's path as str. */
 static inline PyObject *wsgi_path(const char *path)
 {
     return PyUnicode_DecodeFSDefault(path);
 }
 
-/* A path that is str as bytes of its own. */
+/* A path that is str as new bytes. */
 static inline PyObject *wsgi_path_bytes(PyObject *path)
 {
     return PyUnicode_EncodeFSDefault(path);
 }
 
-/* How text for the log is encoded: UTF-8, and what can't be shown escaped. */
+/* Text for the log is encoded as UTF-8. This is for what can't be encoded. */
 #define WSGI_TEXT_ERRORS "backslashreplace"
 
-/* Text in UTF-8. The object may be any; what is no text is a TypeError. */
+/* Text as new bytes in UTF-8. Any other object raises TypeError. */
 static inline PyObject *wsgi_text_bytes(PyObject *text)
 {
     return PyUnicode_AsEncodedString(text, "utf-8", WSGI_TEXT_ERRORS);
 }
 
-/* What write(text) of a stream returns. */
+/* The result of a stream's write(text). */
 static inline PyObject *wsgi_text_written(PyObject *text)
 {
     return PyLong_FromSsize_t(PyUnicode_GetLength(text));
 }
 
-/* The name of a method or attribute that Python 2's files have and Python 3's
-   have not: NULL there, and so the end of its table. */
+/* The name of a method or attribute that only Python 2's files have. In Python
+   3 it is NULL, and so it ends its table. */
 #define WSGI_PYTHON_2_NAME(name) NULL
 
 #else
@@ -189,8 +189,7 @@ static inline PyObject *wsgi_text_written(PyObject *text)
 
 #endif
 
-/* A native string for a name that is used again and again: Python's one copy
-   of it. */
+/* An interned native string, for a name that is used often. */
 static inline PyObject *wsgi_native_name(const char *text)
 {
     PyObject *name = wsgi_native(text, strlen(text));
@@ -200,8 +199,8 @@ static inline PyObject *wsgi_native_name(const char *text)
     return name;
 }
 
-/* A native string, or a pair of them, as Python's own types: to show it runs
-   no code of an application then. */
+/* A native string, or a pair of them, copied into Python's own types. Showing
+   the copy runs no code of an application. */
 static inline PyObject *wsgi_plain(PyObject *object)
 {
     PyObject *name, *value, *pair = NULL;
@@ -217,8 +216,8 @@ static inline PyObject *wsgi_plain(PyObject *object)
     return pair;
 }
 
-/* Raises ValueError: what is wrong, and what it is wrong with, a native string
-   or a pair of them. */
+/* Raises ValueError with the problem and the object, which is a native string
+   or a pair of them. Returns -1. */
 static inline int wsgi_refuse(const char *problem, PyObject *object)
 {
     PyObject *plain = wsgi_plain(object);
@@ -237,8 +236,8 @@ static inline int wsgi_refuse(const char *problem, PyObject *object)
     return -1;
 }
 
-/* What an exception was raised from, or while it was handled: a new reference,
-   or NULL. Python 2 keeps no such history. */
+/* The exception that another one was raised from, or that was being handled
+   then: a new reference, or NULL. Python 2 does not record it. */
 static inline PyObject *wsgi_error_origin(PyObject *error)
 {
 #if PY_VERSION_HEX >= 0x03000000
@@ -251,8 +250,8 @@ static inline PyObject *wsgi_error_origin(PyObject *error)
 #endif
 }
 
-/* The traceback of an exception, or NULL: a new reference. fetched is what
-   PyErr_Fetch gave with it, or NULL. */
+/* The traceback of an exception: a new reference, or NULL. fetched is the one
+   from PyErr_Fetch, or NULL. */
 static inline PyObject *wsgi_error_traceback(PyObject *error,
                                              PyObject *fetched)
 {
@@ -267,16 +266,16 @@ static inline PyObject *wsgi_error_traceback(PyObject *error,
 }
 
 /*
- * Whether the exception that is set has this very text as its first argument,
- * or was raised while one that has it was handled: frameworks put one of their
- * own in its place. Python 2 keeps no such history, and every exception counts
- * there.
+ * Whether the exception that is set, or one that led to it, has this text
+ * object as its first argument. Frameworks often raise an exception of their
+ * own while they handle another. Python 2 does not record that, so every
+ * exception counts there.
  */
 static inline int wsgi_error_comes_from(const PyObject *text)
 {
 #if PY_VERSION_HEX >= 0x03000000
     PyObject *type, *error, *traceback, *each, *next;
-    int found = 0, most = 100; /* a history can be made a circle */
+    int found = 0, most = 100; /* a chain of causes can be a circle */
 
     PyErr_Fetch(&type, &error, &traceback);
     PyErr_NormalizeException(&type, &error, &traceback);
@@ -299,7 +298,7 @@ static inline int wsgi_error_comes_from(const PyObject *text)
 #endif
 }
 
-/* Whether an object is a file of Python 2's own kind. */
+/* Whether an object is a file of Python 2's type file. */
 static inline int wsgi_is_file(PyObject *object)
 {
 #if PY_VERSION_HEX >= 0x03000000
@@ -310,8 +309,8 @@ static inline int wsgi_is_file(PyObject *object)
 #endif
 }
 
-/* Whether text is what a stream of text takes: str, on Python 2 also
-   unicode. */
+/* Whether a text stream accepts an object: str, and on Python 2 unicode, too.
+ */
 static inline int wsgi_text_check(PyObject *text)
 {
     return PyUnicode_Check(text) || WSGI_NATIVE_CHECK(text);
@@ -319,8 +318,7 @@ static inline int wsgi_text_check(PyObject *text)
 
 /* ---- Imports ------------------------------------------------------------ */
 
-/* Whether the import system is Python code, with a class for those that load
-   files. */
+/* Whether the import system is Python code, with the class FileLoader. */
 #define WSGI_HAS_IMPORTLIB (PY_VERSION_HEX >= 0x03000000)
 
 /* ---- Programs ----------------------------------------------------------- */
@@ -329,9 +327,10 @@ static inline int wsgi_text_check(PyObject *text)
 #define WSGI_HAS_VFORK (PY_VERSION_HEX >= 0x030A0000)
 
 /*
- * The arguments of _posixsubprocess.fork_exec, so that it forks. The last one
- * says so since 3.11. 3.10 forks where it is to change the group, here to the
- * one that it has. A new reference, or NULL with an exception set.
+ * The arguments of _posixsubprocess.fork_exec, changed so that it uses fork().
+ * From 3.11 on the last argument says so. 3.10 uses fork() if it is to set the
+ * group, so it is told to set the group that the process has. A new reference,
+ * or NULL with an exception set.
  */
 static inline PyObject *wsgi_without_vfork(PyObject *args)
 {
@@ -355,7 +354,7 @@ static inline PyObject *wsgi_without_vfork(PyObject *args)
 
 #if PY_VERSION_HEX >= 0x03000000
 
-/* What os.popen is called where it is the C library's. */
+/* The name of os.popen in Pythons where that is the C library's. */
 #define WSGI_OLD_POPEN "no popen"
 
 static inline PyObject *wsgi_file(FILE *file, const char *name,
@@ -387,7 +386,7 @@ static inline PyObject *wsgi_parse_command(PyObject *args, PyObject *keywords)
 
 #define WSGI_OLD_POPEN "popen"
 
-/* A file object that is closed with a function of ours. */
+/* A file object that calls end when it is closed. */
 static inline PyObject *wsgi_file(FILE *file, const char *name,
                                   const char *mode, int buffering,
                                   int (*end)(FILE *))
@@ -414,8 +413,8 @@ static inline PyObject *wsgi_parse_command(PyObject *args, PyObject *keywords)
 /* ---- Functions and types ------------------------------------------------ */
 
 /*
- * A function that takes positional arguments in an array. Where Python has no
- * such calls (before 3.7) it gets them out of the tuple.
+ * Defines a function that takes positional arguments in an array. Before 3.7
+ * Python passes a tuple, and the array is the tuple's.
  */
 #if PY_VERSION_HEX >= 0x03070000
 #define WSGI_FAST METH_FASTCALL
@@ -435,14 +434,14 @@ static inline PyObject *wsgi_parse_command(PyObject *args, PyObject *keywords)
                                   Py_ssize_t count)
 #endif
 
-/* Gives a function its place in a PyMethodDef, whatever it takes. */
+/* Casts a function for a PyMethodDef, whatever its arguments are. */
 #define WSGI_METHOD(function) ((PyCFunction)(void (*)(void))(function))
 
 /*
- * One thread of an interpreter at a time works on an object between these two;
- * where Python waits in between, others may. The interpreter's lock does that
- * for Pythons that have one; since 3.13 these are public, and they are empty
- * but in a free-threaded build.
+ * Between these two, only one thread of an interpreter works on an object,
+ * except while Python waits. In Pythons with a lock, that lock is enough and
+ * these are empty. They are public since 3.13, and do something in
+ * free-threaded builds.
  */
 #ifndef Py_BEGIN_CRITICAL_SECTION
 #define Py_BEGIN_CRITICAL_SECTION(op) {
@@ -457,7 +456,7 @@ static inline PyObject *wsgi_parse_command(PyObject *args, PyObject *keywords)
 #define WSGI_REUSES_MEMORY 1
 #endif
 
-/* dict[name]: a new reference, or NULL where there is none; no exception. */
+/* dict[name]: a new reference, or NULL if there is none. Sets no exception. */
 static inline PyObject *wsgi_dict_get(PyObject *dict, const char *name)
 {
     PyObject *found;
@@ -469,7 +468,7 @@ static inline PyObject *wsgi_dict_get(PyObject *dict, const char *name)
     return found;
 }
 
-/* func(*args): one call convention for all. */
+/* func(first, second), by the fastest call that this Python has. */
 static inline PyObject *wsgi_call_two(PyObject *func, PyObject *first,
                                       PyObject *second)
 {
@@ -484,7 +483,7 @@ static inline PyObject *wsgi_call_two(PyObject *func, PyObject *first,
 }
 
 #if PY_VERSION_HEX < 0x03000000
-/* Python 3's description of a type, enough of it for ours. */
+/* As much of Python 3's description of a type as our types need. */
 typedef struct {
     int slot;
     void *pfunc;
@@ -498,7 +497,7 @@ typedef struct {
     PyType_Slot *slots;
 } PyType_Spec;
 
-/* A slot's number is its place in the type. */
+/* A slot's number is its offset in the type. */
 enum {
     Py_tp_dealloc = offsetof(PyTypeObject, tp_dealloc),
     Py_tp_traverse = offsetof(PyTypeObject, tp_traverse),
@@ -515,16 +514,16 @@ enum {
 /* A function as the value of a type's slot. */
 #define WSGI_SLOT(function) ((void *)(uintptr_t)(function))
 
-/* In a function for Py_tp_traverse: an instance owns a reference to its type
-   as far as the collector of garbage is concerned. */
+/* For Py_tp_traverse: from 3.9 on, the garbage collector counts an instance's
+   reference to its type. */
 #if PY_VERSION_HEX >= 0x03090000
 #define WSGI_VISIT_TYPE(object) Py_VISIT(Py_TYPE(object))
 #else
 #define WSGI_VISIT_TYPE(object)
 #endif
 
-/* Without a function of their own, types would have that of their base, which
-   makes instances that lack all we rely on. */
+/* Without this, a type would inherit its base's tp_new, which makes instances
+   without the fields that our functions need. */
 static inline void wsgi_type_no_new(PyTypeObject *type, PyType_Slot *slot)
 {
     while (slot->slot != 0 && slot->slot != Py_tp_new)
@@ -553,7 +552,7 @@ static inline PyTypeObject *wsgi_type_with_base(PyType_Spec *spec,
 
     if (type == NULL)
         return (PyTypeObject *)PyErr_NoMemory();
-    Py_REFCNT(type) = 2; /* for ever: only types on the heap can go */
+    Py_REFCNT(type) = 2; /* never freed: only heap types can be */
     type->tp_name = spec->name;
     type->tp_basicsize = spec->basicsize;
     type->tp_flags = (long)spec->flags;
@@ -573,7 +572,7 @@ static inline PyTypeObject *wsgi_type(PyType_Spec *spec)
     return wsgi_type_with_base(spec, NULL);
 }
 
-/* What an instance of a type of Python's module io begins with. */
+/* The beginning of an instance of a type of Python's module io. */
 #define WSGI_IO_HEAD                                                          \
     PyObject_HEAD                                                             \
     PyObject *dict, *weakrefs;
@@ -608,13 +607,13 @@ static inline int wsgi_io_register(PyTypeObject *type, const char *name)
     Py_XDECREF(io);
     return done != NULL ? 0 : -1;
 #else
-    (void)type; /* sys.stdout is a file there, not one of io's streams */
+    (void)type; /* in Python 2 sys.stdout is a file, not a stream of io */
     (void)name;
     return 0;
 #endif
 }
 
-/* A new type that extends io.NAME; its instances begin with WSGI_IO_HEAD. */
+/* A new type that extends io.NAME. Its instances begin with WSGI_IO_HEAD. */
 static inline PyTypeObject *wsgi_io_type(PyType_Spec *spec, const char *name)
 {
     PyObject *io = PyImport_ImportModule("_io"), *base = NULL;
@@ -633,8 +632,8 @@ static inline PyTypeObject *wsgi_io_type(PyType_Spec *spec, const char *name)
     return type;
 }
 
-/* The end of a destructor: instances of types made from a spec own a
-   reference to their type. */
+/* Ends a destructor. An instance of a type made from a spec owns a reference
+   to its type. */
 static inline void wsgi_type_free(PyObject *object)
 {
     PyTypeObject *type = Py_TYPE(object);
@@ -710,8 +709,8 @@ typedef char wsgi_char;
 #define wsgi_widen(text) strdup(text)
 #endif
 
-/* Whether there is a standard library in one of the directories of
-   Py_GetPath: without, these Pythons end the process. */
+/* Whether one of the directories of Py_GetPath has the standard library.
+   Without it, these Pythons would end the process. */
 static inline int wsgi_python_has_library(void)
 {
     int found = 0;
@@ -741,9 +740,9 @@ static inline int wsgi_python_has_library(void)
     return found;
 }
 
-/* Python 3.7 hands the list that is sys.path of the first interpreter to each
-   later one. The first gets a copy, so that what an application adds there is
-   nobody else's. Returns 0, or -1 with an exception. */
+/* Python 3.7 gives the first interpreter's sys.path list to each later one,
+   too. So the first gets a copy: what an application adds there is not seen by
+   others. Returns 0, or -1 with an exception set. */
 static inline int wsgi_python_own_path(void)
 {
     PyObject *path = PySys_GetObject((char *)"path"); /* borrowed */
@@ -795,27 +794,27 @@ static inline int wsgi_python_start(const char *home, char *why, size_t size)
 /* ---- site --------------------------------------------------------------- */
 
 /*
- * Python is started without site.py. Each interpreter imports it later, when
- * it is known which virtual environment the interpreter is for (virtualenv.c).
+ * Python is started without site.py. Each interpreter imports site later, when
+ * its virtual environment is known (site.c).
  */
 
-/* The places of two flags in sys.flags. */
+/* The indexes of two flags in sys.flags. */
 #if PY_VERSION_HEX >= 0x03000000
 enum { WSGI_FLAG_NO_USER_SITE = 5, WSGI_FLAG_NO_SITE = 6 };
 #else
 enum { WSGI_FLAG_NO_USER_SITE = 8, WSGI_FLAG_NO_SITE = 9 };
 #endif
 
-/* Whether site.py finds the environment's prefix in sys.prefix. Others find
-   it beside sys.executable, and set sys.prefix themselves. */
+/* Whether site.py expects the environment's prefix in sys.prefix. In other
+   Pythons site.py finds it by sys.executable, and sets sys.prefix. */
 #define WSGI_SITE_NEEDS_PREFIX                                                \
     (PY_VERSION_HEX < 0x03000000 || PY_VERSION_HEX >= 0x030E0000)
 
 /* Whether site.py does not know pyvenv.cfg. */
 #define WSGI_SITE_IS_OLD (PY_VERSION_HEX < 0x03000000)
 
-/* Whether sys._base_executable is the command that an environment was made
-   with. Before, it is sys.executable. */
+/* Whether sys._base_executable is the command that made the environment. In
+   older Pythons it is the same as sys.executable. */
 #define WSGI_BASE_EXECUTABLE_IS_BASE (PY_VERSION_HEX >= 0x030B0000)
 
 #if PY_VERSION_HEX >= 0x03000000
@@ -827,8 +826,8 @@ enum { WSGI_FLAG_NO_USER_SITE = 8, WSGI_FLAG_NO_SITE = 9 };
     (((PyStructSequence *)(op))->ob_item[i])
 #endif
 
-/* How many items a structure of Python's has, those that only have a name
-   included; -1 with an exception set. */
+/* How many items a struct sequence has, with those that have only a name. -1
+   with an exception set. */
 static inline Py_ssize_t wsgi_structure_size(PyObject *structure)
 {
     PyObject *number =
@@ -841,9 +840,10 @@ static inline Py_ssize_t wsgi_structure_size(PyObject *structure)
 }
 
 /*
- * Gives the current interpreter flags of its own (in old Pythons all share
- * one object): site is imported, and the user's site-packages are left out or
- * not. Programs that the interpreter starts inherit both. Returns 0 or -1.
+ * Gives the current interpreter its own sys.flags, which say that site is
+ * imported, and whether the user's site-packages are left out. (In old Pythons
+ * all interpreters share one object.) Programs that the interpreter starts
+ * inherit both flags. Returns 0 or -1.
  */
 static inline int wsgi_python_expect_site(int no_user_site)
 {
@@ -873,24 +873,25 @@ static inline int wsgi_python_expect_site(int no_user_site)
 /* ---- Interpreters and threads ------------------------------------------- */
 
 /*
- * Up to Python 3.11 PyGILState_Ensure, which C extensions call, finds the
- * first thread state made on an OS thread, whatever interpreter it belongs
- * to. There a thread may own one state only, that of the interpreter it is
- * in. From 3.12 on states may stay.
+ * Up to Python 3.11, PyGILState_Ensure, which C extensions call, finds the
+ * first thread state that was made on a thread, whatever interpreter that
+ * state belongs to. So a thread may own only one state there, that of the
+ * interpreter it is in. From 3.12 on a thread may keep one for each
+ * interpreter.
  */
 #define WSGI_ONE_STATE_PER_THREAD (PY_VERSION_HEX < 0x030C0000)
 
-/* Whether a thread that wants the lock asks the threads of its own interpreter
-   for it, and nobody else: see turns.c. */
+/* Whether a thread that waits for the lock asks only threads of its own
+   interpreter to release it: see turns.c. */
 #define WSGI_LOCK_IS_UNFAIR                                                   \
     (PY_VERSION_HEX >= 0x03090000 && PY_VERSION_HEX < 0x030D0000)
 
 /* Whether an interpreter can have a lock of its own. */
 #define WSGI_HAS_OWN_GIL (PY_VERSION_HEX >= 0x030C0000)
 
-/* Whether threads of one interpreter run at the same time. No other
-   interpreter but the first takes extension modules of the old kind then
-   (those with a single phase of initialisation). */
+/* Whether threads of one interpreter run at the same time. If so, only the
+   first interpreter takes extension modules with single-phase initialisation.
+ */
 #ifdef Py_GIL_DISABLED
 #define WSGI_FREE_THREADED 1
 #else
@@ -900,11 +901,11 @@ static inline int wsgi_python_expect_site(int no_user_site)
 /* Whether Python comes with faulthandler. */
 #define WSGI_HAS_FAULTHANDLER (PY_VERSION_HEX >= 0x03000000)
 
-/* The frame that another thread is in, whose state and number are given: a new
+/* The frame that another thread runs, given its state and number: a new
    reference, or NULL. sys._current_frames() makes objects for the frames of
-   all interpreters, in the memory of the one that asks: those with a lock of
-   their own then free what is not theirs. Without a lock only that one stops
-   the other thread. */
+   all interpreters in the caller's memory, and an interpreter with its own
+   lock would then free memory of another. So it is called only in
+   free-threaded Pythons, where nothing else stops the other thread. */
 static inline PyObject *wsgi_python_frame(PyThreadState *state,
                                           unsigned long thread)
 {
@@ -931,7 +932,7 @@ static inline PyObject *wsgi_python_frame(PyThreadState *state,
 }
 
 /* Raises an exception in another thread of the current interpreter as soon as
-   that runs Python code again. NULL: takes back what was not raised yet. */
+   that thread runs Python code. NULL cancels one that was not raised yet. */
 static inline void wsgi_python_raise_in(unsigned long thread, PyObject *type)
 {
 #if PY_VERSION_HEX >= 0x03070000
@@ -941,8 +942,8 @@ static inline void wsgi_python_raise_in(unsigned long thread, PyObject *type)
 #endif
 }
 
-/* The current state of the calling thread or NULL, asked without the lock. Up
-   to Python 3.11 it is that of whoever has the lock. */
+/* The current state of the calling thread, or NULL. Needs no lock. Up to
+   Python 3.11 it is the state of the thread that has the lock. */
 static inline PyThreadState *wsgi_current_state(void)
 {
 #if PY_VERSION_HEX >= 0x030D0000
@@ -955,9 +956,9 @@ static inline PyThreadState *wsgi_current_state(void)
 }
 
 /*
- * Makes an interpreter; the caller holds the lock and has a current state.
- * Returns the new interpreter's first state, which is current then, or NULL
- * (the old one is current; why is in why).
+ * Makes an interpreter. The caller holds the lock and has a current state.
+ * Returns the new interpreter's first state, which is current then. On failure
+ * returns NULL with the reason in why, and the old state is current.
  */
 static inline PyThreadState *wsgi_python_new_interp(int own_gil, char *why,
                                                     size_t size)
@@ -966,7 +967,7 @@ static inline PyThreadState *wsgi_python_new_interp(int own_gil, char *why,
     PyThreadState *state = NULL;
     PyInterpreterConfig config = {
         .use_main_obmalloc = !own_gil,
-        .allow_fork = 0, /* would end the copy; subprocess needs it not */
+        .allow_fork = 0, /* would end the copy; subprocess works without */
         .allow_exec = 1,
         .allow_threads = 1,
         .allow_daemon_threads = 1,
@@ -991,25 +992,27 @@ static inline PyThreadState *wsgi_python_new_interp(int own_gil, char *why,
 #endif
 }
 
-/* Whether a copy of the process can be made in the first interpreter only:
-   Python ends it elsewhere, or refuses. */
+/* Whether only the first interpreter can fork. In others Python ends the copy,
+   or refuses to fork. */
 #define WSGI_FORKS_IN_FIRST_ONLY (PY_VERSION_HEX >= 0x03080000)
 
 #if WSGI_FORKS_IN_FIRST_ONLY
 
-/* Python's state of the process: the library exports it, for debuggers. */
+/* Python's state of the process, which the library exports for debuggers. */
 extern char _PyRuntime[]; /* NOLINT(*-reserved-identifier,cert-dcl*) */
 
-/* How many of its bytes are looked at: all Pythons of that age have more. */
+/* How many of its bytes are searched. All Pythons of these versions have more.
+ */
 #define WSGI_RUNTIME_SIZE (PY_VERSION_HEX < 0x030B0000 ? 640 : 8192)
 
 #endif
 
 /*
- * Takes all interpreters but the first one out of Python's list, which begins
- * with the newest: its beginning stands beside a second pointer, to the first
- * interpreter. For a copy of the process, which has no other thread. Returns
- * 0, or -1 when the list was not found. Safe in the handler of a fork.
+ * Takes all interpreters but the first one out of Python's list. The list
+ * begins with the newest. Its head is found in _PyRuntime as the pointer to
+ * the newest that is followed by one to the first. For a copy of the process,
+ * which has no other thread. Returns 0, or -1 if the list was not found. Safe
+ * in a handler of fork().
  */
 static inline int wsgi_python_keep_first(void)
 {
@@ -1032,8 +1035,8 @@ static inline int wsgi_python_keep_first(void)
 #endif
 }
 
-/* Ends the interpreter whose first and last state is current, and makes
-   another one current. */
+/* Ends the interpreter whose only state is current, and makes another state
+   current. */
 static inline void wsgi_python_end_interp(PyThreadState *state,
                                           PyThreadState *next)
 {

@@ -1,10 +1,11 @@
 /*
- * tsan.h - what ThreadSanitizer has to be told of a free-threaded Python.
+ * tsan.h - tells ThreadSanitizer about the locks of a free-threaded Python.
  *
- * It does not see the locks inside of a Python that was not built for it, so
- * it is told of those behind critical sections: when one is taken and given
- * back, and that a thread which waits gives back all it has. Part of python.h
- * in builds with profile=tsan; tests/tsan.supp says what is not looked at.
+ * ThreadSanitizer does not see the locks inside a Python that was not built
+ * for it. So these macros tell it when the lock of a critical section is taken
+ * and released, and that a thread which waits releases all it has. python.h
+ * includes this file in builds with profile=tsan. tests/tsan.supp says which
+ * reports are ignored.
  */
 #ifndef WSGI_TSAN_H
 #define WSGI_TSAN_H
@@ -19,7 +20,7 @@ static inline void wsgi_tell_sections(void (*tell)(void *))
         PyCriticalSection2 *section = (void *)(place & ~(uintptr_t)3);
 
         tell(section->_cs_base._cs_mutex);
-        if (place & 2) /* one of two objects */
+        if (place & 2) /* a section of two objects */
             tell(section->_cs_mutex2);
         place = section->_cs_base._cs_prev;
     }
@@ -64,7 +65,8 @@ static inline void wsgi_tell_sections(void (*tell)(void *))
     wsgi_tell_sections(__tsan_acquire);                                       \
     }
 
-/* Nor does it see that memory is another object's by now. */
+/* ThreadSanitizer also does not see that memory now belongs to another object.
+   So freed memory is not reused. */
 #define WSGI_REUSES_MEMORY 0
 
 #endif
