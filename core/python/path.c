@@ -51,9 +51,13 @@ static int add_directories(wsgi_visit *visit, const wsgi_settings *settings)
 {
     char *copy = strdup(settings->directory), *rest = NULL, *name;
     Py_ssize_t place = 0;
-    int result = copy != NULL ? 0 : -1;
+    int result = 0;
 
-    name = copy != NULL ? strtok_r(copy, ":", &rest) : NULL;
+    if (copy == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    name = strtok_r(copy, ":", &rest);
     for (; name != NULL && result >= 0; name = strtok_r(NULL, ":", &rest)) {
         result = add_directory(visit, settings, name, place);
         place += result > 0;
