@@ -54,7 +54,6 @@
 #define WSGI_THREAD "_thread"
 #define WSGI_ENVIRON_DATA "_data" /* the dict of bytes behind os.environ */
 #define WSGI_EXCEPTIONS "builtins"
-#define WSGI_THREAD_MODULE "_thread"
 #define WSGI_SIGNAL_MODULE "_signal"
 #define WSGI_NATIVE_CHECK(o) PyUnicode_Check(o)
 #define WSGI_CLASS_CHECK(o) PyType_Check(o)
@@ -130,7 +129,6 @@ static inline PyObject *wsgi_text_written(PyObject *text)
 #define WSGI_THREAD "thread"
 #define WSGI_ENVIRON_DATA "data"
 #define WSGI_EXCEPTIONS "exceptions"
-#define WSGI_THREAD_MODULE "thread"
 #define WSGI_SIGNAL_MODULE "signal"
 #define WSGI_NATIVE_CHECK(o) PyString_Check(o)
 #define WSGI_CLASS_CHECK(o) (PyType_Check(o) || PyClass_Check(o))

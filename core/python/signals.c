@@ -123,7 +123,7 @@ static function functions[] = {
     {"signal", 2, 3, tell_timer, METHOD("setitimer")},
     {"signal", 1, 1, tell_nothing, METHOD("raise_signal")},
     {"signal", 2, 2, probe_thread, METHOD("pthread_kill")},
-    {WSGI_THREAD_MODULE, 0, 1, tell_nothing, METHOD("interrupt_main")},
+    {WSGI_THREAD, 0, 1, tell_nothing, METHOD("interrupt_main")},
 };
 
 /* Replaces original, an attribute of module, by our function. */

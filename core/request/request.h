@@ -237,6 +237,10 @@ void wsgi_buffer_trim(wsgi_buffer *buffer);
 
 /* ---- spelling.c: what is meant by a wrong mod_wsgi.application. --------- */
 
+/* Whether text could be a dotted name of Python. Letters outside of ASCII are
+   accepted, for the import will judge them. */
+int wsgi_spelling_is_dotted(const char *text, size_t size);
+
 /* Stores advice: what to write instead of a value that looks like a file's
    name or path, has one colon, or calls a factory. Returns 1, or 0 if the
    meaning can't be guessed. */

@@ -355,24 +355,6 @@ static int refuse(const wsgi_request *request, const setting *is,
     return -1;
 }
 
-/* Whether text could be a dotted name of Python. Letters outside of ASCII are
-   accepted, for the import will judge them. */
-static int is_dotted_name(const char *text, size_t size)
-{
-    size_t i;
-    int starts = 1;
-
-    for (i = 0; i < size; i++) {
-        unsigned char c = (unsigned char)text[i];
-
-        if (starts ? !(isalpha(c) || c == '_' || c >= 0x80)
-                   : !(isalnum(c) || c == '_' || c == '.' || c >= 0x80))
-            return 0;
-        starts = c == '.';
-    }
-    return !starts;
-}
-
 static int read_text(const wsgi_request *request, const setting *is,
                      const char *value, void *to)
 {
@@ -399,10 +381,11 @@ static int read_application(const wsgi_request *request, const setting *is,
                             const char *value, void *to)
 {
     const char *colons = strstr(value, "::");
+    size_t size = colons != NULL ? (size_t)(colons - value) : strlen(value);
 
-    if (is_dotted_name(value,
-                       colons ? (size_t)(colons - value) : strlen(value)) &&
-        (colons == NULL || is_dotted_name(colons + 2, strlen(colons + 2))))
+    if (wsgi_spelling_is_dotted(value, size) &&
+        (colons == NULL ||
+         wsgi_spelling_is_dotted(colons + 2, strlen(colons + 2))))
         return read_text(request, is, value, to);
     return refuse_application(request, is, value);
 }

@@ -17,20 +17,25 @@ typedef struct parts {
     int had_suffix, had_one_colon, had_slashes;
 } parts;
 
-static int is_dotted(const char *text)
+int wsgi_spelling_is_dotted(const char *text, size_t size)
 {
+    size_t i;
     int starts = 1;
 
-    for (; *text != '\0'; text++) {
-        unsigned char c = (unsigned char)*text;
+    for (i = 0; i < size; i++) {
+        unsigned char c = (unsigned char)text[i];
 
-        if (c == '.' ? starts
-                     : !(isalpha(c) || c == '_' || c >= 0x80 ||
-                         (isdigit(c) && !starts)))
+        if (starts ? !(isalpha(c) || c == '_' || c >= 0x80)
+                   : !(isalnum(c) || c == '_' || c == '.' || c >= 0x80))
             return 0;
         starts = c == '.';
     }
     return !starts;
+}
+
+static int is_dotted(const char *text)
+{
+    return wsgi_spelling_is_dotted(text, strlen(text));
 }
 
 /* Removes ".py" from the end. Returns whether it was there. */
