@@ -242,4 +242,70 @@ int wsgi_is_setting(const char *name);
    modules say there does not count. */
 int wsgi_is_believed(const char *name);
 
+/* Whether it is a setting that an internal redirect has renamed. */
+int wsgi_is_renamed_setting(const char *name);
+
+/* ---- request/section.c: which directory of the configuration counts. Pure
+   functions of strings. Any thread, any time. ----------------------------- */
+
+/* Whether a section on path wins over one on other that came before it. A
+   longer path wins, and of equal ones the later. path NULL: it does not match.
+   other NULL: there is none yet. */
+int wsgi_section_is_deeper(const char *path, const char *other);
+
+/* Whether path is in directory. Both end in '/'. */
+int wsgi_section_holds(const char *directory, const char *path);
+
+/* How many of the first bytes of path have as many segments as a section's
+   pattern: what the pattern has to match. */
+size_t wsgi_section_front(const char *pattern, const char *path);
+
+/* Sorts directories: the deepest first, and of equal ones the last. */
+void wsgi_section_sort(const char **directories, int count);
+
+/* ---- request/copies.c: which variables of a sub-request are copies of its
+   parent's. Any thread; the tables must not change meanwhile. ------------- */
+
+/* An entry of a server's table of variables. Both are borrowed. */
+typedef struct wsgi_entry {
+    const char *name, *value;
+} wsgi_entry;
+
+/* A server's table, as the core sees it; get(entries, i) gives entry i. */
+typedef struct wsgi_table {
+    const void *entries;
+    int count;
+    wsgi_entry (*get)(const void *entries, int i);
+} wsgi_table;
+
+/* How many copies of its parent's table (theirs) a sub-request's table (mine)
+   has. At least 1: a server may put the tables of two sub-requests together.
+ */
+int wsgi_copies_count(const wsgi_table *mine, const wsgi_table *theirs);
+
+/* Whether entry i of mine may stay: its name is neither a setting's nor
+   believed, or the sub-request's own configuration has set it. copies is what
+   wsgi_copies_count gave. */
+int wsgi_copies_may_stay(const wsgi_table *mine, int i,
+                         const wsgi_table *theirs, int copies);
+
+/* ---- request/header.c: which headers of a request are safe to believe. Pure
+   functions of strings. Any thread, any time. ----------------------------- */
+
+/* Whether a header must not become a variable. Either another name gives the
+   same variable (X_Forwarded_For and X-Forwarded-For), or it is Proxy, whose
+   variable is a setting of this machine (CVE-2016-5387). */
+int wsgi_header_is_unsafe(const char *name);
+
+/* The variable of a header: this, and the header's name in capitals. */
+#define WSGI_HEADER_FRONT "HTTP_"
+
+/* Stores the name of a header's variable, HTTP_X_REAL_IP for X-Real-IP.
+   variable has room for sizeof WSGI_HEADER_FRONT + strlen(name) bytes. */
+void wsgi_header_to_variable(const char *name, char *variable);
+
+/* Whether everybody reads the same number in the value of Content-Length:
+   digits, and nothing else. NULL (there is no such header) is fine, too. */
+int wsgi_header_is_length(const char *value);
+
 #endif

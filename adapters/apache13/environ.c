@@ -7,35 +7,18 @@
  */
 #include "adapter.h"
 
-/* How many of the first entries of a table are this one: name and value in
-   the same memory. */
-static int count_same(const table_entry *entries, int count,
-                      const table_entry *entry)
+static wsgi_entry get_entry(const void *entries, int i)
 {
-    int i, same = 0;
+    const table_entry *entry = (const table_entry *)entries + i;
 
-    for (i = 0; i < count; i++)
-        same += entries[i].val == entry->val &&
-                strcasecmp(wsgi_plain_name(entries[i].key),
-                           wsgi_plain_name(entry->key)) == 0;
-    return same;
+    return (wsgi_entry){entry->key, entry->val};
 }
 
-/* How many copies of its parent's table a sub-request has. To look for the
-   best of several files mod_negotiation makes another sub-request, and puts
-   the table of that one before its own (mod_dir does not here). The server
-   has put this variable into the table of each page with includes, and no
-   configuration adds the same memory. */
-static int count_copies(const array_header *mine, const array_header *theirs)
+static wsgi_table view(const table *table)
 {
-    const table_entry *entries = (const table_entry *)(void *)mine->elts;
-    const table_entry *parents = (const table_entry *)(void *)theirs->elts;
-    int i, copies = 0;
+    const array_header *all = ap_table_elts(table);
 
-    for (i = 0; i < theirs->nelts && copies == 0; i++)
-        if (strcasecmp(parents[i].key, "REMOTE_ADDR") == 0)
-            copies = count_same(entries, mine->nelts, &parents[i]);
-    return copies > 0 ? copies : 1;
+    return (wsgi_table){all->elts, all->nelts, get_entry};
 }
 
 /*
@@ -47,19 +30,17 @@ static int count_copies(const array_header *mine, const array_header *theirs)
  */
 static void forget_inherited(request_rec *r)
 {
-    const array_header *mine = ap_table_elts(r->subprocess_env);
-    const array_header *theirs = ap_table_elts(r->main->subprocess_env);
-    const table_entry *entries = (const table_entry *)(void *)mine->elts;
-    const table_entry *parents = (const table_entry *)(void *)theirs->elts;
-    table *kept = ap_make_table(r->pool, mine->nelts);
-    int i, copies = count_copies(mine, theirs);
+    wsgi_table mine = view(r->subprocess_env);
+    wsgi_table theirs = view(r->main->subprocess_env);
+    table *kept = ap_make_table(r->pool, mine.count);
+    int i, copies = wsgi_copies_count(&mine, &theirs);
 
-    for (i = 0; i < mine->nelts; i++)
-        if ((!wsgi_is_setting(entries[i].key) &&
-             !wsgi_is_believed(entries[i].key)) ||
-            count_same(entries, i, &entries[i]) >=
-                copies * count_same(parents, theirs->nelts, &entries[i]))
-            ap_table_addn(kept, entries[i].key, entries[i].val);
+    for (i = 0; i < mine.count; i++) {
+        wsgi_entry entry = get_entry(mine.entries, i);
+
+        if (wsgi_copies_may_stay(&mine, i, &theirs, copies))
+            ap_table_addn(kept, entry.name, entry.value);
+    }
     r->subprocess_env = kept;
 }
 
@@ -91,54 +72,43 @@ static int is_by_configuration(const request_rec *r)
  */
 static void forget_renamed(request_rec *r)
 {
-    const array_header *all = ap_table_elts(r->subprocess_env);
-    const table_entry *entry = (const table_entry *)(void *)all->elts;
-    table *kept = ap_make_table(r->pool, all->nelts);
+    wsgi_table all = view(r->subprocess_env);
+    table *kept = ap_make_table(r->pool, all.count);
     int i;
 
-    for (i = 0; i < all->nelts; i++, entry++)
-        if (!wsgi_is_setting(entry->key) ||
-            wsgi_plain_name(entry->key) == entry->key)
-            ap_table_addn(kept, entry->key, entry->val);
-    r->subprocess_env = kept;
-}
+    for (i = 0; i < all.count; i++) {
+        wsgi_entry entry = get_entry(all.entries, i);
 
-/* Whether a header's name gives a variable no other name gives. */
-static int is_unambiguous(const char *name)
-{
-    for (; *name != '\0'; name++)
-        if (!ap_isalnum(*name) && *name != '-')
-            return 0;
-    return 1;
+        if (!wsgi_is_renamed_setting(entry.name))
+            ap_table_addn(kept, entry.name, entry.value);
+    }
+    r->subprocess_env = kept;
 }
 
 /* Removes one header from the request, and its variable, which an earlier
    phase may have made. */
 static void drop_header(request_rec *r, const char *name)
 {
-    char *variable = ap_pstrcat(r->pool, "HTTP_", name, NULL);
-    char *c;
+    char *variable =
+        ap_palloc(r->pool, (int)(sizeof WSGI_HEADER_FRONT + strlen(name)));
 
-    for (c = variable; *c != '\0'; c++)
-        *c = (char)(ap_isalnum(*c) ? ap_toupper(*c) : '_');
+    wsgi_header_to_variable(name, variable);
     ap_table_unset(r->subprocess_env, variable);
     ap_table_unset(r->headers_in, name);
 }
 
-/* X_Forwarded_For would pass for X-Forwarded-For, and Proxy for a setting of
-   this machine (CVE-2016-5387). */
-static void drop_ambiguous_headers(request_rec *r)
+static void drop_unsafe_headers(request_rec *r)
 {
-    const array_header *all = ap_table_elts(r->headers_in);
-    int i = all->nelts;
+    wsgi_table all = view(r->headers_in);
+    int i = all.count;
 
     while (i-- > 0) {
-        const table_entry *entry = (const table_entry *)(void *)all->elts + i;
+        const char *name = get_entry(all.entries, i).name;
 
-        if (!is_unambiguous(entry->key) ||
-            strcasecmp(entry->key, "Proxy") == 0) {
-            drop_header(r, ap_pstrdup(r->pool, entry->key));
-            i = all->nelts;
+        if (wsgi_header_is_unsafe(name)) {
+            drop_header(r, ap_pstrdup(r->pool, name));
+            all = view(r->headers_in);
+            i = all.count;
         }
     }
 }
@@ -191,7 +161,7 @@ void wsgi_apache_prepare_env(request_rec *r)
     if (wsgi_apache_is_error_document(r) ||
         (r->prev != NULL && !is_by_configuration(r->prev)))
         forget_renamed(r);
-    drop_ambiguous_headers(r);
+    drop_unsafe_headers(r);
     add_common_vars(r);
     ap_add_cgi_vars(r);
     if (!wsgi_apache_has_body(r))

@@ -64,10 +64,7 @@ static int check_end(request_rec *r)
         return HTTP_BAD_REQUEST;
     if (r->read_chunked)
         r->connection->keepalive = -1;
-    return length == NULL || (*length != '\0' &&
-                              length[strspn(length, "0123456789")] == '\0')
-               ? OK
-               : HTTP_BAD_REQUEST;
+    return wsgi_header_is_length(length) ? OK : HTTP_BAD_REQUEST;
 }
 
 static void fill_in(exchange *x, wsgi_request *request)

@@ -72,27 +72,6 @@ static const char *find_location(request_rec *r, core_server_config *core)
 
 /* ---- <Directory> and .htaccess ---------------------------------------- */
 
-/* The first part of a path, of so many segments. */
-static const char *first_segments(request_rec *r, const char *path,
-                                  unsigned segments)
-{
-    const char *end = path;
-
-    while (segments-- > 0 && end != NULL)
-        end = strchr(end + 1, '/');
-    return end != NULL ? ap_pstrndup(r->pool, path, (int)(end - path))
-                       : ap_pstrdup(r->pool, path);
-}
-
-static unsigned count_segments(const char *pattern)
-{
-    unsigned count = 0;
-
-    for (; *pattern != '\0'; pattern++)
-        count += pattern[0] == '/' && pattern[1] != '\0' && pattern[1] != '/';
-    return count;
-}
-
 /* filename ends in '/', as the paths of sections do. */
 static const char *match_directory(request_rec *r, const char *filename,
                                    const core_dir_config *section)
@@ -103,24 +82,13 @@ static const char *match_directory(request_rec *r, const char *filename,
         return NULL;
     if (!section->d_is_fnmatch)
         return wsgi_mount_covers(section->d, filename) ? section->d : NULL;
-    path = first_segments(r, filename, count_segments(section->d));
+    path = ap_pstrndup(r->pool, filename,
+                       (int)wsgi_section_front(section->d, filename));
     return ap_fnmatch(section->d, path, FNM_PATHNAME) == 0 ||
                    ap_fnmatch(section->d, ap_pstrcat(r->pool, path, "/", NULL),
                               FNM_PATHNAME) == 0
                ? path
                : NULL;
-}
-
-static int is_deeper(const char *path, const char *other)
-{
-    return path != NULL && (other == NULL || strlen(path) >= strlen(other));
-}
-
-/* After an internal redirect the server still lists the .htaccess files of the
-   request before. */
-static int is_inside(const char *filename, const char *directory)
-{
-    return strncmp(filename, directory, strlen(directory)) == 0;
 }
 
 static const char *find_directory(request_rec *r, core_server_config *core)
@@ -134,36 +102,28 @@ static const char *find_directory(request_rec *r, core_server_config *core)
     for (i = 0; i < core->sec->nelts; i++) {
         const char *path = match_directory(r, filename, core_of(sections[i]));
 
-        if (is_deeper(path, deepest) && is_ours(sections[i]))
+        if (wsgi_section_is_deeper(path, deepest) && is_ours(sections[i]))
             deepest = path;
     }
+    /* After an internal redirect the server still lists the .htaccess files of
+       the request before. */
     for (file = r->htaccess; file != NULL; file = file->next)
-        if (file->htaccess != NULL && is_deeper(file->dir, deepest) &&
-            is_inside(filename, file->dir) && is_ours(file->htaccess))
+        if (file->htaccess != NULL &&
+            wsgi_section_is_deeper(file->dir, deepest) &&
+            wsgi_section_holds(file->dir, filename) && is_ours(file->htaccess))
             deepest = file->dir;
     return deepest;
 }
 
-/* Puts a directory into the list, before those that are less deep. */
-static int add_deepest_first(void *arg, const char *name,
-                             const char *directory)
+static int add(void *list, const char *name, const char *directory)
 {
-    array_header *list = arg;
-    const char **directories;
-    int i;
-
     (void)name;
-    ap_push_array(list);
-    directories = (const char **)(void *)list->elts;
-    for (i = list->nelts - 1;
-         i > 0 && is_deeper(directory, directories[i - 1]); i--)
-        directories[i] = directories[i - 1];
-    directories[i] = directory;
+    *(const char **)ap_push_array(list) = directory;
     return 1;
 }
 
-/* The directories of the .htaccess files that took part, the innermost first;
-   NULL if there is none at all. */
+/* The directories of all .htaccess files that took part, the innermost first,
+   then NULL. NULL if there were none. */
 static const char *const *list_htaccess(request_rec *r)
 {
     array_header *list = ap_make_array(r->pool, 4, sizeof(char *));
@@ -172,14 +132,14 @@ static const char *const *list_htaccess(request_rec *r)
 
     for (file = r->htaccess; file != NULL; file = file->next)
         if (file->htaccess != NULL)
-            add_deepest_first(list, NULL, file->dir);
+            add(list, NULL, file->dir);
     for (page = r; page != NULL; page = page->main)
         for (noted = page; noted != NULL; noted = noted->prev)
-            ap_table_do(add_deepest_first, list, noted->notes, HTACCESS_NOTE,
-                        NULL);
+            ap_table_do(add, list, noted->notes, HTACCESS_NOTE, NULL);
     if (list->nelts == 0)
         return NULL;
-    *(const char **)ap_push_array(list) = NULL;
+    wsgi_section_sort((const char **)(void *)list->elts, list->nelts);
+    add(list, NULL, NULL);
     return (const char *const *)(void *)list->elts;
 }
 

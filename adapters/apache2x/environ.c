@@ -14,52 +14,32 @@ APR_DECLARE_OPTIONAL_FN(char *, ssl_var_lookup,
                         (apr_pool_t *, server_rec *, conn_rec *, request_rec *,
                          char *));
 
-/* How many of the first entries of a table are this one: name and value in
-   the same memory. */
-static int count_same(const apr_table_entry_t *entries, int count,
-                      const apr_table_entry_t *entry)
+static wsgi_entry get_entry(const void *entries, int i)
 {
-    int i, same = 0;
+    const apr_table_entry_t *entry = (const apr_table_entry_t *)entries + i;
 
-    for (i = 0; i < count; i++)
-        same += entries[i].val == entry->val &&
-                strcasecmp(wsgi_plain_name(entries[i].key),
-                           wsgi_plain_name(entry->key)) == 0;
-    return same;
+    return (wsgi_entry){entry->key, entry->val};
 }
 
-/* How many copies of its parent's table a sub-request has. To look for an
-   index, or the best of several files, the server makes another sub-request,
-   and puts that one's table before its own (ap_internal_fast_redirect). It
-   has put this variable into the table of each page with includes, and no
-   configuration adds the same memory. */
-static int count_copies(const apr_array_header_t *mine,
-                        const apr_array_header_t *theirs)
+static wsgi_table view(const apr_table_t *table)
 {
-    const apr_table_entry_t *entries =
-        (const apr_table_entry_t *)(const void *)mine->elts;
-    const apr_table_entry_t *parents =
-        (const apr_table_entry_t *)(const void *)theirs->elts;
-    int i, copies = 0;
+    const apr_array_header_t *all = apr_table_elts(table);
 
-    for (i = 0; i < theirs->nelts && copies == 0; i++)
-        if (strcasecmp(parents[i].key, "REMOTE_ADDR") == 0)
-            copies = count_same(entries, mine->nelts, &parents[i]);
-    return copies > 0 ? copies : 1;
+    return (wsgi_table){all->elts, all->nelts, get_entry};
 }
 
 /* Whether the module for TLS says the same of this connection. It gives what
    is in the same memory to a parent and to its sub-request. */
-static int is_true(request_rec *r, const apr_table_entry_t *entry)
+static int is_true(request_rec *r, wsgi_entry entry)
 {
     APR_OPTIONAL_FN_TYPE(ssl_var_lookup) *look_up =
         APR_RETRIEVE_OPTIONAL_FN(ssl_var_lookup);
-    const char *name = wsgi_plain_name(entry->key), *truth = NULL;
+    const char *name = wsgi_plain_name(entry.name), *truth = NULL;
 
     if (look_up != NULL &&
         (strcmp(name, "HTTPS") == 0 || strncmp(name, "SSL_", 4) == 0))
         truth = look_up(r->pool, r->server, r->connection, r, (char *)name);
-    return truth != NULL && *truth != '\0' && strcmp(truth, entry->val) == 0;
+    return truth != NULL && *truth != '\0' && strcmp(truth, entry.value) == 0;
 }
 
 /*
@@ -70,22 +50,18 @@ static int is_true(request_rec *r, const apr_table_entry_t *entry)
  */
 static void forget_inherited(request_rec *r)
 {
-    const apr_array_header_t *mine = apr_table_elts(r->subprocess_env);
-    const apr_array_header_t *theirs = apr_table_elts(r->main->subprocess_env);
-    const apr_table_entry_t *entries =
-        (const apr_table_entry_t *)(const void *)mine->elts;
-    const apr_table_entry_t *parents =
-        (const apr_table_entry_t *)(const void *)theirs->elts;
-    apr_table_t *kept = apr_table_make(r->pool, mine->nelts);
-    int i, copies = count_copies(mine, theirs);
+    wsgi_table mine = view(r->subprocess_env);
+    wsgi_table theirs = view(r->main->subprocess_env);
+    apr_table_t *kept = apr_table_make(r->pool, mine.count);
+    int i, copies = wsgi_copies_count(&mine, &theirs);
 
-    for (i = 0; i < mine->nelts; i++)
-        if ((!wsgi_is_setting(entries[i].key) &&
-             !wsgi_is_believed(entries[i].key)) ||
-            count_same(entries, i, &entries[i]) >=
-                copies * count_same(parents, theirs->nelts, &entries[i]) ||
-            is_true(r, &entries[i]))
-            apr_table_addn(kept, entries[i].key, entries[i].val);
+    for (i = 0; i < mine.count; i++) {
+        wsgi_entry entry = get_entry(mine.entries, i);
+
+        if (wsgi_copies_may_stay(&mine, i, &theirs, copies) ||
+            is_true(r, entry))
+            apr_table_addn(kept, entry.name, entry.value);
+    }
     r->subprocess_env = kept;
 }
 
@@ -117,56 +93,43 @@ static int is_by_configuration(const request_rec *r)
  */
 static void forget_renamed(request_rec *r)
 {
-    const apr_array_header_t *all = apr_table_elts(r->subprocess_env);
-    const apr_table_entry_t *entry =
-        (const apr_table_entry_t *)(const void *)all->elts;
-    apr_table_t *kept = apr_table_make(r->pool, all->nelts);
+    wsgi_table all = view(r->subprocess_env);
+    apr_table_t *kept = apr_table_make(r->pool, all.count);
     int i;
 
-    for (i = 0; i < all->nelts; i++, entry++)
-        if (!wsgi_is_setting(entry->key) ||
-            wsgi_plain_name(entry->key) == entry->key)
-            apr_table_addn(kept, entry->key, entry->val);
-    r->subprocess_env = kept;
-}
+    for (i = 0; i < all.count; i++) {
+        wsgi_entry entry = get_entry(all.entries, i);
 
-/* Whether a header's name gives a variable no other name gives. */
-static int is_unambiguous(const char *name)
-{
-    for (; *name != '\0'; name++)
-        if (!apr_isalnum(*name) && *name != '-')
-            return 0;
-    return 1;
+        if (!wsgi_is_renamed_setting(entry.name))
+            apr_table_addn(kept, entry.name, entry.value);
+    }
+    r->subprocess_env = kept;
 }
 
 /* Removes one header from the request, and its variable, which an earlier
    phase may have made. */
 static void drop_header(request_rec *r, const char *name)
 {
-    char *variable = apr_pstrcat(r->pool, "HTTP_", name, NULL);
-    char *c;
+    char *variable =
+        apr_palloc(r->pool, sizeof WSGI_HEADER_FRONT + strlen(name));
 
-    for (c = variable; *c != '\0'; c++)
-        *c = apr_isalnum(*c) ? apr_toupper(*c) : '_';
+    wsgi_header_to_variable(name, variable);
     apr_table_unset(r->subprocess_env, variable);
     apr_table_unset(r->headers_in, name);
 }
 
-/* X_Forwarded_For would pass for X-Forwarded-For, and Proxy for a setting of
-   this machine (CVE-2016-5387). */
-static void drop_ambiguous_headers(request_rec *r)
+static void drop_unsafe_headers(request_rec *r)
 {
-    const apr_array_header_t *all = apr_table_elts(r->headers_in);
-    int i = all->nelts;
+    wsgi_table all = view(r->headers_in);
+    int i = all.count;
 
     while (i-- > 0) {
-        const apr_table_entry_t *entry =
-            (const apr_table_entry_t *)(const void *)all->elts + i;
+        const char *name = get_entry(all.entries, i).name;
 
-        if (!is_unambiguous(entry->key) ||
-            strcasecmp(entry->key, "Proxy") == 0) {
-            drop_header(r, apr_pstrdup(r->pool, entry->key));
-            i = all->nelts;
+        if (wsgi_header_is_unsafe(name)) {
+            drop_header(r, apr_pstrdup(r->pool, name));
+            all = view(r->headers_in);
+            i = all.count;
         }
     }
 }
@@ -214,7 +177,7 @@ void wsgi_apache_prepare_env(request_rec *r)
         (r->prev != NULL && !is_by_configuration(r->prev)))
         forget_renamed(r);
     if (!WSGI_HEADERS_ARE_SAFE)
-        drop_ambiguous_headers(r);
+        drop_unsafe_headers(r);
     add_common_vars(r);
     ap_add_cgi_vars(r);
     if (!wsgi_apache_has_body(r))

@@ -91,17 +91,13 @@ static int64_t body_length(request_rec *r)
    comes behind it on the connection is not believed. */
 static int check_end(request_rec *r)
 {
-    const char *length;
+    const char *length = apr_table_get(r->headers_in, "Content-Length");
 
     if (WSGI_BODIES_ARE_STRICT)
         return OK;
     if (r->read_chunked)
         r->connection->keepalive = AP_CONN_CLOSE;
-    length = apr_table_get(r->headers_in, "Content-Length");
-    return length == NULL || (*length != '\0' &&
-                              length[strspn(length, "0123456789")] == '\0')
-               ? OK
-               : HTTP_BAD_REQUEST;
+    return wsgi_header_is_length(length) ? OK : HTTP_BAD_REQUEST;
 }
 
 static int is_too_large(request_rec *r)

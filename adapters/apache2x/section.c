@@ -54,27 +54,6 @@ static const char *find_location(request_rec *r, core_server_config *core)
 
 /* ---- <Directory> and .htaccess ---------------------------------------- */
 
-/* The first part of a path, of so many segments. */
-static const char *first_segments(request_rec *r, const char *path,
-                                  unsigned segments)
-{
-    const char *end = path;
-
-    while (segments-- > 0 && end != NULL)
-        end = strchr(end + 1, '/');
-    return end != NULL ? apr_pstrmemdup(r->pool, path, end - path)
-                       : apr_pstrdup(r->pool, path);
-}
-
-static unsigned count_segments(const char *pattern)
-{
-    unsigned count = 0;
-
-    for (; *pattern != '\0'; pattern++)
-        count += pattern[0] == '/' && pattern[1] != '\0' && pattern[1] != '/';
-    return count;
-}
-
 /* filename ends in '/', as the paths of sections do. */
 static const char *match_directory(request_rec *r, const char *filename,
                                    const core_dir_config *section)
@@ -85,25 +64,14 @@ static const char *match_directory(request_rec *r, const char *filename,
         return NULL;
     if (!section->d_is_fnmatch)
         return wsgi_mount_covers(section->d, filename) ? section->d : NULL;
-    path = first_segments(r, filename, count_segments(section->d));
+    path = apr_pstrmemdup(r->pool, filename,
+                          wsgi_section_front(section->d, filename));
     return apr_fnmatch(section->d, path, APR_FNM_PATHNAME) == APR_SUCCESS ||
                    apr_fnmatch(section->d,
                                apr_pstrcat(r->pool, path, "/", NULL),
                                APR_FNM_PATHNAME) == APR_SUCCESS
                ? path
                : NULL;
-}
-
-static int is_deeper(const char *path, const char *other)
-{
-    return path != NULL && (other == NULL || strlen(path) >= strlen(other));
-}
-
-/* After an internal redirect the server still lists the .htaccess files of the
-   request before. */
-static int is_inside(const char *filename, const char *directory)
-{
-    return strncmp(filename, directory, strlen(directory)) == 0;
 }
 
 static const char *find_directory(request_rec *r, core_server_config *core)
@@ -117,36 +85,29 @@ static const char *find_directory(request_rec *r, core_server_config *core)
     for (i = 0; i < core->sec_dir->nelts; i++) {
         const char *path = match_directory(r, filename, core_of(sections[i]));
 
-        if (is_deeper(path, deepest) && is_ours(r, sections[i]))
+        if (wsgi_section_is_deeper(path, deepest) && is_ours(r, sections[i]))
             deepest = path;
     }
+    /* After an internal redirect the server still lists the .htaccess files of
+       the request before. */
     for (file = r->htaccess; file != NULL; file = file->next)
-        if (file->htaccess != NULL && is_deeper(file->dir, deepest) &&
-            is_inside(filename, file->dir) && is_ours(r, file->htaccess))
+        if (file->htaccess != NULL &&
+            wsgi_section_is_deeper(file->dir, deepest) &&
+            wsgi_section_holds(file->dir, filename) &&
+            is_ours(r, file->htaccess))
             deepest = file->dir;
     return deepest;
 }
 
-/* Puts a directory into the list, before those that are less deep. */
-static int add_deepest_first(void *arg, const char *name,
-                             const char *directory)
+static int add(void *list, const char *name, const char *directory)
 {
-    apr_array_header_t *list = arg;
-    const char **directories;
-    int i;
-
     (void)name;
-    apr_array_push(list);
-    directories = (const char **)(void *)list->elts;
-    for (i = list->nelts - 1;
-         i > 0 && is_deeper(directory, directories[i - 1]); i--)
-        directories[i] = directories[i - 1];
-    directories[i] = directory;
+    *(const char **)apr_array_push(list) = directory;
     return 1;
 }
 
-/* The directories of the .htaccess files that took part, the innermost first;
-   NULL if there is none at all. */
+/* The directories of all .htaccess files that took part, the innermost first,
+   then NULL. NULL if there were none. */
 static const char *const *list_htaccess(request_rec *r)
 {
     apr_array_header_t *list = apr_array_make(r->pool, 4, sizeof(char *));
@@ -155,14 +116,14 @@ static const char *const *list_htaccess(request_rec *r)
 
     for (file = r->htaccess; file != NULL; file = file->next)
         if (file->htaccess != NULL)
-            add_deepest_first(list, NULL, file->dir);
+            add(list, NULL, file->dir);
     for (page = r; page != NULL; page = page->main)
         for (noted = page; noted != NULL; noted = noted->prev)
-            apr_table_do(add_deepest_first, list, noted->notes, HTACCESS_NOTE,
-                         NULL);
+            apr_table_do(add, list, noted->notes, HTACCESS_NOTE, NULL);
     if (list->nelts == 0)
         return NULL;
-    *(const char **)apr_array_push(list) = NULL;
+    wsgi_section_sort((const char **)(void *)list->elts, list->nelts);
+    add(list, NULL, NULL);
     return (const char *const *)(void *)list->elts;
 }
 

@@ -26,6 +26,11 @@ int wsgi_is_setting(const char *name)
            0;
 }
 
+int wsgi_is_renamed_setting(const char *name)
+{
+    return wsgi_is_setting(name) && wsgi_plain_name(name) != name;
+}
+
 int wsgi_is_believed(const char *name)
 {
     static const char *const fronts[] = {"REMOTE_", "AUTH_TYPE", "HTTP_",
