@@ -26,10 +26,10 @@
 typedef struct exchange {
     request_rec *r;
     int reading;     /* the body has been asked for */
-    int at_end;      /* of the request's body */
-    int is_unwanted; /* the body: the client was not asked to send it */
+    int at_end;      /* the request's body has been read */
+    int is_unwanted; /* the client was not asked to send the body */
     int begun;       /* the response's head was sent */
-    int is_cut;      /* ranges of the response's body are sent, not all */
+    int is_cut;      /* only ranges of the response's body are sent */
 } exchange;
 
 /* mod_wsgi.c: the main server, whose log takes what belongs to no request. */
@@ -38,13 +38,34 @@ extern server_rec *wsgi_apache_server;
 /* host.c: what this server does for the core. */
 extern const wsgi_host wsgi_apache_host;
 
-/* host.c: reads what the application left of the body, so that the next
-   request on the connection begins where it begins. */
+/* host.c: what may wait for the client stands between these two. what is for
+   the log. The timeout is a soft one: a hard one leaves by longjmp, over
+   Python's frames. */
+void wsgi_apache_begin_waiting(exchange *x, const char *what);
+void wsgi_apache_end_waiting(exchange *x);
+
+/* body.c: gives up a body for which the client still waits for 100 Continue.
+   The client gets the final answer instead, and may send the body after it or
+   not. Nobody knows then where its next request would begin, so the connection
+   ends with this one. */
+void wsgi_apache_leave_unread(exchange *x);
+
+/* body.c: reads what the application left of the body, so that the connection
+   can be used for the next request. */
 void wsgi_apache_drain(exchange *x);
 
-/* host.c: ends the connection with this response if something of the request's
+/* body.c: ends the connection with this response if something of the request's
    body is left. */
 void wsgi_apache_leave_rest(exchange *x);
+
+/* body.c, response.c: functions of the table, as wsgi_host declares them. */
+int64_t wsgi_apache_read_body(void *record, char *buffer, size_t size);
+int wsgi_apache_send_head(void *record, const wsgi_head *head);
+int wsgi_apache_send_body(void *record, const wsgi_chunk *chunks, size_t count,
+                          enum wsgi_after after);
+void wsgi_apache_fail(void *record);
+int wsgi_apache_send_file(void *record, int fd, int64_t offset, int64_t size,
+                          enum wsgi_after after);
 
 /* environ.c: whether the server asks for this URL because another one gave an
    error. */

@@ -18,14 +18,14 @@ extern module wsgi_module;
 typedef struct exchange {
     request_rec *r;
     apr_bucket_brigade *in, *out; /* NULL until needed */
-    apr_os_thread_t thread;       /* the one that serves it */
-    pthread_mutex_t borrowed;     /* host.c: by another thread */
-    apr_int64_t body_left;        /* -1: unknown */
-    int at_end;                   /* of the request's body */
-    int begun;                    /* something of the response was passed on */
+    apr_os_thread_t thread;       /* the one that serves the request */
+    pthread_mutex_t borrowed;     /* by another thread: wsgi_apache_borrow */
+    apr_int64_t body_left;        /* bytes to read; -1: unknown */
+    int at_end;                   /* the request's body has been read */
+    int begun;                    /* some of the response was passed on */
     int answered;                 /* ... and a filter answered in its place */
-    int refused;                  /* status the input filter wants to answer
-                                     the client with, or 0 */
+    int refused;                  /* the status with which the input filter
+                                     wants to answer the client, or 0 */
     int timed_out;                /* the server's Timeout, while it read */
 } exchange;
 
@@ -35,15 +35,39 @@ extern server_rec *wsgi_apache_server;
 /* host.c: what this server does for the core. */
 extern const wsgi_host wsgi_apache_host;
 
+/* host.c: a down call from another thread than the request's own stands
+   between these two. They keep the request's own thread from using the
+   request's memory meanwhile, which it does when it logs. borrow gives the
+   exchange that record is. */
+exchange *wsgi_apache_borrow(void *record);
+void wsgi_apache_give_back(exchange *x);
+
+/* body.c: tells the server of the filters that reading a body needs. Called
+   once, when the module is registered. */
+void wsgi_apache_register_filters(void);
+
+/* body.c: gives up a body for which the client still waits for 100 Continue.
+   The client gets the final answer instead, and may send the body after it or
+   not. Nobody knows then where its next request would begin, so the connection
+   ends with this one. */
+void wsgi_apache_leave_unread(const exchange *x);
+
+/* body.c, response.c: functions of the table, as wsgi_host declares them. */
+int64_t wsgi_apache_read_body(void *record, char *buffer, size_t size);
+int wsgi_apache_send_head(void *record, const wsgi_head *head);
+int wsgi_apache_send_body(void *record, const wsgi_chunk *chunks, size_t count,
+                          enum wsgi_after after);
+int wsgi_apache_is_ready(void *record);
+void wsgi_apache_fail(void *record);
+int wsgi_apache_send_file(void *record, int fd, int64_t offset, int64_t size,
+                          enum wsgi_after after);
+
 /* mod_python.c: whether mod_python is loaded, was built with another Python,
-   and would run with ours: no process of the server would live. */
+   and would run with ours. No process of the server would survive that. */
 int wsgi_apache_misleads_mod_python(void);
 
-/* mod_python.c: where mod_python is loaded, lets it be the owner of Python. */
+/* mod_python.c: lets mod_python own Python, where it is loaded. */
 void wsgi_apache_join_mod_python(wsgi_process *process);
-
-/* host.c: tells the server of the filters that it needs. */
-void wsgi_apache_register_filters(void);
 
 /* environ.c: whether the server asks for this URL because another one gave an
    error. */
