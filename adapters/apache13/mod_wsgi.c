@@ -7,7 +7,7 @@
 
 server_rec *wsgi_apache_server;
 
-/* In the process that starts the others. */
+/* Runs in the process that starts the others. */
 static void init(server_rec *server, pool *p)
 {
     (void)server;
@@ -40,8 +40,9 @@ static void child_exit(server_rec *server, pool *p)
     wsgi_stop();
 }
 
-/* Whether a header's name ends in a space: this server keeps it there, another
-   one takes the header for what it seems to be. */
+/* Whether a header's name has a space or a tab, which this server keeps as a
+   part of the name. Another server may ignore it, and so see another header.
+ */
 static int has_spaced_name(request_rec *r)
 {
     const array_header *all = ap_table_elts(r->headers_in);
@@ -54,8 +55,8 @@ static int has_spaced_name(request_rec *r)
     return 0;
 }
 
-/* A server in front of this one may see another end of such a body: what
-   comes behind it on the connection is not believed. */
+/* A server in front of this one may see another end of a body in chunks. So
+   what follows on the connection is not believed. */
 static int check_end(request_rec *r)
 {
     const char *length = ap_table_get(r->headers_in, "Content-Length");
@@ -87,8 +88,9 @@ static void fill_in(exchange *x, wsgi_request *request)
     wsgi_apache_find_section(r, request);
 }
 
-/* This server takes SIGPIPE for the end of the client's connection, even if
-   the pipe is the application's own: errors of writing are enough. */
+/* This server takes SIGPIPE for the end of the client's connection, even if an
+   application wrote to a pipe of its own. So the signal is ignored: the error
+   of the write is enough. */
 static int handle_undisturbed(const wsgi_request *request)
 {
     void (*before)(int) = signal(SIGPIPE, SIG_IGN);
@@ -99,10 +101,10 @@ static int handle_undisturbed(const wsgi_request *request)
     return status;
 }
 
-/* The first warning or error that this server logs of a request becomes the
-   text of its error page, unless there is one already, be it empty. But an
-   application's words are not for the client, and any of its threads may log,
-   while the request's memory is for one at a time. */
+/* This server keeps the first warning or error that is logged of a request as
+   the text of its error page. An application's words are not for the client.
+   Any of its threads may log, too, while only one may use the request's
+   memory. So an empty text is put there first. */
 static int handle_unseen(request_rec *r, const wsgi_request *request)
 {
     static const char note[] = "error-notes";
@@ -123,9 +125,9 @@ static int handle(request_rec *r)
     wsgi_request request = {.record = NULL};
     int status = OK;
 
-    if (r->handler == NULL) /* a content type, which a file can name */
+    if (r->handler == NULL) /* our name is a content type: files can set it */
         return DECLINED;
-    ap_kill_timeout(r); /* a page's with includes is a hard one */
+    ap_kill_timeout(r); /* a page with includes has set a hard one */
     if (wsgi_apache_has_body(r)) {
         status = ap_setup_client_block(r, REQUEST_CHUNKED_DECHUNK);
         if (status == OK)
@@ -140,11 +142,11 @@ static int handle(request_rec *r)
     if (status == 0)
         wsgi_apache_drain(&x);
     else
-        wsgi_apache_leave_rest(&x); /* an error page does not wait for it */
+        wsgi_apache_leave_rest(&x); /* no error page waits for the rest */
     return status == 0 ? OK : status;
 }
 
-/* For a directory that exists mod_mime does not look at SetHandler. */
+/* mod_mime ignores SetHandler if the URL leads to a directory that exists. */
 static int fixup(request_rec *r)
 {
     const char *handler;

@@ -1,14 +1,16 @@
 /*
  * section.c - which section of the configuration set our handler.
  *
- * A module without directives is not told. But the server's core keeps its
- * sections where modules can read them; the last that matches and sets our
- * handler is the one that counts. In 1.3 SetHandler is mod_mime's directive:
- * its table of commands says where in its configuration the handler stands.
+ * The server does not tell a module without directives. But its core keeps the
+ * sections where modules can read them, each with its path. The last section
+ * that matches and sets our handler counts. In 1.3 SetHandler is a directive
+ * of mod_mime. mod_mime's table of commands tells where in its configuration
+ * the handler is.
  */
 #include "adapter.h"
 
-/* A sub-request's .htaccess files, for the request that it may become. */
+/* The note with a sub-request's .htaccess files, for the request that it may
+   become. */
 #define HTACCESS_NOTE "mod_wsgi.htaccess"
 
 static core_dir_config *core_of(void *section)
@@ -43,8 +45,9 @@ static int is_ours(void *section)
 
 /* ---- <Location> ------------------------------------------------------- */
 
-/* The URL path that a section is mounted on for this request; NULL when it
-   does not match. A regular expression does not say where it ends. */
+/* The URL path that a section is mounted on for this request, or NULL if the
+   section does not match. A regular expression does not tell where the mount
+   ends: then it is "/". */
 static const char *match_location(request_rec *r,
                                   const core_dir_config *section)
 {
@@ -72,7 +75,8 @@ static const char *find_location(request_rec *r, core_server_config *core)
 
 /* ---- <Directory> and .htaccess ---------------------------------------- */
 
-/* filename ends in '/', as the paths of sections do. */
+/* The directory that a section is on for this file, or NULL if the section
+   does not match. filename ends in '/', as the paths of sections do. */
 static const char *match_directory(request_rec *r, const char *filename,
                                    const core_dir_config *section)
 {

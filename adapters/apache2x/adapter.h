@@ -9,7 +9,7 @@
 
 #include <pthread.h>
 
-/* The value of SetHandler and AddHandler that is ours. */
+/* What SetHandler and AddHandler call this module. */
 #define WSGI_HANDLER "mod_wsgi"
 
 extern module wsgi_module;
@@ -29,7 +29,8 @@ typedef struct exchange {
     int timed_out;                /* the server's Timeout, while it read */
 } exchange;
 
-/* mod_wsgi.c: the main server, whose log takes what belongs to no request. */
+/* mod_wsgi.c: the main server. Its log takes lines that belong to no request.
+ */
 extern server_rec *wsgi_apache_server;
 
 /* host.c: what this server does for the core. */
@@ -73,19 +74,20 @@ void wsgi_apache_join_mod_python(wsgi_process *process);
    error. */
 int wsgi_apache_is_error_document(const request_rec *r);
 
-/* environ.c: whether a body belongs to this very request: that of a
-   sub-request is its parent's, that of an error document has been read. */
+/* environ.c: whether a body belongs to this request. That of a sub-request is
+   its parent's. That of an error document has been read. */
 int wsgi_apache_has_body(const request_rec *r);
 
 /* environ.c: makes r->subprocess_env the CGI environment. */
 void wsgi_apache_prepare_env(request_rec *r);
 
-/* section.c: notes which .htaccess files took part in a sub-request. The
-   server may put it in the place of the request that it is for (an index of a
-   directory, a negotiated variant) without passing that on; notes are. */
+/* section.c: notes which .htaccess files took part in a sub-request. For an
+   index of a directory or a negotiated variant the server puts the sub-request
+   in the place of its request. It passes the notes on then, but not the list
+   of the files. */
 void wsgi_apache_note_htaccess(request_rec *r);
 
-/* section.c: fills in what the configuration says of where the URL leads. */
+/* section.c: fills in location, directory and htaccess. */
 void wsgi_apache_find_section(request_rec *r, wsgi_request *request);
 
 #endif

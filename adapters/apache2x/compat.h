@@ -11,9 +11,9 @@
 
 #include <apr.h>
 
-/* Python has threads of its own, so the server's library must know threads,
-   also where one thread serves (prefork). The server's headers of 2.4 fail
-   without, so this is said before them. */
+/* Python has threads of its own. So the server's library must know threads
+   even where one thread serves (prefork). Without them the headers of 2.4
+   fail, so this is checked before they are included. */
 #if !APR_HAS_THREADS
 #error "this Apache's APR has no threads: build it with --enable-threads"
 #endif
@@ -35,7 +35,7 @@
 #include <util_filter.h>
 #include <util_script.h>
 
-/* 200, 202 or 204. 2.0 has no numbers for its version. */
+/* 200, 202 or 204. 2.0 does not define its version as numbers. */
 #ifdef AP_SERVER_MINORVERSION_NUMBER
 #define WSGI_LINE (200 + AP_SERVER_MINORVERSION_NUMBER)
 #else
@@ -47,39 +47,40 @@
 #endif
 
 /* 2.4 leaves request headers with unusual names out of the environment, and
-   "Proxy" since 2.4.25 (CVE-2016-5387); older servers have to be helped. */
+   "Proxy" since 2.4.25 (CVE-2016-5387). For older servers the adapter does. */
 #if WSGI_LINE > 204 || (WSGI_LINE == 204 && AP_SERVER_PATCHLEVEL_NUMBER >= 25)
 #define WSGI_HEADERS_ARE_SAFE 1
 #else
 #define WSGI_HEADERS_ARE_SAFE 0
 #endif
 
-/* 2.4 refuses a request whose end is in doubt, and closes the connection.
-   Older servers read on. */
+/* 2.4 refuses a request if it is not certain where it ends, and closes the
+   connection. Older servers read on. */
 #define WSGI_BODIES_ARE_STRICT (WSGI_LINE >= 204)
 
-/* 2.0 passes the end of the connection on as the end of the body, and makes an
-   error of it that says "too large" where a line of a chunk is cut. */
+/* Where the connection ends, 2.0 says that the body has ended. If that is
+   within the line before a chunk, it says that the body is too large. */
 #define WSGI_ENDS_BODIES_WITH_CONNECTIONS (WSGI_LINE < 202)
 
-/* mod_deflate of 2.0 makes a body even of none, where none may be. */
+/* mod_deflate of 2.0 adds a body to responses that must have none. */
 #define WSGI_DEFLATES_EMPTY_BODIES (WSGI_LINE < 202)
 
-/* Whether programs inherit the socket of a connection: APR 1.4 keeps it from
-   them. */
+/* Whether programs inherit the socket of a connection. Since APR 1.4 they do
+   not. */
 #define WSGI_CONNECTIONS_ARE_INHERITED                                        \
     (APR_MAJOR_VERSION < 1 ||                                                 \
      (APR_MAJOR_VERSION == 1 && APR_MINOR_VERSION < 4))
 
-/* The socket of a connection: older servers keep it as the core's own. */
+/* The socket of a connection. Older servers have it as the core's
+   configuration of the connection. */
 #if WSGI_LINE < 204
 #define ap_get_conn_socket(c)                                                 \
     ((apr_socket_t *)ap_get_module_config((c)->conn_config, &core_module))
 #endif
 
-/* The argument of SetHandler in a section, NULL if there is none (section is
-   NULL where no directive is the core's). Since 2.4.19 it is an expression;
-   one that fails has no handler. */
+/* The argument of SetHandler in a section, or NULL if there is none. section
+   is NULL if it has no directive of the core. Since 2.4.19 the argument is an
+   expression. One that fails gives NULL. */
 static inline const char *wsgi_set_handler(request_rec *r,
                                            const core_dir_config *section)
 {

@@ -1,15 +1,15 @@
 /*
  * environ.c - the CGI environment of a request.
  *
- * The server builds it in r->subprocess_env, where SetEnv and its kin have
- * put their variables before. What a client or an enclosing request must not
- * decide is taken out first.
+ * The server makes it in r->subprocess_env. SetEnv and similar directives have
+ * put their variables there before. Variables that a client or an enclosing
+ * request must not decide are taken out first.
  */
 #include "adapter.h"
 
 #include <apr_optional.h>
 
-/* mod_ssl's, and that of those who took its name. */
+/* From mod_ssl, or a module that offers the same function. */
 APR_DECLARE_OPTIONAL_FN(char *, ssl_var_lookup,
                         (apr_pool_t *, server_rec *, conn_rec *, request_rec *,
                          char *));
@@ -28,8 +28,9 @@ static wsgi_table view(const apr_table_t *table)
     return (wsgi_table){all->elts, all->nelts, get_entry};
 }
 
-/* Whether the module for TLS says the same of this connection. It gives what
-   is in the same memory to a parent and to its sub-request. */
+/* Whether the module for TLS says the same of this connection. Some of its
+   values are the same memory in a parent's table and in a sub-request's, and
+   look like copies. */
 static int is_true(request_rec *r, wsgi_entry entry)
 {
     APR_OPTIONAL_FN_TYPE(ssl_var_lookup) *look_up =
@@ -43,10 +44,11 @@ static int is_true(request_rec *r, wsgi_entry entry)
 }
 
 /*
- * A sub-request begins with a copy of its parent's table, into which an SSI
- * page may have #set our names, or those that are believed. Its own
- * configuration adds entries behind the copy; only those of such names stay.
- * The server's own words are added again (ap_add_common_vars), or are true.
+ * A sub-request's table begins with a copy of its parent's. If the parent is a
+ * page with includes, that page may have #set our settings there, or variables
+ * that are believed. Of those only the entries stay that the sub-request's own
+ * configuration has added. The server's own are added again by
+ * ap_add_common_vars. Those of the module for TLS stay if they are true.
  */
 static void forget_inherited(request_rec *r)
 {
@@ -78,9 +80,9 @@ int wsgi_apache_has_body(const request_rec *r)
     return r->main == NULL && !wsgi_apache_is_error_document(r);
 }
 
-/* Whether the server goes on with another URL because its configuration says
-   so: mod_rewrite's handler, or a directory's index. Else it was told to by a
-   file or a program. */
+/* Whether a request's configuration made the server go on with another URL:
+   mod_rewrite's handler, or the index of a directory. Otherwise a file or a
+   program told it to. */
 static int is_by_configuration(const request_rec *r)
 {
     const char *by = r->handler != NULL ? r->handler : r->content_type;
@@ -89,8 +91,9 @@ static int is_by_configuration(const request_rec *r)
                           strcmp(by, DIR_MAGIC_TYPE) == 0);
 }
 
-/* The settings of what failed, or of what named this URL, are not this one's.
- */
+/* A redirect renames the settings of the request before. Those of a request
+   that failed, or of a file or a program that named this URL, do not count for
+   this URL. */
 static void forget_renamed(request_rec *r)
 {
     wsgi_table all = view(r->subprocess_env);
@@ -106,8 +109,8 @@ static void forget_renamed(request_rec *r)
     r->subprocess_env = kept;
 }
 
-/* Removes one header from the request, and its variable, which an earlier
-   phase may have made. */
+/* Removes a header from the request. An earlier phase may have made a variable
+   of it, so that goes, too. */
 static void drop_header(request_rec *r, const char *name)
 {
     char *variable =
@@ -134,9 +137,9 @@ static void drop_unsafe_headers(request_rec *r)
     }
 }
 
-/* Whether a request stands for one that failed with what authentication fails
-   with: no password or a wrong one, one that makes no sense, or trouble in
-   looking it up. */
+/* Whether a request is the error page of one that authentication may have
+   refused. The password was missing or wrong (401), its header made no sense
+   (400), or looking it up failed (500). */
 static int has_failed_early(const request_rec *r)
 {
     for (r = r->prev; r != NULL; r = r->prev)
@@ -146,9 +149,9 @@ static int has_failed_early(const request_rec *r)
     return 0;
 }
 
-/* Whether the server's name for the user may be one whose password was wrong:
-   it is set before that is known, and the page that says so has it from the
-   request that failed. */
+/* Whether the password of r->user may have been wrong. The server sets the
+   name before it checks the password. The error page for a wrong password has
+   the name from the request that failed. */
 static int is_user_unsure(const request_rec *r)
 {
     for (; r != NULL; r = r->main)
@@ -157,7 +160,7 @@ static int is_user_unsure(const request_rec *r)
     return 0;
 }
 
-/* The server's own words, without a user's name that is unsure. */
+/* Adds the server's own variables, without a user's name that is unsure. */
 static void add_common_vars(request_rec *r)
 {
     char *user = r->user, *type = r->ap_auth_type;

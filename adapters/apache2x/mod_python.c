@@ -1,8 +1,8 @@
 /*
- * mod_python.c - living with mod_python in one process.
+ * mod_python.c - sharing Python with mod_python.
  *
- * Python exists once in a process. Where mod_python is loaded, it has started
- * it and goes on owning it; it hands its interpreters over by name, so the
+ * There is one Python in a process. Where mod_python is loaded, mod_python has
+ * started it and owns it. This module asks for interpreters by name, so the
  * same name is the same interpreter in both modules.
  */
 #include "adapter.h"
@@ -14,8 +14,8 @@ APR_DECLARE_OPTIONAL_FN(void *, mp_acquire_interpreter, (const char *));
 
 static APR_OPTIONAL_FN_TYPE(mp_acquire_interpreter) * acquire;
 
-/* The interpreter must not be given back with mp_release_interpreter, which
-   fails in every 3.5.x: the core keeps its thread state. */
+/* The interpreter is not given back: mp_release_interpreter fails in every
+   3.5.x. The core keeps the thread state instead. */
 static void *find_interp(const char *name)
 {
     return acquire(name);
@@ -28,7 +28,7 @@ static int count_python(struct dl_phdr_info *info, size_t size, void *count)
     const char *file = slash != NULL ? slash + 1 : info->dlpi_name;
 
     (void)size;
-    /* libpython3.so only stands for another one. */
+    /* libpython3.so only refers to another libpython. */
     if (strncmp(file, "libpython", 9) == 0 &&
         strncmp(file, "libpython3.so", 13) != 0)
         ++*(int *)count;
@@ -43,8 +43,8 @@ static int has_two_pythons(void)
     return pythons > 1;
 }
 
-/* The first module that is loaded brings the libpython in which both find
-   Python's functions. Modules are numbered in that order. */
+/* Both modules find Python's functions in the libpython that the first one has
+   loaded. Modules are numbered in the order in which they are loaded. */
 int wsgi_apache_misleads_mod_python(void)
 {
     const module *other = ap_find_linked_module("mod_python.c");

@@ -22,9 +22,9 @@ static int ask_mpm(int question)
     return ap_mpm_query(question, &answer) == APR_SUCCESS ? answer : 0;
 }
 
-/* Whether this process exits within the handler of a signal: a child of a
-   model without threads. The only process of -X, the debugger's, may just note
-   the signal and go on. */
+/* Whether this process exits within the handler of a signal, as a child does
+   under a model without threads. The only process of -X (for debuggers) may
+   just note the signal and go on. */
 static int ends_in_handlers(void)
 {
     return ask_mpm(AP_MPMQ_IS_THREADED) == AP_MPMQ_NOT_SUPPORTED &&
@@ -63,7 +63,8 @@ static void child_init(apr_pool_t *pool, server_rec *server)
     apr_pool_cleanup_register(pool, NULL, stop, apr_pool_cleanup_null);
 }
 
-/* Programs that applications start do not keep a client waiting. */
+/* Programs that applications start must not inherit the connection: it would
+   stay open until they end. */
 static int pre_connection(conn_rec *connection, void *socket)
 {
     apr_os_sock_t fd;
@@ -74,8 +75,8 @@ static int pre_connection(conn_rec *connection, void *socket)
     return OK;
 }
 
-/* The length of the request's body as the application will read it: a filter
-   may change what the client announced. */
+/* The length of the request's body as the application will read it. Where the
+   request has filters it is unknown: they may change what the client sent. */
 static int64_t body_length(request_rec *r)
 {
     if (!wsgi_apache_has_body(r))
@@ -87,8 +88,8 @@ static int64_t body_length(request_rec *r)
     return r->remaining;
 }
 
-/* A server in front of an old one may see another end of such a body: what
-   comes behind it on the connection is not believed. */
+/* A server in front of an old one may see another end of a body in chunks. So
+   what follows on the connection is not believed. */
 static int check_end(request_rec *r)
 {
     const char *length = apr_table_get(r->headers_in, "Content-Length");
@@ -133,8 +134,9 @@ static void fill_in(exchange *x, wsgi_request *request)
     wsgi_apache_find_section(r, request);
 }
 
-/* Whether a content type is our handler's name: where nothing has set a
-   handler servers take the type for one, and files and programs can name it.
+/* Whether a content type is our handler's name. Where nothing has set a
+   handler the server takes the content type for one. Files and programs can
+   set that.
  */
 static int is_type(const char *type)
 {
@@ -142,9 +144,9 @@ static int is_type(const char *type)
            strncasecmp(type, WSGI_HANDLER, sizeof WSGI_HANDLER - 1) == 0;
 }
 
-/* An error page need not wait for the rest of the request's body, which the
-   server would read first. So the connection ends with it, as it does with
-   most of them anyway (500, 503, ...). */
+/* Before an error page the server would read the rest of the request's body.
+   It does not if the connection ends with the page. With most error pages it
+   ends anyway (500, 503, ...). */
 static void leave_rest(request_rec *r)
 {
     r->connection->keepalive = AP_CONN_CLOSE;
@@ -178,8 +180,9 @@ static int handle(request_rec *r)
     return status == 0 ? OK : status;
 }
 
-/* mod_dir looks for an index in a directory that exists, whoever handles the
-   URL, and would send the request there (2.4). To us it is no directory. */
+/* mod_dir of 2.4 looks for an index in a directory that exists, whoever
+   handles the URL, and would send the request there. So our URLs are no
+   directories. */
 static int fixup(request_rec *r)
 {
     if (r->main != NULL)

@@ -1,10 +1,11 @@
 /*
  * bare.c - a host without a server.
  *
- * Runs one application a number of times in a number of threads, against a
- * request given on the command line, with faults a network would have: short
- * reads, a client that goes away. For tests, sanitizers, fuzzing and counting
- * instructions; and the proof that host.h is all the core needs.
+ * It runs one application a number of times, in a number of threads. The
+ * command line gives the request, and the faults that a network would have:
+ * short reads, a client that goes away. The bare host serves tests,
+ * sanitizers, fuzzing and counts of instructions. It also proves that the core
+ * needs nothing but host.h.
  *
  *     bare [options] module::callable [path]
  *
@@ -22,21 +23,21 @@
 
 #include "plan.h"
 
-/* Room for a whole small response: what realloc costs depends on how memory
-   happens to lie, and would show in a count of instructions. */
+/* Room for a whole small response. The cost of realloc depends on how memory
+   happens to be laid out, which would disturb a count of instructions. */
 #define FIRST_ROOM 800
 
 static const bare_plan *const plan = &wsgi_bare_plan;
 
 /* One request under way: the record behind wsgi_request. */
 typedef struct exchange {
-    pid_t in_use;  /* by a down call of this process, or 0; atomic */
-    int questions; /* is_ready's */
+    pid_t in_use;  /* the process that makes a down call, or 0; atomic */
+    int questions; /* how often is_ready was called */
     size_t body_read;
     char *output;
     size_t size, room;
     int failed;
-    int is_gone; /* the client: nothing more is taken */
+    int is_gone; /* the client has gone, and takes nothing more */
 } exchange;
 
 static pthread_mutex_t output_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -45,8 +46,9 @@ static unsigned long reads, sends; /* calls, in all threads */
 
 /* ---- The host --------------------------------------------------------- */
 
-/* Down calls for one request never come two at once. (A copy that the
-   application forked may have been made in the middle of one.) */
+/* Two down calls for one request never come at once. (A copy of the process
+   that the application forked may have been made in the middle of one. So the
+   process counts.) */
 static exchange *enter(void *record)
 {
     exchange *x = record;
@@ -245,7 +247,8 @@ static const wsgi_host host = {
 
 /* ---- Requests --------------------------------------------------------- */
 
-/* Keeps the worst status, and shows the response of the last request. */
+/* Remembers the highest status, and prints the response of the last request.
+ */
 static void finish(const exchange *x, int status, int is_last)
 {
     pthread_mutex_lock(&output_lock);
@@ -305,8 +308,8 @@ static void start(int argc, char **argv)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* One request with the fuzzer's bytes as its body, read in small parts, for
-   the application that the environment names: WSGI_FUZZ_APPLICATION, in
+/* Serves one request whose body is the fuzzer's bytes, read in small parts.
+   The environment names the application: WSGI_FUZZ_APPLICATION, in
    WSGI_FUZZ_DIRECTORY. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -123,27 +123,27 @@ static const struct option options[] = {
     {"directory", 1, NULL, DIRECTORY}, /* mod_wsgi.directory */
     {"env", 1, NULL, ENV},             /* NAME=VALUE, one more variable */
     {"body", 1, NULL, BODY},           /* a file: the body of every request */
-    {"chunked", 0, NULL, CHUNKED},     /* its length is not announced */
+    {"chunked", 0, NULL, CHUNKED},     /* the body's length is not announced */
     {"chunk", 1, NULL, CHUNK},         /* bytes that one read gives at most */
     {"fail-read-after", 1, NULL, FAIL_READ},     /* bytes; then reads fail */
     {"fail-read-with", 1, NULL, FAIL_READ_WITH}, /* see set_failure */
     {"close-after", 1, NULL, CLOSE_AFTER}, /* bytes; then the client is gone */
-    {"busy-for", 1, NULL, BUSY_FOR},       /* questions whether it is not */
+    {"busy-for", 1, NULL, BUSY_FOR},       /* how often is_ready says no */
     {"send-time", 1, NULL, SEND_TIME},     /* microseconds for each send */
-    {"threads", 1, NULL, THREADS},         /* that ask, 1 to 64 */
-    {"requests", 1, NULL, REQUESTS},       /* of each thread */
-    {"count-calls", 0, NULL, COUNT_CALLS}, /* read_body, send_body */
-    {"method", 1, NULL, METHOD},           /* of the request */
+    {"threads", 1, NULL, THREADS},         /* threads that serve, 1 to 64 */
+    {"requests", 1, NULL, REQUESTS},       /* how many each thread serves */
+    {"count-calls", 0, NULL, COUNT_CALLS}, /* of read_body and send_body */
+    {"method", 1, NULL, METHOD},           /* the request's method */
     {"uri", 1, NULL, URI},                 /* the path of the URL, decoded */
     {"location", 1, NULL, LOCATION}, /* the <Location> that set our handler */
     {"section", 1, NULL, SECTION},   /* the <Directory> that set our handler */
     {"filename", 1, NULL, FILENAME}, /* what the URL maps to */
-    {"path-info", 1, NULL, PATH_INFO},     /* the rest of the URL behind it */
-    {"is-file", 0, NULL, IS_FILE},         /* it is an existing file */
-    {"htaccess", 1, NULL, HTACCESS},       /* the directory of one */
+    {"path-info", 1, NULL, PATH_INFO},     /* the URL behind the file */
+    {"is-file", 0, NULL, IS_FILE},         /* --filename is a file */
+    {"htaccess", 1, NULL, HTACCESS},       /* a directory with .htaccess */
     {"may-execute", 0, NULL, MAY_EXECUTE}, /* Options ExecCGI holds there */
     {"authorization", 1, NULL, AUTHORIZATION}, /* the header's value */
-    {"variables", 0, NULL, VARIABLES}, /* shows the module's, and ends */
+    {"variables", 0, NULL, VARIABLES}, /* prints the module's variables */
     {NULL, 0, NULL, 0},
 };
 
@@ -168,7 +168,7 @@ static int to_number(const char *text)
     return (int)number;
 }
 
-/* Options that say what the client and the network do. */
+/* Takes an option that says what the client and the network do. */
 static void take_exchange(int key, char *value)
 {
     switch (key) {
@@ -217,7 +217,7 @@ static void take_exchange(int key, char *value)
     }
 }
 
-/* A row of the tables in docs/configuration.md. */
+/* Prints a row of the tables in docs/configuration.md. */
 static void show_variable(void *unused, const wsgi_variable *is)
 {
     (void)unused;
@@ -235,7 +235,7 @@ static void show_variable(void *unused, const wsgi_variable *is)
     printf("%s | %s |\n", is->setter, is->text);
 }
 
-/* Options that say where the URL leads. */
+/* Takes an option that says where the URL leads. */
 static void take_mapping(int key, char *value)
 {
     switch (key) {

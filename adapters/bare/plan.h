@@ -13,33 +13,33 @@ typedef struct variable {
     const char *name, *value;
 } variable;
 
-/* What every request is made of, and what befalls it; fixed once the threads
-   run. */
+/* What every request is made of, and what happens to it. Nothing changes once
+   the threads run. */
 typedef struct bare_plan {
     variable variables[MOST_VARIABLES];
     size_t variable_count;
-    char *body; /* owned for good */
+    char *body; /* never freed */
     size_t body_size;
-    int64_t body_length;  /* what wsgi_request says of it */
-    size_t read_at_most;  /* bytes of a short read; 0: no limit */
-    long fail_read_after; /* read_body fails after so many bytes; -1 never */
+    int64_t body_length;  /* what wsgi_request says of the body */
+    size_t read_at_most;  /* the bytes that one read gives; 0: no limit */
+    long fail_read_after; /* read_body fails after so many bytes; -1: never */
     enum wsgi_read read_failure; /* ... with this */
-    long gone_after; /* bytes of the response the client takes; -1: all */
+    long gone_after; /* bytes of the response that the client takes; -1: all */
     int busy_for;    /* how often is_ready says no before it says yes */
     int send_time;   /* microseconds that send_body takes */
     int requests, threads;
-    int counts;              /* the host's calls are told at the end */
-    const char *htaccess[8]; /* NULL at the end */
+    int counts;              /* the host's calls are counted */
+    const char *htaccess[8]; /* directories, then NULL */
     wsgi_request request;
 } bare_plan;
 
 extern bare_plan wsgi_bare_plan;
 
-/* Reads the command line into wsgi_bare_plan, whose texts it borrows. Exits
-   with status 2 where it asks for what there is not. */
+/* Reads the command line into wsgi_bare_plan, which borrows its texts. Exits
+   with status 2 where the command line is wrong. */
 void wsgi_bare_read_options(int argc, char **argv);
 
-/* Names a problem on standard error, and exits with status 2. */
+/* Prints a problem on standard error, and exits with status 2. */
 void wsgi_bare_give_up(const char *problem, const char *what);
 
 #endif
