@@ -98,9 +98,8 @@ def test_a_pattern_is_compared_with_as_many_segments_as_it_has(asked: Asked) -> 
         ("/srv/*/*/*", "/srv/app/"): "/srv/app/",
         ("/*", ""): "",
     }
-    show = 'printf("%.*s\\n", (int)wsgi_section_front("{0}", "{1}"), "{1}");'
-    statements = [show.replace("{0}", pattern).replace("{1}", path) for pattern, path in fronts]
-    assert asked("\n".join(statements)) == list(fronts.values())
+    calls = [f'wsgi_section_front("{pattern}", "{path}")' for pattern, path in fronts]
+    assert asked(printed(calls)) == [str(len(front)) for front in fronts.values()]
 
 
 def test_directories_are_sorted_the_deepest_first_and_of_equal_ones_the_last(asked: Asked) -> None:
@@ -137,11 +136,14 @@ static wsgi_entry get(const void *entries, int i)
 
 static const char client[] = "192.0.2.1", shop[] = "shop:app", other[] = "other:app";
 static const entry page[] = {
-    {"REMOTE_ADDR", client, 0}, {"mod_wsgi.application", shop, 0}, {"COLOUR", other, 0}};
+    {"REMOTE_ADDR", client, 0},
+    {"mod_wsgi.application", shop, 0},
+    {"COLOUR", other, 0},
+    {"REDIRECT_HTTP_SHOP", shop, 0}};
 
 static void show(const entry *entries, int count)
 {
-    wsgi_table mine = {entries, count, get}, theirs = {page, 3, get};
+    wsgi_table mine = {entries, count, get}, theirs = {page, 4, get};
     int i, copies = wsgi_copies_count(&mine, &theirs);
 
     printf("%d:", copies);
@@ -181,10 +183,21 @@ def test_what_the_own_configuration_has_set_stays_even_if_it_is_the_same_again(
 def test_a_renamed_copy_is_a_copy(asked: Asked) -> None:
     statements = """
     const entry renamed[] = {page[0], {"REDIRECT_mod_wsgi.application", shop, 0}};
+    const entry renamed_before[] = {page[0], {"HTTP_SHOP", shop, 0}};
 
     show(renamed, 2);
+    show(renamed_before, 2);
     """
-    assert asked(statements, TABLES) == ["1:"]
+    assert asked(statements, TABLES) == ["1:", "1:"]
+
+
+def test_a_copy_that_the_own_configuration_has_replaced_stays(asked: Asked) -> None:
+    statements = """
+    const entry replaced[] = {page[0], {"mod_wsgi.application", other, 0}};
+
+    show(replaced, 2);
+    """
+    assert asked(statements, TABLES) == ["1: 1"]
 
 
 def test_a_second_copy_is_no_configuration_of_its_own(asked: Asked) -> None:
