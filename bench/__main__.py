@@ -1,7 +1,7 @@
 """Measures mod_wsgi and its peers side by side and prints ratios: ./dev bench.
 
-Everything lives under build/ and on free ports of 127.0.0.1, and is gone at the end. On a machine
-with other work, look at the ratios with a "~" again.
+Servers listen on free ports of 127.0.0.1 and end with this program. What it writes is in build/.
+Rounds disagree about a ratio with a "~", as they do on a busy machine: measure it again.
 """
 
 import argparse
@@ -73,24 +73,31 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
         nargs="+",
         action="extend",
         choices=list(LOADS),
-        help="one or several; may be repeated (default: event prefork)",
+        help="one or several (default: event prefork)",
     )
     parser.add_argument("--rounds", type=positive, help="default: 5, or 3 if quick")
-    parser.add_argument("--seconds", type=positive, default=1, help="of a round for each peer")
-    parser.add_argument("--apxs", type=Path, help="of the Apache 2.4 to use; default: on PATH")
+    parser.add_argument(
+        "--seconds", type=positive, default=1, help="of a round for each peer (default: 1)"
+    )
+    parser.add_argument(
+        "--apxs", type=Path, help="of the Apache 2.4 to use; default: first on PATH"
+    )
     parser.add_argument("--python", default="", help="version or path; default: first on PATH")
     parser.add_argument(
         "--from",
         dest="earlier",
         type=Path,
         metavar="FILE",
-        help="a JSON of an earlier run: what is not measured now is taken from it",
+        help="the --json of an earlier run, for what is not measured now",
     )
     parser.add_argument("--show", action="store_true", help="measure nothing, show --from FILE")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the samples")
-    parser.add_argument("--svg", type=Path, metavar="FILE", help="draw a chart")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the samples there")
+    parser.add_argument("--svg", type=Path, metavar="FILE", help="draw a chart there")
     parser.add_argument(
-        "--markdown", type=Path, metavar="FILE", help="put the tables there, between its marks"
+        "--markdown",
+        type=Path,
+        metavar="FILE",
+        help="put the tables into this page, between its marks",
     )
     arguments = parser.parse_args(words)
     arguments.mpm = arguments.mpm or ["event", "prefork"]

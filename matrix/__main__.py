@@ -2,18 +2,18 @@
 
   list      the cells, one a line, and what keeps them from running here
   bases     pulls the base images, or makes them where no registry answers
-  build     makes what the cells need, their modules among it
-  test      tests cells in containers (what is missing is built first, in silence)
-  run       build and test, with both times in the report
-  report    the last run's grid again, and its pages
-  shell     a shell in a cell's container, as a test finds it
-  patch     what an old Apache's source needs, as commands for a build of your own: patch 1.3
-  clean     removes its images, volumes and containers, and the last report
+  build     makes the images, the servers and the module of each cell
+  test      tests the cells; what is missing is built first, in silence
+  run       builds and tests the cells; the report has the times of both
+  report    prints the grid of the last run again, and writes its pages again
+  shell     opens a shell in the container that a cell's tests would get
+  patch     prints commands that mend an old Apache's source, for your own build: patch 1.3
+  clean     removes the matrix's images, volumes and containers, and the last report
 
-A PATTERN is a shell pattern on the cells' names; one that begins with "!" takes cells out again:
-'apache1.3-*' '!*-py2.7*'. Without one, every cell is meant. The exit status is 0 if every selected
-cell passed, 1 if one failed, 2 if the command or the machine is at fault, 3 if a cell is
-unavailable that --allow-unavailable does not name. docs/matrix.md tells more.
+A PATTERN is a shell pattern for names of cells. A pattern that begins with "!" takes cells out
+again: 'apache1.3-*' '!*-py2.7*'. Without a pattern, every cell is meant. The exit status is 0 if
+every chosen cell passed, 1 if one failed, 2 if the command or the machine is at fault, and 3 if a
+cell is unavailable that --allow-unavailable does not name. docs/matrix.md says more.
 """
 
 import argparse
@@ -102,7 +102,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="N",
         help="cells at a time (default: half of the processors)",
     )
-    add("--keep-going", action="store_true", help="run all cells, also after one has failed")
+    add("--keep-going", action="store_true", help="go on after a cell has failed")
     add(
         "--allow-unavailable",
         action="append",
@@ -114,10 +114,10 @@ def parser() -> argparse.ArgumentParser:
         "--slow",
         choices=("once", "all", "none"),
         default="once",
-        help="slow tests: in one cell of each line of Apache, in every cell, or not at all",
+        help="slow tests: in one cell of each line of Apache (default), in every cell, or nowhere",
     )
     add("--local", action="store_true", help="this machine's own servers and Pythons, no Docker")
-    add("--sources", type=Path, metavar="DIR", help="a folder with release archives at hand")
+    add("--sources", type=Path, metavar="DIR", help="a folder that already has release archives")
     add(
         "--data",
         type=Path,

@@ -58,8 +58,9 @@ def add_options(add: Callable[..., object]) -> None:
         "--cells",
         choices=cells_of_machine.CHOICES,
         help="own: the newest Apache with the system's Python, under each process model (the "
-        "default where no option above chooses); all (the default where one does); cover: so few "
-        "that every Apache and every Python is in one",
+        "default where no option above chooses a cell); all: every cell that the options above "
+        "allow (the default where one does); cover: a few cells that have every Apache and every "
+        "Python between them",
     )
     add(
         "--server-only",
@@ -71,7 +72,7 @@ def add_options(add: Callable[..., object]) -> None:
         "--profile",
         default="release",
         metavar="NAME",
-        help="scons profile of the bare host that tests/unit runs: asan finds errors of memory",
+        help="the scons profile of the bare host that tests/unit runs: asan finds memory errors",
     )
     add("--grid-json", type=Path, metavar="PATH", help="write the grid as JSON, too")
 
@@ -81,8 +82,8 @@ def print_help() -> None:
     parser = argparse.ArgumentParser(
         prog="./dev test",
         usage="./dev test [OPTION...] [FILE...]",
-        description="Runs the tests. A cell is one Apache under one process model with one "
-        "Python: each test that asks a server runs in each cell that is chosen.",
+        description="Runs the tests. A cell is one Apache with one process model and one "
+        "Python. Each test that needs a server runs in every cell that is chosen.",
         epilog="All other arguments go to pytest: -k WORDS chooses tests by their names, -x stops "
         "at the first failure, -n 4 runs four at a time. pytest's own page has the rest: "
         "https://docs.pytest.org/en/stable/reference/reference.html",

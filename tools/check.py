@@ -1,7 +1,7 @@
-"""Every check that needs no server, in one command: ./dev check, scons lint, and the same in CI.
+"""Runs every check that needs no server. "scons lint" and CI run this program, too.
 
-Each check is one line with its time; what a failed one said follows. A tool that is not there is
-a failure too: a check that did not run must not look green.
+Each check is one line with its time, followed by the complaints of a failed check. A missing tool
+is a failure, too, because a check that did not run must not look green.
 """
 
 import argparse

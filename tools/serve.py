@@ -1,8 +1,8 @@
 """Builds mod_wsgi for this machine and serves one application with it, until Ctrl-C.
 
-No root is needed and nothing of the system's configuration is read or changed: the server lives
-under a temporary folder that goes away with it. Its access and error logs come to the terminal.
-Only this machine can ask it, unless --host names an address that others reach.
+You need not be root. The system's configuration is neither read nor changed: the server lives in a
+temporary folder, which is removed at the end. Its access log and error log appear in the terminal.
+Only this machine can reach the server, unless --host names another address.
 """
 
 import argparse
@@ -71,7 +71,7 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--host",
         default=httpd.LOOPBACK,
-        help=f"the address or name to listen on; 0.0.0.0 is all (default: {httpd.LOOPBACK})",
+        help=f"an address or name to listen on; 0.0.0.0 means all (default: {httpd.LOOPBACK})",
     )
     parser.add_argument("--port", type=int, default=8080, help="default: 8080")
     parser.add_argument("--mount", default="/", metavar="PATH", help="default: /")
