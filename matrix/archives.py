@@ -1,7 +1,7 @@
-"""Release archives: from a folder at hand, the cache, or their address, and never a changed one.
+"""Gets release archives from a folder, the cache or their address, and refuses changed ones.
 
-Where matrix.toml knows no SHA-256, the first archive seen is trusted and written down in
-archives.lock beside it; from then on another one is refused.
+If matrix.toml has no SHA-256, the first archive seen is trusted, and its sum is written to
+archives.lock beside matrix.toml. From then on any other archive is refused.
 """
 
 import fnmatch
@@ -27,7 +27,7 @@ _SECONDS = 60
 
 @dataclass(frozen=True, kw_only=True)
 class Shelf:
-    """Where archives are looked for, and where their sums are kept."""
+    """The places where archives are looked for, and the file with their sums."""
 
     sources: Path | None
     cache: Path
@@ -36,7 +36,7 @@ class Shelf:
 
 
 def obtain(shelf: Shelf, wanted: Archive) -> bytes:
-    """The archive's bytes, checked; Unavailable where they cannot be had."""
+    """The archive's bytes, checked. Raises Unavailable if they cannot be had."""
     content = _from_folder(shelf, wanted)
     if content is None:
         content = _download(shelf, wanted)
@@ -56,7 +56,7 @@ def _from_folder(shelf: Shelf, wanted: Archive) -> bytes | None:
 
 
 def _download(shelf: Shelf, wanted: Archive) -> bytes:
-    """Asks the address once in a run; a second cell does not wait for it again."""
+    """Tries an address once in a run, so that a second cell does not wait for it again."""
     why = f"{wanted.name} is neither in --sources nor at {wanted.url}"
     if wanted.url in shelf.offline:
         raise Unavailable(why)
@@ -71,9 +71,9 @@ def _download(shelf: Shelf, wanted: Archive) -> bytes:
 
 
 def check(shelf: Shelf, wanted: Archive, content: bytes) -> None:
-    """Refuses an archive that is not the one known; writes down one that is the first.
+    """Refuses an archive that is not the known one. Writes down the sum of the first.
 
-    That is a failure, which no --allow-unavailable excuses.
+    A refusal is a failure, which --allow-unavailable does not excuse.
     """
     found = hashlib.sha256(content).hexdigest()
     known = wanted.sha256 or _remember(shelf.lock, wanted.name, found)
@@ -92,15 +92,15 @@ def _remember(lock: Path, archive: str, found: str) -> str:
 
 
 def read_lock(lock: Path) -> dict[str, str]:
-    """The sums of the archives seen first."""
+    """The sums of the archives that were seen first."""
     if not lock.is_file():
         return {}
     try:
         sums = json.loads(lock.read_text())
     except ValueError as error:
-        raise Problem(f"{lock} is damaged: take it back from git, or remove it") from error
+        raise Problem(f"{lock} is damaged: restore it from git, or remove it") from error
     if not isinstance(sums, dict) or not all(isinstance(each, str) for each in sums.values()):
-        raise Problem(f"{lock} is no table of sums: take it back from git, or remove it")
+        raise Problem(f"{lock} is not a table of checksums: restore it from git, or remove it")
     return sums
 
 
@@ -127,7 +127,10 @@ def mended(archives: Sequence[tuple[str, bytes]], fixes: Sequence[Fix]) -> bytes
 def _move(
     archive: tarfile.TarFile, top: str, fixes: Sequence[Fix], made: tarfile.TarFile
 ) -> set[Fix]:
-    """Writes what is in an archive below another top folder; answers the fixes that counted."""
+    """Writes an archive's files below another top folder.
+
+    Returns the fixes that changed something.
+    """
     used: set[Fix] = set()
     for member in archive:
         member.name = _below(top, member.name)

@@ -1,7 +1,7 @@
 """Reads matrix.toml: everything that the matrix is made of, checked before anything runs.
 
-A mistake in the file is one line with the key's whole name, since a misspelt key that was silently
-ignored would build something else than was meant.
+A mistake in the file gets one line with the key's whole name. Unknown keys are mistakes, too,
+since a misspelt key would otherwise build something else than was meant.
 """
 
 import re
@@ -48,7 +48,7 @@ class Tools:
 
 @dataclass(frozen=True, kw_only=True)
 class Fix:
-    """What old code needs on a current system: a replacement in some files of the archive."""
+    """A replacement in some files of an archive, which old code needs on a current system."""
 
     why: str
     files: tuple[str, ...]
@@ -58,7 +58,7 @@ class Fix:
 
 @dataclass(frozen=True, kw_only=True)
 class Archive:
-    """A release archive; into is the folder of another one's tree that it is unpacked into."""
+    """A release archive. into is the folder of another archive's tree that it is unpacked into."""
 
     name: str
     url: str
@@ -84,7 +84,7 @@ class Apache:
 
     @property
     def one_build(self) -> bool:
-        """Whether one build holds every process model."""
+        """Whether one build has every process model."""
         return not any("{mpm}" in option for option in self.configure)
 
 
@@ -100,7 +100,7 @@ class Packaged:
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """What a Python is built from that nobody packages."""
+    """What a Python that nobody packages is built from."""
 
     version: str
     archive: Archive
@@ -109,7 +109,7 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Python:
-    """One Python of one base, packaged or built; where it is nowhere to be had, the reason."""
+    """One Python of one base: packaged, built, or unavailable with the reason."""
 
     version: str
     base: str
@@ -147,30 +147,30 @@ class Data:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A table of the file with its whole name, for complaints. What is taken out is known."""
+    """A table of the file with its whole name for messages. rest has the keys not read yet."""
 
     name: str
     rest: dict[str, Any]
 
     def take(self, key: str, kind: type[T], default: T | None = None) -> T:
-        """The value of a key, which must be there unless it has a default."""
+        """The value of a key, which must exist unless it has a default."""
         if key not in self.rest:
             if default is None:
                 raise Problem(f"{self.name}.{key} is missing: docs/matrix.md says what it means")
             return default
         value = self.rest.pop(key)
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            raise Problem(f"{self.name}.{key} is no {_KINDS[kind]}: {value!r}")
+            raise Problem(f"{self.name}.{key} is not a {_KINDS[kind]}: {value!r}")
         return value
 
     def maybe(self, key: str) -> str | None:
         return self.take(key, str) if key in self.rest else None
 
     def words(self, key: str, default: list[str] | None = None) -> tuple[str, ...]:
-        """A list of strings; it must be there and not be empty unless it has a default."""
+        """A list of strings. It must exist and not be empty unless it has a default."""
         words = self.take(key, list, default)
         if not all(isinstance(word, str) for word in words) or (default is None and not words):
-            raise Problem(f"{self.name}.{key} is no list of strings: {words!r}")
+            raise Problem(f"{self.name}.{key} is not a list of strings: {words!r}")
         return tuple(words)
 
     def tables(self, key: str) -> "list[Table]":
@@ -202,7 +202,7 @@ _KINDS: dict[type, str] = {
 
 def table_of(name: str, value: object) -> Table:
     if not isinstance(value, dict):
-        raise Problem(f"{name} is no table: {value!r}")
+        raise Problem(f"{name} is not a table: {value!r}")
     return Table(name=name, rest=dict(value))
 
 
@@ -219,7 +219,7 @@ def parse(text: str, name: str = "matrix.toml") -> Data:
     try:
         whole = table_of(name, tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
-        raise Problem(f"{name} is no TOML: {error}") from error
+        raise Problem(f"{name} is not TOML: {error}") from error
     limits = read_limits(table_of(f"{name}.limits", whole.take("limits", dict)))
     bases = {key: read_base(key, each) for key, each in whole.named("bases").items()}
     tools = read_tools(table_of(f"{name}.tools", whole.take("tools", dict)))
@@ -249,7 +249,7 @@ def read_limits(table: Table) -> Limits:
     )
     table.done()
     if not re.fullmatch(r"\d+[kmg]", limits.memory):
-        raise Problem(f"{table.name}.memory is no size like 4g: {limits.memory!r}")
+        raise Problem(f"{table.name}.memory is not a size like 4g: {limits.memory!r}")
     return limits
 
 
@@ -296,7 +296,7 @@ def read_apache(line: str, table: Table) -> Apache:
     table.done()
     check_line(table, line)
     if not apache.version.startswith(f"{line}."):
-        raise Problem(f"{table.name}.version is no {line}.x: {apache.version!r}")
+        raise Problem(f"{table.name}.version is not {line}.x: {apache.version!r}")
     return apache
 
 
@@ -308,7 +308,7 @@ def read_archive(table: Table, into: str = "") -> Archive:
         into=into,
     )
     if archive.sha256 is not None and not re.fullmatch(r"[0-9a-f]{64}", archive.sha256):
-        raise Problem(f"{table.name}.sha256 is no SHA-256 of 64 hexadecimal digits")
+        raise Problem(f"{table.name}.sha256 is not a SHA-256 of 64 hexadecimal digits")
     if Path(archive.name).name != archive.name:
         raise Problem(f"{table.name}.archive is a file's name, not a path: {archive.name!r}")
     return archive
@@ -330,7 +330,7 @@ def check_mpms(table: Table) -> tuple[str, ...]:
 
 def check_line(table: Table, line: str) -> None:
     if line not in LINES:
-        raise Problem(f"{table.name}: {line!r} is no line of Apache ({', '.join(LINES)})")
+        raise Problem(f"{table.name}: {line!r} is not a line of Apache ({', '.join(LINES)})")
 
 
 def read_fix(table: Table) -> Fix:
@@ -344,7 +344,7 @@ def read_fix(table: Table) -> Fix:
     try:
         re.compile(fix.find)
     except re.error as error:
-        raise Problem(f"{table.name}.find is no regular expression: {error}") from error
+        raise Problem(f"{table.name}.find is not a regular expression: {error}") from error
     return fix
 
 
@@ -365,7 +365,7 @@ def read_packaged(whole: Table) -> Packaged | None:
 
 def read_python(version: str, table: Table) -> Python:
     if not re.fullmatch(r"\d\.\d+t?", version):
-        raise Problem(f"{table.name}: {version!r} is no version like 3.14 or 3.14t")
+        raise Problem(f"{table.name}: {version!r} is not a version like 3.14 or 3.14t")
     reason = table.maybe("unavailable")
     python = Python(
         version=version,
@@ -388,7 +388,7 @@ def read_source(version: str, table: Table) -> Source:
     )
     number = version.removesuffix("t")
     if not source.version.startswith(f"{number}."):
-        raise Problem(f"{table.name}.version is no {number}.x: {source.version!r}")
+        raise Problem(f"{table.name}.version is not {number}.x: {source.version!r}")
     return source
 
 
@@ -399,7 +399,7 @@ def read_exclusion(table: Table) -> Exclusion:
 
 
 def check_references(data: Data, name: str) -> None:
-    """Every base that is named must be there."""
+    """Checks that every base that is named exists."""
     named = {f"apaches.{key}.base": apache.base for key, apache in data.apaches.items()}
     named["tools.base"] = data.tools.base
     for version, python in data.pythons.items():

@@ -1,4 +1,4 @@
-"""What became of each cell, and what that means for the exit status."""
+"""The results of the cells, and the exit status that follows from them."""
 
 import json
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ PASSED, FAILED, USAGE, UNAVAILABLE = 0, 1, 2, 3
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """One cell's end. The reason is empty where it passed; the log is beside the report."""
+    """One cell's result. The reason is empty if it passed. The log is beside the report."""
 
     cell: str
     row: str
@@ -45,7 +45,7 @@ class Report:
     revision: str
     verb: str
     results: tuple[Result, ...]
-    trouble: str = ""  # what stopped the run, if something of the machine did
+    trouble: str = ""  # a fault of the machine that stopped the run, or ""
 
     @property
     def status(self) -> int:
@@ -76,7 +76,7 @@ def load(path: Path) -> Report:
         raise Problem(f"there is no {path} yet: ./dev matrix run makes one") from error
     except (ValueError, TypeError, KeyError) as error:
         raise Problem(
-            f"{path} is no report of this program: ./dev matrix run makes one"
+            f"{path} is not a report of this program: ./dev matrix run makes one"
         ) from error
 
 

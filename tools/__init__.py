@@ -1,4 +1,4 @@
-"""The project's own tooling: what SConstruct, dev, the tests and the benchmarks share."""
+"""The project's own tools, shared by SConstruct, dev, the tests and the benchmarks."""
 
 from pathlib import Path
 
@@ -6,4 +6,4 @@ TOP = Path(__file__).resolve().parent.parent
 
 
 class Problem(Exception):
-    """Something that the user can mend; the text is one line that says how."""
+    """Something that the user can mend. The text is one line that says how."""

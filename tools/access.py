@@ -1,4 +1,4 @@
-"""Whether the user that a server serves as can read a file or a Python, and if not, why."""
+"""Checks that the user that a server runs as can read a file or a Python, and says why not."""
 
 import os
 import pwd
@@ -11,7 +11,7 @@ from tools.pythons import Python
 
 
 def fault(python: Python) -> str | None:
-    """Why no server can run this Python here, and what mends that; None where one can."""
+    """Why no server can run this Python here, and how to mend that. None if one can."""
     trouble = pythons.fault(python)
     if trouble:
         return trouble
@@ -23,12 +23,12 @@ def fault(python: Python) -> str | None:
 
 
 def parts(python: Python) -> tuple[Path, ...]:
-    """What a server needs of a Python: where these can be read, the rest can."""
+    """Files of a Python that a server needs. If these can be read, the rest can."""
     return python.shared_library, python.stdlib / "os.py"
 
 
 def obstacles(path: Path, user: pwd.struct_passwd) -> list[Path]:
-    """What is closed to the user: folders on the way to path, then path itself."""
+    """The folders on the way to path that are closed to the user, then path itself if it is."""
     real = path.resolve()
     closed = [folder for folder in reversed(real.parents) if not _allows(folder, user, 0o1)]
     needed = 0o5 if real.is_dir() else 0o4
@@ -36,7 +36,7 @@ def obstacles(path: Path, user: pwd.struct_passwd) -> list[Path]:
 
 
 def require(paths: Iterable[Path], user: pwd.struct_passwd | None) -> None:
-    """A Problem with every chmod that is needed, if the user cannot read what is there."""
+    """Raises a Problem with every chmod that is needed, if the user cannot read the paths."""
     if user is None:
         return
     closed = {path: found for path in paths if (found := obstacles(path, user))}
@@ -46,7 +46,7 @@ def require(paths: Iterable[Path], user: pwd.struct_passwd | None) -> None:
 
 
 def _remedy(closed: Mapping[Path, Sequence[Path]]) -> str:
-    """The commands that open everything at once, as little as possible of each."""
+    """The commands that open all of it, and no more than is needed."""
     read = {path.resolve() for path in closed}
     found = dict.fromkeys(each for way in closed.values() for each in way)
     commands = []

@@ -1,4 +1,4 @@
-"""Has SCons build what a server or a test needs, and knows where it puts it."""
+"""Has SCons build what a server or a test needs, and says where the result is."""
 
 import fcntl
 import subprocess
@@ -15,20 +15,20 @@ SECONDS = 600
 
 
 def module(server: Server, python: Python) -> Path:
-    """The module for this server and Python."""
+    """Builds the module for this server and Python."""
     scons(f"apache={server.line}", f"apxs={server.apxs}", f"python={python.executable}")
     return TOP / "build" / f"apache{server.line}-{python.name}" / "mod_wsgi.so"
 
 
 def bare(python: Python, profile: str) -> Path:
-    """The program of the bare host for this Python."""
+    """Builds the bare host for this Python."""
     scons("apache=none", f"python={python.executable}", f"profile={profile}")
     suffix = "" if profile == "release" else f"-{profile}"
     return TOP / "build" / f"bare-{python.name}{suffix}" / "bare"
 
 
 def scons(*words: str) -> None:
-    """Heard only if it has to complain: then a Problem says what it said."""
+    """Runs SCons silently. If it fails, raises a Problem with its output."""
     command = [sys.executable, "-m", "SCons", "-Q", "-s", *words]
     with one_at_a_time():
         done = subprocess.run(
@@ -46,7 +46,7 @@ def scons(*words: str) -> None:
 
 @contextmanager
 def one_at_a_time() -> Iterator[None]:
-    """Two workers that build at once would spoil each other's notes."""
+    """Two builds at once would spoil SCons' records."""
     lock = TOP / "build" / ".lock"
     lock.parent.mkdir(exist_ok=True)
     with lock.open("w") as stream:

@@ -37,7 +37,10 @@ LIMIT_SECONDS = 900
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """Commands that must all succeed; in parallel, since each stands for itself."""
+    """Commands that must all succeed.
+
+    They do not depend on each other, so they run in parallel.
+    """
 
     name: str
     commands: tuple[tuple[str, ...], ...]
@@ -45,7 +48,7 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True)
 class Compilation:
-    """A file and the words that compile it, but for where the object goes."""
+    """A file and the command that compiles it, without the name of the object."""
 
     file: str
     words: tuple[str, ...]
@@ -53,17 +56,17 @@ class Compilation:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How a check ended: what it said is empty where it passed."""
+    """How a check ended. The complaint is empty if it passed."""
 
     complaint: str
     seconds: float
 
 
 def main() -> int:
-    """Runs the checks; 0 if every one passed. A check is made when the ones before it have run."""
+    """Runs the checks. Returns 0 if all passed. A check is made when those before it have run."""
     parser = argparse.ArgumentParser(prog="dev check", description=__doc__)
     parser.add_argument("--fix", action="store_true", help="format the sources instead")
-    parser.add_argument("name", nargs="*", help="only these checks: 'ruff check' codespell")
+    parser.add_argument("name", nargs="*", help="run only these, such as 'ruff check' codespell")
     arguments = parser.parse_args()
     failed, left = False, set(arguments.name)
     for check in formatting() if arguments.fix else checks():
@@ -77,7 +80,7 @@ def main() -> int:
 
 
 def formatting() -> Iterator[Check]:
-    """What brings the sources into the project's format."""
+    """Commands that bring the sources into the project's format."""
     yield Check(name="clang-format", commands=(("clang-format", "-i", *c_files()),))
     yield Check(name="ruff check", commands=(python("ruff", "check", "--fix", "--quiet"),))
     yield Check(name="ruff format", commands=(python("ruff", "format", "--quiet"),))
@@ -109,7 +112,7 @@ def checks() -> Iterator[Check]:
 
 
 def python(module: str, *words: str) -> tuple[str, ...]:
-    """A tool of the project's virtual environment, which runs this program too."""
+    """A command of the project's virtual environment, which also runs this program."""
     return sys.executable, "-m", module, *words
 
 
@@ -120,23 +123,23 @@ def c_files() -> list[str]:
 
 
 def zizmor() -> tuple[str, ...]:
-    """Finds how the workflows could be misused, without asking GitHub."""
+    """Finds ways to misuse the workflows, without asking GitHub."""
     program = str(Path(sys.executable).with_name("zizmor"))
     return program, "--offline", "--no-progress", "--quiet", "--strict-collection", ".github"
 
 
 def check_jsonschema() -> Iterator[tuple[str, ...]]:
-    """The files that GitHub reads, each by the schema of its kind, as the tool has it."""
+    """Checks the files that GitHub reads, each by the tool's schema for its kind."""
     for schema, pattern in GITHUB_FILES:
         files = (str(path.relative_to(TOP)) for path in sorted((TOP / ".github").glob(pattern)))
         yield python("check_jsonschema", "--builtin-schema", f"vendor.{schema}", *files)
 
 
 def cppcheck() -> tuple[str, ...]:
-    """Without the libraries' descriptions it raises false alarms.
+    """Without the descriptions of libraries, cppcheck raises false alarms.
 
-    readdir is marked as unsafe there, which POSIX says of one stream shared by threads only; and
-    what Python keeps for ever when it starts is no leak.
+    They mark readdir as unsafe, but POSIX says so only of one stream that threads share. What
+    Python keeps for ever when it starts is not a leak.
     """
     return (
         *("cppcheck", "--quiet", "--error-exitcode=1", "--inline-suppr", "--std=c99"),
@@ -152,9 +155,9 @@ def cppcheck() -> tuple[str, ...]:
 
 
 def strict_compilations() -> Iterator[tuple[str, ...]]:
-    """Every file compiled as scons does, but a warning is an error, and into nothing.
+    """Compiles every file as scons does, but a warning is an error, and no object is written.
 
-    The same through scons would make every object anew, here and at the next build.
+    Doing this by scons would rebuild every object, here and in the next build.
     """
     for entry in compilations():
         yield *entry.words, "-Werror", "-o", os.devnull
@@ -167,9 +170,9 @@ def clang_tidy() -> Iterator[tuple[str, ...]]:
 
 @cache
 def compilations() -> tuple[Compilation, ...]:
-    """What compile_commands.json lists; its own check has failed where it is missing.
+    """The entries of compile_commands.json. If it is missing, its own check has failed.
 
-    Read once, since any other build may write it anew for another Apache.
+    Read once, since another build may replace it by that of another Apache.
     """
     path = TOP / DATABASE
     entries = json.loads(path.read_text()) if path.is_file() else []
@@ -207,7 +210,7 @@ def run(check: Check) -> Outcome:
 
 
 def complaint(command: Sequence[str]) -> str:
-    """What a command that failed said; nothing if it succeeded."""
+    """The output of a command that failed; "" if it succeeded."""
     if shutil.which(command[0]) is None:
         return f"{command[0]} is not installed: ./dev check installs what it needs"
     try:

@@ -1,7 +1,7 @@
-"""Runs one Apache under a folder of its own: no system configuration is read, nothing is left.
+"""Runs one Apache in its own folder. Reads no system configuration and leaves nothing behind.
 
-The four lines differ in a dozen directives; what differs is said once, here. Run by root, Apache
-changes to an unprivileged user as it does in real life.
+The four lines of Apache differ in a dozen directives, which only this file knows. If root runs it,
+Apache changes to an unprivileged user, as it does in real life.
 """
 
 import grp
@@ -22,8 +22,8 @@ from pathlib import Path
 from tools import Problem
 from tools.servers import Server
 
-# In the order in which 1.3 wants them: there, the last one loaded is asked first. A name that a
-# line does not know is left out: mod_access became mod_authz_host in 2.2.
+# In the order that 1.3 wants: there, the module that was loaded last is asked first. Names that a
+# line does not have are left out: mod_access became mod_authz_host in 2.2.
 MODULES = (
     *("mod_unixd", "mod_env", "mod_log_config", "mod_mime", "mod_negotiation", "mod_dir"),
     *("mod_alias", "mod_rewrite", "mod_access", "mod_authz_core", "mod_authz_host"),
@@ -32,13 +32,13 @@ MODULES = (
 
 LOOPBACK = "127.0.0.1"
 
-# For servers that are started here; system services have those below.
+# Servers that are started here have this port or a higher one. System services use lower ones.
 _FIRST_PORT = 10240
 
 START_SECONDS = 20.0
 STOP_SECONDS = 15.0
 
-# What LoadModule calls a module, where that is not its file's name without "mod_".
+# The names of modules for LoadModule that are not the file's name without "mod_".
 _NAMES_13 = {
     "mod_actions": "action_module",
     "mod_auth_anon": "anon_auth_module",
@@ -52,7 +52,7 @@ _MIME_TYPES = "text/html html\ntext/plain txt\ntext/css css\nimage/png png\n"
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
-    """An Apache that answers."""
+    """A running Apache that answers requests."""
 
     server: Server
     root: Path
@@ -62,7 +62,7 @@ class Running:
 
     @property
     def pid(self) -> int:
-        """Its parent process, which is also the leader of its process group."""
+        """The parent process, which is also the leader of its process group."""
         return self.process.pid
 
     @property
@@ -95,7 +95,7 @@ def render(
     user: str | None = None,
     log_level: str = "info",
 ) -> str:
-    """The configuration of one server: what it needs to run at all, then the body."""
+    """The configuration of a server: what it needs to run at all, then the body."""
     loaded = [name for name in modules if _is_loadable(server, name)]
     present = {*loaded, *server.static}
     lines = [
@@ -132,11 +132,11 @@ def running(
     log_level: str = "info",
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[Running]:
-    """A server that answers at host; it and its processes are gone when the block ends.
+    """Runs a server that answers at host. All its processes are gone when the block ends.
 
-    Without a module none of ours is loaded. Without a root it gets a temporary one. Port 0 is any
-    free one. The environment given is added to this process's own, less what would steer the
-    Python inside. The umask stays ours.
+    Without module, mod_wsgi is not loaded. Without root, the server gets a temporary folder. Port
+    0 means any free port. environment is added to this process's own, from which variables that
+    affect the Python inside are removed. The umask is this process's.
     """
     with _root_or(root) as folder:
         chosen = port or free_port()
@@ -169,7 +169,7 @@ def running(
 
 @contextmanager
 def server_root() -> Iterator[Path]:
-    """A temporary folder that the user Apache changes to can enter."""
+    """A temporary folder that Apache's user can enter."""
     folder = Path(tempfile.mkdtemp(prefix="mod_wsgi-"))
     try:
         open_to_all(folder)
@@ -179,15 +179,15 @@ def server_root() -> Iterator[Path]:
 
 
 def open_to_all(*paths: Path) -> None:
-    """Files and folders of ours that the user Apache changes to reads, whatever our umask is."""
+    """Lets Apache's user read files and folders of ours, whatever our umask is."""
     for path in paths:
         path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def free_port() -> int:
-    """A port that nobody listens on, and that the system gives to no client meanwhile.
+    """A port that nobody listens on, and that the system will not give to a client.
 
-    It is below the ephemeral ports. One of those could be a client's own when a server wants it.
+    It is below the ephemeral ports. A client could have taken one of those before the server does.
     """
     ports = range(_FIRST_PORT, _first_ephemeral_port())
     for port in random.sample(ports, 100):
@@ -198,7 +198,7 @@ def free_port() -> int:
 
 
 def _first_ephemeral_port() -> int:
-    """Linux says so; 32768 is what it has unless it was told otherwise."""
+    """The first port that Linux gives to clients, 32768 by default."""
     try:
         first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     except OSError:
@@ -207,7 +207,7 @@ def _first_ephemeral_port() -> int:
 
 
 def unprivileged_user() -> pwd.struct_passwd | None:
-    """Whom a server started by root serves as; None where nobody changes."""
+    """The user that a server started by root changes to. None if we are not root."""
     if os.geteuid() != 0:
         return None
     for name in ("www-data", "apache", "http", "nobody"):
@@ -230,7 +230,10 @@ def _is_loadable(server: Server, name: str) -> bool:
 
 
 def _loading(server: Server, names: Sequence[str], module: Path | None) -> Iterator[str]:
-    """The process model first, since others ask for it; ours last, so that 1.3 asks it first."""
+    """The MPM is loaded first, since others need it.
+
+    Ours is loaded last, so that 1.3 asks it first.
+    """
     model = f"mod_mpm_{server.mpm}"
     wanted = [model, *names] if _is_loadable(server, model) else names
     for name in wanted:
@@ -246,7 +249,7 @@ def _symbol(server: Server, name: str) -> str:
 
 
 def _listening(server: Server, host: str, port: int) -> list[str]:
-    """1.3 takes the port that it names itself by from a directive of its own."""
+    """In 1.3 the port of the server's own name comes from a separate directive."""
     listen = f"Listen {_place(host, port)}"
     if server.line == "1.3":
         names = ["ServerType standalone", f"Port {port}", "ServerName localhost"]
@@ -255,12 +258,12 @@ def _listening(server: Server, host: str, port: int) -> list[str]:
 
 
 def _place(host: str, port: int) -> str:
-    """An address and a port as URLs and Listen have them."""
+    """An address and a port as in URLs and in Listen."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _reachable(host: str) -> str:
-    """Where this machine itself asks a server that listens on this address."""
+    """The address by which this machine reaches a server that listens on host."""
     every = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104  nothing is bound here
     return every.get(host, host)
 
@@ -273,9 +276,9 @@ def _identity(user: str | None) -> list[str]:
 
 
 def _own_files(server: Server, root: Path) -> list[str]:
-    """Where the server keeps what its processes share, and nothing outside the root.
+    """Keeps the files that the server's processes share inside the root.
 
-    The old lines' own choice of a lock may be a semaphore, which outlives a server that is killed.
+    By default, the old lines may use a semaphore as lock, which outlives a server that is killed.
     """
     lines = [f'PidFile "{root / "httpd.pid"}"']
     if server.line == "2.4":
@@ -288,10 +291,10 @@ def _own_files(server: Server, root: Path) -> list[str]:
 
 
 def _scale(server: Server, load: Load) -> list[str]:
-    """A fixed number of processes, so that a test or a benchmark knows what it talks to.
+    """Fixes the number of processes, so that a test or a benchmark knows what it talks to.
 
-    Only when none is idle may the server say that it wants more. ServerLimit is twice the
-    number, since during a graceful restart the old processes keep their places.
+    The server may log that it wants more only if none is idle. ServerLimit is twice the number,
+    since during a graceful restart the old processes keep their places.
     """
     most = "MaxRequestWorkers" if server.line == "2.4" else "MaxClients"
     lines = [f"StartServers {load.processes}", "MaxRequestsPerChild 0"]
@@ -313,9 +316,9 @@ def _scale(server: Server, load: Load) -> list[str]:
 def _launch(
     server: Server, config: Path, root: Path, environment: Mapping[str, str]
 ) -> subprocess.Popen[bytes]:
-    """Starts the server as leader of a process group, which is stopped as one.
+    """Starts the server as leader of a process group, so that the group can be stopped.
 
-    1.3 becomes a leader by itself, and refuses to run where it is one already.
+    1.3 becomes a leader by itself, and refuses to run if it is one already.
     """
     ours = {name: text for name, text in os.environ.items() if not _steers_python(name)}
     foreground = "-F" if server.line == "1.3" else "-DFOREGROUND"
@@ -336,7 +339,10 @@ def _steers_python(name: str) -> bool:
 
 
 def _await(process: subprocess.Popen[bytes], host: str, port: int, root: Path) -> None:
-    """Waits until the server answers: its own pid file tells it from another on that port."""
+    """Waits until the server answers.
+
+    Its pid file shows that it is not another server on that port.
+    """
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -359,7 +365,7 @@ def _last_lines(root: Path) -> str:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Asks the server to end; what is left of its process group after a while is killed."""
+    """Asks the server to end. Then kills what is left of its process group."""
     process.terminate()
     with suppress(subprocess.TimeoutExpired):
         process.wait(STOP_SECONDS)

@@ -1,8 +1,7 @@
-"""Finds the Pythons of this machine, and asks each what an embedding program must know.
+"""Finds the Pythons of this machine, and asks each what a program that embeds it must know.
 
-Only the interpreter itself knows where its headers and its library are (Debian, pyenv and a
-virtual environment each lay them out differently), so it is run and asked. What it runs is valid
-on 2.7 too.
+Debian, pyenv and virtual environments put headers and libraries in different places. Only the
+interpreter itself knows them, so it is run and asked. The question is valid on 2.7, too.
 """
 
 import json
@@ -40,13 +39,13 @@ INSTALL = (
 )
 
 
-# Says why a Python will not do, and what mends it; None if it will.
+# Says why a Python can't be used and how to mend that, or None.
 Refuse = Callable[["Python"], str | None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Python:
-    """One interpreter, as a program that embeds it sees it."""
+    """One Python, as a program that embeds it sees it."""
 
     version: str
     release: str
@@ -59,8 +58,8 @@ class Python:
     shared: bool
     stdlib: Path
     system_library: bool
-    # What its .pth files import into every interpreter, of what a plain Python does not: they
-    # hide faults of an interpreter that has no more than Python itself puts there.
+    # Modules that its .pth files import into every interpreter, and that a plain Python does not
+    # import. They hide faults that show only in an interpreter without them.
     crowd: tuple[str, ...] = ()
 
     @property
@@ -73,10 +72,10 @@ class Python:
 
 
 def find(wanted: Sequence[str] = ()) -> list[Python]:
-    """Every Python wanted, in that order; with nothing wanted, one for each version found.
+    """The Pythons wanted, in that order. If none is named, one for each version found.
 
-    One that can be embedded goes before one that cannot, and then one without a crowd before one
-    that has it. The machine's own order decides otherwise: PATH first, then pyenv.
+    A Python that can be embedded is preferred, then one without a crowd. Otherwise the first found
+    is taken: PATH comes first, then pyenv.
     """
     if wanted:
         return [_find_one(want) for want in wanted]
@@ -89,9 +88,9 @@ def find(wanted: Sequence[str] = ()) -> list[Python]:
 
 
 def choose(wanted: str = "", refuse: Refuse | None = None) -> Python:
-    """The Python to build for: the first that is not refused, of those asked for or of all.
+    """The Python to build for: the first that is not refused, of those wanted or of all.
 
-    What is refused is what fault() finds, or what a stricter test says.
+    By default fault() decides what is refused. refuse may be stricter.
     """
     refusals = []
     for python in _candidates(wanted):
@@ -103,7 +102,7 @@ def choose(wanted: str = "", refuse: Refuse | None = None) -> Python:
 
 
 def fault(python: Python) -> str | None:
-    """Why this Python cannot be embedded, and what mends it; None where it can."""
+    """Why this Python cannot be embedded, and how to mend that. None if it can."""
     told = f"Python {python.release} ({python.executable})"
     if not (python.include / "Python.h").is_file():
         return f"{told} has no {python.include}/Python.h: {INSTALL}"
@@ -125,16 +124,19 @@ def _find_one(want: str) -> Python:
 
 
 def _rank(python: Python) -> tuple[bool, bool]:
-    """What decides between two of a version: the lower is the better one."""
+    """Decides between two Pythons of a version: the lower rank is better."""
     return fault(python) is not None, python.crowd != ()
 
 
 def _candidates(want: str) -> Iterator[Python]:
-    """What a version or a program's path may mean on this machine; everything if neither."""
+    """The Pythons of this machine that a version or a program's path may mean.
+
+    All if want is "".
+    """
     if want and not _VERSION.fullmatch(want):
         named = _ask(Path(want).expanduser().absolute() if "/" in want else Path(want))
         if named is None:
-            raise Problem(f"{want} is no CPython that runs: name a version or a program")
+            raise Problem(f"{want} is not a CPython that runs: name a version or a program")
         yield named
     else:
         yield from (python for python in _machine(want) if not want or _is_version(python, want))
@@ -152,7 +154,10 @@ def _is_version(python: Python, want: str) -> bool:
 
 
 def _machine(want: str = "") -> Iterator[Python]:
-    """The machine's Pythons, each once, lazily: asking one takes tens of milliseconds."""
+    """The machine's Pythons, each once.
+
+    A generator, because asking one takes tens of milliseconds.
+    """
     seen: set[Path] = set()
     for program in _programs(want):
         python = _ask(program)
@@ -162,7 +167,7 @@ def _machine(want: str = "") -> Iterator[Python]:
 
 
 def _programs(want: str) -> Iterator[Path]:
-    """Programs that may be a Python; those whose own name says another version are left out."""
+    """Programs that may be a Python, without those whose name says another version."""
     folders = [Path(entry) for entry in os.get_exec_path() if entry.startswith("/")]
     for folder in (*folders, *_pyenv_folders()):
         if not folder.is_dir():
@@ -185,16 +190,16 @@ def _pyenv_folders() -> list[Path]:
 
 
 def _numbers(text: str) -> tuple[tuple[int, ...], str]:
-    """A key that sorts 3.9 before 3.10, and 3.13 before 3.13t."""
+    """A key for sorting: 3.9 comes before 3.10, and 3.13 before 3.13t."""
     return tuple(int(number) for number in re.findall(r"\d+", text)), text
 
 
 @cache
 def _ask(program: Path) -> Python | None:
-    """What the interpreter says about itself; None if it does not run or is no CPython.
+    """What the interpreter says about itself. None if it does not run or is not CPython.
 
-    With -c its first path is where it is run, and Python 2.7 has no -I. So it is run in a
-    directory that is the system's: the one that the user stands in may be somebody else's.
+    With -c the first entry of sys.path is the current directory, and Python 2.7 has no -I. So it
+    is run in a directory of the system's: the user's current directory may be somebody else's.
     """
     environment = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"}
     try:
@@ -239,12 +244,12 @@ def _describe(facts: dict[str, str | int | None]) -> Python:
 
 
 def _system_folders(multiarch: str) -> set[Path]:
-    """Where the dynamic linker looks by itself, so that no rpath is wanted."""
+    """Folders that the dynamic linker searches by itself, so that no rpath is needed."""
     roots = [Path("/lib"), Path("/usr/lib"), Path("/lib64"), Path("/usr/lib64")]
     return {*roots, *(root / multiarch for root in roots[:2] if multiarch)}
 
 
 def _library_folder(library: str, libdir: str, libpl: str, multiarch: str) -> Path:
-    """The folder that holds the shared library: LIBDIR, but for some distributions' layouts."""
+    """The folder that holds the shared library: LIBDIR, except in some distributions."""
     folders = [Path(libdir), Path(libdir, multiarch), Path(libpl)]
     return next((each for each in folders if (each / f"lib{library}.so").exists()), folders[0])

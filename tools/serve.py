@@ -31,7 +31,7 @@ APPLICATION = re.compile(r"(?P<where>[^:]+?)(?:::(?P<name>[A-Za-z_][\w.]*))?")
 
 @dataclass(frozen=True, kw_only=True)
 class Application:
-    """What to serve, in the words of the mod_wsgi.* variables."""
+    """What to serve, as values of the mod_wsgi.* variables."""
 
     setting: str
     directories: tuple[Path, ...]
@@ -39,7 +39,10 @@ class Application:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Serves until it is told to stop; 0 then, 1 if the server failed, 2 if it cannot start."""
+    """Serves until it is told to stop.
+
+    Returns 0 then, 1 if the server failed, 2 if it cannot start.
+    """
     arguments = parse(words)
     listen_to_signals()
     try:
@@ -65,8 +68,8 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
         action="append",
         default=[],
         type=Path,
-        help="put first on sys.path; may be repeated (default: that of the file, or of the "
-        "package that the file is in; of a module this directory)",
+        help="put first on sys.path; may be repeated (default: the folder of the file, or of the "
+        "package that the file is in; for a module, this directory)",
     )
     parser.add_argument(
         "--host",
@@ -79,7 +82,7 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
         "--apache", choices=servers.LINES, help="default: the newest that is found"
     )
     parser.add_argument("--mpm", choices=servers.MPMS, help="default: the server's most modern")
-    parser.add_argument("--apxs", type=Path, help="of the Apache to use; default: first on PATH")
+    parser.add_argument("--apxs", type=Path, help="the Apache's apxs; default: the first on PATH")
     parser.add_argument("--python", default="", help="version or path; default: first on PATH")
     parser.add_argument(
         "--virtualenv",
@@ -92,7 +95,7 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
 
 
 def serve(arguments: argparse.Namespace) -> int:
-    """Checks everything that can be checked before it builds, then builds and runs."""
+    """Checks what it can before it builds, then builds and runs."""
     server = servers.choose(arguments.apache, arguments.apxs, arguments.mpm)
     host = address(arguments.host, server)
     require_port(host, arguments.port)
@@ -120,9 +123,9 @@ def serve(arguments: argparse.Namespace) -> int:
 
 
 def listen_to_signals() -> None:
-    """Any way of being asked to stop is the same as Ctrl-C; nohup is respected.
+    """Makes other signals to stop act like Ctrl-C. nohup is respected.
 
-    A shell without job control starts what runs in its background deaf to Ctrl-C.
+    SIGINT is set, too: a shell without job control starts background programs with it ignored.
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
@@ -130,7 +133,7 @@ def listen_to_signals() -> None:
 
 
 def stop_listening() -> None:
-    """Nothing shall keep the server from being stopped and its folder from being removed."""
+    """From now on nothing interrupts stopping the server and removing its folder."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
 
@@ -140,11 +143,11 @@ def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def address(host: str, server: Server) -> str:
-    """The IP address to listen on: one of version 4 where the host has both."""
+    """The IP address to listen on. If the host has both, one of IPv4."""
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise Problem(f"--host {host} is no address and no known name ({error})") from error
+        raise Problem(f"--host {host} is neither an address nor a known name ({error})") from error
     every = [str(where[0]) for *_, where in found]
     chosen = next((each for each in every if ":" not in each), every[0])
     if ":" in chosen and server.line == "1.3":
@@ -153,7 +156,7 @@ def address(host: str, server: Server) -> str:
 
 
 def exposure(host: str, port: int) -> str:
-    """A line of warning where others than this machine can ask the server, else nothing."""
+    """A line of warning if others than this machine can reach the server, else ""."""
     if ipaddress.ip_address(host).is_loopback:
         return ""
     where = "every address of this machine" if ipaddress.ip_address(host).is_unspecified else host
@@ -164,7 +167,7 @@ def exposure(host: str, port: int) -> str:
 
 
 def require_port(host: str, port: int) -> None:
-    """A port that is taken should be told before a build, not after."""
+    """Reports a port that is taken before the build, not after it."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         with socket.socket(family) as probe:
@@ -178,7 +181,7 @@ def require_port(host: str, port: int) -> None:
 
 def require_mount(mount: str) -> None:
     if not re.fullmatch(r"/|(/[\w.~-]+)+/?", mount):
-        raise Problem(f"--mount {mount} is no path for a URL: it looks like /some/path")
+        raise Problem(f"--mount {mount} is not the path of a URL: write it like /some/path")
 
 
 def load_of(server: Server, arguments: argparse.Namespace) -> httpd.Load:
@@ -195,7 +198,10 @@ def load_of(server: Server, arguments: argparse.Namespace) -> httpd.Load:
 
 
 def choose_python(wanted: str, virtualenv: Path | None) -> Python:
-    """One that the server's user can read, if there is any; the virtual environment's first."""
+    """A Python that the server's user can read, if there is one.
+
+    Prefers the virtual environment's.
+    """
     if virtualenv and not wanted:
         wanted = str(virtualenv / "bin" / "python")
         if not Path(wanted).exists():
@@ -204,19 +210,19 @@ def choose_python(wanted: str, virtualenv: Path | None) -> Python:
             )
     with suppress(Problem):
         return pythons.choose(wanted, access.fault)
-    return pythons.choose(wanted)  # closed to the user: require_readable() tells what opens it
+    return pythons.choose(wanted)  # closed to the user: require_readable() says how to open it
 
 
 def find_application(app: str | None, directories: Sequence[Path], root: Path) -> Application:
-    """What APP means.
+    """Finds out what APP means.
 
-    The example is copied to the server's root: the project may be in a home that is closed to
-    the user that serves.
+    The example is copied to the server's root, because the project may be in a home that is closed
+    to the server's user.
     """
     added = tuple(directory.resolve() for directory in directories)
     for directory in added:
         if not directory.is_dir():
-            raise Problem(f"--directory {directory} is no directory")
+            raise Problem(f"--directory {directory} is not a directory")
     if app is None:
         copy = Path(shutil.copy(EXAMPLE, root))
         httpd.open_to_all(copy)
@@ -225,7 +231,7 @@ def find_application(app: str | None, directories: Sequence[Path], root: Path) -
         )
     match = APPLICATION.fullmatch(app)
     if not match:
-        raise Problem(f"{app} is no application: say file.py::callable or module::callable")
+        raise Problem(f"{app} is not an application: write file.py::callable or module::callable")
     where, name = match["where"], match["name"] or "application"
     if "/" in where or where.endswith(".py"):
         return application_in_file(Path(where).resolve(), name, added)
@@ -233,7 +239,7 @@ def find_application(app: str | None, directories: Sequence[Path], root: Path) -
 
 
 def application_in_file(path: Path, name: str, added: tuple[Path, ...]) -> Application:
-    """Of a file in a package the package is imported, as its other modules expect."""
+    """A file in a package is imported as a module of the package, as its other modules expect."""
     if not path.is_file():
         raise Problem(f"there is no file {path}")
     if path.suffix != ".py" or "." in path.stem:
@@ -245,14 +251,17 @@ def application_in_file(path: Path, name: str, added: tuple[Path, ...]) -> Appli
 
 
 def require_readable(python: Python, application: Application, virtualenv: Path | None) -> None:
-    """Run by root, Apache serves as somebody else: a Problem names all that is closed."""
+    """If root runs it, Apache changes to another user.
+
+    Raises a Problem that names all that is closed.
+    """
     user = httpd.unprivileged_user()
     paths = [*access.parts(python), application.file, *application.directories, virtualenv]
     access.require([path for path in paths if path is not None], user)
 
 
 def configuration(mount: str, application: Application, virtualenv: Path | None) -> str:
-    """The few lines that anybody would write."""
+    """The few lines of configuration that anybody would write."""
     settings = {
         "application": application.setting,
         "interpreter": "serve",
@@ -271,7 +280,7 @@ def quoted(text: str) -> str:
 
 
 def wait(process: subprocess.Popen[bytes]) -> int:
-    """0 if we were asked to stop, 1 if the server stopped by itself."""
+    """Waits for the end. Returns 0 if we were asked to stop, 1 if the server stopped by itself."""
     try:
         process.wait()
     except KeyboardInterrupt:
@@ -284,7 +293,7 @@ def wait(process: subprocess.Popen[bytes]) -> int:
 
 @contextmanager
 def followed(*logs: Path) -> Iterator[Event]:
-    """What the server writes to its logs comes to the terminal, once the event given is set."""
+    """Prints what the server writes to its logs, once the event is set."""
     begin, ended = Event(), Event()
     follower = Thread(target=follow, args=(logs, begin, ended))
     follower.start()
@@ -296,7 +305,7 @@ def followed(*logs: Path) -> Iterator[Event]:
 
 
 def follow(logs: Sequence[Path], begin: Event, ended: Event) -> None:
-    """Looks at the logs until the server has ended, and then a last time."""
+    """Reads the logs until the server has ended, and then a last time."""
     places = dict.fromkeys(logs, 0)
     last = False
     while not last:
@@ -307,7 +316,7 @@ def follow(logs: Sequence[Path], begin: Event, ended: Event) -> None:
 
 
 def echo(path: Path, place: int) -> int:
-    """Prints what has come since, up to the last whole line; returns the new place."""
+    """Prints what is new, up to the last whole line. Returns the new place."""
     with path.open("rb") as stream:
         stream.seek(place)
         text = stream.read()

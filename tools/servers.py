@@ -1,4 +1,4 @@
-"""Finds the Apaches of this machine through their apxs, the tool that knows how each was built.
+"""Finds the Apaches of this machine by their apxs, the tool that knows how each was built.
 
 The server's line (1.3, 2.0, 2.2, 2.4) is read from its headers, since a folder's name proves
 nothing. A server whose process model (MPM) is a loadable module counts once for each MPM.
@@ -44,9 +44,9 @@ class Server:
 
 
 def find(lines: Sequence[str] = (), apxs: Path | None = None) -> list[Server]:
-    """Every server of these lines (of all when none are named), newest line first.
+    """Every server of these lines, or of all if none is named, the newest line first.
 
-    Two of the same line and MPM are one cell; the first found counts.
+    Of two with the same line and MPM, the first found counts.
     """
     found: dict[str, Server] = {}
     for program in [apxs] if apxs else _ordered():
@@ -58,9 +58,9 @@ def find(lines: Sequence[str] = (), apxs: Path | None = None) -> list[Server]:
 
 
 def choose(line: str | None = None, apxs: Path | None = None, mpm: str | None = None) -> Server:
-    """The server to run; a Problem that says what to do if there is none.
+    """The server to run. Raises a Problem that says what to do if there is none.
 
-    Of several process models the most modern is taken, as distributions do.
+    Of several MPMs the most modern is taken, as distributions do.
     """
     program = choose_apxs(line, apxs)
     servers = find([line_of(program)], apxs)
@@ -74,9 +74,9 @@ def choose(line: str | None = None, apxs: Path | None = None, mpm: str | None = 
 
 
 def choose_apxs(line: str | None = None, apxs: Path | None = None) -> Path:
-    """The apxs to build with, which needs no server; a Problem if there is none."""
+    """The apxs to build with. It needs no server. Raises a Problem if there is none."""
     if line is not None and line not in LINES:
-        raise Problem(f"apache={line} is no line of Apache: choose one of {', '.join(LINES)}")
+        raise Problem(f"apache={line} is not a line of Apache: choose one of {', '.join(LINES)}")
     if apxs is None:
         suitable = [program for program in _ordered() if line in (None, line_of(program))]
         if not suitable:
@@ -85,19 +85,19 @@ def choose_apxs(line: str | None = None, apxs: Path | None = None) -> Path:
         return suitable[0]
     version = _version(apxs)
     if not version:
-        raise Problem(f"{apxs} is no apxs with its server's headers: {INSTALL}")
+        raise Problem(f"{apxs} is not an apxs with its server's headers: {INSTALL}")
     if line not in (None, line_of(apxs)):
         raise Problem(f"{apxs} belongs to Apache {version}, not {line}: leave one out")
     return apxs
 
 
 def line_of(apxs: Path) -> str:
-    """The line that an apxs builds for: 2.4."""
+    """The line that an apxs builds for, such as 2.4."""
     return ".".join(_version(apxs).split(".")[:2])
 
 
 def includes(apxs: Path) -> list[Path]:
-    """The folders that hold the server's headers, and APR's where it has one."""
+    """The folders with the server's headers, and with APR's if it has any."""
     names = ("INCLUDEDIR", "APR_INCLUDEDIR", "APU_INCLUDEDIR")
     folders = (query(apxs, name) for name in names)
     return list(dict.fromkeys(Path(folder) for folder in folders if folder))
@@ -110,10 +110,10 @@ def release_header(include: Path) -> Path:
 
 
 def flags(apxs: Path) -> list[str]:
-    """What of the server's own compiler flags shapes its headers' meaning.
+    """Those of the server's compiler flags that change what its headers mean.
 
-    Its warnings, optimisation and language standard are its own affair, but for what 1.3 needs to
-    be compiled as C99 at all: its "extern inline" functions mean what they meant before.
+    Its warnings, optimisation and language standard are left out. But 1.3 needs -fgnu89-inline to
+    compile as C99: its "extern inline" functions mean what they meant before C99.
     """
     names = ("CFLAGS", "CFLAGS_SHLIB", "EXTRA_CPPFLAGS", "EXTRA_CFLAGS")
     words = " ".join(query(apxs, name) for name in names).split()
@@ -122,7 +122,7 @@ def flags(apxs: Path) -> list[str]:
 
 @cache
 def query(apxs: Path, name: str) -> str:
-    """What apxs answers to -q NAME; nothing where it does not know the name."""
+    """The answer of apxs -q NAME, or "" if it does not know the name."""
     try:
         asked = subprocess.run(
             [str(apxs), "-q", name], capture_output=True, text=True, timeout=30, check=False
@@ -133,7 +133,7 @@ def query(apxs: Path, name: str) -> str:
 
 
 def _ordered() -> list[Path]:
-    """The apxs programs that work, the newest line first, in the order found."""
+    """The apxs programs that work, the newest line first."""
     working = [program for program in _programs() if _version(program)]
     return sorted(working, key=line_of, reverse=True)
 
@@ -154,7 +154,7 @@ def _programs() -> Iterator[Path]:
 
 @cache
 def _version(apxs: Path) -> str:
-    """The server's version as its headers say it; nothing where there are none."""
+    """The server's version according to its headers, or "" if there are none."""
     include = query(apxs, "INCLUDEDIR")
     header = release_header(Path(include))
     if not include or not header.is_file():
@@ -166,7 +166,7 @@ def _version(apxs: Path) -> str:
 
 
 def _servers(apxs: Path) -> Iterator[Server]:
-    """One server for each MPM of the installation; none where its program does not run."""
+    """One server for each MPM of the installation. None if its program is missing."""
     httpd = _httpd(apxs)
     if httpd is None:
         return

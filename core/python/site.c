@@ -86,7 +86,7 @@ PyObject *wsgi_site_path(void)
         path = PyObject_GetAttrString(sys, "path");
     Py_XDECREF(sys);
     if (path != NULL && !PyList_Check(path)) {
-        PyErr_SetString(PyExc_RuntimeError, "sys.path is no list");
+        PyErr_SetString(PyExc_RuntimeError, "sys.path is not a list");
         Py_CLEAR(path);
     }
     return path;

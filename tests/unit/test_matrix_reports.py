@@ -130,7 +130,7 @@ def test_a_report_comes_back_as_it_was_saved(tmp_path: Path) -> None:
 def test_what_is_no_report_is_named(tmp_path: Path, text: str) -> None:
     path = tmp_path / "report.json"
     path.write_text(text)
-    with pytest.raises(Problem, match=r"is no report"):
+    with pytest.raises(Problem, match=r"is not a report"):
         results.load(path)
 
 

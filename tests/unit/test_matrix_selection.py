@@ -148,25 +148,25 @@ def test_a_build_is_for_all_models_unless_its_options_name_one() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
-        ('memory = "1g"', 'memory = "lots"', "limits.memory is no size"),
-        ("seconds = 60", 'seconds = "60"', "limits.seconds is no number"),
-        ("seconds = 60", "seconds = true", "limits.seconds is no number"),
+        ('memory = "1g"', 'memory = "lots"', "limits.memory is not a size"),
+        ("seconds = 60", 'seconds = "60"', "limits.seconds is not a number"),
+        ("seconds = 60", "seconds = true", "limits.seconds is not a number"),
         ("seconds = 60", "", "limits.seconds is missing"),
         ("seconds = 60", "seconds = 60\ncpus = 2", "limits.cpus is unknown"),
         ('image = "debian:new"', "", "bases.new.image is missing"),
         ('base = "new"\npython', 'base = "newer"\npython', "tools.base is 'newer'"),
         ('bases = ["new"]', 'bases = ["neu"]', "'neu': there is no base"),
         ('mpms = ["prefork", "event"]', 'mpms = ["forking"]', "'forking' is none of"),
-        ('version = "2.2.34"', 'version = "2.4.1"', "apaches.2.2.version is no 2.2.x"),
-        ('[apaches."1.3"]', '[apaches."1.2"]', "'1.2' is no line of Apache"),
+        ('version = "2.2.34"', 'version = "2.4.1"', "apaches.2.2.version is not 2.2.x"),
+        ('[apaches."1.3"]', '[apaches."1.2"]', "'1.2' is not a line of Apache"),
         ('"httpd-2.2.34.tar.bz2"\nurl', '"../httpd.tar.bz2"\nurl', "a file's name, not a path"),
-        ('version = "1.3.42"', 'version = "1.3.42"\nsha256 = "abc"', "sha256 is no SHA-256"),
-        ('[pythons."2.7"]', "[pythons.two]", "'two' is no version"),
+        ('version = "1.3.42"', 'version = "1.3.42"\nsha256 = "abc"', "sha256 is not a SHA-256"),
+        ('[pythons."2.7"]', "[pythons.two]", "'two' is not a version"),
         ('executable = "/usr/bin/python2.7"', "", "pythons.2.7.executable is missing"),
-        ('packages = ["apache2"]', "packages = [2]", "packaged.packages is no list of strings"),
-        ('packages = ["apache2"]', "packages = []", "packaged.packages is no list of strings"),
+        ('packages = ["apache2"]', "packages = [2]", "packaged.packages is not a list of strings"),
+        ('packages = ["apache2"]', "packages = []", "packaged.packages is not a list of strings"),
         ('reason = "experimental"', "", "exclusions[0].reason is missing"),
-        ("[limits]", "[limits", "is no TOML"),
+        ("[limits]", "[limits", "is not TOML"),
     ],
 )
 def test_a_mistake_in_the_data_is_named(old: str, new: str, complaint: str) -> None:
@@ -177,7 +177,7 @@ def test_a_mistake_in_the_data_is_named(old: str, new: str, complaint: str) -> N
 
 def test_a_fix_must_be_a_regular_expression() -> None:
     fix = '[[apaches."1.3".fixes]]\nwhy = "x"\nfiles = ["a"]\nfind = "("\nreplace = ""\n'
-    with pytest.raises(Problem, match="no regular expression"):
+    with pytest.raises(Problem, match="not a regular expression"):
         data.parse(SMALL + fix)
 
 
@@ -211,7 +211,7 @@ def test_a_built_python_is_not_beside_the_packaged_server_of_its_base() -> None:
 
 
 def test_a_built_python_is_of_the_version_that_its_name_says() -> None:
-    with pytest.raises(Problem, match=r"3\.13t\.version is no 3\.13\.x: '3\.14\.0'"):
+    with pytest.raises(Problem, match=r"3\.13t\.version is not 3\.13\.x: '3\.14\.0'"):
         data.parse(SMALL + BUILT.replace('"3.13.5"', '"3.14.0"'))
 
 
