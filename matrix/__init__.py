@@ -6,8 +6,8 @@ HERE = Path(__file__).resolve().parent
 
 
 class Unavailable(Exception):
-    """A cell's archive or image cannot be had; the text is the reason, on one line."""
+    """A cell's archive or image cannot be had. The text is the reason, on one line."""
 
 
 class CellFailed(Exception):
-    """An image, an object or a test of a cell failed; the text says which, on one line."""
+    """An image, an object or a test of a cell failed. The text says which, on one line."""

@@ -1,4 +1,4 @@
-"""Every Apache with every Python and every process model, each in a container of its own.
+"""Builds and tests every Apache with every Python and every process model, in containers.
 
   list      the cells, one a line, and what keeps them from running here
   bases     pulls the base images, or makes them where no registry answers
@@ -61,7 +61,7 @@ VERBS = ("list", "bases", "build", "test", "run", "report", "shell", "patch", "c
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Does what the command line says; the exit status."""
+    """Does what the command line says. Returns the exit status."""
     arguments = parser().parse_intermixed_args(words)
     serve.listen_to_signals()
     verbs: dict[str, Callable[[argparse.Namespace], int]] = {
@@ -159,13 +159,13 @@ def cache() -> Path:
 
 def shelf(arguments: argparse.Namespace) -> Shelf:
     if arguments.sources and not arguments.sources.is_dir():
-        raise Problem(f"--sources {arguments.sources} is no folder")
+        raise Problem(f"--sources {arguments.sources} is not a folder")
     lock: Path = arguments.data.with_name("archives.lock")
     return Shelf(sources=arguments.sources, cache=cache() / "archives", lock=lock)
 
 
 def show_list(arguments: argparse.Namespace) -> int:
-    """The names go first on each line, so that a script can take them."""
+    """Prints the cells. The names come first on each line, so that scripts can read them."""
     known = data.load(arguments.data)
     if arguments.local:
         here = local.discover(arguments.output, known.limits.seconds)
@@ -182,7 +182,7 @@ def show_list(arguments: argparse.Namespace) -> int:
 
 
 def outlook(arguments: argparse.Namespace, known: Data, chosen: Sequence[Cell]) -> dict[str, str]:
-    """What can be said of each cell without asking the network for anything."""
+    """What is known of each cell without using the network."""
     store = shelf(arguments)
     try:
         with engine.connected() as client:
@@ -220,7 +220,7 @@ def prospect(known: Data, store: Shelf, images: dict[str, bool], cell: Cell) -> 
 
 
 def make_bases(arguments: argparse.Namespace) -> int:
-    """Every base image; 3 if one cannot be had."""
+    """Gets every base image. Returns 3 if one cannot be had."""
     known = data.load(arguments.data)
     wanted = set(arguments.patterns) or set(known.bases)
     if not wanted <= set(known.bases):
@@ -243,7 +243,7 @@ def make_bases(arguments: argparse.Namespace) -> int:
 
 
 def unheard(_: str) -> None:
-    """Where nobody wants to hear of phases."""
+    """Ignores the phases of a cell."""
 
 
 def surroundings(arguments: argparse.Namespace, known: Data, client: DockerClient) -> Site:
@@ -259,7 +259,7 @@ def surroundings(arguments: argparse.Namespace, known: Data, client: DockerClien
 
 
 def carry_out(arguments: argparse.Namespace) -> int:
-    """Builds, tests or both, with a report at the end."""
+    """Builds or tests cells, or both, and reports at the end."""
     known = data.load(arguments.data)
     if arguments.local:
         here = local.discover(arguments.output, known.limits.seconds)
@@ -332,7 +332,7 @@ def finish(
     where: str,
     revision: str,
 ) -> int:
-    """Carries a plan out and reports; what an earlier run said of these cells is forgotten."""
+    """Carries out a plan and reports. Earlier results of these cells are removed."""
     for cell in chosen:
         for suffix in (".log", ".xml"):
             (arguments.output / f"{cell.name}{suffix}").unlink(missing_ok=True)
@@ -358,7 +358,7 @@ def finish(
 
 
 def tell(console: Console, folder: Path, report: Report) -> int:
-    """The grid, and where the rest is."""
+    """Prints the grid, and where the other reports are."""
     console.print()
     for line in reports.grid(report):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -371,7 +371,7 @@ def tell(console: Console, folder: Path, report: Report) -> int:
 
 
 def show_report(arguments: argparse.Namespace) -> int:
-    """What the last run said, with its exit status."""
+    """Shows the last run's report. Returns its exit status."""
     report = results.load(arguments.output / reports.JSON)
     reports.write(arguments.output, report)
     if arguments.markdown:
@@ -381,7 +381,7 @@ def show_report(arguments: argparse.Namespace) -> int:
 
 
 def open_shell(arguments: argparse.Namespace) -> int:
-    """A shell in one cell. Docker's own program knows how to deal with a terminal."""
+    """Opens a shell in one cell. Uses the docker program, which can deal with a terminal."""
     known = data.load(arguments.data)
     chosen = cells.select(cells.expand(known), arguments.patterns)
     if len(chosen) != 1 or not arguments.patterns:
@@ -413,7 +413,10 @@ def show_patch(arguments: argparse.Namespace) -> int:
 
 
 def clean(arguments: argparse.Namespace) -> int:
-    """Base images and archives stay: they are not made here, and are slow to get."""
+    """Removes what the matrix has made.
+
+    Base images and archives stay, since they are slow to get.
+    """
     with engine.connected() as client:
         removed = engine.clean(client)
     for folder in (cache() / "stamps", arguments.output):

@@ -15,7 +15,7 @@ from tools import Problem
 class Cell:
     """One server with one process model, and one Python inside it.
 
-    The suite is the base whose own, packaged server it is; empty for a server of an archive.
+    For a packaged server, suite is the base that packages it. For a server of an archive it is "".
     """
 
     line: str
@@ -26,7 +26,7 @@ class Cell:
 
     @property
     def row(self) -> str:
-        """The server's part of the name, which is a row of the grid."""
+        """The server's part of a cell's name, which names a row of the grid."""
         plain = f"apache{self.line}-{self.mpm}"
         return f"{plain}-{self.suite}" if self.suite else plain
 
@@ -36,7 +36,7 @@ class Cell:
 
     @property
     def plain(self) -> str:
-        """What the test suite calls this cell, which knows of no suites."""
+        """The cell's name in the test suite, which does not know suites."""
         return f"apache{self.line}-{self.mpm}-{self.column}"
 
     @property
@@ -45,7 +45,7 @@ class Cell:
 
 
 def expand(data: Data) -> tuple[Cell, ...]:
-    """Every cell of the data, the excluded ones among them; servers in the data's order."""
+    """Every cell of the data, with the excluded ones. Servers come in the data's order."""
     from_archives = (
         _cell(data, apache.line, mpm, python)
         for apache in data.apaches.values()
@@ -75,9 +75,9 @@ def _cell(data: Data, line: str, mpm: str, python: Python, suite: str = "") -> C
 
 
 def select(cells: Sequence[Cell], patterns: Sequence[str]) -> list[Cell]:
-    """The cells that a pattern names and no pattern with "!" before it takes out again.
+    """The cells that match a pattern, and no pattern that begins with "!".
 
-    Without a pattern that names some, all are meant. A pattern that matches nothing is a mistake.
+    If no pattern selects cells, all are meant. A pattern that matches nothing is a mistake.
     """
     wanted = [pattern for pattern in patterns if not pattern.startswith("!")] or ["*"]
     unwanted = [pattern[1:] for pattern in patterns if pattern.startswith("!")]

@@ -1,7 +1,7 @@
 """Builds and tests cells in containers.
 
-What cells share is made once, by whoever needs it first: bases, Apaches, Pythons, and objects,
-which go from container to container through one volume (see site_scons/site_init.py).
+What cells share is made once, by the first that needs it: bases, Apaches, Pythons and objects.
+Containers share objects through one volume (see site_scons/site_init.py).
 """
 
 import hashlib
@@ -36,7 +36,7 @@ SCONS = (TOOLS_PYTHON, "-m", "SCons", "-Q")
 
 @dataclass(frozen=True, kw_only=True)
 class Once:
-    """Results by key: the first who asks makes one, the others wait for it, or for its error."""
+    """Results by key. The first who asks makes one. The others wait for it, or for its error."""
 
     made: dict[Hashable, Future[Any]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -55,7 +55,7 @@ class Once:
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """A run's surroundings, and what its cells share."""
+    """A run's environment, and what its cells share."""
 
     client: DockerClient
     data: Data
@@ -68,7 +68,7 @@ class Site:
 
     @contextmanager
     def log(self, name: str) -> Iterator[TextIO]:
-        """A log of something shared, or of one cell: later words come after earlier ones."""
+        """Opens the log of something shared or of a cell, to append to it."""
         with (self.logs / f"{name}.log").open("a", buffering=1) as stream:
             yield stream
 
@@ -84,7 +84,7 @@ class Built:
 
 @dataclass(frozen=True, kw_only=True)
 class Compilation:
-    """What scons is to make, and the images that decide what comes out."""
+    """What scons is to make, and the images that the result depends on."""
 
     what: str
     command: tuple[str, ...]
@@ -92,7 +92,7 @@ class Compilation:
 
 
 def build(site: Site, cell: Cell, say: Say) -> Built:
-    """Everything that the cell's tests need, its module linked among it."""
+    """Builds all that the cell's tests need, and links its module."""
     with engine.explained():
         return _build(site, cell, say)
 
@@ -120,7 +120,10 @@ def _build(site: Site, cell: Cell, say: Say) -> Built:
 
 
 def test(site: Site, cell: Cell, built: Built, *, slow: bool, say: Say) -> Verdict:
-    """Runs the test suite in the cell; what it found, once it is clear that it ran at all."""
+    """Runs the test suite in the cell.
+
+    Returns the result, once it is certain that the suite ran.
+    """
     say("testing")
     python = site.data.pythons[cell.python]
     command = [TOOLS_PYTHON, "-m", "pytest", "-p", "no:cacheprovider", "tests/server"]
@@ -143,12 +146,12 @@ def test(site: Site, cell: Cell, built: Built, *, slow: bool, say: Say) -> Verdi
 
 
 def shell_task(site: Site, built: Built) -> Task:
-    """A container like a test's that waits for somebody to look around in it."""
+    """A container like a test's, for somebody to look around in."""
     return _task(site, built, ["sleep", "infinity"], writes=False, looks=True)
 
 
 def base(site: Site, name: str, say: Say) -> str:
-    """The image of a base with what every cell of it needs."""
+    """The image of a base, with what each of its cells needs."""
 
     def make() -> str:
         say(f"base {name}")
@@ -232,7 +235,7 @@ def _packaged(site: Site, python: Python, say: Say) -> str:
 
 
 def _adapter(site: Site, apache: Apache, built: Built, say: Say) -> None:
-    """The adapter's objects, on the base of its server: they then link everywhere."""
+    """The adapter's objects, compiled on the base of its server, so that they link everywhere."""
     what = f"adapter-apache{apache.line}"
     words = _apache_words(apache.line)
     command = (*SCONS, *words, "python=/usr/bin/python3", f"build/{what}")
@@ -247,7 +250,7 @@ def _core(site: Site, python: Python, built: Built, say: Say) -> None:
 
 
 def _link(site: Site, cell: Cell, built: Built, made_of: tuple[str, ...], say: Say) -> None:
-    """The module, which fits every process model of the images it is made of."""
+    """Links the module, which fits every process model of its images."""
     apxs = (
         ["apache=" + cell.line, "apxs=/usr/bin/apxs"] if cell.suite else _apache_words(cell.line)
     )
@@ -264,9 +267,9 @@ def _apache_words(line: str) -> list[str]:
 
 
 def _compile(site: Site, wanted: Compilation, built: Built, say: Say) -> None:
-    """Runs scons in a container, unless a run before has done just that with the same sources.
+    """Runs scons in a container, unless an earlier run has done the same with the same sources.
 
-    A stamp stands for objects in the volume, so it says which volume that is, too.
+    A stamp stands for objects in the volume, so it also says which volume.
     """
 
     def make() -> None:
@@ -289,7 +292,7 @@ def _compile(site: Site, wanted: Compilation, built: Built, say: Say) -> None:
 def _task(
     site: Site, built: Built, command: Sequence[str], *, writes: bool, looks: bool = False
 ) -> Task:
-    # Writable always: even to read its cache, SCons makes a lock there.
+    # Always writable, because SCons makes a lock there even to read its cache.
     objects = Mount(volume=OBJECTS, path=OBJECTS_AT, writable=True)
     return Task(
         image=built.image,
@@ -306,7 +309,7 @@ def _task(
 
 
 def _environment(built: Built, *, writes: bool) -> Mapping[str, str]:
-    """Tests take objects and give none; pip finds what it needs in the image."""
+    """Tests read objects and write none. pip finds what it needs in the image."""
     return {
         "CC": built.compiler,
         "SCONSFLAGS": "--site-dir=matrix/site_scons" + ("" if writes else " --cache-readonly"),

@@ -1,4 +1,4 @@
-"""The Docker daemon: what the matrix wants of it, and one clear line for each way it can fail."""
+"""All that the matrix asks of the Docker daemon, with one clear line for each way it can fail."""
 
 import errno
 import io
@@ -24,28 +24,28 @@ from docker.models.containers import Container
 from matrix import CellFailed, Unavailable
 from tools import Problem
 
-# On everything that the matrix makes, so that `clean` finds it and nothing else.
+# The label of everything that the matrix makes, so that `clean` finds it and nothing else.
 LABEL = "mod_wsgi.matrix"
 
-# What tells a volume from a later one of the same name: the time that Docker gives is another.
+# This label distinguishes a volume from a later one of the same name.
 BORN = "mod_wsgi.matrix.born"
 
-# On a container: the run that it belongs to.
+# This label says which run a container belongs to.
 RUN = "mod_wsgi.matrix.run"
 
 _INSTALL = "or run the cells of this machine's own servers with --local"
 _FULL = "no space left on device"
 
-# How the daemon marks what a build says on its standard error.
+# How the daemon marks a build's output on standard error.
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
-# What apt-get says of a package that its mirror does not have.
+# What apt-get says if its mirror does not have a package.
 _MISSING = re.compile("Failed to fetch|Unable to locate package|has no installation candidate")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mount:
-    """A volume, and where a container sees it."""
+    """A volume, and where it is mounted in a container."""
 
     volume: str
     path: str
@@ -54,7 +54,7 @@ class Mount:
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One command in a container of its own."""
+    """One command, to be run in its own container."""
 
     image: str
     command: Sequence[str]
@@ -65,7 +65,7 @@ class Task:
     processes: int
     seconds: int
     run: str = ""
-    looks: bool = False  # into other users' processes, as the tests do into the server's
+    looks: bool = False  # to look into other users' processes, as the tests look into the server's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +80,7 @@ class Ended:
 
 @contextmanager
 def connected(most: int = 10) -> Iterator[DockerClient]:
-    """A client of the daemon that the environment names; errors become one line each."""
+    """A client of the daemon that the environment names. Each error becomes one line."""
     with explained():
         client = docker.from_env(timeout=600, max_pool_size=most + 4)
         try:
@@ -92,7 +92,7 @@ def connected(most: int = 10) -> Iterator[DockerClient]:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turns what Docker raises about itself into a Problem with the way out."""
+    """Turns Docker's exceptions into a Problem that says what to do."""
     try:
         yield
     except (docker.errors.DockerException, requests.RequestException, OSError) as error:
@@ -117,7 +117,7 @@ def explanation(error: BaseException) -> str:
 
 
 def _causes(error: object) -> Iterator[BaseException]:
-    """An exception and what it wraps, however it does: as cause, as context or as argument."""
+    """An exception and those that it wraps: as cause, as context or as argument."""
     waiting, seen = [error], set[int]()
     while waiting:
         each = waiting.pop()
@@ -141,7 +141,7 @@ def image_id(client: DockerClient, name: str) -> str:
 
 
 def build_image(client: DockerClient, tag: str, context: bytes, log: TextIO) -> None:
-    """Builds an image from a tar with its Dockerfile; what the build says goes to the log."""
+    """Builds an image from a tar with its Dockerfile. The output goes to the log."""
     steps = client.api.build(
         fileobj=io.BytesIO(context),
         custom_context=True,
@@ -176,7 +176,7 @@ def has_volume(client: DockerClient, name: str) -> bool:
 
 
 def make_volume(client: DockerClient, name: str) -> str:
-    """An empty volume, or the one that is there; answers what tells it from any other."""
+    """Makes a volume, unless it exists. Returns what distinguishes it from any other."""
     if not has_volume(client, name):
         client.volumes.create(name, labels={LABEL: "volume", BORN: uuid.uuid4().hex})
     labels: dict[str, str] = client.volumes.get(name).attrs["Labels"] or {}
@@ -184,7 +184,7 @@ def make_volume(client: DockerClient, name: str) -> str:
 
 
 def volume_of_image(client: DockerClient, name: str, image: str, path: str) -> None:
-    """A volume with what an image has at a path: Docker fills an empty one when it is mounted."""
+    """A volume with an image's files below a path. Docker fills it when it is first mounted."""
     if has_volume(client, name):
         return
     make_volume(client, name)
@@ -198,7 +198,7 @@ def volume_of_image(client: DockerClient, name: str, image: str, path: str) -> N
 
 
 def run(client: DockerClient, task: Task, log: TextIO) -> Ended:
-    """Runs a task to its end without a network; what it says goes to the log as it says it."""
+    """Runs a task to its end, without a network. Its output goes to the log at once."""
     with container(client, task) as made:
         timer = threading.Timer(task.seconds, _kill, [made])
         started = time.monotonic()
@@ -221,7 +221,7 @@ def run(client: DockerClient, task: Task, log: TextIO) -> Ended:
 
 @contextmanager
 def container(client: DockerClient, task: Task, *, network: str = "none") -> Iterator[Container]:
-    """A container that is ready to start; it is gone when the block ends."""
+    """A container that is ready to start. It is removed when the block ends."""
     made = client.containers.create(
         task.image,
         list(task.command),
@@ -235,7 +235,7 @@ def container(client: DockerClient, task: Task, *, network: str = "none") -> Ite
         mem_limit=task.memory,
         memswap_limit=task.memory,
         pids_limit=task.processes,
-        # Modules are loaded from there, which Docker forbids unless told otherwise.
+        # exec: modules are loaded from there, which Docker forbids by default.
         tmpfs={"/tmp": "exec,mode=1777"},  # noqa: S108
         init=True,
         cap_add=["SYS_PTRACE"] if task.looks else [],
@@ -270,7 +270,7 @@ def _left(ended: Container) -> dict[str, bytes]:
 
 
 def stop(client: DockerClient, of_run: str) -> None:
-    """Removes the containers of a run; whoever waits for one sees it end."""
+    """Removes the containers of a run. Threads that wait for one see it end."""
     filters: dict[str, str | list[str] | bool] = {"label": f"{RUN}={of_run}"}
     for each in client.containers.list(all=True, filters=filters):
         with suppress(docker.errors.APIError):
@@ -278,7 +278,7 @@ def stop(client: DockerClient, of_run: str) -> None:
 
 
 def clean(client: DockerClient) -> Mapping[str, int]:
-    """Removes what carries the label: containers first, since they hold the rest."""
+    """Removes all that has the label. Containers go first, since they use the rest."""
     marked: dict[str, str | list[str] | bool] = {"label": LABEL}
     containers = client.containers.list(all=True, filters=marked)
     for each in containers:
@@ -287,7 +287,7 @@ def clean(client: DockerClient) -> Mapping[str, int]:
     for volume in volumes:
         volume.remove(force=True)
     images = client.images.list(filters=marked)
-    # An image that another is made from goes when that one has gone.
+    # An image can be removed only after those that are made from it.
     for image in images:
         for tag in image.tags:
             client.images.remove(tag, force=True)
@@ -296,7 +296,7 @@ def clean(client: DockerClient) -> Mapping[str, int]:
 
 
 def tar(files: Mapping[str, bytes], programs: Sequence[str] = ()) -> bytes:
-    """Files as a tar that is the same for the same files."""
+    """A tar of files, always the same for the same files."""
     target = io.BytesIO()
     with tarfile.open(fileobj=target, mode="w", format=tarfile.GNU_FORMAT) as made:
         for name in sorted(files):

@@ -1,8 +1,8 @@
-"""The images of the matrix: one for each base, each Apache, each Python, and one for the tools.
+"""Makes the images of the matrix: for each base, each Apache, each Python, and for the tools.
 
-An image's tag is the digest of what it is made from, the parent's included. So whether one has to
-be built is a question to Docker's list of images, and changing a line of matrix.toml makes anew
-what depends on that line and nothing else.
+An image's tag is the digest of all that it is made from, including its parent. So Docker's list of
+images shows whether one must be built. A changed line of matrix.toml rebuilds only what depends on
+that line.
 """
 
 import hashlib
@@ -38,14 +38,14 @@ OWN = "/opt/matrix"
 _POLICY = "/usr/sbin/policy-rc.d"
 NO_SERVICES = f"printf '#!/bin/sh\\nexit 101\\n' >{_POLICY} && chmod 755 {_POLICY}"
 
-# For scons in an Apache's image, where an adapter is compiled: it asks a Python, though no adapter
-# knows of one.
+# For scons in an Apache's image, where an adapter is compiled: scons asks a Python, though
+# adapters need none.
 SOME_PYTHON = ("python3-dev",)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Late:
-    """A file that is made only when an image is built; its identity says what will be in it."""
+    """A file that is made only when an image is built. Its identity stands for its content."""
 
     identity: str
     make: Callable[[], bytes]
@@ -53,7 +53,7 @@ class Late:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """A Dockerfile below its parent, the files it copies from, and stages that go before."""
+    """A Dockerfile without its parent, the files that it copies, and earlier stages."""
 
     name: str
     parent: str
@@ -66,7 +66,7 @@ class Recipe:
         return "\n".join([*self.stages, f"FROM {self.parent}", *self.lines, ""]).encode()
 
     def content(self) -> dict[str, bytes]:
-        """The files as they are copied, the Dockerfile among them."""
+        """The files as they are copied, with the Dockerfile."""
         made = {
             name: each.make() if isinstance(each, Late) else each
             for name, each in self.files.items()
@@ -86,7 +86,7 @@ class Recipe:
 
 
 def ensure(client: DockerClient, recipe: Recipe, log: TextIO, *others: str) -> str:
-    """The recipe's image, built if it is not there; others are images that it copies from."""
+    """The recipe's image, built if need be. others are images that it copies from."""
     parents = [engine.image_id(client, name) for name in (recipe.parent, *others)]
     tag = f"{PREFIX}/{recipe.name}:{recipe.digest(parents)}"
     if not engine.has_image(client, tag):
@@ -137,7 +137,7 @@ def debootstrap(client: DockerClient, base: Base, log: TextIO) -> None:
 
 
 def add_updates(sources: Path, suite: str) -> None:
-    """A release's updates come from beside the mirror that debootstrap used; sid has none."""
+    """Adds a release's updates, from beside the mirror that debootstrap used. sid has none."""
     if suite == "sid":
         return
     lines = sources.read_text().splitlines()
@@ -181,9 +181,9 @@ def tools_recipe(data: Data, base: str) -> Recipe:
 
 
 def apache_recipe(shelf: Shelf, apache: Apache, mpm: str, base: str) -> Recipe:
-    """A server of an archive, below /opt/httpd/LINE whatever its process model.
+    """A server of an archive, below /opt/httpd/LINE for every process model.
 
-    So an adapter is compiled with the same words for all of them, which is once.
+    So an adapter is compiled by the same command for all of them, and only once.
     """
     prefix = f"{SERVERS}/{apache.line}"
     options = [option.format(prefix=prefix, mpm=mpm) for option in apache.configure]
@@ -219,7 +219,7 @@ def apache_name(apache: Apache, mpm: str) -> str:
 
 
 def python_recipe(shelf: Shelf, python: Python, base: str, tools: str) -> Recipe:
-    """A Python, and what the tests install for it, since they run without a network.
+    """A Python, with the packages that the tests need, since the tests have no network.
 
     One that nobody packages is built. One without pip gets it from wheels that the tools' Python
     fetches.
@@ -260,7 +260,7 @@ def python_recipe(shelf: Shelf, python: Python, base: str, tools: str) -> Recipe
 
 
 def build_python(source: Source) -> list[str]:
-    """The lines that build a Python below /opt/python, with its library where it is looked for."""
+    """The lines that build a Python below /opt/python, with its library where the linker looks."""
     options = [f"--prefix={PYTHON}", f"LDFLAGS=-Wl,-rpath,{PYTHON}/lib", *source.configure]
     configure = shlex.join(["./configure", "-q", *options])
     make = 'make -s -j"$(nproc)" && make -s install'
@@ -282,7 +282,7 @@ def packaged_recipe(data: Data, python: Python, image: str) -> Recipe:
 
 
 def install(packages: Sequence[str]) -> str:
-    """The line that installs packages; one that does nothing where there are none."""
+    """The line that installs packages. With no packages, the line does nothing."""
     if not packages:
         return "RUN true"
     return (
@@ -292,12 +292,12 @@ def install(packages: Sequence[str]) -> str:
 
 
 def certificates() -> str:
-    """What pip needs where this machine reaches the network through a proxy of its own."""
+    """The certificates that pip needs if this machine uses a proxy with its own."""
     return f"PIP_CERT={OWN}/ca.pem " if authorities() else ""
 
 
 def authorities() -> bytes:
-    """The certificates that this machine's own pip is told to trust; nothing where it is not."""
+    """The certificates that this machine's pip is told to trust, or nothing."""
     named = os.environ.get("PIP_CERT") or os.environ.get("SSL_CERT_FILE")
     path = Path(named) if named else None
     return path.read_bytes() if path and path.is_file() else b""

@@ -1,4 +1,4 @@
-"""The cells of this machine's own servers and Pythons, without any container."""
+"""Runs the cells of this machine's own servers and Pythons, without containers."""
 
 import json
 import signal
@@ -21,7 +21,7 @@ _GRACE_SECONDS = 60
 
 @dataclass(frozen=True, kw_only=True)
 class Local:
-    """What the machine has, by the cells' names."""
+    """The servers and Pythons of this machine, by the cells' names."""
 
     found: dict[str, machine.Cell]
     obstacles: dict[str, str]
@@ -46,7 +46,7 @@ class Local:
 
 
 def discover(logs: Path, seconds: int) -> Local:
-    """Every combination on this machine; those that cannot run are there with the reason."""
+    """Every combination on this machine. Those that cannot run have the reason."""
     every = machine.discover((), (), (), choice="all")
     found = {cell.name: cell for cell in every.every}
     return Local(found=found, obstacles=every.not_run, logs=logs, seconds=seconds)
@@ -85,9 +85,9 @@ def test(local: Local, cell: Cell, *, slow: bool) -> Verdict:
 
 
 def run(local: Local, command: Sequence[str], log: TextIO) -> int:
-    """Runs a command; one that takes too long is interrupted, so that it stops its servers.
+    """Runs a command. If it takes too long, it is interrupted, so that it stops its servers.
 
-    It has a session of its own: a terminal's Ctrl-C reaches it once, by Local.stop.
+    It has its own session, so a terminal's Ctrl-C reaches it only once, by Local.stop.
     """
     with subprocess.Popen(
         command, cwd=TOP, stdout=log, stderr=subprocess.STDOUT, start_new_session=True

@@ -1,4 +1,4 @@
-"""The report as one page that needs nothing but the logs beside it."""
+"""Makes the report as one page that needs only the logs beside it."""
 
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
@@ -49,7 +49,7 @@ _VERDICTS = {0: "passed", 1: "failed", 2: "stopped", 3: "incomplete"}
 
 
 def render(report: Report, logs: AbstractSet[str]) -> str:
-    """The page; logs are the files that may be linked to."""
+    """The page. logs are the files that may be linked to."""
     rows, columns = rows_and_columns(report.results)
     places = {(result.row, result.column): result for result in report.results}
     return _PAGE.substitute(
@@ -105,7 +105,7 @@ def linked(result: Result, inner: str, logs: AbstractSet[str]) -> str:
 
 
 def reasons(report: Report) -> str:
-    """Each reason once, with the cells it holds for, the worst state first."""
+    """Each reason once, with its cells, the worst state first."""
     found: dict[tuple[str, str], list[str]] = {}
     for result in report.results:
         if result.reason:
@@ -157,7 +157,7 @@ def bar(seconds: float, longest: float) -> str:
 
 
 def left_out(results: Sequence[Result]) -> str:
-    """What the suite itself leaves out somewhere, since a cell cannot do it."""
+    """The tests that the suite leaves out in some cells, which cannot run them."""
     told = sorted({why for result in results for why in result.left_out_reasons})
     if not told:
         return ""

@@ -1,4 +1,4 @@
-"""The fixes of matrix.toml as lines of a shell, for somebody's own build of an old server."""
+"""Writes the fixes of matrix.toml as shell commands, for somebody's own build of an old server."""
 
 import shlex
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ _DELIMITERS = "/|,%~"
 
 
 def lines(apache: Apache) -> Iterator[str]:
-    """Comments and commands of GNU sed, to be run in the folder that was unpacked."""
+    """Comments and commands for GNU sed, to be run in the unpacked folder."""
     yield f"# What Apache {apache.version} needs on a current system."
     if not apache.fixes:
         yield "# Nothing of its source has to be changed."
@@ -21,7 +21,7 @@ def lines(apache: Apache) -> Iterator[str]:
 
 
 def script(fix: Fix) -> str:
-    """What sed calls the same replacement: in each line, or in a file's first."""
+    """The same replacement for sed: in each line, or only in the first of a file."""
     find, first = fix.find, fix.find.startswith(_FIRST)
     if first:
         find = f"^{find.removeprefix(_FIRST)}"

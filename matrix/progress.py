@@ -1,4 +1,4 @@
-"""What is going on: a live table on a terminal, one plain line for each event elsewhere."""
+"""Shows progress: a live table on a terminal, else one plain line for each event."""
 
 import threading
 import time
@@ -17,7 +17,7 @@ _STYLES = {"passed": "green", "built": "green", "failed": "bold red", "unavailab
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """Where the schedule reports to."""
+    """The interface that the schedule reports to."""
 
     phase: Callable[[str, str], None]
     ended: Callable[[Result], None]
@@ -75,7 +75,7 @@ class Board:
 
 
 def line(result: Result) -> str:
-    """A cell's end on one line."""
+    """A cell's result on one line."""
     seconds = result.build_seconds + result.test_seconds
     told = result.reason or tests_told(result)
     return f"{result.cell}: {result.state}{f' - {told}' if told else ''} ({seconds:.0f} s)"

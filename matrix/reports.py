@@ -1,4 +1,4 @@
-"""A run's reports: the grid on the terminal, JSON, JUnit XML, and the page."""
+"""Writes a run's reports: the grid on the terminal, JSON, JUnit XML, and the page."""
 
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ JSON, JUNIT, PAGE = "report.json", "junit.xml", "index.html"
 
 
 def write(folder: Path, report: Report) -> None:
-    """All reports, beside the logs that they point to."""
+    """Writes all reports, beside the logs that they link to."""
     folder.mkdir(parents=True, exist_ok=True)
     save(folder / JSON, report)
     (folder / JUNIT).write_bytes(junit(folder, report))
@@ -19,12 +19,12 @@ def write(folder: Path, report: Report) -> None:
 
 
 def logs(folder: Path) -> frozenset[str]:
-    """The logs that are there to be pointed to."""
+    """The logs that exist and can be linked to."""
     return frozenset(path.name for path in folder.glob("*.log"))
 
 
 def grid(report: Report) -> list[str]:
-    """The grid as lines, reasons below it under a number each, and what it all means."""
+    """The grid as lines, with numbered reasons and a legend below."""
     rows, columns = rows_and_columns(report.results)
     places = {(result.row, result.column): result for result in report.results}
     notes: list[str] = []
@@ -42,7 +42,7 @@ def grid(report: Report) -> list[str]:
 
 
 def text(result: Result, notes: list[str]) -> str:
-    """What stands in one place of the grid."""
+    """The text of one place of the grid."""
     told = "ok" if result.state == "passed" else result.state
     if result.state == "passed":
         told = f"{result.passed} ok"
@@ -63,7 +63,7 @@ def summary(report: Report) -> str:
 
 
 def junit(folder: Path, report: Report) -> bytes:
-    """One suite for each cell: pytest's own cases, or one that says what became of the cell."""
+    """One suite for each cell: pytest's own cases, or one case with the cell's result."""
     whole = ET.Element("testsuites", name="matrix", time=f"{report.seconds:.1f}")
     for result in report.results:
         whole.append(suite(folder, result))
@@ -89,7 +89,7 @@ def suite(folder: Path, result: Result) -> ET.Element:
 
 
 def cases_of(folder: Path, result: Result) -> Iterator[ET.Element]:
-    """What pytest wrote for this cell, if it came that far in this run."""
+    """The cases that pytest wrote for this cell in this run, if there are any."""
     path = folder / f"{result.cell}.xml"
     if result.passed + result.failed == 0 or not path.is_file():
         return

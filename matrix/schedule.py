@@ -15,35 +15,35 @@ from tools import Problem
 
 INTERRUPTED = "interrupted"
 
-# Builds a cell (what it answers goes to the test), and tests it.
+# Functions that build a cell and test it. The test gets the build's result.
 Build = Callable[[Cell, Callable[[str], None]], Any]
 Test = Callable[[Cell, Any, Callable[[str], None]], Verdict]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is to be done with each cell, and when to stop."""
+    """What to do with each cell, and when to stop."""
 
     build: Build
     test: Test | None
     jobs: int
     keep_going: bool
     allowed: Sequence[str]
-    stop: Callable[[], None]  # ends what the cells have running, when the user interrupts
+    stop: Callable[[], None]  # ends what runs in cells, when the user interrupts
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """Every cell's result in the cells' order, and what stopped the run if something did."""
+    """The results in the cells' order, and what stopped the run, if anything did."""
 
     results: tuple[Result, ...]
     trouble: str
 
 
 def carry_out(plan: Plan, cells: Sequence[Cell], progress: Progress) -> Outcome:
-    """Runs the cells. What the machine itself lacks (a daemon, space) stops the run.
+    """Runs the cells. A fault of the machine (no daemon, no space) stops the run.
 
-    So does the user: what has ended by then is kept, and what runs is ended, not waited for.
+    So does the user. Then results are kept, and what still runs is ended, not waited for.
     """
     results: dict[str, Result] = {}
     trouble = ""

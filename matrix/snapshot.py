@@ -1,7 +1,7 @@
-"""The tree that is tested, taken once: the cells of a run all see the same sources.
+"""Copies the tree once, so that all cells of a run see the same sources.
 
-Containers get a copy instead of a mount, so that the daemon may be on another machine and no test
-can write into the checkout.
+Containers get a copy, not a mount. So the daemon may be on another machine, and no test can write
+into the checkout.
 """
 
 import hashlib
@@ -14,10 +14,10 @@ from pathlib import Path
 from matrix import engine
 from tools import TOP
 
-# What objects are made from; a change elsewhere makes no module anew.
+# The files that objects are made from. A change elsewhere rebuilds no module.
 COMPILED = ("core/", "adapters/", "tools/", "SConstruct", "matrix/site_scons/")
 
-# Where there is no git to say what belongs to the tree.
+# Left out if there is no git to list the tree's files.
 _GENERATED = {"build", ".git", ".venv", "__pycache__"}
 
 
@@ -31,7 +31,7 @@ class Snapshot:
 
 
 def take(top: Path = TOP) -> Snapshot:
-    """The checkout as it is now, with what is not committed yet and without what is made."""
+    """The checkout as it is now: with uncommitted changes, without built files."""
     found = {name: (top / name).read_bytes() for name in sorted(set(names(top)))}
     compiled = hashlib.sha256()
     for name, content in found.items():
@@ -39,7 +39,7 @@ def take(top: Path = TOP) -> Snapshot:
             compiled.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
     programs = [name for name in found if os.access(top / name, os.X_OK)]
     placed = {f"src/{name}": content for name, content in found.items()}
-    # A folder that must be there even when nothing is put into it.
+    # A folder that must exist even if it is empty.
     placed["out/.keep"] = b""
     return Snapshot(
         files=engine.tar(placed, [f"src/{name}" for name in programs]),
@@ -60,7 +60,7 @@ def names(top: Path) -> Iterator[str]:
 
 
 def revision(top: Path) -> str:
-    """What git calls the tree; a "+" where it holds more than that."""
+    """The tree's revision, with a "+" if there are uncommitted changes."""
     described = git(top, "rev-parse", "--short=12", "HEAD")
     if described is None:
         return "unknown"
@@ -69,7 +69,7 @@ def revision(top: Path) -> str:
 
 
 def git(top: Path, *words: str) -> str | None:
-    """What git answers; nothing where there is no git or no checkout."""
+    """git's output, or "" without git or a checkout."""
     try:
         answer = subprocess.run(
             ["git", "-C", str(top), *words], capture_output=True, text=True, check=True

@@ -1,4 +1,4 @@
-"""The page docs/tested.md: what several runs of the matrix tested, as one table."""
+"""Makes the page docs/tested.md: the results of several runs of the matrix as one table."""
 
 from collections.abc import Iterable, Sequence
 
@@ -14,10 +14,10 @@ server and Python; where a number stands, none failed.
 
 
 def render(reports: Sequence[Report]) -> str:
-    """The page. Where two runs tested the same cell, the later one counts."""
+    """The page. If two runs tested the same cell, the later one counts."""
     in_order = sorted(reports, key=lambda report: report.started)
     told = [result for report in in_order for result in report.results]
-    told.sort(key=is_tested)  # what a later run did not come to takes nothing back
+    told.sort(key=is_tested)  # cells that a later run did not reach keep the earlier result
     latest = {result.cell: result for result in told if result.state != "excluded"}
     results = list(latest.values())
     return "\n".join(
@@ -56,7 +56,7 @@ def table(results: Sequence[Result]) -> list[str]:
 
 
 def tell(result: Result | None) -> str:
-    """What stands in one place of the table."""
+    """The text of one place of the table."""
     if result is None:
         return "not run"
     if result.state == "passed":
@@ -65,7 +65,7 @@ def tell(result: Result | None) -> str:
 
 
 def versions(results: Sequence[Result]) -> Iterable[str]:
-    """Every release of a server and of a Python that was in some cell."""
+    """The releases of servers and Pythons that were in the cells."""
     lines = sorted({(each.row.partition("-")[0], each.server) for each in results if each.server})
     pythons = {each.python for each in results if each.python}
     yield f"- {', '.join(f'{server} ({name})' for name, server in lines)}"
@@ -83,7 +83,7 @@ def runs(reports: Sequence[Report]) -> Iterable[str]:
 
 
 def left_out(results: Sequence[Result]) -> list[str]:
-    """The reasons alone: how many tests each one meant differs from cell to cell."""
+    """The reasons without counts, which differ from cell to cell."""
     reasons = {
         reason.partition(" x ")[2] for result in results for reason in result.left_out_reasons
     }

@@ -1,4 +1,4 @@
-"""Judges what the test suite says of a cell: green is only what demonstrably ran."""
+"""Judges a cell by the test suite's output. It passes only if the tests demonstrably ran."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from matrix.cells import Cell
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """The suite's counts, and why the cell failed; no reason where it passed."""
+    """The suite's counts, and why the cell failed. The reason is empty if it passed."""
 
     reason: str
     passed: int
@@ -21,7 +21,7 @@ class Verdict:
 
 
 def judge(cell: Cell, grid: Mapping[str, Any], status: int, apache: str = "") -> Verdict:
-    """What pytest's grid and status mean; apache is the version that must have been tested."""
+    """Judges pytest's grid and status. apache is the version that must have been tested."""
     entries = [entry for entry in grid.get("cells", []) if entry["cell"] == cell.plain]
     entry: Mapping[str, Any] = entries[0] if entries else {}
     passed, failed = int(entry.get("passed", 0)), int(entry.get("failed", 0))
