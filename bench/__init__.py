@@ -1,6 +1,6 @@
-"""Side by side with the peers: python -m bench, or ./dev bench. docs/performance.md shows results.
+"""Compares mod_wsgi with other servers: ./dev bench. docs/performance.md shows results.
 
-Everything is measured in one run on one machine and told as a ratio, since a bare number says more
+Everything is measured in one run on one machine. Results are ratios, since a bare number says more
 about the machine than about the server.
 """
 

@@ -35,9 +35,9 @@ SMALL = {"prefork": Load(processes=4, threads=1), "event": Load(processes=1, thr
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """0 when everything asked for was measured and shown; 2 if something is missing for that."""
+    """Returns 0 if everything asked for was measured and shown, 2 if something is missing."""
     arguments = parse(words)
-    os.umask(0o022)  # what is made here is for servers to read that are somebody else
+    os.umask(0o022)  # the servers that read these files run as another user
     serve.listen_to_signals()
     try:
         found = collect(arguments)
@@ -120,7 +120,7 @@ def positive(text: str) -> int:
 
 
 def collect(arguments: argparse.Namespace) -> Results:
-    """What was found earlier, and over that what is found now."""
+    """The results of an earlier run, updated by what is measured now."""
     earlier = results.read(arguments.earlier) if arguments.earlier else None
     if earlier and arguments.show:
         return earlier
@@ -137,7 +137,7 @@ def collect(arguments: argparse.Namespace) -> Results:
     usual = PARTS[:-1] if arguments.quick else PARTS
     for part in arguments.parts or usual:
         found = measure(part, found, tools, arguments)
-        if arguments.json:  # what is measured is kept if a later part fails
+        if arguments.json:  # keep what was measured, even if a later part fails
             results.write(found, arguments.json)
     return found
 
@@ -175,7 +175,10 @@ def measure_load(
     peers: Sequence[Peer],
     rounds: int,
 ) -> list[load.Series]:
-    """A workload measured anew replaces what an earlier run knew of it, for all its peers."""
+    """Measures workloads.
+
+    A workload that is measured again replaces its earlier results, all peers'.
+    """
     names = arguments.only or (["hello", "page"] if arguments.quick else None)
     chosen = [workload for workload in WORKLOADS if names is None or workload.name in names]
     tasks = [
@@ -201,7 +204,7 @@ def measure_load(
 
 
 def show(found: Results, arguments: argparse.Namespace) -> None:
-    """Written first, then printed: a closed pipe shall not cost an hour's work."""
+    """Writes the files before it prints, so that a closed pipe does not cost an hour's work."""
     if arguments.markdown:
         report.put_into(arguments.markdown, report.markdown_report(found))
     if arguments.svg:

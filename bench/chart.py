@@ -1,6 +1,6 @@
-"""Bars in an SVG: requests for the same processor time, as multiples of one peer's.
+"""Draws bars in an SVG: requests for the same processor time, as multiples of one peer's.
 
-Not requests per second, which other work on the machine disturbs more. Nothing but text is needed.
+Requests per second are not shown, since other work on the machine disturbs them more.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from bench.results import Results
 from bench.workloads import WAYS, WORKLOADS
 from tools import Problem
 
-MARK = "embedded"  # who is 1
+MARK = "embedded"  # the peer whose bar is 1
 COLOURS = {
     OURS: "#1b6ca8",
     "embedded": "#8d99ae",
@@ -32,11 +32,11 @@ class Group:
     """One workload's bars."""
 
     title: str
-    bars: tuple[tuple[str, float, str], ...]  # whose, how long, what is written beside it
+    bars: tuple[tuple[str, float, str], ...]  # the peer, the length, the text beside the bar
 
 
 def draw(results: Results, mpm: str = "event") -> str:
-    """The whole picture: the way that a quick run asks, too, for every workload measured."""
+    """The whole picture: every workload measured, in the way that a quick run asks."""
     groups = chosen(results.series, mpm)
     if not groups:
         raise Problem(f"nothing to draw: measure {mpm}, {OURS} and {MARK} with --parts load")

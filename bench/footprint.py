@@ -1,7 +1,7 @@
-"""What a peer takes that is not time per request: memory, and the time until it answers.
+"""Measures memory and the time from the start to the first answer.
 
-Memory is Pss, in which a page that n processes share counts a n-th for each: the sum over all
-processes is what the machine gives away.
+Memory is Pss, in which a page that n processes share counts 1/n for each. So the sum over all
+processes is the memory that they really take.
 """
 
 import sys
@@ -22,7 +22,7 @@ _WAY = Way(keep_alive=False, concurrency=16)
 
 @dataclass(frozen=True, kw_only=True)
 class Memory:
-    """Kilobytes, once every process has served: of all, and of one child of Apache."""
+    """Kilobytes after every process has served: of all processes, and of one child of Apache."""
 
     peer: str
     total: int
@@ -31,7 +31,7 @@ class Memory:
 
 @dataclass(frozen=True, kw_only=True)
 class Growth:
-    """A server with that many applications: all its memory, its start, its rate over all."""
+    """A server with so many applications: its memory, start time and rate."""
 
     peer: str
     applications: int
@@ -52,7 +52,7 @@ def measure_memory(task: Task, peers: Sequence[Peer]) -> list[Memory]:
 
 
 def measure_idle(task: Task) -> dict[str, float]:
-    """A child of Apache that has served no Python: with only the floor's module, and with ours."""
+    """The memory of a child that has not run Python: with the floor's module, and with ours."""
     idle = replace(task, load=Load(processes=4, threads=1))
     sizes: dict[str, float] = {}
     for name in (FLOOR, OURS, "embedded"):
@@ -63,7 +63,7 @@ def measure_idle(task: Task) -> dict[str, float]:
 
 
 def measure_starts(task: Task, peers: Sequence[Peer], rounds: int) -> dict[str, list[float]]:
-    """Seconds from the command to the first answer, in interleaved rounds."""
+    """The seconds from the command to the first answer, in interleaved rounds."""
     print("time to the first answer", file=sys.stderr)
     found: dict[str, list[float]] = {peer.name: [] for peer in peers}
     for _ in range(rounds):
@@ -76,7 +76,7 @@ def measure_starts(task: Task, peers: Sequence[Peer], rounds: int) -> dict[str, 
 
 
 def measure_growth(task: Task, peers: Sequence[Peer], counts: Sequence[int]) -> list[Growth]:
-    """One process of Apache, and of each application where they have their own."""
+    """Measures with one process of Apache, and one for each application that has its own."""
     return [grow(replace(task, mounts=count), peer) for count in counts for peer in peers]
 
 

@@ -1,6 +1,6 @@
-"""Instructions per request, counted by callgrind: the same on every run, whatever else goes on.
+"""Counts instructions per request by callgrind: the same in every run, whatever else goes on.
 
-One process serves n requests, another 2n; the difference divided by n is one request, without the
+One process serves n requests, another 2n. The difference divided by n is one request, without the
 start and the end.
 """
 
@@ -35,7 +35,7 @@ _TOTAL = re.compile(r"^(?:summary|totals): (\d+)", re.MULTILINE)
 
 @contextmanager
 def start_plain_floor(task: Task) -> Iterator[Started]:
-    """Apache's price without the variables: the incumbent's floor, which has directives."""
+    """Apache's own cost without variables: the floor for the incumbent, which has directives."""
     with apache(task, task.kit.floor, location("", {})) as started:
         yield started
 
@@ -47,7 +47,7 @@ COUNTED = (PLAIN_FLOOR, PEERS[FLOOR], PEERS[OURS], PEERS["embedded"])
 
 
 def measure(server: Server, kit: Kit) -> dict[str, float]:
-    """Hello on prefork: who runs in one process only can be counted."""
+    """Measures hello under prefork, for peers that can run in a single process."""
     task = Task(server=server, kit=kit, load=Load(processes=1, threads=1), workload=HELLO)
     counts = {}
     for peer in COUNTED:
@@ -58,7 +58,7 @@ def measure(server: Server, kit: Kit) -> dict[str, float]:
 
 
 def serve(task: Task, peer: Peer, requests: int) -> int:
-    """Counts the whole life of a server; its profile is written when it ends."""
+    """Counts a server from start to end, when the profile is written."""
     with httpd.server_root() as folder:
         with peer.start(replace(task, server=under_callgrind(task.server, folder))) as started:
             ask(started, requests)
@@ -66,10 +66,9 @@ def serve(task: Task, peer: Peer, requests: int) -> int:
 
 
 def under_callgrind(server: Server, folder: Path) -> Server:
-    """The same server, but its program is valgrind, and it keeps to one process (-X).
+    """The same server, run by valgrind in one process (-X).
 
-    The profile is made now, since it is opened by whom Apache starts as and written to by whom
-    it serves as.
+    The profile is made now, since Apache opens it as one user and writes to it as another.
     """
     profile, program = folder / "profile", folder / "httpd"
     profile.touch()
@@ -81,7 +80,7 @@ def under_callgrind(server: Server, folder: Path) -> Server:
 
 
 def ask(started: Started, requests: int) -> None:
-    """The same request again and again, on one connection."""
+    """Sends the same request again and again, on one connection."""
     place = urlsplit(started.url)
     connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=60)
     for _ in range(requests):

@@ -1,6 +1,6 @@
-"""What a run needs: the module under test, the floor, and the peers in a virtual environment.
+"""Prepares a run: the module under test, the floor, and the peers in a virtual environment.
 
-Everything lies under build/, pinned by requirements.txt, and is made again when that changes.
+Everything is below build/, pinned by requirements.txt, and made again when that changes.
 """
 
 import os
@@ -33,7 +33,7 @@ class Kit:
 
 
 def prepare(server: Server, python: Python) -> Kit:
-    """Builds and installs what is not there yet; a Problem says what is missing for that."""
+    """Builds and installs what is missing. Raises a Problem that says what is needed for that."""
     require_programs(PROGRAMS)
     BUILD.mkdir(parents=True, exist_ok=True)
     make_venv(python)
@@ -49,7 +49,7 @@ def prepare(server: Server, python: Python) -> Kit:
 
 
 def require_programs(programs: Mapping[str, str]) -> None:
-    """Tells of every one that is missing, with the packages that bring them."""
+    """Raises a Problem that names the missing programs' packages."""
     missing = [package for name, package in programs.items() if not shutil.which(name)]
     if missing:
         packages = " ".join(sorted(set(missing)))
@@ -57,7 +57,7 @@ def require_programs(programs: Mapping[str, str]) -> None:
 
 
 def make_venv(python: Python) -> None:
-    """The environment keeps what it was made from; another text makes it anew."""
+    """The environment has a copy of its requirements. If they change, it is made again."""
     stamp = VENV / "made-from.txt"
     wanted = f"# {python.executable}\n{(BENCH / 'requirements.txt').read_text()}"
     if stamp.is_file() and stamp.read_text() == wanted:
@@ -70,7 +70,7 @@ def make_venv(python: Python) -> None:
 
 
 def build_floor(server: Server) -> Path:
-    """By the server's own apxs, which leaves what it makes beside the source: so beside a copy."""
+    """Builds the floor by the server's apxs, from a copy, since apxs leaves files beside it."""
     folder = BUILD / f"floor-{server.version}"
     folder.mkdir(exist_ok=True)
     source, built = folder / "mod_floor.c", folder / ".libs" / "mod_floor.so"
@@ -89,7 +89,7 @@ def find_incumbent() -> Path:
 
 
 def make_file() -> Path:
-    """What the file workload sends; not sparse, since holes may be read faster than data."""
+    """Makes the file that the file workload sends. Not sparse, since holes may be read faster."""
     path = BUILD / "100-megabytes"
     if not path.is_file() or path.stat().st_size != FILE_SIZE:
         path.write_bytes(os.urandom(1024 * 1024) * (FILE_SIZE // 1024 // 1024))

@@ -1,7 +1,7 @@
-"""Requests per second, latency, processor time: wrk asks each peer in turn, round after round.
+"""Measures requests per second, latency and processor time: wrk asks each peer in turn, in rounds.
 
-Whatever else the machine does in a round hits neighbours alike, so what counts is the ratio of two
-peers within a round, and of those the median.
+What else the machine does in a round hits neighbours alike. So ratios of two peers are taken
+within a round, and their median counts.
 """
 
 import http.client
@@ -32,7 +32,7 @@ class Sample:
     rate: float
     p50: float
     p99: float
-    processor: float  # seconds that the server computed for a request
+    processor: float  # processor seconds of the server for a request
     errors: int
 
 
@@ -55,7 +55,7 @@ def measure(
     seconds: int,
     chosen_ways: Sequence[Way] | None = None,
 ) -> list[Series]:
-    """All peers stand side by side for a workload; those that are not asked are asleep."""
+    """Runs all peers of a workload at once. Those that are not asked sleep."""
     found: list[Series] = []
     for task in tasks:
         with ExitStack() as stack:
@@ -76,7 +76,7 @@ def measure(
 def run_rounds(
     task: Task, standing: Sequence[tuple[Peer, Started]], way: Way, rounds: int, seconds: int
 ) -> list[Series]:
-    """Every other round goes backwards, so that nobody always follows the same neighbour."""
+    """Every other round goes backwards, so that no peer always follows the same neighbour."""
     samples: dict[str, list[Sample]] = {peer.name: [] for peer, _ in standing}
     for number in range(rounds):
         for peer, started in reversed(standing) if number % 2 else standing:
@@ -100,7 +100,7 @@ def wrk(
     seconds: int,
     paths: Sequence[str] = (PAGE,),
 ) -> Sample:
-    """One run of wrk with one thread: the other processor is the server's."""
+    """Runs wrk with one thread, which leaves the other processor to the server."""
     working = pids(started)
     before = processor_seconds(working)
     said = subprocess.run(
@@ -138,7 +138,7 @@ def pids(started: Started) -> list[int]:
 
 
 def check(peer: Peer, started: Started, workload: Workload, path: str = PAGE) -> None:
-    """Waits for the first answer, which must be right: a wrong one may be quick to make."""
+    """Waits for the first answer and checks it, since a wrong answer may be quick to make."""
     deadline = time.monotonic() + ANSWER_SECONDS
     while True:
         problem = trouble(started, workload, path)
@@ -150,7 +150,7 @@ def check(peer: Peer, started: Started, workload: Workload, path: str = PAGE) ->
 
 
 def trouble(started: Started, workload: Workload, path: str) -> str | None:
-    """What is wrong with the answer; None if nothing is."""
+    """What is wrong with the answer, or None."""
     place = urlsplit(started.url)
     connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=30)
     try:

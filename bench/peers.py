@@ -1,6 +1,6 @@
-"""Who is measured: how each is configured as its own documentation advises, and started.
+"""Configures the servers that are measured, as their documentation advises, and starts them.
 
-All get the same number of processes and threads. What runs behind Apache has an Apache in front
+All get the same number of processes and threads. A server behind Apache has an Apache in front
 with as many. That Apache loads the floor's module, which does nothing unless it is asked.
 """
 
@@ -23,14 +23,14 @@ PAGE = "/page"
 STOP_SECONDS = 15.0
 SHARED_MEMORY = "/dev/shm"  # noqa: S108  where gunicorn's documentation puts its heartbeats
 
-# MaxKeepAliveRequests so that a round is not broken by reconnecting; EnableSendfile since Apache
-# 2.4 has it off, and whoever serves files in production turns it on.
+# MaxKeepAliveRequests: a round is not disturbed by reconnecting. EnableSendfile: Apache 2.4 has it
+# off, and servers that send files in production turn it on.
 COMMON = "MaxKeepAliveRequests 0\nKeepAliveTimeout 60\nEnableSendfile On\n"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What a peer is asked to serve: one workload, at / or at /0, /1... if there are more."""
+    """What a peer is to serve: one workload, at / or, for several applications, at /0, /1..."""
 
     server: Server
     kit: Kit
@@ -40,21 +40,24 @@ class Task:
 
     @property
     def prefixes(self) -> list[str]:
-        """Where the applications are mounted: nothing for one alone, which has the root."""
+        """Where the applications are mounted: "" for a single one, which has the root."""
         return [f"/{number}" for number in range(self.mounts)] if self.mounts > 1 else [""]
 
     @property
     def paths(self) -> list[str]:
-        """What is asked: no directory of Apache's, where mod_dir looks for an index file first."""
+        """The paths to ask.
+
+        None is a directory of Apache's, where mod_dir first looks for an index file.
+        """
         return [f"{prefix}{PAGE}" for prefix in self.prefixes]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Started:
-    """A peer that was started; it may not answer yet."""
+    """A peer that was started. It may not answer yet."""
 
     url: str
-    apache: int | None  # the pids of the first processes: Apache's, and what is behind it
+    apache: int | None  # the pids of the first processes: Apache's, and those behind it
     others: tuple[int, ...] = ()
 
 
@@ -77,8 +80,8 @@ def location(path: str, variables: dict[str, str]) -> str:
 def our_lines(task: Task) -> str:
     """The three variables that the front page shows.
 
-    Alone, an application runs in the main interpreter, which saves a second one; as it does for
-    the incumbent.
+    A single application runs in the main interpreter, which saves a second one. The incumbent does
+    the same.
     """
     sections = []
     for number, path in enumerate(task.prefixes):
@@ -107,7 +110,7 @@ def start_ours(task: Task) -> Iterator[Started]:
 
 @contextmanager
 def start_embedded(task: Task) -> Iterator[Started]:
-    """Alone, an application runs in the first interpreter, as its documentation advises."""
+    """A single application runs in the first interpreter, as the documentation advises."""
     with httpd.server_root() as root:
         lines = [
             *([f'WSGIPythonHome "{task.kit.venv}"'] if task.workload.needs_packages else []),
@@ -127,7 +130,7 @@ def start_embedded(task: Task) -> Iterator[Started]:
 
 @contextmanager
 def start_daemon(task: Task) -> Iterator[Started]:
-    """Each application has processes of its own, which is what the mode is for."""
+    """Each application has its own processes, which is what this mode is for."""
     with httpd.server_root() as root:
         lines = [
             f'WSGISocketPrefix "{root}/daemon"',
@@ -150,7 +153,7 @@ def start_daemon(task: Task) -> Iterator[Started]:
 
 
 def write_scripts(task: Task, root: Path) -> list[Path]:
-    """Files for the incumbent, which serves files and not modules."""
+    """Writes files for the incumbent, which serves files, not modules."""
     text = f"from {task.workload.module} import {task.workload.callable} as application\n"
     scripts = [root / f"application{number}.wsgi" for number in range(task.mounts)]
     for script in scripts:
@@ -160,7 +163,7 @@ def write_scripts(task: Task, root: Path) -> list[Path]:
 
 @contextmanager
 def start_gunicorn(task: Task) -> Iterator[Started]:
-    """Threads, and connections from Apache that are kept; one gunicorn serves one application."""
+    """Uses threads, and keeps connections from Apache. One gunicorn serves one application."""
     with httpd.server_root() as root, ExitStack() as stack:
         open_to_all(root)
         commands = [
@@ -187,7 +190,7 @@ def start_gunicorn(task: Task) -> Iterator[Started]:
 
 @contextmanager
 def start_uwsgi(task: Task) -> Iterator[Started]:
-    """One uWSGI serves all; each application has an interpreter of its own in each process."""
+    """One uWSGI serves all. Each application has its own interpreter in each process."""
     with httpd.server_root() as root:
         open_to_all(root)
         application = f"{task.workload.module}:{task.workload.callable}"
@@ -211,7 +214,7 @@ def start_uwsgi(task: Task) -> Iterator[Started]:
 
 @contextmanager
 def start_granian(task: Task) -> Iterator[Started]:
-    """Without any Apache: no peer, but a mark of what Rust and no configuration can do."""
+    """Runs without Apache: not a peer, but a mark of what Rust without configuration can do."""
     port = httpd.free_port()
     with httpd.server_root() as root:
         command = [
@@ -266,7 +269,7 @@ def apache(
 
 @contextmanager
 def process(command: Sequence[str], task: Task, root: Path) -> Iterator[int]:
-    """A server behind Apache, which is gone with all its processes when the block ends."""
+    """A server behind Apache. All its processes are gone when the block ends."""
     ours = {name: text for name, text in os.environ.items() if not name.startswith("PYTHON")}
     with (root / "backend.log").open("ab") as log:
         started = subprocess.Popen(
@@ -290,17 +293,17 @@ def process(command: Sequence[str], task: Task, root: Path) -> Iterator[int]:
 
 
 def environment(task: Task) -> dict[str, str]:
-    """Apart from the file to serve, what makes Python run the same way every time."""
+    """The environment: the file to serve, and what makes Python run the same way every time."""
     steady = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
     return {"BENCH_FILE": str(task.kit.file), **steady}
 
 
 def as_user(user_option: str, group_option: str) -> list[str]:
-    """What a server behind Apache changes to: the same user as Apache does."""
+    """The user that a server behind Apache changes to: the same as Apache's."""
     user = httpd.unprivileged_user()
     return [user_option, user.pw_name, group_option, str(user.pw_gid)] if user else []
 
 
 def open_to_all(root: Path) -> None:
-    """Some servers make their sockets after they have changed to the other user."""
+    """Opens a folder to all, since some servers change the user before they make their sockets."""
     root.chmod(0o777)

@@ -1,7 +1,7 @@
-"""Results as tables of ratios: for a terminal, and for docs/performance.md.
+"""Shows results as tables of ratios: on a terminal, and in docs/performance.md.
 
-A ratio is taken within each round and the median of the rounds is told. Where the rounds disagree
-much it says "~"; where requests failed, "!".
+A ratio is taken within each round, and the median of the rounds is shown. "~" means that the
+rounds disagree much, "!" that requests failed.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,8 +16,8 @@ from bench.workloads import WORKLOADS, ways
 
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 MPMS = ("event", "worker", "prefork")
-NOISY = 0.3  # the middle half of the rounds spreads over this part of the median
-ENOUGH = 5  # rounds to have a middle half
+NOISY = 0.3  # how far the middle half of the rounds may spread, as part of the median
+ENOUGH = 5  # fewer rounds have no middle half
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,10 @@ def tables(results: Results) -> Iterator[Table]:
 
 
 def instructions(counts: dict[str, float]) -> Table:
-    """Each is compared with its own floor: Apache's variables cost, and so are counted apart."""
+    """Compares each peer with its own floor.
+
+    Apache's variables cost, so they are counted apart.
+    """
     floors = {OURS: counts[FLOOR], "embedded": counts["plain floor"]}
     ours = counts[OURS] - floors[OURS]
     return Table(
@@ -77,7 +80,7 @@ def rates(mpm: str, series: Sequence[Series]) -> Table:
 
 
 def processor(mpm: str, series: Sequence[Series]) -> Table:
-    """What a busy machine does not disturb, and what a request costs where processors are paid."""
+    """Processor time per request, which a busy machine hardly disturbs."""
 
     def cell(ours: Series, theirs: Series) -> str:
         return told(
@@ -131,7 +134,7 @@ def pairs(ours: Series, theirs: Series) -> list[tuple[Sample, Sample]]:
 
 
 def told(ratios: Sequence[float]) -> str:
-    """The median, and whether to believe it; of a few rounds, every one must agree."""
+    """The median, and whether to trust it. Of only a few rounds, all must agree."""
     if not ratios:
         return "-"
     middle = median(ratios)
@@ -174,7 +177,7 @@ def starts(seconds: dict[str, list[float]]) -> Table:
 
 
 def growth(results: Results) -> Table:
-    """Each number as a multiple of ours with as many applications, and ours of ours with one."""
+    """Multiples of ours with as many applications. Ours are multiples of ours with one."""
     found = {(each.peer, each.applications): each for each in results.growth}
     counts = sorted({number for _, number in found})
     rows = []
@@ -226,7 +229,7 @@ def markdown_report(results: Results) -> str:
 
 
 def put_into(path: Path, text: str) -> None:
-    """Between the two marks if the file has them; what people wrote around them stays."""
+    """Writes between the two marks, if the file has them. Text around them stays."""
     old = path.read_text() if path.is_file() else ""
     before, begin, rest = old.partition(BEGIN)
     _, end, after = rest.partition(END)

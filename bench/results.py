@@ -1,4 +1,4 @@
-"""Everything one run has found: written as JSON, and read again to be shown."""
+"""The results of a run: written as JSON, and read again to be shown."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from tools.servers import Server
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """What was measured; a part that was not asked for is empty."""
+    """What was measured. A part that was not asked for is empty."""
 
     machine: dict[str, str]
     instructions: dict[str, float] = field(default_factory=dict)
@@ -30,7 +30,7 @@ class Results:
 
 
 def describe_machine(server: Server, python: Python) -> dict[str, str]:
-    """What the numbers depend on."""
+    """The machine that the numbers depend on."""
     model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     pins = re.findall(r"^(\S+)==(\S+)", (BENCH / "requirements.txt").read_text(), re.MULTILINE)
     commit = subprocess.run(

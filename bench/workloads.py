@@ -1,4 +1,4 @@
-"""What is asked, of whom, how: the table of workloads and the ways to ask."""
+"""The table of workloads and of the ways to ask."""
 
 from dataclasses import dataclass
 from itertools import product
@@ -8,7 +8,7 @@ from bench.kit import FILE_SIZE
 
 @dataclass(frozen=True, kw_only=True)
 class Workload:
-    """One application and the request that it gets, again and again."""
+    """One application, and the request that it gets again and again."""
 
     name: str
     title: str
@@ -16,7 +16,7 @@ class Workload:
     callable: str
     post: int = 0
     size: int = 0  # of the answer; 0: not known beforehand
-    by_bytes: bool = False  # too long for a round to hold whole answers: its rate is bytes
+    by_bytes: bool = False  # answers are too long for a round, so the rate is in bytes
     has_floor: bool = False  # bench/floor/mod_floor.c knows how to answer
 
     @property
@@ -58,7 +58,7 @@ WORKLOADS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Way:
-    """How a client comes: on connections that it keeps or not, and how many at once."""
+    """How clients connect: whether they keep connections, and how many come at once."""
 
     keep_alive: bool
     concurrency: int
@@ -80,6 +80,9 @@ WAYS = (
 
 
 def ways(workload: Workload, mpm: str) -> list[Way]:
-    """Prefork has a process for each connection, so 64 at once would measure the queue."""
+    """The ways for an MPM.
+
+    Prefork has a process for each connection, so 64 would measure the queue.
+    """
     most = 8 if mpm == "prefork" or workload.by_bytes else 64
     return [way for way in WAYS if way.concurrency <= most]
