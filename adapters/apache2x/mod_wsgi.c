@@ -92,12 +92,13 @@ static int64_t body_length(request_rec *r)
    what follows on the connection is not believed. */
 static int check_end(request_rec *r)
 {
-    const char *length = apr_table_get(r->headers_in, "Content-Length");
+    const char *length;
 
     if (WSGI_BODIES_ARE_STRICT)
         return OK;
     if (r->read_chunked)
         r->connection->keepalive = AP_CONN_CLOSE;
+    length = apr_table_get(r->headers_in, "Content-Length");
     return wsgi_header_is_length(length) ? OK : HTTP_BAD_REQUEST;
 }
 
