@@ -21,12 +21,12 @@ static int break_off(wsgi_call *call, enum wsgi_kind kind, const char *name)
 
     wsgi_call_report(call, "the application raised an exception:");
     wsgi_kinds_hint(call->lease.request, kind, name);
-    if (!call->head_sent) {
-        call->complete = 1; /* for what destructors and threads still write */
+    if (!wsgi_call_has_begun(call)) {
+        wsgi_call_advance(call, WSGI_DISCARDED);
         return status;
     }
     /* Who stops sending a body may still be listening. */
-    if (!call->complete && !call->broken)
+    if (!wsgi_call_is_over(call))
         wsgi_sending_fail(call);
     return 0;
 }
@@ -82,7 +82,7 @@ static int serve(wsgi_visit *visit, const wsgi_settings *settings,
     wsgi_call_end(call); /* from here on, only this thread changes it */
     *head = call->head;
     visit->read_error = call->read_error;
-    if (call->broken && !call->is_told)
+    if (call->stage == WSGI_BROKEN && !call->is_told)
         wsgi_call_log_gone(visit);
     Py_DECREF(call);
     return status;

@@ -126,8 +126,11 @@ static int64_t read_some(exchange *x, char *buffer, size_t size)
 static int64_t read_body(void *record, char *buffer, size_t size)
 {
     exchange *x = enter(record);
-    int64_t got = read_some(x, buffer, size);
+    int64_t got;
 
+    if (plan->read_time > 0)
+        usleep((useconds_t)plan->read_time);
+    got = read_some(x, buffer, size);
     __atomic_add_fetch(&reads, 1, __ATOMIC_RELAXED);
     leave(x);
     return got;

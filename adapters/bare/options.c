@@ -102,6 +102,7 @@ enum option_key {
     FAIL_READ_WITH,
     CLOSE_AFTER,
     BUSY_FOR,
+    READ_TIME,
     SEND_TIME,
     THREADS,
     REQUESTS,
@@ -129,6 +130,7 @@ static const struct option options[] = {
     {"fail-read-with", 1, NULL, FAIL_READ_WITH}, /* see set_failure */
     {"close-after", 1, NULL, CLOSE_AFTER}, /* bytes; then the client is gone */
     {"busy-for", 1, NULL, BUSY_FOR},       /* how often is_ready says no */
+    {"read-time", 1, NULL, READ_TIME},     /* microseconds for each read */
     {"send-time", 1, NULL, SEND_TIME},     /* microseconds for each send */
     {"threads", 1, NULL, THREADS},         /* threads that serve, 1 to 64 */
     {"requests", 1, NULL, REQUESTS},       /* how many each thread serves */
@@ -192,6 +194,9 @@ static void take_exchange(int key, char *value)
         break;
     case BUSY_FOR:
         plan->busy_for = to_number(value);
+        break;
+    case READ_TIME:
+        plan->read_time = to_number(value);
         break;
     case SEND_TIME:
         plan->send_time = to_number(value);

@@ -26,6 +26,7 @@ typedef struct bare_plan {
     enum wsgi_read read_failure; /* ... with this */
     long gone_after; /* bytes of the response that the client takes; -1: all */
     int busy_for;    /* how often is_ready says no before it says yes */
+    int read_time;   /* microseconds that read_body takes */
     int send_time;   /* microseconds that send_body takes */
     int requests, threads;
     int counts;              /* the host's calls are counted */

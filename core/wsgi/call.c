@@ -1,6 +1,8 @@
 /*
  * call.c - one request as its Python objects see it.
  */
+#include <assert.h>
+
 #include "wsgi.h"
 
 static void dealloc(PyObject *self)
@@ -43,6 +45,12 @@ wsgi_call *wsgi_call_new(wsgi_visit *visit)
     call->head.content_length = -1;
     pthread_mutex_init(&call->host, NULL);
     return call;
+}
+
+void wsgi_call_advance(wsgi_call *call, enum wsgi_stage to)
+{
+    assert(wsgi_call_may_advance(call->stage, to));
+    call->stage = to;
 }
 
 int wsgi_call_enter_for_client(wsgi_call *call, const char *what)

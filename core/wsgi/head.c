@@ -226,6 +226,5 @@ int wsgi_head_take(wsgi_call *call, PyObject *status, PyObject *headers)
     if (head.status == 204) /* RFC 9110, 8.6: none may be told there */
         head.content_length = -1;
     call->head = head;
-    call->headed = 1;
     return 0;
 }

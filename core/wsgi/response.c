@@ -57,7 +57,7 @@ static int push_blocks(wsgi_call *call, PyObject *blocks, int64_t size)
     chunks = (wsgi_chunk *)(void *)body->data;
     p.chunks = chunks;
     wsgi_call_lock_host(call);
-    if (!call->complete && !call->broken) {
+    if (!wsgi_call_is_over(call)) {
         size = wsgi_sending_room(call,
                                  size); /* another thread may have written */
         p.count = point_at(blocks, size, chunks);
@@ -91,8 +91,7 @@ static int keep_blocks(wsgi_call *call, PyObject *blocks, int64_t size)
         }
     }
     call->sent = size;
-    call->complete = 1;
-    call->head_sent = 1; /* as good as: the host is to have it as it is */
+    wsgi_call_advance(call, WSGI_COMPLETE);
     return 0;
 }
 
@@ -100,14 +99,14 @@ static int keep_blocks(wsgi_call *call, PyObject *blocks, int64_t size)
 static int send_checked(wsgi_call *call, PyObject *blocks, int64_t size,
                         int64_t *rest)
 {
-    if (call->head.content_length < 0 && !call->head_sent &&
+    if (call->head.content_length < 0 && !wsgi_call_has_begun(call) &&
         !wsgi_sending_is_bodiless(call))
         call->head.content_length = size;
     if (size > 0)
         size = wsgi_sending_allow(call, size);
-    if (call->complete || call->broken) /* by write() */
+    if (wsgi_call_is_over(call)) /* by write() */
         return 0;
-    if (call->head_sent || size > SMALL ||
+    if (wsgi_call_has_begun(call) || size > SMALL ||
         (!wsgi_sending_is_bodiless(call) && size != call->head.content_length))
         return push_blocks(call, blocks, size);
     *rest = size;
@@ -134,8 +133,8 @@ static int send_blocks(wsgi_call *call, PyObject *result, int64_t *rest)
    then the server can automatically determine Content-Length". */
 static void take_only_block(wsgi_call *call, PyObject *block)
 {
-    if (call->head_sent || !call->headed || call->head.content_length >= 0 ||
-        wsgi_sending_is_bodiless(call))
+    if (wsgi_call_has_begun(call) || !wsgi_call_has_head(call) ||
+        call->head.content_length >= 0 || wsgi_sending_is_bodiless(call))
         return;
     call->head.content_length = PyBytes_GET_SIZE(block);
 }
@@ -146,7 +145,7 @@ static int has_one_block(const wsgi_call *call, PyObject *result)
 {
     int answer = 0;
 
-    if (!call->headed || call->head.content_length < 0)
+    if (!wsgi_call_has_head(call) || call->head.content_length < 0)
         answer = PyObject_Length(result) == 1;
     PyErr_Clear();
     return answer;
@@ -160,7 +159,7 @@ static int send_iterable(wsgi_call *call, PyObject *result)
 
     if (iterator == NULL)
         wsgi_kinds_explain(result);
-    while (done == 0 && !call->complete && !call->broken) {
+    while (done == 0 && !wsgi_call_is_over(call)) {
         block = PyIter_Next(iterator);
         wsgi_fork_leave(call->lease.request);
         if (block == NULL)
@@ -186,12 +185,12 @@ static int send_open_file(wsgi_call *call, int fd, int64_t offset,
 
     if (wsgi_sending_need_head(call) < 0)
         return -1;
-    if (call->head.content_length < 0 && !call->head_sent &&
+    if (call->head.content_length < 0 && !wsgi_call_has_begun(call) &&
         !wsgi_sending_is_bodiless(call))
         call->head.content_length = size;
     wsgi_call_lock_host(call);
     p.size = wsgi_sending_room(call, size);
-    if (p.size > 0 && !call->complete && !call->broken) {
+    if (p.size > 0 && !wsgi_call_is_over(call)) {
         call->sent += p.size;
         wsgi_sending_push(call, &p,
                           wsgi_sending_is_full(call) ? WSGI_END : WSGI_FLUSH);
@@ -220,7 +219,7 @@ static int end_body(wsgi_call *call)
 {
     int64_t length = call->head.content_length;
 
-    if (call->complete || call->broken)
+    if (wsgi_call_is_over(call))
         return 0;
     if (wsgi_sending_need_head(call) < 0)
         return -1;
@@ -229,7 +228,7 @@ static int end_body(wsgi_call *call)
         return 0;
     }
     wsgi_sending_rest(call, WSGI_FLUSH);
-    if (call->complete || call->broken)
+    if (wsgi_call_is_over(call))
         return 0;
     wsgi_log(call->lease.request, WSGI_ERROR,
              "the application returned %lld of the %lld bytes its "

@@ -20,18 +20,24 @@ void wsgi_sending_push(wsgi_call *call, const wsgi_output *output,
                        enum wsgi_after after)
 {
     const wsgi_request *request = call->lease.request;
-    const wsgi_head *head = call->head_sent ? NULL : &call->head;
-    int result = call->headed ? 0 : -1; /* a thread may have spoilt it */
+    const wsgi_head *head = NULL;
+    int result;
 
-    call->head_sent = 1;
+    if (!wsgi_call_has_head(call)) { /* another thread has spoilt it */
+        wsgi_call_advance(call, WSGI_BROKEN);
+        return;
+    }
+    if (!wsgi_call_has_begun(call)) {
+        head = &call->head;
+        wsgi_call_advance(call, WSGI_BEGUN);
+    }
     Py_BEGIN_ALLOW_THREADS
-    if (result == 0)
-        result = wsgi_client_send(request, head, output, after);
+    result = wsgi_client_send(request, head, output, after);
     Py_END_ALLOW_THREADS
     if (result < 0)
-        call->broken = 1;
-    if (after == WSGI_END)
-        call->complete = 1;
+        wsgi_call_advance(call, WSGI_BROKEN);
+    else if (after == WSGI_END)
+        wsgi_call_advance(call, WSGI_COMPLETE);
 }
 
 int64_t wsgi_sending_room(const wsgi_call *call, int64_t size)
@@ -65,10 +71,10 @@ int wsgi_sending_is_full(const wsgi_call *call)
 
 int wsgi_sending_need_head(const wsgi_call *call)
 {
-    if (call->headed)
+    if (wsgi_call_has_head(call))
         return 0;
     PyErr_SetString(PyExc_RuntimeError,
-                    call->asked
+                    call->stage == WSGI_HEAD_REFUSED
                         ? "start_response() failed, and was not called again"
                         : "the application did not call start_response()");
     return -1;
@@ -95,7 +101,7 @@ int wsgi_sending_block(wsgi_call *call, PyObject *block)
     if (chunk.size == 0)
         return 0;
     wsgi_call_lock_host(call);
-    if (!call->complete && !call->broken) {
+    if (!wsgi_call_is_over(call)) {
         chunk.size = (size_t)wsgi_sending_allow(call, (int64_t)chunk.size);
         call->sent += (int64_t)chunk.size;
         p.count = chunk.size > 0;
@@ -114,7 +120,7 @@ void wsgi_sending_rest(wsgi_call *call, enum wsgi_after after)
     static const wsgi_output nothing = {.chunks = NULL};
 
     wsgi_call_lock_host(call);
-    if (!call->complete && !call->broken) /* by another thread meanwhile */
+    if (!wsgi_call_is_over(call)) /* by another thread meanwhile */
         wsgi_sending_push(call, &nothing, after);
     wsgi_call_unlock_host(call);
 }
@@ -122,11 +128,11 @@ void wsgi_sending_rest(wsgi_call *call, enum wsgi_after after)
 void wsgi_sending_fail(wsgi_call *call)
 {
     wsgi_call_lock_host(call);
-    if (!call->complete) {
+    if (!wsgi_call_is_over(call)) {
         Py_BEGIN_ALLOW_THREADS
         wsgi_client_fail(call->lease.request);
         Py_END_ALLOW_THREADS
-        call->complete = 1;
+        wsgi_call_advance(call, WSGI_COMPLETE);
     }
     wsgi_call_unlock_host(call);
 }

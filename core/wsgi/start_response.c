@@ -17,12 +17,12 @@ static int write_block(wsgi_call *call, PyObject *block)
                         "write() of more than Content-Length announced");
         return -1;
     }
-    if (!call->broken && !call->complete &&
-        wsgi_sending_block(call, block) < 0)
+    if (!wsgi_call_is_over(call) && wsgi_sending_block(call, block) < 0)
         return -1;
-    if (call->broken)
-        wsgi_call_raise(&call->write_text, "the client went away");
-    return call->broken ? -1 : 0;
+    if (call->stage != WSGI_BROKEN)
+        return 0;
+    wsgi_call_raise(&call->write_text, "the client went away");
+    return -1;
 }
 
 static PyObject *response_write(PyObject *self, PyObject *block)
@@ -52,7 +52,7 @@ static PyMethodDef write_method = {"write", WSGI_METHOD(response_write),
 static int check_turn(wsgi_call *call, PyObject *exc_info)
 {
     if (exc_info == Py_None) {
-        if (!call->asked)
+        if (call->stage == WSGI_NOT_STARTED || call->stage == WSGI_DISCARDED)
             return 0;
         PyErr_SetString(PyExc_RuntimeError,
                         "start_response() was called a second time without "
@@ -64,7 +64,7 @@ static int check_turn(wsgi_call *call, PyObject *exc_info)
                         "exc_info must be a tuple as of sys.exc_info()");
         return -1;
     }
-    return call->head_sent ? 1 : 0;
+    return wsgi_call_has_begun(call) ? 1 : 0;
 }
 
 /* Raises what exc_info holds. To make an exception of it may run code of the
@@ -85,6 +85,21 @@ static void raise_again(PyObject *exc_info)
     PyErr_Restore(type, value, traceback == Py_None ? NULL : traceback);
 }
 
+/* Checks and stores a head. Where an error page is sent instead, the head is
+   checked all the same, and has no effect. */
+static int store_head(wsgi_call *call, PyObject *status, PyObject *headers)
+{
+    int result;
+
+    if (call->stage == WSGI_DISCARDED)
+        return wsgi_head_take(call, status, headers);
+    wsgi_call_advance(call, WSGI_HEAD_REFUSED);
+    result = wsgi_head_take(call, status, headers);
+    if (result == 0)
+        wsgi_call_advance(call, WSGI_HEAD_STORED);
+    return result;
+}
+
 /* Returns 0, -1 with an exception set, or 1: exc_info is to be raised. */
 static int start(wsgi_call *call, PyObject *const *args, Py_ssize_t count)
 {
@@ -99,11 +114,8 @@ static int start(wsgi_call *call, PyObject *const *args, Py_ssize_t count)
     }
     Py_BEGIN_CRITICAL_SECTION2(call, args[1]);
     result = check_turn(call, count == 3 ? args[2] : Py_None);
-    if (result == 0) {
-        call->asked = 1;
-        call->headed = 0;
-        result = wsgi_head_take(call, args[0], args[1]);
-    }
+    if (result == 0)
+        result = store_head(call, args[0], args[1]);
     Py_END_CRITICAL_SECTION2();
     return result;
 }

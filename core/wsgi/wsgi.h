@@ -39,6 +39,57 @@ void wsgi_environ_free(wsgi_environ *cache);
 /* ---- call.c: one request as its Python objects see it. * ---------------- */
 
 /*
+ * How far a response has come.
+ *
+ *     from            to             when
+ *     NOT_STARTED     HEAD_REFUSED   start_response() begins to check
+ *                                    its arguments
+ *     HEAD_REFUSED    HEAD_STORED    start_response() has accepted them
+ *     HEAD_STORED     HEAD_REFUSED   start_response() is called again, with
+ *     HEAD_REFUSED    HEAD_REFUSED   exc_info, and begins to check
+ *     HEAD_STORED     BEGUN          the head goes to the host
+ *     HEAD_STORED     COMPLETE       wsgi_response_finish is to send it all
+ *     BEGUN           COMPLETE       the end went to the host, or
+ *                                    wsgi_sending_fail broke it off
+ *     BEGUN           BROKEN         the host could not send
+ *     HEAD_REFUSED    BROKEN         a thread that waited to send the head
+ *                                    finds that another thread's call of
+ *                                    start_response() has failed meanwhile
+ *     any before      DISCARDED      the application raised an exception
+ *     DISCARDED
+ *
+ * The order of the stages matters: the questions below compare by it.
+ */
+enum wsgi_stage {
+    WSGI_NOT_STARTED,  /* start_response() was not called */
+    WSGI_HEAD_REFUSED, /* it was called; there is no head yet */
+    WSGI_HEAD_STORED,  /* there is a head, which exc_info may replace */
+    WSGI_DISCARDED,    /* the server sends an error page instead */
+    WSGI_BEGUN,        /* the host has the head */
+    WSGI_COMPLETE,     /* no more bytes may follow */
+    WSGI_BROKEN        /* no more bytes can follow: the client is gone */
+};
+
+/* The table above. Pure. */
+static inline int wsgi_call_may_advance(enum wsgi_stage from,
+                                        enum wsgi_stage to)
+{
+    static const unsigned char next[] = {
+        [WSGI_NOT_STARTED] = 1 << WSGI_HEAD_REFUSED | 1 << WSGI_DISCARDED,
+        [WSGI_HEAD_REFUSED] = 1 << WSGI_HEAD_REFUSED | 1 << WSGI_HEAD_STORED |
+                              1 << WSGI_DISCARDED | 1 << WSGI_BROKEN,
+        [WSGI_HEAD_STORED] = 1 << WSGI_HEAD_REFUSED | 1 << WSGI_DISCARDED |
+                             1 << WSGI_BEGUN | 1 << WSGI_COMPLETE,
+        [WSGI_DISCARDED] = 0,
+        [WSGI_BEGUN] = 1 << WSGI_COMPLETE | 1 << WSGI_BROKEN,
+        [WSGI_COMPLETE] = 0,
+        [WSGI_BROKEN] = 0,
+    };
+
+    return (next[from] & 1 << to) != 0;
+}
+
+/*
  * The request and its response. start_response, write, wsgi.input and
  * wsgi.errors all own a reference to it.
  */
@@ -53,13 +104,10 @@ struct wsgi_call {
     PyObject *read_text, *write_text;
     int is_told; /* the log has its line about the client */
 
-    /* response.c; looked at in a critical section of the call, which is let
-       go wherever Python waits, as the interpreter's lock is */
-    int asked;     /* start_response was called */
-    int headed;    /* ... and accepted what it was given */
-    int head_sent; /* the host has the head */
-    int complete;  /* no more bytes may follow */
-    int broken;    /* no more bytes can follow: the client is gone */
+    /* The response. Used in a critical section of the call. Python leaves
+       that section, as it does the interpreter's lock, wherever it waits. So
+       another thread may change these at each wait. */
+    enum wsgi_stage stage;
     wsgi_head head;
     int64_t sent;    /* bytes of the body */
     unsigned pieces; /* that came one by one; the first one with the head */
@@ -67,6 +115,29 @@ struct wsgi_call {
 
 /* A new call for a request, or NULL. */
 wsgi_call *wsgi_call_new(wsgi_visit *visit);
+
+/* Takes the response on to another stage. The table above must allow that,
+   which an assertion checks. In a critical section of the call. */
+void wsgi_call_advance(wsgi_call *call, enum wsgi_stage to);
+
+/* Questions about the stage, in a critical section of the call. Whether there
+   is a head, sent or not; whether the head was sent, or may no longer be
+   replaced; and whether nothing more is sent, whatever the application does.
+ */
+static inline int wsgi_call_has_head(const wsgi_call *call)
+{
+    return call->stage >= WSGI_HEAD_STORED;
+}
+
+static inline int wsgi_call_has_begun(const wsgi_call *call)
+{
+    return call->stage >= WSGI_BEGUN;
+}
+
+static inline int wsgi_call_is_over(const wsgi_call *call)
+{
+    return call->stage == WSGI_DISCARDED || call->stage >= WSGI_COMPLETE;
+}
 
 /* Ends its lease. The reference is the caller's. */
 void wsgi_call_end(wsgi_call *call);

@@ -90,6 +90,10 @@ OF_AN_INTERPRETER = re.compile(r"\[info\] mod_wsgi: [\d.]+ has made the interpre
 @pytest.fixture
 def bare(bare_host: Path, tmp_path: Path) -> Bare:
     """Runs the bare host: bare("--location", "/x", "module::callable", "/path", body=b"...")."""
+    return make_bare(bare_host, tmp_path)
+
+
+def make_bare(bare_host: Path, tmp_path: Path) -> Bare:
 
     def run(*arguments: str, body: bytes | None = None, directory: Path = APPS) -> Outcome:
         command = [str(bare_host), "--directory", str(directory)]

@@ -21,6 +21,7 @@ OTHER_MODULES = {
     "keeping": "show what is kept of a request",
     **dict.fromkeys(("endings", "ensures", "forking", "parallel"), "end or load processes"),
     "programs": "starts processes",
+    "stages": "are refused heads, and break off",
     "validated": "are inside the validator already",
 }
 
