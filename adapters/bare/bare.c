@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "plan.h"
+#include "run.h"
 
 /* Room for a whole small response. The cost of realloc depends on how memory
    happens to be laid out, which would disturb a count of instructions. */
@@ -268,6 +269,30 @@ static void finish(const exchange *x, int status, int is_last)
     pthread_mutex_unlock(&output_lock);
 }
 
+static const char *or_none(const char *text)
+{
+    return text != NULL ? text : "none";
+}
+
+/* What wsgi_handle does, as a server would do it in two processes. */
+static int decide_and_run(const wsgi_request *request)
+{
+    wsgi_decision decision;
+    int status = wsgi_decide(request, &decision);
+
+    if (status != 0) {
+        fprintf(stderr, "[info] refused with %d\n", status);
+        return status;
+    }
+    fprintf(stderr,
+            "[info] decided: application %s, interpreter %s, SCRIPT_NAME "
+            "'%.*s', PATH_INFO '%s'\n",
+            or_none(decision.settings.application),
+            or_none(decision.settings.interpreter), (int)decision.mount.size,
+            decision.mount.script_name, decision.mount.path_info);
+    return wsgi_run(request, &decision);
+}
+
 static void *serve(void *first)
 {
     int i;
@@ -278,7 +303,9 @@ static void *serve(void *first)
 
         request.record = &x;
         request.body_length = plan->body_length;
-        finish(&x, wsgi_handle(&request),
+        finish(&x,
+               plan->decides ? decide_and_run(&request)
+                             : wsgi_handle(&request),
                first != NULL && i == plan->requests - 1);
         free(x.output);
     }

@@ -107,6 +107,7 @@ enum option_key {
     THREADS,
     REQUESTS,
     COUNT_CALLS,
+    DECIDE,
     METHOD,
     URI,
     LOCATION,
@@ -135,6 +136,7 @@ static const struct option options[] = {
     {"threads", 1, NULL, THREADS},         /* threads that serve, 1 to 64 */
     {"requests", 1, NULL, REQUESTS},       /* how many each thread serves */
     {"count-calls", 0, NULL, COUNT_CALLS}, /* of read_body and send_body */
+    {"decide", 0, NULL, DECIDE},           /* by wsgi_decide and wsgi_run */
     {"method", 1, NULL, METHOD},           /* the request's method */
     {"uri", 1, NULL, URI},                 /* the path of the URL, decoded */
     {"location", 1, NULL, LOCATION}, /* the <Location> that set our handler */
@@ -211,6 +213,9 @@ static void take_exchange(int key, char *value)
         break;
     case COUNT_CALLS:
         plan->counts = 1;
+        break;
+    case DECIDE:
+        plan->decides = 1;
         break;
     case METHOD:
         set_variable("REQUEST_METHOD", value);

@@ -30,6 +30,7 @@ typedef struct bare_plan {
     int send_time;   /* microseconds that send_body takes */
     int requests, threads;
     int counts;              /* the host's calls are counted */
+    int decides;             /* wsgi_decide and wsgi_run, not wsgi_handle */
     const char *htaccess[8]; /* directories, then NULL */
     wsgi_request request;
 } bare_plan;

@@ -170,14 +170,16 @@ int wsgi_mount_split(const wsgi_request *request,
 
 /* ---- decide.c: which application a request is for. ---------------------- */
 
-/* What was decided. The settings borrow their strings from the request. */
+/* What was decided. All strings are borrowed from the request. */
 typedef struct wsgi_decision {
     wsgi_settings settings;
     wsgi_mount mount;
 } wsgi_decision;
 
-/* Decides. Returns 0. On failure logs why and returns the HTTP status for the
-   client. */
+/* Decides which application a request is for, whether it may run, and where it
+   is mounted. wsgi_run (run.h) runs it then. Any thread, after wsgi_start.
+   Returns 0 and fills in the decision. On failure logs why and returns the
+   HTTP status of the error page that the server is to send. */
 int wsgi_decide(const wsgi_request *request, wsgi_decision *decision);
 
 /* ---- process.c: the server's process. Any thread, any time. ------------- */

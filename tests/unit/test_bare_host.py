@@ -23,6 +23,32 @@ def test_a_response_has_status_headers_and_body(bare: Bare) -> None:
     assert outcome.all("Set-Cookie") == ["a=1; Path=/", "b=2; Path=/", "c=3, with a comma"]
 
 
+def test_what_was_decided_is_run_by_a_call_of_its_own(bare: Bare) -> None:
+    named = ("--env", "mod_wsgi.interpreter=shop", "--location", "/shop")
+    outcome = bare("--decide", *named, "environs::mount", "/shop/basket/1")
+    environ = outcome.json()
+    assert (environ["SCRIPT_NAME"], environ["PATH_INFO"]) == ("/shop", "/basket/1")
+    assert (
+        "[info] decided: application environs::mount, interpreter shop, SCRIPT_NAME '/shop', "
+        "PATH_INFO '/basket/1'" in outcome.log
+    )
+
+
+def test_what_this_python_cannot_do_is_found_where_it_is_run(bare: Bare) -> None:
+    contradicts = ("mod_wsgi.interpreter=main_interpreter", "mod_wsgi.interpreters=2")
+    settings = [word for setting in contradicts for word in ("--env", setting)]
+    outcome = bare("--decide", *settings, "respond::repeated_headers")
+    assert "decided: application respond::repeated_headers" in "".join(outcome.log)
+    assert outcome.status == "500 (error page)"
+    assert "can't be had of main_interpreter" in "".join(outcome.errors)
+
+
+def test_a_request_that_is_refused_is_not_run(bare: Bare) -> None:
+    outcome = bare("--decide", "--htaccess", "/", "respond::repeated_headers")
+    assert "[info] refused with 403" in outcome.log
+    assert outcome.status == "403 (error page)"
+
+
 def test_a_file_that_is_gone_is_named_in_the_log(bare: Bare, tmp_path: Path) -> None:
     """The server has seen the file a moment ago; by now it may be deleted."""
     outcome = bare("--filename", f"{tmp_path}/gone.wsgi", "--is-file", "--uri", "/gone.wsgi")

@@ -1,0 +1,141 @@
+/*
+ * run.c - runs the application that was decided on, from the way into its
+ * interpreter to the answer.
+ */
+#include "run.h"
+#include "wsgi/wsgi.h"
+
+/* The status of the error page for the exception that is set, when nothing
+   was sent yet. */
+static int error_status(const wsgi_call *call)
+{
+    return call->read_error != 0 && wsgi_call_is_about_reading(call)
+               ? wsgi_body_status(call->read_error)
+               : 500;
+}
+
+/* The application failed: an error page if the response has not begun, else
+   what was sent must look broken. Returns what wsgi_handle returns. */
+static int break_off(wsgi_call *call, enum wsgi_kind kind, const char *name)
+{
+    int status = error_status(call);
+
+    wsgi_call_report(call, "the application raised an exception:");
+    wsgi_kinds_hint(call->lease.request, kind, name);
+    if (!wsgi_call_has_begun(call)) {
+        wsgi_call_advance(call, WSGI_DISCARDED);
+        return status;
+    }
+    /* Who stops sending a body may still be listening. */
+    if (!wsgi_call_is_over(call))
+        wsgi_sending_fail(call);
+    return 0;
+}
+
+/* application(environ, start_response), and what it returned to the host.
+   Stores what the application may be that could not be called. */
+static int run(wsgi_call *call, PyObject *application, PyObject *environ,
+               int64_t *rest, enum wsgi_kind *kind)
+{
+    PyObject *start = wsgi_start_response_new(call);
+    PyObject *result = NULL;
+
+    if (start != NULL)
+        result = wsgi_call_two(application, environ, start);
+    wsgi_fork_leave(call->lease.request);
+    Py_XDECREF(start);
+    if (result == NULL)
+        *kind = wsgi_kinds_find(application);
+    return result != NULL ? wsgi_response_send(call, result, rest) : -1;
+}
+
+/* The part of a request that has Python's lock. Stores the size of what is
+   to be sent without, or -1, and the head for it. */
+static int serve(wsgi_visit *visit, const wsgi_settings *settings,
+                 const wsgi_mount *mount, int64_t *rest, wsgi_head *head)
+{
+    PyObject *application, *environ = NULL;
+    wsgi_call *call;
+    enum wsgi_kind kind = WSGI_KIND_UNKNOWN;
+    int status = 0;
+
+    if (settings->reload)
+        wsgi_reload_check(visit, settings);
+    application = wsgi_script_find(visit, settings);
+    if (settings->reload)
+        wsgi_reload_watch(visit, settings);
+    if (application == NULL)
+        return visit->status;
+    call = wsgi_call_new(visit);
+    if (call == NULL) {
+        wsgi_errors_report(visit->request, "the request can't be served:");
+        return 500;
+    }
+    Py_INCREF(application);
+    environ = wsgi_environ_new(call, settings, mount);
+    if (environ == NULL || run(call, application, environ, rest, &kind) < 0) {
+        Py_BEGIN_CRITICAL_SECTION(call);
+        status = break_off(call, kind, settings->application);
+        Py_END_CRITICAL_SECTION();
+    }
+    Py_XDECREF(environ);
+    Py_DECREF(application);
+    wsgi_call_end(call); /* from here on, only this thread changes it */
+    *head = call->head;
+    visit->read_error = call->read_error;
+    if (call->stage == WSGI_BROKEN && !call->is_told)
+        wsgi_call_log_gone(visit);
+    Py_DECREF(call);
+    return status;
+}
+
+/* Runs what was decided. kept is the request's body, or NULL. Returns what
+   wsgi_handle returns. */
+static int run_decided(const wsgi_request *request,
+                       const wsgi_decision *decision, wsgi_body *kept)
+{
+    wsgi_visit visit;
+    wsgi_head head;
+    int64_t rest = -1;
+    int status = wsgi_visit_enter(&visit, request, &decision->settings);
+
+    if (status != 0)
+        return status;
+    visit.kept = kept;
+    status =
+        serve(&visit, &decision->settings, &decision->mount, &rest, &head);
+    wsgi_visit_leave(&visit);
+    if (status == 0 && rest >= 0 && wsgi_response_finish(&visit, &head) < 0)
+        wsgi_call_log_gone(&visit);
+    wsgi_visit_done(&visit);
+    return status;
+}
+
+/* The same with the body read first. */
+static int run_with_body(const wsgi_request *request,
+                         const wsgi_decision *decision)
+{
+    wsgi_body body;
+    int status;
+
+    /* Before that: nobody is to send a body for an error page. */
+    if (wsgi_runtime_start(request) < 0)
+        return 500;
+    status = wsgi_body_keep(request, &body);
+    if (status == 0)
+        status = run_decided(request, decision, &body);
+    wsgi_body_free(&body);
+    return status;
+}
+
+int wsgi_run(const wsgi_request *request, const wsgi_decision *decision)
+{
+    wsgi_decision possible = *decision;
+    int status = wsgi_limits_apply(request, &possible.settings);
+
+    if (status != 0)
+        return status;
+    return possible.settings.buffer_body && request->body_length != 0
+               ? run_with_body(request, &possible)
+               : run_decided(request, &possible, NULL);
+}
