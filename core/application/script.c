@@ -176,26 +176,16 @@ static PyObject *import_module(const wanted *w)
     return module;
 }
 
-/* The application's file as bytes, read from the descriptor that was checked.
-   On failure returns NULL, with an exception set unless the reason has been
-   logged. */
-static PyObject *read_source(const wanted *w)
+/* Whether the application's open file may be used. If not, the log says why,
+   and the visit has the status for the client. */
+static int is_usable(const wanted *w, int fd)
 {
-    /* O_NONBLOCK: the name may have become that of a pipe. */
-    int fd = open(w->application, O_RDONLY | O_CLOEXEC | O_NONBLOCK), status;
-    PyObject *bytes = NULL;
+    int status = wsgi_owner_check(w->request, w->settings, fd,
+                                  "the application file", w->application);
 
-    if (fd < 0)
-        return PyErr_SetFromErrnoWithFilename(PyExc_IOError,
-                                              (char *)w->application);
-    status = wsgi_owner_check(w->request, w->settings, fd,
-                              "the application file", w->application);
-    if (status == 0)
-        bytes = wsgi_imports_read(fd, w->application);
-    else
+    if (status != 0)
         w->visit->status = status;
-    close(fd);
-    return bytes;
+    return status == 0;
 }
 
 static PyObject *compile_source(PyObject *source, const char *name)
@@ -222,21 +212,42 @@ static void name_module(const char *file, char *name, size_t size)
     snprintf(name, size, "_mod_wsgi_%016llx", hash);
 }
 
-static PyObject *load_file(const wanted *w)
+/* The module that a source makes, or NULL with an exception set. Drops the
+   reference to the source. */
+static PyObject *execute(const wanted *w, PyObject *source)
 {
-    PyObject *source = read_source(w);
-    PyObject *code = NULL, *module = NULL;
+    PyObject *code = compile_source(source, w->application);
+    PyObject *module = NULL;
     char name[64];
 
     name_module(w->application, name, sizeof name);
-    if (source != NULL)
-        code = compile_source(source, w->application);
     if (code != NULL)
         module = PyImport_ExecCodeModuleEx(name, code, (char *)w->application);
     wsgi_fork_leave(w->request);
     Py_XDECREF(code);
     Py_XDECREF(source);
-    if (module == NULL && PyErr_Occurred()) {
+    return module;
+}
+
+/* The module that the application's file makes, or NULL after logging. */
+static PyObject *load_file(const wanted *w)
+{
+    /* O_NONBLOCK: the name may have become that of a pipe. */
+    int fd = open(w->application, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int usable = fd >= 0 && is_usable(w, fd);
+    PyObject *source = NULL, *module = NULL;
+
+    if (usable)
+        source = wsgi_imports_read(fd, w->application);
+    else if (fd < 0)
+        PyErr_SetFromErrnoWithFilename(PyExc_IOError, (char *)w->application);
+    if (fd >= 0)
+        close(fd);
+    if (fd >= 0 && !usable)
+        return NULL;
+    if (source != NULL)
+        module = execute(w, source);
+    if (module == NULL) {
         forbid_if_refused(w);
         report_failed(w);
     }
@@ -389,10 +400,10 @@ void wsgi_script_forget(wsgi_script *scripts)
 static wsgi_script *load(const wanted *w)
 {
     PyObject *module, *callable;
+    int status = wsgi_path_apply(w->request, w->interp, w->settings);
 
-    if (wsgi_path_apply(w->visit, w->settings) < 0) {
-        if (PyErr_Occurred())
-            report_failed(w);
+    if (status != 0) {
+        w->visit->status = status;
         return NULL;
     }
     module = w->is_file ? load_file(w) : import_module(w);

@@ -57,9 +57,8 @@ PyObject *wsgi_site_path(void);
 
 /* Gives the current interpreter the paths and prefixes that the environment's
    own python would have, and runs site, again if need be. Returns 0, or -1
-   after logging. */
-int wsgi_site_run(const wsgi_request *request, const wsgi_interp *interp,
-                  const wsgi_virtualenv *env);
+   with an exception set. */
+int wsgi_site_run(const wsgi_request *request, const wsgi_virtualenv *env);
 
 /* ---- jobs.c: work for the Python thread. No Python. ---------- */
 
@@ -381,7 +380,8 @@ void wsgi_visit_leave(wsgi_visit *visit);
 void wsgi_visit_done(wsgi_visit *visit);
 
 /* Moves a visit to another interpreter: releases the old one's lock and takes
-   the new one's. Returns 0, or -1 if the visit stays where it is. */
+   the new one's. Returns 0. Returns -1 without an exception if the visit stays
+   where it is, for the other one is retired or memory is out. */
 int wsgi_visit_move(wsgi_visit *visit, wsgi_interp *interp);
 
 /* ---- osenviron.c: os.environ of an interpreter. ------------------------- */
@@ -501,9 +501,12 @@ int wsgi_programs_install(wsgi_interp *interp);
 
 /* ---- path.c: what the settings put on an interpreter's sys.path. -------- */
 
-/* Puts mod_wsgi.directory and mod_wsgi.virtualenv on sys.path, once each.
-   Returns 0, or -1 after logging or with an exception set. */
-int wsgi_path_apply(wsgi_visit *visit, const wsgi_settings *settings);
+/* Puts mod_wsgi.directory and mod_wsgi.virtualenv on the sys.path of the
+   interpreter that the request is in, once each. Returns 0, or after logging
+   the HTTP status for the client; no exception is set. The caller has
+   interp->loading. */
+int wsgi_path_apply(const wsgi_request *request, wsgi_interp *interp,
+                    const wsgi_settings *settings);
 
 /* Whether a file is below one of the directories that we put on sys.path. */
 int wsgi_path_covers(const wsgi_interp *interp, const char *file);

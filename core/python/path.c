@@ -11,7 +11,7 @@
 #include "interpreters.h"
 
 /* Inserts a path into sys.path, unless we have put it there before. Returns 1
-   if it was inserted, 0 if it was there, or -1. */
+   if it was inserted, 0 if it was there, or -1 with an exception set. */
 static int insert(wsgi_interp *interp, PyObject *path, Py_ssize_t place)
 {
     PyObject *sys_path;
@@ -27,103 +27,117 @@ static int insert(wsgi_interp *interp, PyObject *path, Py_ssize_t place)
     return result;
 }
 
-static int add_directory(wsgi_visit *visit, const wsgi_settings *settings,
-                         const char *name, Py_ssize_t place)
+/* Logs the exception that is set. Returns the HTTP status for the client. */
+static int report(const wsgi_request *request)
 {
-    char resolved[WSGI_WALK_PATH];
-    int status = wsgi_directory_check(visit->request, settings,
-                                      "mod_wsgi.directory", name, resolved,
-                                      sizeof resolved);
-    PyObject *path;
-    int result;
-
-    if (status != 0) {
-        visit->status = status;
-        return -1;
-    }
-    path = wsgi_path(resolved);
-    result = path != NULL ? insert(visit->slot->interp, path, place) : -1;
-    Py_XDECREF(path);
-    return result;
+    wsgi_errors_report(request, "sys.path can't be set up:");
+    return 500;
 }
 
-static int add_directories(wsgi_visit *visit, const wsgi_settings *settings)
+/* The following functions return 0, or an HTTP status after logging. */
+
+static int add_directory(const wsgi_request *request, wsgi_interp *interp,
+                         const wsgi_settings *settings, const char *name,
+                         Py_ssize_t *place)
+{
+    char resolved[WSGI_WALK_PATH];
+    PyObject *path;
+    int added = -1, status;
+
+    status = wsgi_directory_check(request, settings, "mod_wsgi.directory",
+                                  name, resolved, sizeof resolved);
+    if (status != 0)
+        return status;
+    path = wsgi_path(resolved);
+    if (path != NULL)
+        added = insert(interp, path, *place);
+    Py_XDECREF(path);
+    *place += added > 0;
+    return added < 0 ? report(request) : 0;
+}
+
+static int add_directories(const wsgi_request *request, wsgi_interp *interp,
+                           const wsgi_settings *settings)
 {
     char *copy = strdup(settings->directory), *rest = NULL, *name;
     Py_ssize_t place = 0;
-    int result = 0;
+    int status = 0;
 
     if (copy == NULL) {
         PyErr_NoMemory();
-        return -1;
+        return report(request);
     }
     name = strtok_r(copy, ":", &rest);
-    for (; name != NULL && result >= 0; name = strtok_r(NULL, ":", &rest)) {
-        result = add_directory(visit, settings, name, place);
-        place += result > 0;
-    }
+    for (; name != NULL && status == 0; name = strtok_r(NULL, ":", &rest))
+        status = add_directory(request, interp, settings, name, &place);
     free(copy);
-    return result < 0 ? -1 : 0;
+    return status;
 }
 
-/* ---- Virtual environments --------------------------------------------- */
-
 /* Runs site for the virtual environment of the settings, or for none. */
-static int run_site(wsgi_visit *visit, const wsgi_settings *settings)
+static int run_site(const wsgi_request *request, wsgi_interp *interp,
+                    const wsgi_settings *settings)
 {
     wsgi_virtualenv env = {.root = ""};
-    int status = wsgi_virtualenv_find(visit->request, settings, &env);
+    int status = wsgi_virtualenv_find(request, settings, &env);
+    char what[512];
 
-    if (status != 0) {
-        visit->status = status;
-        return -1;
+    if (status != 0)
+        return status;
+    if (wsgi_site_run(request, &env) == 0) {
+        interp->needs_site = 0;
+        return 0;
     }
-    if (wsgi_site_run(visit->request, visit->slot->interp, &env) < 0)
-        return -1;
-    visit->slot->interp->needs_site = 0;
-    return 0;
+    snprintf(
+        what, sizeof what,
+        "the interpreter '%s' can't be made, for site raised:", interp->shown);
+    wsgi_errors_report(request, what);
+    return 500;
 }
 
 /* Uses the environment of an application. An interpreter can use only one. If
    site has run without it, site runs again. */
-static int add_virtualenv(wsgi_visit *visit, const wsgi_settings *settings)
+static int add_virtualenv(const wsgi_request *request, wsgi_interp *interp,
+                          const wsgi_settings *settings)
 {
-    wsgi_interp *interp = visit->slot->interp;
     const char *root = settings->virtualenv;
+    int status;
 
     if (interp->virtualenv != NULL) {
         if (strcmp(interp->virtualenv, root) == 0)
             return 0;
-        wsgi_log(visit->request, WSGI_ERROR,
+        wsgi_log(request, WSGI_ERROR,
                  "mod_wsgi.virtualenv '%s' can't be used: the interpreter "
                  "'%s' uses '%s' already; give this application its own "
                  "mod_wsgi.interpreter",
                  root, interp->shown, interp->virtualenv);
-        return -1;
+        return 500;
     }
     interp->virtualenv = strdup(root); /* imports.c reads it while site runs */
     if (interp->virtualenv == NULL) {
         PyErr_NoMemory();
-        return -1;
+        return report(request);
     }
-    if (run_site(visit, settings) == 0)
+    status = run_site(request, interp, settings);
+    if (status == 0)
         return 0;
     free(interp->virtualenv);
     interp->virtualenv = NULL;
-    return -1;
+    return status;
 }
 
-int wsgi_path_apply(wsgi_visit *visit, const wsgi_settings *settings)
+int wsgi_path_apply(const wsgi_request *request, wsgi_interp *interp,
+                    const wsgi_settings *settings)
 {
-    int result = 0;
+    int status = 0;
 
     if (settings->virtualenv != NULL)
-        result = add_virtualenv(visit, settings);
-    else if (visit->slot->interp->needs_site)
-        result = run_site(visit, settings);
-    if (result < 0)
-        return -1;
-    return settings->directory != NULL ? add_directories(visit, settings) : 0;
+        status = add_virtualenv(request, interp, settings);
+    else if (interp->needs_site)
+        status = run_site(request, interp, settings);
+    if (status == 0 && settings->directory != NULL)
+        status = add_directories(request, interp, settings);
+    return status;
 }
 
 int wsgi_path_covers(const wsgi_interp *interp, const char *file)

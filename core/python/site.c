@@ -247,18 +247,10 @@ static int run(const wsgi_virtualenv *env)
     return result;
 }
 
-int wsgi_site_run(const wsgi_request *request, const wsgi_interp *interp,
-                  const wsgi_virtualenv *env)
+int wsgi_site_run(const wsgi_request *request, const wsgi_virtualenv *env)
 {
-    char what[512];
     int result = run(env);
 
     wsgi_fork_leave(request);
-    if (result == 0)
-        return 0;
-    snprintf(
-        what, sizeof what,
-        "the interpreter '%s' can't be made, for site raised:", interp->shown);
-    wsgi_errors_report(request, what);
-    return -1;
+    return result;
 }
