@@ -6,7 +6,8 @@
 #ifndef WSGI_APPLICATION_H
 #define WSGI_APPLICATION_H
 
-#include "../python/interpreters.h"
+#include "../python/reports.h"
+#include "../python/surroundings.h"
 
 /* ---- kinds.c: applications that are not WSGI's. ----------------- */
 

@@ -6,7 +6,7 @@
  * a message, the other interpreters are searched for the module that was being
  * imported.
  */
-#include "interpreters.h"
+#include "reports.h"
 
 #define MOST_NAMES 64
 

@@ -7,7 +7,7 @@
  * others that pass the interpreter's own. The self of each replacement is a
  * tuple: Python's function, which it calls, and the data of os.environ.
  */
-#include "interpreters.h"
+#include "surroundings.h"
 
 /* The index of the environment among the arguments. */
 #define FORK_EXEC_ENVIRONMENT 5

@@ -6,7 +6,7 @@
  * nothing else has to wait for it. If the application's threads do not end in
  * time, the interpreter is left as it is, for ending it would end the process.
  */
-#include "interpreters.h"
+#include "reports.h"
 
 /* How long the threads of a replaced interpreter may take to end. */
 #define PATIENCE_SECONDS 10

@@ -6,7 +6,7 @@
  * own. So a result is checked before it is used. If it is not text, the log
  * only has the exception's type.
  */
-#include "interpreters.h"
+#include "reports.h"
 
 /* The result of traceback.format_exception: a tuple, or NULL. */
 static PyObject *format_exception(PyObject *type, PyObject *value,

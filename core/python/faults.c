@@ -10,7 +10,7 @@
  */
 #include <unistd.h>
 
-#include "interpreters.h"
+#include "reports.h"
 
 /* A copy of the arguments with number at this place. */
 static PyObject *replace_at(PyObject *args, Py_ssize_t place, PyObject *number)

@@ -22,7 +22,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "interpreters.h"
+#include "reports.h"
+#include "surroundings.h"
 
 #define MOST_DESCRIPTORS 65536
 

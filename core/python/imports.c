@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "interpreters.h"
+#include "surroundings.h"
 
 /* The name of the capsule with the interpreter, the attribute that holds the
    capsule, and the attribute with Python's own create_module. */

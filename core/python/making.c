@@ -4,7 +4,8 @@
  * The Python thread does this (runtime.c), when the first request needs the
  * interpreter.
  */
-#include "interpreters.h"
+#include "reports.h"
+#include "surroundings.h"
 
 /* ---- The steps -------------------------------------------------------- */
 

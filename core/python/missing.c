@@ -11,7 +11,8 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "interpreters.h"
+#include "reports.h"
+#include "surroundings.h"
 
 /* ---- KeyError --------------------------------------------------------- */
 

@@ -10,7 +10,7 @@
  */
 #include <unistd.h>
 
-#include "interpreters.h"
+#include "surroundings.h"
 
 /* The process's environment as Python found it: NAME=VALUE, ended by NULL.
    Written before the first interpreter is prepared. */

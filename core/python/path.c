@@ -8,7 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "interpreters.h"
+#include "reports.h"
+#include "surroundings.h"
 
 /* Inserts a path into sys.path, unless we have put it there before. Returns 1
    if it was inserted, 0 if it was there, or -1 with an exception set. */

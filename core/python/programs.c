@@ -27,7 +27,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "interpreters.h"
+#include "surroundings.h"
 
 #define MOST_FILES 65536L
 

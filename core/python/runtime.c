@@ -14,7 +14,8 @@
 #include <semaphore.h>
 #include <time.h>
 
-#include "interpreters.h"
+#include "reports.h"
+#include "surroundings.h"
 
 enum state { NEW, RUNNING, FAILED };
 

@@ -9,7 +9,7 @@
  */
 #include <signal.h>
 
-#include "interpreters.h"
+#include "surroundings.h"
 
 /* Makes the result of a replaced function from the original and its first
    argument. */

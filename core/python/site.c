@@ -10,7 +10,7 @@
  */
 #include <sys/stat.h>
 
-#include "interpreters.h"
+#include "surroundings.h"
 
 /* sys.name = text, a path. */
 static int set_path(const char *name, const char *text)

@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "interpreters.h"
+#include "surroundings.h"
 
 /* How much time threads and atexit functions have. */
 #define STOP_SECONDS 5

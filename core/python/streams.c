@@ -11,7 +11,7 @@
  * beneath, and both write to the same lines. No stream can be closed, for
  * others use it, too.
  */
-#include "interpreters.h"
+#include "reports.h"
 
 /* The struct of both types. */
 typedef struct stream {

@@ -3,7 +3,7 @@
  */
 #include <dlfcn.h>
 
-#include "interpreters.h"
+#include "surroundings.h"
 
 const char wsgi_component[] = "mod_wsgi/" WSGI_VERSION
                               " Python/" WSGI_PYTHON_SERIES;

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "interpreters.h"
+#include "surroundings.h"
 
 #define CONFIG "pyvenv.cfg"
 #define LIBRARY "lib/" WSGI_PYTHON_NAME

@@ -1,0 +1,78 @@
+/*
+ * reports.h - what Python writes to the log: exceptions, text streams, and
+ * hints how an exception's cause is mended.
+ *
+ * The rules in interpreters.h about locks and errors hold here too.
+ */
+#ifndef WSGI_REPORTS_H
+#define WSGI_REPORTS_H
+
+#include "interpreters.h"
+
+/* ---- errors.c: exceptions. ---------------------------------------------- */
+
+/* Logs the exception that is set, with its traceback, and clears it. what is
+   the first line: what could not be done. request may be NULL. */
+void wsgi_errors_report(const wsgi_request *request, const char *what);
+
+/* The traceback of the exception that is set, as a tuple of texts, or NULL.
+   The exception stays set. */
+PyObject *wsgi_errors_texts(void);
+
+/* Logs such a tuple, which may be NULL. Returns how many texts it has. */
+int wsgi_errors_log(const wsgi_request *request, PyObject *texts);
+
+/* ---- streams.c: wsgi.errors, sys.stdout and sys.stderr. ----------------- */
+
+PyTypeObject *wsgi_streams_text_type(void);
+PyTypeObject *wsgi_streams_binary_type(void);
+
+/* Whether an object is of one of those types. */
+int wsgi_streams_is_one(PyObject *object);
+
+/* A new wsgi.errors for a request. It refers to the lease. */
+PyObject *wsgi_streams_errors(wsgi_lease *lease);
+
+/* Flushes sys.stdout and sys.stderr of the current interpreter. No exception
+   is set afterwards. */
+void wsgi_streams_flush(void);
+
+/* Makes sys.stdout and sys.stderr of this interpreter write to the log. */
+int wsgi_streams_install(wsgi_interp *interp);
+
+/* ---- faults.c: faulthandler. -------------------------------------------- */
+
+/* Where faulthandler of this interpreter would use sys.stderr, it writes to
+   the process's standard error, which is the server's log. */
+int wsgi_faults_install(void);
+
+/* ---- missing.c: what an application lacks that does not load. ---------- */
+
+/* What an exception says is missing; "" for what is not. */
+typedef struct wsgi_missing {
+    char variable[256]; /* of os.environ */
+    char package[256];
+    char file[WSGI_WALK_PATH]; /* the file exists, but the server's user may
+                                  not open it */
+} wsgi_missing;
+
+/* Finds out what is missing from the exception that is set, and leaves it set.
+ */
+void wsgi_missing_find(wsgi_missing *missing);
+
+/* Logs how to mend that, for the application of these settings in that
+   interpreter. */
+void wsgi_missing_hint(const wsgi_request *request,
+                       const wsgi_settings *settings,
+                       const wsgi_interp *interp, const wsgi_missing *missing);
+
+/* ---- binding.c: modules for one interpreter only. ----------------------- */
+
+/* If an exception says that an extension module refuses to be in this
+   interpreter, logs which other interpreter of the process has the module, or
+   what to set. Releases the lock meanwhile. No exception is set before or
+   after. */
+void wsgi_binding_hint(const wsgi_request *request, PyObject *type,
+                       PyObject *error, PyObject *traceback);
+
+#endif
