@@ -225,17 +225,17 @@ static void tell(const wsgi_request *request, const search *s)
 {
     if (s->best >= 0)
         wsgi_log(request, WSGI_ERROR,
-                 "'%s' can be in one interpreter of a process only, and the "
-                 "interpreter '%s' of this process has it: all its users must "
-                 "share one: give them the same mod_wsgi.interpreter, "
-                 "main_interpreter (and mod_wsgi.gil shared)",
+                 "'%s' can be in only one interpreter of a process, and the "
+                 "interpreter '%s' has it: set mod_wsgi.interpreter to "
+                 "main_interpreter (and mod_wsgi.gil to shared) for all "
+                 "applications that use it",
                  s->names[s->best], s->owner->shown);
     else if (s->asking == wsgi_interp_main())
         wsgi_log(request, WSGI_ERROR,
-                 "an extension module can be in one interpreter of a process "
-                 "only, and another one of this process had it before: all "
-                 "its users must share main_interpreter; then restart the "
-                 "server");
+                 "an extension module can be in only one interpreter of a "
+                 "process, and another one had it before: set "
+                 "mod_wsgi.interpreter to main_interpreter for all "
+                 "applications that use it, and restart the server");
     else
         wsgi_log(request, WSGI_ERROR,
                  "an extension module does not support this interpreter: set "

@@ -24,7 +24,7 @@ static void call_if_imported(const char *module, const char *function)
         return;
     result = PyObject_CallMethod(found, (char *)function, NULL);
     if (result == NULL)
-        wsgi_errors_report(NULL, "a function registered for the end failed");
+        wsgi_errors_report(NULL, "ending threads or atexit functions failed:");
     Py_XDECREF(result);
 }
 

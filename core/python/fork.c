@@ -115,8 +115,8 @@ static void after_fork_in_copy(void)
     if (forking == IN_OTHER)
         _exit(1);
     if (wsgi_python_keep_first() < 0 && forking == IN_FIRST) {
-        say("mod_wsgi: a forked copy of the process ends: the list of "
-            "Python's interpreters is not where it was looked for\n");
+        say("mod_wsgi: a forked copy of the process ends: Python's list of "
+            "interpreters was not found\n");
         _exit(1);
     }
     errno = before;
@@ -199,8 +199,8 @@ static PyObject *before_fork(PyObject *address, PyObject *unused)
         forking = IN_OTHER;
         wsgi_log(wsgi_thread_request(), WSGI_ERROR,
                  "the application forks in the interpreter '%s', and the copy "
-                 "of the process ends at once: this Python can be copied in "
-                 "its first interpreter only; set mod_wsgi.interpreter to "
+                 "of the process ends at once: this Python can fork only in "
+                 "its first interpreter; set mod_wsgi.interpreter to "
                  "main_interpreter",
                  interp->shown);
     }

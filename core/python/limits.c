@@ -21,9 +21,10 @@ static int check_gil(const wsgi_request *request, wsgi_settings *s)
     if (!s->own_gil)
         return 0;
     if (WSGI_HAS_OWN_GIL && wsgi_settings_want_main(s)) {
-        wsgi_log(request, WSGI_ERROR,
-                 "mod_wsgi.gil 'own' can't be had in main_interpreter: choose "
-                 "another mod_wsgi.interpreter");
+        wsgi_log(
+            request, WSGI_ERROR,
+            "mod_wsgi.gil 'own' is not possible in main_interpreter: choose "
+            "another mod_wsgi.interpreter");
         return -1;
     }
     if (WSGI_HAS_OWN_GIL && !wsgi_process_is_shared())
@@ -32,7 +33,7 @@ static int check_gil(const wsgi_request *request, wsgi_settings *s)
         wsgi_log(request, WSGI_WARNING,
                  "mod_wsgi.gil 'own' %s: the lock is shared",
                  WSGI_HAS_OWN_GIL
-                     ? "can't be had in an interpreter of mod_python's"
+                     ? "is not possible in an interpreter of mod_python's"
                      : "needs Python 3.12 or newer, and this is " PY_VERSION);
     s->own_gil = 0;
     return 0;
@@ -49,8 +50,9 @@ static int check_pool(const wsgi_request *request, wsgi_settings *s)
     if (wsgi_settings_want_main(s)) {
         wsgi_log(
             request, WSGI_ERROR,
-            "mod_wsgi.interpreters '%ld' can't be had of main_interpreter, "
-            "there is only one: choose another mod_wsgi.interpreter",
+            "mod_wsgi.interpreters '%ld' is not possible for "
+            "main_interpreter, of which there is only one: choose another "
+            "mod_wsgi.interpreter",
             s->interpreters);
         return -1;
     }
@@ -58,8 +60,9 @@ static int check_pool(const wsgi_request *request, wsgi_settings *s)
         return 0;
     if (is_first(&told))
         wsgi_log(request, WSGI_WARNING,
-                 "mod_wsgi.interpreters '%ld' can't be had beside mod_python, "
-                 "which has one interpreter of a name: that one serves",
+                 "mod_wsgi.interpreters '%ld' is not possible beside "
+                 "mod_python, which has one interpreter for each name: that "
+                 "one serves",
                  s->interpreters);
     s->interpreters = 1;
     return 0;

@@ -124,9 +124,16 @@ typedef struct making {
 
 static void prepare_or_report(making *m)
 {
+    char what[512];
+
     m->result = prepare(m->interp);
-    if (m->result < 0)
-        wsgi_errors_report(m->request, "an interpreter can't be prepared");
+    if (m->result == 0)
+        return;
+    snprintf(
+        what, sizeof what,
+        "the interpreter '%s' can't be prepared, because this was raised:",
+        m->interp->shown);
+    wsgi_errors_report(m->request, what);
 }
 
 /* On the Python thread, with the main interpreter's state current. */

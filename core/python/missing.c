@@ -333,8 +333,9 @@ static void tell_package(const wsgi_request *request,
                  package, WSGI_PYTHON_SERIES, package, own);
     else
         wsgi_log(request, WSGI_ERROR,
-                 "there is no '%s' in %s '%s' (Python %s): install what has "
-                 "it with \"%s/bin/python -m pip install\"; a module of your "
+                 "there is no '%s' in %s '%s' (Python %s): install a package "
+                 "that has it with \"%s/bin/python -m pip install\"; a module "
+                 "of your "
                  "own is looked for in mod_wsgi.directory (now %s)",
                  package, what, root, WSGI_PYTHON_SERIES, root, own);
 }

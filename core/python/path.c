@@ -89,9 +89,9 @@ static int run_site(const wsgi_request *request, wsgi_interp *interp,
         interp->needs_site = 0;
         return 0;
     }
-    snprintf(
-        what, sizeof what,
-        "the interpreter '%s' can't be made, for site raised:", interp->shown);
+    snprintf(what, sizeof what,
+             "the interpreter '%s' can't be made, because site raised:",
+             interp->shown);
     wsgi_errors_report(request, what);
     return 500;
 }

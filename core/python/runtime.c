@@ -146,10 +146,11 @@ static void start_thread(const wsgi_request *request)
     while (error == 0 && sem_wait(&started) < 0 && errno == EINTR)
         ;
     if (error != 0)
-        wsgi_log(request, WSGI_ERROR,
-                 "Python %s can't be started now, for there is no thread: %s; "
-                 "requests try again, once a second",
-                 PY_VERSION, strerror(error));
+        wsgi_log(
+            request, WSGI_ERROR,
+            "Python %s can't be started now, because there is no thread: %s; "
+            "requests try again, once a second",
+            PY_VERSION, strerror(error));
 }
 
 static void report_failure(const wsgi_request *request)

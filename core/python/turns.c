@@ -126,8 +126,9 @@ void wsgi_turns_begin(wsgi_interp *interp)
     error = start(interp);
     if (error != 0)
         wsgi_log(NULL, WSGI_WARNING,
-                 "applications of other interpreters wait while one of '%s' "
-                 "computes, until there is a thread for taking turns: %s",
+                 "while an application of the interpreter '%s' computes, "
+                 "others wait, because no thread could be made that lets "
+                 "them take turns: %s",
                  interp->shown, strerror(error));
 }
 

@@ -157,7 +157,7 @@ static int refuse_version(const wsgi_request *request,
                           const wsgi_virtualenv *env, const char *other)
 {
     wsgi_log(request, WSGI_ERROR,
-             "%s '%s' was made for %s, and this server runs %s: make it anew "
+             "%s '%s' was made for %s, and this server runs %s: make it again "
              "with \"%s -m venv --clear %s\"",
              env->what, env->root, other, WSGI_PYTHON_NAME, WSGI_PYTHON_NAME,
              env->root);

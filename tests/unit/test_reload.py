@@ -80,7 +80,7 @@ def application(environ, start_response):
     return [b"edit {{0}}"]
 """
 
-TOO_MANY = "is not loaded anew before another interpreter has ended"
+TOO_MANY = "is not loaded again until another interpreter has ended"
 
 
 def test_interpreters_that_were_replaced_count_until_they_have_ended(

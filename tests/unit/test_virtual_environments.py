@@ -250,7 +250,7 @@ def test_a_start_that_leaves_ends_no_process(bare: Bare, python: Python, tmp_pat
     (packages / "leaves.pth").write_text("import sys; sys.exit(3)\n")
     outcome = bare(*using(env), "--requests", "3", "facts")
     assert outcome.status == "500 (error page)"
-    assert sum("can't be made, for site raised" in line for line in outcome.log) == 3
+    assert sum("can't be made, because site raised" in line for line in outcome.log) == 3
 
 
 # ---- what site starts

@@ -183,7 +183,7 @@ def test_each_name_that_applications_disagree_about_is_told(serve: Serve) -> Non
         said = site.watch.wait_for(line)
         assert "mod_wsgi.interpreter" in said
         assert "restart the server" in said
-        assert "mod_wsgi.reload on" in said
+        assert "mod_wsgi.reload is on" in said
         assert sum(line in each for each in site.watch.lines()) == 1
 
 

@@ -213,13 +213,13 @@ def test_an_extension_that_refuses_later_is_reported_with_what_to_set(own: Site)
 @pytest.mark.needs("own-lock")
 def test_two_applications_must_agree_about_the_lock(own: Site) -> None:
     assert own.get("/shared?1").status_code == 200
-    own.expects("mod_wsgi.gil 'own' can't be had: the interpreter 'shared' was made with")
+    own.expects("mod_wsgi.gil 'own' is not possible: the interpreter 'shared' was made with")
     assert own.get("/disagrees").status_code == 500
 
 
 @pytest.mark.needs("own-lock")
 def test_the_main_interpreter_has_no_lock_of_its_own(own: Site) -> None:
-    own.expects("mod_wsgi.gil 'own' can't be had in main_interpreter")
+    own.expects("mod_wsgi.gil 'own' is not possible in main_interpreter")
     assert own.get("/main").status_code == 500
 
 

@@ -306,7 +306,7 @@ def test_functions_for_the_end_run_in_the_one_that_is_replaced(site: Site) -> No
 
 def test_a_function_for_the_end_that_raises_is_logged_and_stops_no_other(site: Site) -> None:
     site.expects_traceback("ValueError: raised at the end")
-    site.tolerates("(Error|Exception ignored) in atexit|registered for the end failed")
+    site.tolerates("(Error|Exception ignored) in atexit|atexit functions failed")
     site.get("/endings/raises_at_exit?raised")
     replace(site)
     assert site.told("raised") == "ran all the same"

@@ -138,7 +138,7 @@ def test_a_sitecustomize_that_leaves_takes_no_process_along(
     monkeypatch.setenv("MOD_WSGI_PYTHON_HOME", str(home))
     site = serve(CONFIG, files=FILES, processes=1)
     before = site.children()
-    site.expects("can't be made, for site raised:")
+    site.expects("can't be made, because site raised:")
     site.expects_traceback("SystemExit: 3")
     assert site.get("/hello/named").status_code == 500
     assert site.children() == before

@@ -467,7 +467,7 @@ def test_a_package_for_one_interpreter_names_the_one_that_has_it(site: Site, pat
     line_of(
         site,
         path,
-        "'for_one.inner' can be in one interpreter of a process only",
-        "the interpreter 'of-one' of this process has it",
-        "share one.*main_interpreter",
+        "'for_one.inner' can be in only one interpreter of a process",
+        "the interpreter 'of-one' has it",
+        "to main_interpreter.*for all applications that use it",
     )

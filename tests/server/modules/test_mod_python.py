@@ -238,7 +238,7 @@ def test_a_pool_is_one_interpreter_of_mod_python_and_says_so(start: Start) -> No
     with ThreadPoolExecutor(4) as clients:
         told = list(clients.map(lambda _: word(site, "/pool"), range(40)))
     assert len({json.loads(each)["modules"] for each in told}) == 1
-    site.expects("mod_wsgi.interpreters '3' can't be had beside mod_python")
+    site.expects("mod_wsgi.interpreters '3' is not possible beside mod_python")
 
 
 @pytest.mark.usefixtures("other")
