@@ -10,15 +10,16 @@ import shlex
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench import chart, footprint, instructions, kit, load, report, results
-from bench.peers import FLOOR, PEERS, Peer, Task
+from bench.peers import BEFORE, FLOOR, FLUSHING, OURS, PEERS, Peer, Task
 from bench.results import Results
-from bench.workloads import HELLO, WAYS, WORKLOADS
-from tools import Problem, access, pythons, serve, servers
+from bench.workloads import CONNECTIONS, HELLO, WORKLOADS, Way, Workload, ways
+from tools import Problem, access, httpd, pythons, serve, servers
 from tools.httpd import Load
+from tools.servers import Server
 
 LINE = "2.4"
 WHY_ONE_LINE = "its peers need that one"
@@ -32,6 +33,37 @@ LOADS = {
     "event": Load(processes=2, threads=64),
 }
 SMALL = {"prefork": Load(processes=4, threads=1), "event": Load(processes=1, threads=8)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is measured, unless an option says otherwise. An empty tuple means everything."""
+
+    parts: tuple[str, ...] = PARTS
+    only: tuple[str, ...] = ()
+    peers: tuple[str, ...] = tuple(name for name in PEERS if name != BEFORE)
+    connections: tuple[int, ...] = ()
+    kept: bool = False  # only connections that the client keeps
+    rounds: int = 5
+    begin: str = report.BEGIN  # the mark in the document behind which the tables stand
+
+
+ALL = Plan()
+QUICK = Plan(
+    parts=PARTS[:-1], only=("hello", "below", "page"), connections=(8,), kept=True, rounds=3
+)
+OVERHEAD = Plan(
+    parts=("instructions", "load"),
+    only=(
+        *("hello", "below", "apps10", "apps50"),
+        *("pipelined", "http2", "deflate", "slow"),
+    ),
+    peers=(OURS, FLOOR, FLUSHING, "embedded"),
+    connections=CONNECTIONS,
+    kept=True,
+    rounds=3,
+    begin=report.BEGIN_OVERHEAD,
+)
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -53,10 +85,23 @@ def main(words: Sequence[str] | None = None) -> int:
 def parse(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="dev bench", description=__doc__)
     names = [workload.name for workload in WORKLOADS]
-    parser.add_argument(
+    plans = parser.add_mutually_exclusive_group()
+    plans.add_argument(
         "--quick",
-        action="store_true",
-        help="hello and page only, in one way, three rounds, no growth: a few minutes",
+        dest="plan",
+        action="store_const",
+        const=QUICK,
+        default=ALL,
+        help="hello, below and page only, in one way, three rounds, no growth: a few minutes",
+    )
+    plans.add_argument(
+        "--overhead",
+        dest="plan",
+        action="store_const",
+        const=OVERHEAD,
+        help="what calling Python adds to C: hello, below, many applications, pipelined, HTTP/2, "
+        "compressed, slow clients; kept connections, against both C handlers and the embedded "
+        "incumbent: less than ten minutes",
     )
     parser.add_argument("--parts", nargs="+", choices=PARTS, help="default: all")
     parser.add_argument(
@@ -75,7 +120,19 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
         choices=list(LOADS),
         help="one or several (default: event prefork)",
     )
-    parser.add_argument("--rounds", type=positive, help="default: 5, or 3 if quick")
+    parser.add_argument(
+        "--connections",
+        nargs="+",
+        type=int,
+        choices=CONNECTIONS,
+        help="at once (default: all, but no 64 on prefork, where each needs a process)",
+    )
+    parser.add_argument(
+        "--before", type=Path, metavar="FILE", help="an older mod_wsgi.so, as another peer"
+    )
+    parser.add_argument(
+        "--rounds", type=positive, help="default: 5, or 3 if quick or of the overhead"
+    )
     parser.add_argument(
         "--seconds", type=positive, default=1, help="of a round for each peer (default: 1)"
     )
@@ -103,6 +160,8 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
     arguments.mpm = arguments.mpm or ["event", "prefork"]
     if arguments.show and not arguments.earlier:
         parser.error("--show needs --from FILE")
+    if BEFORE in (arguments.peers or ()) and not arguments.before:
+        parser.error(f"the peer {BEFORE} needs --before FILE")
     return arguments
 
 
@@ -126,7 +185,7 @@ def collect(arguments: argparse.Namespace) -> Results:
         return earlier
     server = servers.choose(LINE, arguments.apxs, arguments.mpm[0])
     python = pythons.choose(arguments.python, access.fault)
-    tools = kit.prepare(server, python)
+    tools = kit.prepare(server, python, arguments.before)
     command = shlex.join(["./dev", "bench", *sys.argv[1:]])
     machine = {
         **results.describe_machine(server, python),
@@ -134,8 +193,7 @@ def collect(arguments: argparse.Namespace) -> Results:
         "date": time.strftime("%Y-%m-%d"),
     }
     found = replace(earlier, machine=machine) if earlier else Results(machine=machine)
-    usual = PARTS[:-1] if arguments.quick else PARTS
-    for part in arguments.parts or usual:
+    for part in arguments.parts or arguments.plan.parts:
         found = measure(part, found, tools, arguments)
         if arguments.json:  # keep what was measured, even if a later part fails
             results.write(found, arguments.json)
@@ -143,8 +201,9 @@ def collect(arguments: argparse.Namespace) -> Results:
 
 
 def measure(part: str, found: Results, tools: kit.Kit, arguments: argparse.Namespace) -> Results:
-    peers = [PEERS[name] for name in arguments.peers or PEERS]
-    rounds = arguments.rounds or (3 if arguments.quick else 5)
+    peers = chosen_peers(arguments)
+    different = [peer for peer in peers if peer.name != FLUSHING]  # as large as the floor
+    rounds = arguments.rounds or arguments.plan.rounds
     prefork, event = (small_task(mpm, tools, arguments.apxs) for mpm in ("prefork", "event"))
     if part == "instructions":
         totals = instructions.measure(prefork.server, tools)
@@ -154,13 +213,20 @@ def measure(part: str, found: Results, tools: kit.Kit, arguments: argparse.Names
     if part == "memory":
         return replace(
             found,
-            memory=footprint.measure_memory(prefork, peers),
+            memory=footprint.measure_memory(prefork, different),
             idle=footprint.measure_idle(prefork),
         )
     if part == "start":
-        return replace(found, starts=footprint.measure_starts(event, peers, rounds))
-    several = [peer for peer in peers if peer.name not in (FLOOR, "granian")]
+        return replace(found, starts=footprint.measure_starts(event, different, rounds))
+    several = [peer for peer in different if peer.name != "granian"]
     return replace(found, growth=footprint.measure_growth(event, several, footprint.APPLICATIONS))
+
+
+def chosen_peers(arguments: argparse.Namespace) -> list[Peer]:
+    names = list(arguments.peers or arguments.plan.peers)
+    if arguments.before and BEFORE not in names:
+        names.append(BEFORE)
+    return [PEERS[name] for name in names]
 
 
 def small_task(mpm: str, tools: kit.Kit, apxs: Path | None) -> Task:
@@ -179,34 +245,54 @@ def measure_load(
 
     A workload that is measured again replaces its earlier results, all peers'.
     """
-    names = arguments.only or (["hello", "page"] if arguments.quick else None)
-    chosen = [workload for workload in WORKLOADS if names is None or workload.name in names]
-    tasks = [
-        Task(
-            server=servers.choose(LINE, arguments.apxs, mpm),
-            kit=tools,
-            load=LOADS[mpm],
-            workload=workload,
-        )
-        for mpm in arguments.mpm
-        for workload in chosen
-    ]
-    taken = load.measure(
-        tasks,
-        peers,
-        rounds=rounds,
-        seconds=arguments.seconds,
-        chosen_ways=WAYS[:1] if arguments.quick else None,
-    )
+    taken: list[load.Series] = []
+    for mpm in arguments.mpm:
+        server = servers.choose(LINE, arguments.apxs, mpm)
+        for workload in chosen_workloads(server, arguments):
+            asked = chosen_ways(workload, mpm, arguments)
+            if asked:
+                size = load_for(mpm, asked)
+                task = Task(server=server, kit=tools, load=size, workload=workload)
+                seconds = arguments.seconds
+                taken += load.measure(task, peers, asked, rounds=rounds, seconds=seconds)
     replaced = {(each.mpm, each.workload, each.way) for each in taken}
     kept = [each for each in found.series if (each.mpm, each.workload, each.way) not in replaced]
     return kept + taken
 
 
+def chosen_workloads(server: Server, arguments: argparse.Namespace) -> list[Workload]:
+    """The workloads that the options name, and that this Apache has the modules for."""
+    names = arguments.only or arguments.plan.only
+    able = []
+    for workload in WORKLOADS:
+        if (names and workload.name not in names) or server.mpm not in workload.mpms:
+            continue
+        missing = [name for name in workload.needs if not httpd.is_available(server, name)]
+        if missing:
+            print(f"left out: {workload.title}, without {', '.join(missing)}", file=sys.stderr)
+        else:
+            able.append(workload)
+    return able
+
+
+def chosen_ways(workload: Workload, mpm: str, arguments: argparse.Namespace) -> list[Way]:
+    plan = arguments.plan
+    able = ways(workload, mpm, arguments.connections or plan.connections)
+    return [way for way in able if way.keep_alive or not plan.kept]
+
+
+def load_for(mpm: str, asked: Sequence[Way]) -> Load:
+    """Prefork has a process for each connection that is kept."""
+    usual = LOADS[mpm]
+    if mpm != "prefork":
+        return usual
+    return replace(usual, processes=max(usual.processes, *(way.concurrency for way in asked)))
+
+
 def show(found: Results, arguments: argparse.Namespace) -> None:
     """Writes the files before it prints, so that a closed pipe does not cost an hour's work."""
     if arguments.markdown:
-        report.put_into(arguments.markdown, report.markdown_report(found))
+        report.put_into(arguments.markdown, report.markdown_report(found), arguments.plan.begin)
     if arguments.svg:
         arguments.svg.write_text(chart.draw(found, arguments.mpm[0]))
     for table in report.tables(found):

@@ -1,14 +1,19 @@
--- What wrk asks: wrk --script ask.lua URL -- CONNECTION BODY-SIZE PATH...
--- Each path in turn; one line of JSON at the end, times in seconds.
+-- What wrk asks: wrk --script ask.lua URL -- CONNECTION BODY-SIZE PIPELINED ENCODING PATH...
+-- Each path in turn, so many requests together; ENCODING may be empty.
+-- One line of JSON at the end, times in seconds.
 
 local requests, last = {}, 0
 
 function init(arguments)
     local headers = { ["Connection"] = arguments[1] }
-    local size = tonumber(arguments[2])
+    local size, together = tonumber(arguments[2]), tonumber(arguments[3])
     local body = size > 0 and string.rep("x", size) or nil
-    for i = 3, #arguments do
-        requests[#requests + 1] = wrk.format(body and "POST" or "GET", arguments[i], headers, body)
+    if arguments[4] ~= "" then
+        headers["Accept-Encoding"] = arguments[4]
+    end
+    for i = 5, #arguments do
+        local one = wrk.format(body and "POST" or "GET", arguments[i], headers, body)
+        requests[#requests + 1] = string.rep(one, together)
     end
 end
 

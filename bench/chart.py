@@ -73,7 +73,7 @@ def chosen(series: Sequence[Series], mpm: str) -> list[Group]:
         if each.mpm == mpm and each.way == WAYS[0].title
     }
     groups = []
-    for workload in WORKLOADS:
+    for workload in (each for each in WORKLOADS if not each.in_apache):
         mark = found.get((workload.name, MARK))
         if mark is None or (workload.name, OURS) not in found:
             continue

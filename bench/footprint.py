@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import mean
 
-from bench.load import check, pids, wrk
+from bench.load import ask, check, pids
 from bench.peers import FLOOR, OURS, PEERS, Peer, Started, Task
 from bench.processes import families, pss
-from bench.workloads import Way
+from bench.workloads import Way, applications
 from tools.httpd import Load
 
 APPLICATIONS = (1, 10, 50)
@@ -46,7 +46,7 @@ def measure_memory(task: Task, peers: Sequence[Peer]) -> list[Memory]:
         print(f"memory: {peer.title}", file=sys.stderr)
         with peer.start(task) as started:
             check(peer, started, task.workload)
-            wrk(started, task.workload, _WAY, 2)
+            ask(started, task.workload, _WAY, 2)
             found.append(memory(peer.name, started))
     return found
 
@@ -77,20 +77,23 @@ def measure_starts(task: Task, peers: Sequence[Peer], rounds: int) -> dict[str, 
 
 def measure_growth(task: Task, peers: Sequence[Peer], counts: Sequence[int]) -> list[Growth]:
     """Measures with one process of Apache, and one for each application that has its own."""
-    return [grow(replace(task, mounts=count), peer) for count in counts for peer in peers]
+    return [
+        grow(replace(task, workload=applications(count)), peer)
+        for count in counts
+        for peer in peers
+    ]
 
 
 def grow(task: Task, peer: Peer) -> Growth:
-    print(f"{task.mounts} applications: {peer.title}", file=sys.stderr)
+    print(f"{task.workload.title}: {peer.title}", file=sys.stderr)
     begin = time.monotonic()
     with peer.start(task) as started:
-        for path in task.paths:
-            check(peer, started, task.workload, path)
+        check(peer, started, task.workload)
         ready = time.monotonic() - begin
-        sample = wrk(started, task.workload, Way(keep_alive=True, concurrency=8), 2, task.paths)
+        sample = ask(started, task.workload, Way(keep_alive=True, concurrency=8), 2)
         return Growth(
             peer=peer.name,
-            applications=task.mounts,
+            applications=task.workload.mounts,
             total=memory(peer.name, started).total,
             start=ready,
             rate=sample.rate,

@@ -16,8 +16,19 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bench.kit import Kit
-from bench.peers import FLOOR, OURS, PAGE, PEERS, Peer, Started, Task, apache, location
-from bench.workloads import HELLO
+from bench.peers import (
+    BEFORE,
+    FLOOR,
+    FLUSHING,
+    OURS,
+    PEERS,
+    Peer,
+    Started,
+    Task,
+    apache,
+    location,
+)
+from bench.workloads import BELOW, HELLO, Workload
 from tools import Problem, httpd
 from tools.httpd import Load
 from tools.servers import Server
@@ -36,32 +47,36 @@ _TOTAL = re.compile(r"^(?:summary|totals): (\d+)", re.MULTILINE)
 @contextmanager
 def start_plain_floor(task: Task) -> Iterator[Started]:
     """Apache's own cost without variables: the floor for the incumbent, which has directives."""
-    with apache(task, task.kit.floor, location("", {})) as started:
+    with apache(task, task.kit.floor, location(task.workload.prefixes[0], {})) as started:
         yield started
 
 
 PLAIN_FLOOR = Peer(
     name="plain floor", title="C handler, no variables set", start=start_plain_floor
 )
-COUNTED = (PLAIN_FLOOR, PEERS[FLOOR], PEERS[OURS], PEERS["embedded"])
+COUNTED = (PLAIN_FLOOR, *(PEERS[name] for name in (FLOOR, FLUSHING, OURS, "embedded")))
+ASKED = (HELLO, BELOW)
 
 
-def measure(server: Server, kit: Kit) -> dict[str, float]:
-    """Measures hello under prefork, for peers that can run in a single process."""
-    task = Task(server=server, kit=kit, load=Load(processes=1, threads=1), workload=HELLO)
-    counts = {}
-    for peer in COUNTED:
-        print(f"instructions: {peer.title}", file=sys.stderr)
-        few, many = (serve(task, peer, number) for number in (REQUESTS, 2 * REQUESTS))
-        counts[peer.name] = (many - few) / REQUESTS
-    return counts
+def measure(server: Server, kit: Kit) -> dict[str, dict[str, float]]:
+    """By workload and peer, under prefork, for peers that can run in a single process."""
+    load = Load(processes=1, threads=1)
+    tasks = [Task(server=server, kit=kit, load=load, workload=each) for each in ASKED]
+    peers = (*COUNTED, PEERS[BEFORE]) if kit.before else COUNTED
+    return {task.workload.name: {peer.name: count(task, peer) for peer in peers} for task in tasks}
+
+
+def count(task: Task, peer: Peer) -> float:
+    print(f"instructions: {task.workload.title}, {peer.title}", file=sys.stderr)
+    few, many = (serve(task, peer, number) for number in (REQUESTS, 2 * REQUESTS))
+    return (many - few) / REQUESTS
 
 
 def serve(task: Task, peer: Peer, requests: int) -> int:
     """Counts a server from start to end, when the profile is written."""
     with httpd.server_root() as folder:
         with peer.start(replace(task, server=under_callgrind(task.server, folder))) as started:
-            ask(started, requests)
+            ask(started, task.workload, requests)
         return total_of(folder / "profile")
 
 
@@ -79,17 +94,17 @@ def under_callgrind(server: Server, folder: Path) -> Server:
     return replace(server, httpd=program)
 
 
-def ask(started: Started, requests: int) -> None:
+def ask(started: Started, workload: Workload, requests: int) -> None:
     """Sends the same request again and again, on one connection."""
     place = urlsplit(started.url)
     connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=60)
     for _ in range(requests):
-        connection.putrequest("GET", PAGE, skip_host=True, skip_accept_encoding=True)
+        connection.putrequest("GET", workload.paths[0], skip_host=True, skip_accept_encoding=True)
         for name, value in HEADERS.items():
             connection.putheader(name, value)
         connection.endheaders()
         answer = connection.getresponse()
-        if answer.status != HTTPStatus.OK or len(answer.read()) != HELLO.size:
+        if answer.status != HTTPStatus.OK or len(answer.read()) != workload.size:
             raise Problem(f"{started.url} answered {answer.status} under callgrind: see its log")
     connection.close()
 

@@ -26,13 +26,14 @@ class Kit:
 
     python: Python
     ours: Path
+    before: Path | None  # an older build of ours
     floor: Path
     incumbent: Path
     venv: Path
     file: Path
 
 
-def prepare(server: Server, python: Python) -> Kit:
+def prepare(server: Server, python: Python, before: Path | None = None) -> Kit:
     """Builds and installs what is missing. Raises a Problem that says what is needed for that."""
     require_programs(PROGRAMS)
     BUILD.mkdir(parents=True, exist_ok=True)
@@ -41,6 +42,7 @@ def prepare(server: Server, python: Python) -> Kit:
     return Kit(
         python=python,
         ours=build.module(server, python),
+        before=before,
         floor=build_floor(server),
         incumbent=find_incumbent(),
         venv=VENV,

@@ -15,11 +15,10 @@ from pathlib import Path
 from bench import APPS
 from bench.kit import Kit
 from bench.workloads import Workload
-from tools import httpd
+from tools import Problem, httpd
 from tools.httpd import Load
 from tools.servers import Server
 
-PAGE = "/page"
 STOP_SECONDS = 15.0
 SHARED_MEMORY = "/dev/shm"  # noqa: S108  where gunicorn's documentation puts its heartbeats
 
@@ -30,26 +29,12 @@ COMMON = "MaxKeepAliveRequests 0\nKeepAliveTimeout 60\nEnableSendfile On\n"
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What a peer is to serve: one workload, at / or, for several applications, at /0, /1..."""
+    """What a peer is to serve, and with how many processes and threads."""
 
     server: Server
     kit: Kit
     load: Load
     workload: Workload
-    mounts: int = 1
-
-    @property
-    def prefixes(self) -> list[str]:
-        """Where the applications are mounted: "" for a single one, which has the root."""
-        return [f"/{number}" for number in range(self.mounts)] if self.mounts > 1 else [""]
-
-    @property
-    def paths(self) -> list[str]:
-        """The paths to ask.
-
-        None is a directory of Apache's, where mod_dir first looks for an index file.
-        """
-        return [f"{prefix}{PAGE}" for prefix in self.prefixes]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +53,7 @@ class Peer:
     name: str
     title: str
     start: Callable[[Task], AbstractContextManager[Started]]
+    in_apache: bool = False  # what answers runs in Apache's own processes
 
 
 def location(path: str, variables: dict[str, str]) -> str:
@@ -84,10 +70,10 @@ def our_lines(task: Task) -> str:
     the same.
     """
     sections = []
-    for number, path in enumerate(task.prefixes):
+    for number, path in enumerate(task.workload.prefixes):
         variables = {
             "application": f"{task.workload.module}::{task.workload.callable}",
-            "interpreter": f"bench{number}" if task.mounts > 1 else "main_interpreter",
+            "interpreter": f"bench{number}" if task.workload.mounts > 1 else "main_interpreter",
             "directory": str(APPS),
         }
         if task.workload.needs_packages:
@@ -99,6 +85,21 @@ def our_lines(task: Task) -> str:
 @contextmanager
 def start_floor(task: Task) -> Iterator[Started]:
     with apache(task, task.kit.floor, our_lines(task)) as started:
+        yield started
+
+
+@contextmanager
+def start_flushing_floor(task: Task) -> Iterator[Started]:
+    with apache(task, task.kit.floor, "FloorFlush On\n" + our_lines(task)) as started:
+        yield started
+
+
+@contextmanager
+def start_before(task: Task) -> Iterator[Started]:
+    """Starts an older build of our module, which --before names."""
+    if task.kit.before is None:
+        raise Problem("which module was there before? Name it with --before FILE")
+    with apache(task, task.kit.before, our_lines(task)) as started:
         yield started
 
 
@@ -119,9 +120,9 @@ def start_embedded(task: Task) -> Iterator[Started]:
             "WSGIEnableSendfile On",
         ]
         for number, script in enumerate(write_scripts(task, root)):
-            group = f"bench{number}" if task.mounts > 1 else "%{GLOBAL}"
+            group = f"bench{number}" if task.workload.mounts > 1 else "%{GLOBAL}"
             lines.append(
-                f'WSGIScriptAlias {task.prefixes[number] or "/"} "{script}" '
+                f'WSGIScriptAlias {task.workload.prefixes[number] or "/"} "{script}" '
                 f"application-group={group}"
             )
         with apache(task, task.kit.incumbent, "\n".join(lines), root=root) as started:
@@ -145,7 +146,7 @@ def start_daemon(task: Task) -> Iterator[Started]:
                 f'threads={task.load.threads} python-path="{APPS}" {home}'
             )
             lines.append(
-                f'WSGIScriptAlias {task.prefixes[number] or "/"} "{script}" '
+                f'WSGIScriptAlias {task.workload.prefixes[number] or "/"} "{script}" '
                 f"process-group=bench{number} application-group=%{{GLOBAL}}"
             )
         with apache(task, task.kit.incumbent, "\n".join(lines), root=root) as started:
@@ -155,7 +156,7 @@ def start_daemon(task: Task) -> Iterator[Started]:
 def write_scripts(task: Task, root: Path) -> list[Path]:
     """Writes files for the incumbent, which serves files, not modules."""
     text = f"from {task.workload.module} import {task.workload.callable} as application\n"
-    scripts = [root / f"application{number}.wsgi" for number in range(task.mounts)]
+    scripts = [root / f"application{number}.wsgi" for number in range(task.workload.mounts)]
     for script in scripts:
         script.write_text(text)
     return scripts
@@ -175,13 +176,13 @@ def start_gunicorn(task: Task) -> Iterator[Started]:
                 *("--chdir", str(APPS), *as_user("--user", "--group")),
                 f"{task.workload.module}:{task.workload.callable}",
             ]
-            for number in range(task.mounts)
+            for number in range(task.workload.mounts)
         ]
         pids = [stack.enter_context(process(command, task, root)) for command in commands]
         lines = [
             f'ProxyPass "{path or "/"}" "unix:{root}/gunicorn{number}|'
             f'http://bench{number}{path or "/"}" enablereuse=on'
-            for number, path in enumerate(task.prefixes)
+            for number, path in enumerate(task.workload.prefixes)
         ]
         proxy = "mod_proxy", "mod_proxy_http"
         with apache(task, task.kit.floor, "\n".join(lines), root=root, proxy=proxy) as started:
@@ -194,7 +195,7 @@ def start_uwsgi(task: Task) -> Iterator[Started]:
     with httpd.server_root() as root:
         open_to_all(root)
         application = f"{task.workload.module}:{task.workload.callable}"
-        mounts = [f"--mount={path or '/'}={application}" for path in task.prefixes]
+        mounts = [f"--mount={path or '/'}={application}" for path in task.workload.prefixes]
         command = [
             *(str(task.kit.venv / "bin" / "uwsgi"), "--master", "--die-on-term", "--need-app"),
             *("--processes", str(task.load.processes), "--uwsgi-socket", f"{root}/uwsgi"),
@@ -229,20 +230,31 @@ def start_granian(task: Task) -> Iterator[Started]:
             yield Started(url=f"http://127.0.0.1:{port}", apache=None, others=(pid,))
 
 
-OURS, FLOOR = "mod_wsgi", "floor"
+OURS, BEFORE, FLOOR, FLUSHING = "mod_wsgi", "before", "floor", "flushing"
 
 PEERS = {
     peer.name: peer
     for peer in (
-        Peer(name=OURS, title="mod_wsgi", start=start_ours),
-        Peer(name=FLOOR, title="C handler (floor)", start=start_floor),
-        Peer(name="embedded", title="incumbent, embedded", start=start_embedded),
+        Peer(name=OURS, title="mod_wsgi", start=start_ours, in_apache=True),
+        Peer(name=BEFORE, title="mod_wsgi before", start=start_before, in_apache=True),
+        Peer(name=FLOOR, title="C handler (floor)", start=start_floor, in_apache=True),
+        Peer(
+            name=FLUSHING, title="C handler, flushes", start=start_flushing_floor, in_apache=True
+        ),
+        Peer(name="embedded", title="incumbent, embedded", start=start_embedded, in_apache=True),
         Peer(name="daemon", title="incumbent, daemon", start=start_daemon),
         Peer(name="uwsgi", title="Apache + uWSGI", start=start_uwsgi),
         Peer(name="gunicorn", title="Apache + gunicorn", start=start_gunicorn),
         Peer(name="granian", title="granian (no Apache)", start=start_granian),
     )
 }
+
+
+def can_serve(peer: Peer, workload: Workload) -> bool:
+    """The C handlers know only some answers. Some workloads are for peers in Apache only."""
+    if peer.name in (FLOOR, FLUSHING):
+        return workload.has_floor
+    return peer.in_apache or not workload.in_apache
 
 
 @contextmanager
@@ -258,8 +270,8 @@ def apache(
         task.server,
         module,
         root=root,
-        body=COMMON + lines,
-        modules=(*httpd.MODULES, *proxy),
+        body=COMMON + task.workload.lines + lines,
+        modules=(*httpd.MODULES, *task.workload.needs, *proxy),
         load=task.load,
         log_level="warn",
         environment=environment(task),

@@ -10,12 +10,13 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from bench.load import Sample, Series
-from bench.peers import FLOOR, OURS, PEERS
+from bench.peers import BEFORE, FLOOR, FLUSHING, OURS, PEERS
 from bench.results import Results
-from bench.workloads import WORKLOADS, ways
+from bench.workloads import BELOW, MPMS, WAYS, WORKLOADS, applications
 
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
-MPMS = ("event", "worker", "prefork")
+BEGIN_OVERHEAD = "<!-- bench: begin overhead -->"
+MANY = (BELOW.name, *(applications(number).name for number in (10, 50)))
 NOISY = 0.3  # how far the middle half of the rounds may spread, as part of the median
 ENOUGH = 5  # fewer rounds have no middle half
 
@@ -31,13 +32,19 @@ class Table:
 
 def tables(results: Results) -> Iterator[Table]:
     if results.instructions:
-        yield instructions(results.instructions)
+        yield from (
+            instructions(workload.title, results.instructions[workload.name])
+            for workload in WORKLOADS
+            if workload.name in results.instructions
+        )
     for mpm in MPMS:
         series = [each for each in results.series if each.mpm == mpm]
         if series:
             yield rates(mpm, series)
             yield processor(mpm, series)
             yield latencies(mpm, series)
+        if {*MANY[:2]} <= {each.workload for each in series}:
+            yield kept(mpm, series)
     if results.memory:
         yield memory(results)
     if results.starts:
@@ -46,15 +53,26 @@ def tables(results: Results) -> Iterator[Table]:
         yield growth(results)
 
 
-def instructions(counts: dict[str, float]) -> Table:
+def instructions(title: str, counts: dict[str, float]) -> Table:
     """Compares each peer with its own floor.
 
     Apache's variables cost, so they are counted apart.
     """
-    floors = {OURS: counts[FLOOR], "embedded": counts["plain floor"]}
+    plain_floor = counts["plain floor"]
+    floors = {
+        name: floor
+        for name, floor in (
+            (OURS, counts[FLOOR]),
+            (BEFORE, counts[FLOOR]),
+            (FLUSHING, counts[FLOOR]),
+            (FLOOR, plain_floor),
+            ("embedded", plain_floor),
+        )
+        if name in counts
+    }
     ours = counts[OURS] - floors[OURS]
     return Table(
-        title="Instructions for one hello request, prefork (callgrind)",
+        title=f"Instructions for one request on prefork (callgrind): {title}",
         columns=["", "in all", "floor", "added", "times ours"],
         rows=[
             [
@@ -62,7 +80,7 @@ def instructions(counts: dict[str, float]) -> Table:
                 f"{counts[name]:,.0f}",
                 f"{floor:,.0f}",
                 f"{counts[name] - floor:,.0f}",
-                f"{(counts[name] - floor) / ours:.1f}",
+                f"{(counts[name] - floor) / ours:.1f}" if ours > 0 else "",
             ]
             for name, floor in floors.items()
         ],
@@ -116,7 +134,7 @@ def compare(title: str, series: Sequence[Series], cell: Callable[[Series, Series
     names = [name for name in PEERS if name != OURS and any(name == key[2] for key in found)]
     rows = []
     for workload in WORKLOADS:
-        for way in ways(workload, series[0].mpm) if series else ():
+        for way in WAYS:
             ours = found.get((workload.name, way.title, OURS))
             if ours is None:
                 continue
@@ -127,6 +145,34 @@ def compare(title: str, series: Sequence[Series], cell: Callable[[Series, Series
                 cells.append(cell(ours, theirs) + ("!" if failed else "") if theirs else "")
             rows.append([f"{workload.title}; {way.title}", *cells])
     return Table(title=title, columns=["", *(PEERS[name].title for name in names)], rows=rows)
+
+
+def kept(mpm: str, series: Sequence[Series]) -> Table:
+    """Compares medians, since no round asks both one application and ten."""
+    found = {(each.workload, each.peer): each for each in series if each.way == WAYS[0].title}
+    one, *more = MANY
+    rows = []
+    for name, peer in PEERS.items():
+        first = found.get((one, name))
+        several = [found.get((each, name)) for each in more]
+        if first and any(several):
+            rows.append([peer.title, *(share(first, each) if each else "" for each in several)])
+    return Table(
+        title=f"{mpm}: many applications, asked in turn: requests per second / processor time of "
+        "a request, as a multiple of the same server's with one application",
+        columns=["", "10", "50"],
+        rows=rows,
+    )
+
+
+def share(one: Series, several: Series) -> str:
+    parts = []
+    for name in ("rate", "processor"):
+        first, more = (
+            median(getattr(sample, name) for sample in series.samples) for series in (one, several)
+        )
+        parts.append(f"{more / first:.2f}" if first else "-")
+    return " / ".join(parts)
 
 
 def pairs(ours: Series, theirs: Series) -> list[tuple[Sample, Sample]]:
@@ -228,10 +274,10 @@ def markdown_report(results: Results) -> str:
     return "\n".join([machine, "", *(markdown(table) for table in tables(results))])
 
 
-def put_into(path: Path, text: str) -> None:
-    """Writes between the two marks, if the file has them. Text around them stays."""
+def put_into(path: Path, text: str, begin: str = BEGIN) -> None:
+    """Writes between two marks, if the file has them. Text around them stays."""
     old = path.read_text() if path.is_file() else ""
-    before, begin, rest = old.partition(BEGIN)
+    before, found, rest = old.partition(begin)
     _, end, after = rest.partition(END)
-    whole = f"{before}{BEGIN}\n\n{text}\n{END}{after}" if begin and end else text
+    whole = f"{before}{begin}\n\n{text}\n{END}{after}" if found and end else text
     path.write_text(whole)

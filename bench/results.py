@@ -21,7 +21,7 @@ class Results:
     """What was measured. A part that was not asked for is empty."""
 
     machine: dict[str, str]
-    instructions: dict[str, float] = field(default_factory=dict)
+    instructions: dict[str, dict[str, float]] = field(default_factory=dict)
     series: list[Series] = field(default_factory=list)
     memory: list[Memory] = field(default_factory=list)
     idle: dict[str, float] = field(default_factory=dict)

@@ -225,6 +225,11 @@ def _root_or(root: Path | None) -> Iterator[Path]:
         yield made
 
 
+def is_available(server: Server, name: str) -> bool:
+    """Whether the server has that module, be it within its program or to be loaded."""
+    return name in server.static or _is_loadable(server, name)
+
+
 def _is_loadable(server: Server, name: str) -> bool:
     return name not in server.static and (server.modules / f"{name}.so").is_file()
 

@@ -3,9 +3,13 @@
  *
  * Stands where mod_wsgi would stand: it is loaded and chosen by the same lines
  * of configuration (hence the names), reads the same variables, builds the
- * same CGI environment and answers as the applications "hello", "stream" and
- * "echo" of bench/apps/work.py do. No module that calls Python can do less, so
- * what another needs beyond this is its own price.
+ * same CGI environment and answers as the applications "hello", "page",
+ * "stream" and "echo" of bench/apps/work.py do. No module that calls Python
+ * can do less, so what another needs beyond this is its own price.
+ *
+ * "FloorFlush On" makes it flush a complete response within the handler, as
+ * mod_wsgi does. Without that, Apache first looks for another request in the
+ * connection. A directive costs a request nothing. A variable would.
  */
 /* The server's headers do not include what they need: this one comes first. */
 #include <httpd.h>
@@ -15,6 +19,11 @@
 #include <string.h>
 #include <util_script.h>
 
+static const char paragraph[] =
+    "<p>A paragraph of a page, as templates make it.</p>\n";
+static char whole_page[197 * (sizeof paragraph - 1)];
+static int flushes;
+
 static int hello(request_rec *r)
 {
     static const char answer[] = "Hello, world!";
@@ -22,6 +31,19 @@ static int hello(request_rec *r)
     ap_set_content_length(r, sizeof answer - 1);
     if (!r->header_only)
         ap_rwrite(answer, sizeof answer - 1, r);
+    return OK;
+}
+
+static int page(request_rec *r)
+{
+    ap_set_content_type(r, "text/html; charset=utf-8");
+    apr_table_setn(r->headers_out, "Cache-Control", "private, max-age=0");
+    apr_table_setn(r->headers_out, "Vary", "Cookie");
+    apr_table_setn(r->headers_out, "X-Frame-Options", "DENY");
+    apr_table_setn(r->headers_out, "Set-Cookie",
+                   "session=0123456789abcdef; Path=/; HttpOnly");
+    ap_set_content_length(r, sizeof whole_page);
+    ap_rwrite(whole_page, sizeof whole_page, r);
     return OK;
 }
 
@@ -55,9 +77,38 @@ static int echo(request_rec *r)
     return OK;
 }
 
+static int answer(request_rec *r)
+{
+    const char *name =
+        apr_table_get(r->subprocess_env, "mod_wsgi.application");
+
+    if (name != NULL && strcmp(name, "work::page") == 0)
+        return page(r);
+    if (name != NULL && strcmp(name, "work::stream") == 0)
+        return stream(r);
+    if (name != NULL && strcmp(name, "work::echo") == 0)
+        return echo(r);
+    return hello(r);
+}
+
+/* The end of the response, then what makes the connection's filters send. */
+static int flush_end(request_rec *r)
+{
+    apr_bucket_alloc_t *allocator = r->connection->bucket_alloc;
+    apr_bucket_brigade *out = apr_brigade_create(r->pool, allocator);
+
+    APR_BRIGADE_INSERT_TAIL(out, apr_bucket_eos_create(allocator));
+    ap_pass_brigade(r->output_filters, out);
+    apr_brigade_cleanup(out);
+    APR_BRIGADE_INSERT_TAIL(out, apr_bucket_flush_create(allocator));
+    ap_pass_brigade(r->connection->output_filters, out);
+    apr_brigade_cleanup(out);
+    return OK;
+}
+
 static int handle(request_rec *r)
 {
-    const char *application;
+    int status;
 
     if (r->handler == NULL || strcmp(r->handler, "mod_wsgi") != 0)
         return DECLINED;
@@ -66,20 +117,33 @@ static int handle(request_rec *r)
     ap_add_common_vars(r);
     ap_add_cgi_vars(r);
     ap_set_content_type(r, "text/plain");
-    application = apr_table_get(r->subprocess_env, "mod_wsgi.application");
-    if (application != NULL && strcmp(application, "work::stream") == 0)
-        return stream(r);
-    if (application != NULL && strcmp(application, "work::echo") == 0)
-        return echo(r);
-    return hello(r);
+    status = answer(r);
+    return status == OK && flushes ? flush_end(r) : status;
 }
+
+static const char *set_flush(cmd_parms *command, void *config, int on)
+{
+    (void)command, (void)config;
+    flushes = on;
+    return NULL;
+}
+
+static const command_rec commands[] = {
+    AP_INIT_FLAG("FloorFlush", set_flush, NULL, RSRC_CONF,
+                 "flush each response within the handler"),
+    {NULL},
+};
 
 static void register_hooks(apr_pool_t *pool)
 {
+    size_t place;
+
     (void)pool;
+    for (place = 0; place < sizeof whole_page; place++)
+        whole_page[place] = paragraph[place % (sizeof paragraph - 1)];
     ap_hook_handler(handle, NULL, NULL, APR_HOOK_MIDDLE);
 }
 
 module AP_MODULE_DECLARE_DATA wsgi_module = {
-    STANDARD20_MODULE_STUFF, NULL, NULL, NULL, NULL, NULL, register_hooks,
+    STANDARD20_MODULE_STUFF, NULL, NULL, NULL, NULL, commands, register_hooks,
 };
