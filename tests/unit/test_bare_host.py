@@ -40,7 +40,7 @@ def test_what_this_python_cannot_do_is_found_where_it_is_run(bare: Bare) -> None
     outcome = bare("--decide", *settings, "respond::repeated_headers")
     assert "decided: application respond::repeated_headers" in "".join(outcome.log)
     assert outcome.status == "500 (error page)"
-    assert "can't be had of main_interpreter" in "".join(outcome.errors)
+    assert "is not possible for main_interpreter" in "".join(outcome.errors)
 
 
 def test_a_request_that_is_refused_is_not_run(bare: Bare) -> None:
