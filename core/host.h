@@ -3,18 +3,18 @@
  *
  * A host fills in one constant table of functions (wsgi_host), tells the core
  * about its process once (wsgi_start), and hands over each request
- * (wsgi_handle). Neither Python.h nor any server's header is needed here, so
- * the core is compiled once per Python and an adapter once per server.
+ * (wsgi_handle). This header needs neither Python.h nor a server's header. So
+ * the core is compiled once per Python, and an adapter once per server.
  *
  * Rules that hold for every call, both ways:
  *   - Pointers are borrowed for the length of the call; copy to keep.
  *   - Strings end in NUL and are never NULL unless a comment says so.
  *   - Sizes are bytes. Offsets and lengths are int64_t on every platform.
- *   - The core has released Python's lock before it calls down, except in
- *     each_env, is_ready and log, which therefore must not wait for the
- *     client.
- *   - Down calls for one request may come from any thread, but never from two
- *     at once, except log, which must stand that.
+ *   - A call of a function in wsgi_host is a down call. The core releases
+ *     Python's lock before it, except for each_env, is_ready and log. So these
+ *     three must not wait for the client.
+ *   - Down calls for one request may come from any thread, but not from two at
+ *     once. Only log may be called at any time.
  */
 #ifndef WSGI_HOST_H
 #define WSGI_HOST_H
@@ -59,9 +59,9 @@ typedef struct wsgi_head {
 } wsgi_head;
 
 /*
- * One request, filled in by the host. What a host does not know stays NULL
- * or 0. The first half says where the URL leads; core/mount.c makes
- * SCRIPT_NAME and PATH_INFO of it.
+ * One request, filled in by the host. What a host does not know stays NULL or
+ * 0. The first half says where the URL leads. request/mount.c makes
+ * SCRIPT_NAME and PATH_INFO from it.
  */
 typedef struct wsgi_request {
     void *record;          /* the server's own; first argument of down calls */
@@ -94,8 +94,9 @@ typedef void wsgi_put(void *arg, const char *name, const char *value);
  */
 typedef struct wsgi_host {
     /* Calls put(arg, ...) for each CGI variable of the request: those of the
-       server and those set by configuration; each name once, with the value
-       that was set last. Names and values must live as long as the request. */
+       server, and those that the configuration sets. Each name comes once,
+       with the value that was set last. Names and values must live as long as
+       the request. */
     void (*each_env)(void *record, wsgi_put *put, void *arg);
 
     /* Blocks until at least one byte of the request's body is there. Returns
@@ -107,32 +108,33 @@ typedef struct wsgi_host {
     /* Takes over status and headers; called once, before any body. */
     int (*send_head)(void *record, const wsgi_head *head);
 
-    /* Sends the chunks in order: all of them or -1. count may be 0. When it
-       returns the server needs the memory no longer. */
+    /* Sends the chunks in order: all of them or -1. count may be 0. After it
+       has returned the server does not use their memory. */
     int (*send_body)(void *record, const wsgi_chunk *chunks, size_t count,
                      enum wsgi_after after);
 
-    /* Optional: without it the core sends in no thread of its own. Asked when
-       the head has gone: whether such a thread may send now, and the system
-       takes 16 KB of the body at once, whatever the client does. Returns 1, or
-       0: not now, or -1: the client can't be reached any more. */
+    /* Optional. Without it the core does not send in a thread of its own.
+       Called after the head was sent. Returns 1 if such a thread may send now
+       and the system takes 16 KB of the body at once, whatever the client
+       does. Returns 0 if not now, and -1 when the client can't be reached any
+       more. */
     int (*is_ready)(void *record);
 
     /* Optional. Sends size bytes of an open file from offset on, without
-       copying where the server can; the file stays the caller's. */
+       copying them if the server can. The file stays the caller's. */
     int (*send_file)(void *record, int fd, int64_t offset, int64_t size,
                      enum wsgi_after after);
 
-    /* The response broke after its head went out: makes that visible to the
-       client (no terminating chunk, the connection closed). */
+    /* Shows the client that a response whose head was sent is not complete:
+       sends no terminating chunk, and closes the connection. */
     void (*fail)(void *record);
 
-    /* Optional. Whether this process is to end when its requests have. Any
-       thread, any time. */
+    /* Optional. Whether this process is to end as soon as its requests have
+       ended. Any thread, any time. */
     int (*is_stopping)(void);
 
     /* Writes one line, without line end, to the error log of the request's
-       virtual host; to the main server's where record is NULL. */
+       virtual host, or to the main server's if record is NULL. */
     void (*log)(void *record, enum wsgi_level level, const char *line);
 } wsgi_host;
 
@@ -142,26 +144,27 @@ typedef struct wsgi_process {
     int multithread;       /* requests run in several threads of a process */
     int multiprocess;      /* requests run in several processes */
 
-    /* Optional: another owner of Python in this process (mod_python).
-       Returns its interpreter (a PyInterpreterState) of that name, made if
-       needed, with a thread state of it current and its lock held: the core
-       keeps that state. NULL after logging. Called without any lock, in one
-       thread, once for a name, which lives until the process ends. */
+    /* Optional. For a process in which another module (mod_python) owns
+       Python. Returns that module's interpreter of this name, a
+       PyInterpreterState, and makes it if needed. A thread state of it is
+       current then, and its lock is held. The core keeps that state. Returns
+       NULL after logging. Called without a lock, in one thread, once for each
+       name. name lives until the process ends. */
     void *(*find_interp)(const char *name);
 
-    /* Why Python must not be used in this process, with the way to mend it,
-       or NULL. Every request is answered with an error page then. */
+    /* NULL, or why Python must not be used in this process and how to mend
+       that. Every request then gets an error page. */
     const char *refusal;
 } wsgi_process;
 
-/* "mod_wsgi/0.9.0 Python/3.13": what a server may add to the names that it
-   gives itself. Any thread, any time. */
+/* "mod_wsgi/0.9.0 Python/3.13", which a server may add to its Server header.
+   Any thread, any time. */
 extern const char wsgi_component[];
 
 /*
- * Notes the signals that the calling thread blocks and the process ignores:
- * programs that applications start will have it so. For a server that changes
- * either before it calls wsgi_start: call it first, in the process that forks
+ * Notes which signals the calling thread blocks, and which the process
+ * ignores. Programs that applications start get the same. A server that
+ * changes either before wsgi_start calls this first, in the process that forks
  * the others later. Only the first call counts.
  */
 void wsgi_note_signals(void);
@@ -174,31 +177,30 @@ void wsgi_note_signals(void);
 void wsgi_start(const wsgi_process *process);
 
 /*
- * Serves one request; any thread, many at once. Returns 0 when a response was
- * sent (or broken off and marked with fail), else the HTTP status of the
- * error page that the server is to send: nothing has been sent then, and the
- * reason is in the log.
+ * Serves one request. Any thread, many at once. Returns 0 when a response was
+ * sent, or broken off and marked with fail. Otherwise nothing was sent, the
+ * reason is in the log, and the server is to send an error page with the HTTP
+ * status that is returned.
  */
 int wsgi_handle(const wsgi_request *request);
 
 /*
- * Ends Python's part in this process: threads the applications started are
- * waited for, functions registered with atexit run; at most five seconds. No
- * wsgi_handle may begin afterwards. Where Python was not started or is another
- * owner's, it only makes sure that no thread of the core's own calls down any
- * more. Safe in a signal handler of a process that is about
- * to exit; see wsgi_stop_before_signals. The calling thread has all signals
- * blocked from then on: what remains to be done at the exit is not interrupted
- * by another one.
+ * Ends Python in this process. Waits for threads that applications have
+ * started, and runs functions registered with atexit, for at most five
+ * seconds. No wsgi_handle may begin afterwards. If Python was not started, or
+ * another module owns it, this only makes sure that no thread of the core
+ * makes a down call any more. Safe in a signal handler of a process that is
+ * about to exit: see wsgi_stop_before_signals. The calling thread blocks all
+ * signals from then on, so that no signal interrupts the rest of the exit.
  */
 void wsgi_stop(void);
 
 /*
- * For a server that calls wsgi_stop within its handlers of SIGTERM, SIGHUP and
- * SIGINT and then exits, and that serves in one thread: the calling one. Call
- * it when the server has set those handlers. From then on a request that a
- * signal finds within Python goes on, and they run when Python's end has been
- * reached or its five seconds are over.
+ * For a server with one thread that calls wsgi_stop in its handlers of
+ * SIGTERM, SIGHUP and SIGINT, and then exits. Call it in that thread after the
+ * server has set those handlers. From then on a signal lets a request that is
+ * within Python go on. The server's handler runs when Python has ended, or
+ * after five seconds.
  */
 void wsgi_stop_before_signals(void);
 
@@ -231,15 +233,16 @@ void wsgi_show_variables(wsgi_show *show, void *arg);
 /* ---- What a host asks of a variable's name. Any thread, any time. Case
    does not matter: the servers' tables ignore it. ------------------------- */
 
-/* Points into name, behind what internal redirects have put before it. */
+/* The name without what internal redirects have put before it. The result
+   points into name. */
 const char *wsgi_plain_name(const char *name);
 
 /* Whether it is one of the module's own, mod_wsgi.*, renamed or not. */
 int wsgi_is_setting(const char *name);
 
-/* Whether it tells applications who asks, and over what: REMOTE_*, AUTH_TYPE,
-   HTTP_*, HTTPS, SSL_*, renamed or not. What others than the server and its
-   modules say there does not count. */
+/* Whether it tells applications who sends a request, and over what: REMOTE_*,
+   AUTH_TYPE, HTTP_*, HTTPS, SSL_*, renamed or not. Only the server and its
+   modules may set these. */
 int wsgi_is_believed(const char *name);
 
 /* Whether it is a setting that an internal redirect has renamed. */

@@ -14,8 +14,9 @@ static int error_status(const wsgi_call *call)
                : 500;
 }
 
-/* The application failed: an error page if the response has not begun, else
-   what was sent must look broken. Returns what wsgi_handle returns. */
+/* The application failed. If its response has not begun, the server sends an
+   error page. Otherwise the response must look broken. Returns what
+   wsgi_handle returns. */
 static int break_off(wsgi_call *call, enum wsgi_kind kind, const char *name)
 {
     int status = error_status(call);
@@ -26,14 +27,15 @@ static int break_off(wsgi_call *call, enum wsgi_kind kind, const char *name)
         wsgi_call_advance(call, WSGI_DISCARDED);
         return status;
     }
-    /* Who stops sending a body may still be listening. */
+    /* A client that stopped sending its body may still read. */
     if (!wsgi_call_is_over(call))
         wsgi_sending_fail(call);
     return 0;
 }
 
-/* application(environ, start_response), and what it returned to the host.
-   Stores what the application may be that could not be called. */
+/* Calls application(environ, start_response), and sends what it returned. If
+   it failed, stores in *kind what the application may be instead of a WSGI
+   application. */
 static int run(wsgi_call *call, PyObject *application, PyObject *environ,
                int64_t *rest, enum wsgi_kind *kind)
 {
@@ -49,8 +51,9 @@ static int run(wsgi_call *call, PyObject *application, PyObject *environ,
     return result != NULL ? wsgi_response_send(call, result, rest) : -1;
 }
 
-/* The part of a request that has Python's lock. Stores the size of what is
-   to be sent without, or -1, and the head for it. */
+/* The part of a request that needs Python's lock. A small response may be left
+   to be sent without the lock: *rest is its size then, else -1, and *head its
+   head. */
 static int serve(wsgi_visit *visit, const wsgi_settings *settings,
                  const wsgi_mount *mount, int64_t *rest, wsgi_head *head)
 {
@@ -111,14 +114,15 @@ static int run_decided(const wsgi_request *request,
     return status;
 }
 
-/* The same with the body read first. */
+/* The same after reading the request's body. */
 static int run_with_body(const wsgi_request *request,
                          const wsgi_decision *decision)
 {
     wsgi_body body;
     int status;
 
-    /* Before that: nobody is to send a body for an error page. */
+    /* Python starts first. If it can't, the client gets its error page before
+       it has sent a body. */
     if (wsgi_runtime_start(request) < 0)
         return 500;
     status = wsgi_body_keep(request, &body);

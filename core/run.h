@@ -11,11 +11,11 @@
 #include "request/request.h"
 
 /*
- * Runs the application that wsgi_decide has decided on for this request; any
- * thread, many at once, after wsgi_start. The decision is the caller's, and
- * stays as it is. Where the Python of this process can't do what its settings
- * ask for, they are followed as far as it can, with a warning in the log.
- * Returns what wsgi_handle returns.
+ * Runs the application that wsgi_decide has chosen for this request. Any
+ * thread, many at once, after wsgi_start. The decision stays the caller's, and
+ * is not changed. Settings that the Python of this process cannot fulfil are
+ * followed as far as possible, with a warning in the log. Returns what
+ * wsgi_handle returns.
  */
 int wsgi_run(const wsgi_request *request, const wsgi_decision *decision);
 

@@ -84,7 +84,7 @@ void wsgi_call_end(wsgi_call *call)
     call->visit = NULL;
 }
 
-/* ---- What the client has spoilt ---------------------------------------- */
+/* ---- What the client has done ------------------------------------------ */
 
 void wsgi_call_raise(PyObject **text, const char *words)
 {
@@ -99,8 +99,9 @@ int wsgi_call_is_about_reading(const wsgi_call *call)
     return call->read_text != NULL && wsgi_error_comes_from(call->read_text);
 }
 
-/* A failed write() is no reason for an exception of another kind: that one is
-   the application's own. */
+/* Only an IOError can come from a failed write(). An exception of another kind
+   is the application's own, even if it was raised while the IOError was
+   handled. */
 static int is_about_writing(const wsgi_call *call)
 {
     return call->write_text != NULL && PyErr_ExceptionMatches(PyExc_IOError) &&
@@ -119,7 +120,8 @@ void wsgi_call_log_gone(const wsgi_visit *visit)
     wsgi_log(visit->request, WSGI_INFO, "%s", explain_gone(visit->read_error));
 }
 
-/* Where frameworks have made another exception of ours the line has it. */
+/* If a framework has raised an exception of its own for ours, the line names
+   that one, too. */
 static void log_client(const wsgi_call *call, const char *words)
 {
     PyObject *type, *value, *traceback, *text = NULL, *bytes = NULL;

@@ -1,12 +1,12 @@
 /*
  * environ.c - the environ dict.
  *
- * Two requests of a thread differ in little: the names come in the same
- * order, most values are the same. So each slot keeps the last request's
+ * Two requests of a thread differ little. The names come in the same order,
+ * and most values are the same. So each slot keeps the last request's
  * variables as Python objects, in order, and a dict of them. A request walks
- * the server's table along that list, puts what differs into the dict, and
- * gets a copy. An unchanged variable costs two comparisons of strings instead
- * of two new objects and an insertion.
+ * the server's table along that list, puts the values that differ into the
+ * dict, and gets a copy of the dict. An unchanged variable costs two
+ * comparisons of strings instead of two new objects and an insertion.
  */
 #include "wsgi.h"
 
@@ -130,7 +130,7 @@ static int put_entry(walk *w, const char *name, const char *bytes)
     return set_value(w, e, bytes);
 }
 
-/* Whether the core alone says what a variable is: mount.c, the PEP's own. */
+/* Whether only the core sets a variable: wsgi.*, and those of mount.c. */
 static int is_ours(const char *name)
 {
     switch (name[0]) {
@@ -145,8 +145,8 @@ static int is_ours(const char *name)
     }
 }
 
-/* Whether a variable is for os.environ only, or says of the body what was true
-   before it was read. */
+/* Whether a variable is for os.environ only, or describes the request's body
+   as it was before the core read it. */
 static int is_hidden(const walk *w, const char *name)
 {
     int renamed;
@@ -170,7 +170,7 @@ static void put(void *arg, const char *name, const char *value)
     w->failed = put_entry(w, name, value) < 0;
 }
 
-/* Removes what the last request had and this one has not. */
+/* Removes the variables that the last request had and this one lacks. */
 static int forget_unseen(wsgi_environ *cache)
 {
     int i;

@@ -1,10 +1,11 @@
 /*
  * file_wrapper.c - wsgi.file_wrapper: a file as a response.
  *
- * An iterable that reads blocks, for anything with read(). When the
- * application returns one itself and it holds a plain file of the operating
- * system, the server sends that from its descriptor instead. Only types whose
- * bytes are those of their descriptor count: a GzipFile has a descriptor too.
+ * An iterable that reads blocks from anything with read(). If the application
+ * returns the wrapper itself, and the wrapper holds a plain file, the server
+ * sends the file from its descriptor instead. A plain file is of a type that
+ * reads the same bytes as its descriptor gives. A GzipFile has a descriptor,
+ * too, but reads other bytes.
  */
 #include <sys/stat.h>
 
@@ -44,7 +45,7 @@ static PyObject *wrapper_new(PyTypeObject *type, PyObject *args,
     return (PyObject *)self;
 }
 
-/* The file may lead to its wrapper. */
+/* For the garbage collector: the file may refer to its wrapper. */
 static int wrapper_traverse(PyObject *object, visitproc visit, void *arg)
 {
     file_wrapper *self = (file_wrapper *)object;
@@ -54,8 +55,8 @@ static int wrapper_traverse(PyObject *object, visitproc visit, void *arg)
     return 0;
 }
 
-/* None takes the file's place: destructors that run afterwards may still ask
-   for it. */
+/* None takes the file's place, because destructors that run afterwards may
+   still use the wrapper. */
 static int wrapper_clear(PyObject *object)
 {
     file_wrapper *self = (file_wrapper *)object;
@@ -94,8 +95,8 @@ static PyObject *wrapper_next(PyObject *object)
     return block;
 }
 
-/* The wrapper has close() if the file has (PEP 3333, "Optional
-   Platform-Specific File Handling"): it is the file's own. */
+/* The wrapper has the file's own close(), if the file has one (PEP 3333,
+   "Optional Platform-Specific File Handling"). */
 static PyObject *get_close(PyObject *object, void *unused)
 {
     (void)unused;
@@ -190,7 +191,7 @@ int wsgi_file_wrapper_open(PyObject *wrapper, int *fd, int64_t *offset,
         PyErr_Clear(); /* reading it will say what is wrong */
         return 0;
     }
-    if (info.st_size == 0) /* files of /proc say so, and have text */
+    if (info.st_size == 0) /* files of /proc say 0, and have content */
         return 0;
     *size = info.st_size > *offset ? info.st_size - *offset : 0;
     return 1;

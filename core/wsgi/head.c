@@ -1,8 +1,8 @@
 /*
  * head.c - the head of a response, as start_response is given it.
  *
- * It is checked and copied at once, so it can be sent without Python's lock
- * and nothing the application does later changes it.
+ * start_response checks and copies the head at once. So the head can be sent
+ * without Python's lock, and the application cannot change it afterwards.
  */
 #include <strings.h>
 
@@ -40,15 +40,15 @@ static int has_control(const char *text, size_t size)
     return 0;
 }
 
-/* Whether a token is this name, which is given in lower case. Its first letter
-   decides most of the time: that spares a call for each of ten names. */
+/* Whether a token is this name, which is given in lower case. The first letter
+   mostly decides. That saves a call of strncasecmp for each of ten names. */
 static int is_named(const char *token, size_t size, const char *name)
 {
     return (token[0] | 0x20) == name[0] &&
            strncasecmp(token, name, size) == 0 && name[size] == '\0';
 }
 
-/* PEP 3333, "Other HTTP Features": these are the server's own. */
+/* PEP 3333, "Other HTTP Features": only the server may send these. */
 static int is_hop_by_hop(const char *name, size_t size)
 {
     static const char *const all[] = {
@@ -109,7 +109,7 @@ static int take_status(PyObject *status, size_t *size)
                        status);
 }
 
-/* Looks at the list and its tuples; adds up the bytes their texts take. */
+/* Checks the list and its tuples, and adds up the bytes of their texts. */
 static int measure(PyObject *headers, size_t *total)
 {
     Py_ssize_t i, count;
@@ -140,7 +140,7 @@ static int measure(PyObject *headers, size_t *total)
     return 0;
 }
 
-/* Copies a text into room that is there. */
+/* Copies a text into a buffer that has room for it. */
 static const char *copy_text(wsgi_buffer *to, PyObject *text, size_t *size)
 {
     const char *from = wsgi_native_data(text, size);
@@ -223,7 +223,7 @@ int wsgi_head_take(wsgi_call *call, PyObject *status, PyObject *headers)
     if (head.status < 200)
         return wsgi_refuse("an interim status is the server's to send",
                            status);
-    if (head.status == 204) /* RFC 9110, 8.6: none may be told there */
+    if (head.status == 204) /* RFC 9110, 8.6: it must not have one */
         head.content_length = -1;
     call->head = head;
     return 0;

@@ -1,9 +1,10 @@
 /*
  * input.c - wsgi.input: the body of the request as a stream of bytes.
  *
- * Reading is buffered, so lines cost no call to the server each; large reads
- * go straight into the object that is returned. The stream ends where the
- * body ends, however its end is told (PEP 3333, "Input and Error Streams").
+ * Reading is buffered, so that not every line costs a call to the server.
+ * Large reads go straight into the object that is returned. The stream ends
+ * where the body ends, whether the client announced its length or sent it in
+ * chunks (PEP 3333, "Input and Error Streams").
  */
 #include "wsgi.h"
 
@@ -14,7 +15,7 @@ typedef struct input {
     PyObject_HEAD
     wsgi_call *call;
     char *buffer;      /* BUFFER_SIZE bytes, or NULL until needed */
-    size_t begin, end; /* what of it has not been read */
+    size_t begin, end; /* the part of it that was not read yet */
     int64_t left;      /* bytes the server still has; -1 unknown */
     int busy;          /* a read is under way */
 } input;
@@ -42,7 +43,8 @@ static int64_t receive_kept(input *self, char *to, size_t size)
     return got;
 }
 
-/* Reads what is there, at least one byte. Returns how many, 0 at the end. */
+/* Reads the bytes that are there, at least one. Returns their number, 0 at the
+   end. */
 static int64_t receive(input *self, char *to, size_t size)
 {
     wsgi_call *call = self->call;
@@ -102,8 +104,8 @@ static size_t drain(input *self, char *to, size_t size)
     return size;
 }
 
-/* How much room to begin with for a read of at most size bytes. What a client
-   announces is no reason to take memory before it comes. */
+/* How many bytes to allocate first for a read of at most size bytes. A client
+   may announce more than it sends, so memory follows what has come. */
 static size_t first_room(const input *self, size_t size)
 {
     size_t room = BUFFER_SIZE;
@@ -222,8 +224,8 @@ static void leave(input *self)
     wsgi_lease_leave(&self->call->lease);
 }
 
-/* The optional argument of read and its kin: a size, where None and what is
-   negative stand for "all". */
+/* The optional argument of read() and the like: a size. None or a negative
+   number means all. */
 static int take_size(PyObject *const *args, Py_ssize_t count, size_t *size)
 {
     Py_ssize_t number;
@@ -269,8 +271,8 @@ WSGI_FUNCTION(input_read1)
     return read_with(self, args, count, read_some);
 }
 
-/* As of io.RawIOBase: what is there, at least one byte unless the body ends.
- */
+/* As io.RawIOBase has it: reads the bytes that are there, at least one unless
+   the body ends. */
 static PyObject *input_readinto(PyObject *object, PyObject *buffer)
 {
     input *self = (input *)object;
@@ -352,8 +354,8 @@ static PyObject *say_false(PyObject *self, PyObject *unused)
     Py_RETURN_FALSE;
 }
 
-/* A wrapper of io's flushes and closes what it wraps when it is garbage. The
-   body must stay readable for others then. */
+/* A wrapper of the io module flushes and closes the stream that it wraps when
+   it is deallocated. The body must stay readable for others. */
 static PyObject *do_nothing(PyObject *self, PyObject *unused)
 {
     (void)self;

@@ -3,11 +3,11 @@
  */
 #include "wsgi.h"
 
-/* A list of blocks up to this size together is copied: the lock is released
-   for good before it is sent. */
+/* A list whose blocks have at most this size together is copied. So it can be
+   sent after the request has released Python's lock for good. */
 #define SMALL 32768
 
-/* Checks blocks that all exist, and adds up their sizes. */
+/* Checks the blocks of a tuple, and adds up their sizes. */
 static int total_size(PyObject *blocks, int64_t *total)
 {
     Py_ssize_t i;
@@ -95,7 +95,7 @@ static int keep_blocks(wsgi_call *call, PyObject *blocks, int64_t size)
     return 0;
 }
 
-/* Blocks that were checked, size bytes of them. */
+/* Sends or keeps blocks that were checked, size bytes in all. */
 static int send_checked(wsgi_call *call, PyObject *blocks, int64_t size,
                         int64_t *rest)
 {
@@ -139,8 +139,8 @@ static void take_only_block(wsgi_call *call, PyObject *block)
     call->head.content_length = PyBytes_GET_SIZE(block);
 }
 
-/* Whether the iterable says that it has one block. Asked before that block is
-   taken, for some tell what is left. */
+/* Whether the iterable says that it has one block. Asked before the block is
+   taken, because the length of some iterables is what is left. */
 static int has_one_block(const wsgi_call *call, PyObject *result)
 {
     int answer = 0;
@@ -176,8 +176,8 @@ static int send_iterable(wsgi_call *call, PyObject *result)
     return PyErr_Occurred() ? -1 : done;
 }
 
-/* PEP 3333, "Optional Platform-Specific File Handling": from where the file
-   stands to its end, or as much as Content-Length says. */
+/* PEP 3333, "Optional Platform-Specific File Handling": sends the file from
+   its position to its end, or as much as Content-Length says. */
 static int send_open_file(wsgi_call *call, int fd, int64_t offset,
                           int64_t size)
 {
@@ -213,8 +213,8 @@ static int send_body(wsgi_call *call, PyObject *result, int64_t *rest)
     return send_iterable(call, result);
 }
 
-/* After the last block: a head without a body still has to go, and too short
-   a body must look broken. */
+/* After the last block. A head without a body must still be sent, and a body
+   that is too short must look broken. */
 static int end_body(wsgi_call *call)
 {
     int64_t length = call->head.content_length;

@@ -6,8 +6,8 @@
  */
 #include "wsgi.h"
 
-/* The first of so many small pieces is sent here, which releases Python's
-   lock. The others may be given to the sender, which does not. */
+/* The first of every 64 pieces is sent here, which releases Python's lock. The
+   others may be given to the sender's thread, which keeps the lock. */
 #define RUN 64
 
 int wsgi_sending_is_bodiless(const wsgi_call *call)
@@ -23,7 +23,7 @@ void wsgi_sending_push(wsgi_call *call, const wsgi_output *output,
     const wsgi_head *head = NULL;
     int result;
 
-    if (!wsgi_call_has_head(call)) { /* another thread has spoilt it */
+    if (!wsgi_call_has_head(call)) { /* another thread's has failed */
         wsgi_call_advance(call, WSGI_BROKEN);
         return;
     }

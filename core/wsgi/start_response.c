@@ -67,8 +67,8 @@ static int check_turn(wsgi_call *call, PyObject *exc_info)
     return wsgi_call_has_begun(call) ? 1 : 0;
 }
 
-/* Raises what exc_info holds. To make an exception of it may run code of the
-   application's. */
+/* Raises the exception in exc_info. Making the exception may run the
+   application's code. */
 static void raise_again(PyObject *exc_info)
 {
     PyObject *type = PyTuple_GET_ITEM(exc_info, 0);
@@ -85,8 +85,8 @@ static void raise_again(PyObject *exc_info)
     PyErr_Restore(type, value, traceback == Py_None ? NULL : traceback);
 }
 
-/* Checks and stores a head. Where an error page is sent instead, the head is
-   checked all the same, and has no effect. */
+/* Checks and stores a head. If an error page is sent instead, the head is
+   checked all the same, but has no effect. */
 static int store_head(wsgi_call *call, PyObject *status, PyObject *headers)
 {
     int result;

@@ -20,23 +20,23 @@ struct wsgi_kit {
     PyObject *input_key, *errors_key;
 };
 
-/* Makes and ends that of a new interpreter: see wsgi_hooks. */
+/* Make and end the kit of an interpreter: see wsgi_hooks. */
 int wsgi_kit_make(wsgi_interp *interp);
 void wsgi_kit_forget(wsgi_interp *interp);
 
 /* ---- environ.c: the environ dict. --------------------------------------- */
 
-/* The part of it that is the same in every request of an interpreter. */
+/* The variables that are the same in every request of an interpreter. */
 PyObject *wsgi_environ_constants(wsgi_interp *interp);
 
-/* A new environ. */
+/* The environ of a request, a new dict. */
 PyObject *wsgi_environ_new(wsgi_call *call, const wsgi_settings *settings,
                            const wsgi_mount *mount);
 
 /* Ends a slot's cache. cache may be NULL. */
 void wsgi_environ_free(wsgi_environ *cache);
 
-/* ---- call.c: one request as its Python objects see it. * ---------------- */
+/* ---- call.c: one request as its Python objects see it. ------------------ */
 
 /*
  * How far a response has come.
@@ -98,8 +98,8 @@ struct wsgi_call {
     wsgi_visit *visit;    /* borrowed, within the lease */
     pthread_mutex_t host; /* held for a down call: see wsgi_call_lock_host */
 
-    /* What the client spoilt. The texts are those of the exceptions that told
-       the application, NULL before the first: see wsgi_call_raise. */
+    /* What the client has done. The texts are those of the exceptions that
+       told the application, NULL before the first: see wsgi_call_raise. */
     int read_error; /* of the request's body: an enum wsgi_read, or 0 */
     PyObject *read_text, *write_text;
     int is_told; /* the log has its line about the client */
@@ -139,33 +139,32 @@ static inline int wsgi_call_is_over(const wsgi_call *call)
     return call->stage == WSGI_DISCARDED || call->stage >= WSGI_COMPLETE;
 }
 
-/* Ends its lease. The reference is the caller's. */
+/* Ends the call's lease. The caller keeps its reference. */
 void wsgi_call_end(wsgi_call *call);
 
-/* wsgi_lease_enter for what reaches the client. -1 in a copy of the process as
-   well: the request is its original's. */
+/* wsgi_lease_enter for functions that reach the client. They also fail in a
+   forked copy of the process, because the request belongs to the original. */
 int wsgi_call_enter_for_client(wsgi_call *call, const char *what);
 
-/* The host takes one down call for a request at a time, from any thread. What
-   decides on such a call stands between these two as well; nothing between
-   them may run Python code. */
+/* The host takes one down call at a time for a request. A thread decides on
+   the call and makes it between these two. Nothing between them may run Python
+   code. */
 void wsgi_call_lock_host(wsgi_call *call);
 void wsgi_call_unlock_host(wsgi_call *call);
 
-/* Raises IOError for what the client has done. *text is read_text or
-   write_text of a call, made of words when it is first raised. Every
-   exception raised for it has this very object as its argument, and so have
-   those that frameworks make of its arguments. In a critical section of the
-   call. */
+/* Raises IOError for what the client has done. text points to read_text or
+   write_text of a call. The first time, *text is made from words. Each
+   exception has this very object as its argument. So have the exceptions that
+   frameworks make from those arguments. In a critical section of the call. */
 void wsgi_call_raise(PyObject **text, const char *words);
 
-/* Whether the exception that is set tells of a failed read of the body, or
-   was raised while such a one was handled. */
+/* Whether the exception that is set was raised by a failed read of the body,
+   or while such an exception was handled. */
 int wsgi_call_is_about_reading(const wsgi_call *call);
 
-/* Logs the exception that is set, and clears it: with one line of level info
-   for the request where it is the client's doing, else as wsgi_errors_report
-   does. what says what could not be done. */
+/* Logs the exception that is set, and clears it. If the client caused it, the
+   log gets one line of level info for the request. Otherwise this does what
+   wsgi_errors_report does. what says what could not be done. */
 void wsgi_call_report(wsgi_call *call, const char *what);
 
 /* Logs that the client of a request went away. No lock needed. */
@@ -203,30 +202,31 @@ int wsgi_head_take(wsgi_call *call, PyObject *status, PyObject *headers);
 /* Whether a response with this status has no body (RFC 9110, 6.4.1). */
 int wsgi_sending_is_bodiless(const wsgi_call *call);
 
-/* How many of size more bytes of the body may be sent. The second logs when
-   these are less because the application said so. */
+/* How many of the next size bytes of the body may be sent. wsgi_sending_allow
+   also logs if the application's Content-Length allows fewer. */
 int64_t wsgi_sending_room(const wsgi_call *call, int64_t size);
 int64_t wsgi_sending_allow(const wsgi_call *call, int64_t size);
 
 /* Whether nothing more may follow what was sent. */
 int wsgi_sending_is_full(const wsgi_call *call);
 
-/* 0, or -1 with an exception: there is no head; the block, of what, is not
-   bytes. */
+/* Check that there is a head, and that a block is bytes. what names the block
+   in the exception. Return 0 or -1. */
 int wsgi_sending_need_head(const wsgi_call *call);
 int wsgi_sending_need_bytes(PyObject *block, const char *what);
 
-/* Sends an output, with the head before it if that has not gone. The caller
-   has the host (wsgi_call_lock_host), and looked whether more may follow. */
+/* Sends an output, and the head before it if the head was not sent yet. The
+   caller holds the host (wsgi_call_lock_host), and has checked that more may
+   follow. */
 void wsgi_sending_push(wsgi_call *call, const wsgi_output *output,
                        enum wsgi_after after);
 
-/* Sends one block now, or lets the sender do it meanwhile. Returns 0, or -1
-   with an exception. */
+/* Sends one block, or gives it to the sender's thread. Returns 0, or -1 with
+   an exception. */
 int wsgi_sending_block(wsgi_call *call, PyObject *block);
 
-/* Sends what is left when there is no more to the body: the head if it has not
-   gone, and the end. */
+/* Sends what is left when the body is over: the head if it was not sent yet,
+   and the end. */
 void wsgi_sending_rest(wsgi_call *call, enum wsgi_after after);
 
 /* Makes a response that broke look broken to the client. */
