@@ -217,15 +217,16 @@ static enum progress step_inside(wsgi_interp *interp)
     PyThreadState *main_state = PyEval_SaveThread();
     enum progress progress;
 
-    PyEval_RestoreThread(interp->first_state);
+    wsgi_states_enter(interp->first_state);
     progress = step(interp);
     if (progress == READY) {
         wsgi_python_end_interp(interp->first_state, main_state);
+        wsgi_states_show(main_state);
         wsgi_interp_forget_one();
         return READY;
     }
     PyEval_SaveThread();
-    PyEval_RestoreThread(main_state);
+    wsgi_states_enter(main_state);
     return progress;
 }
 
@@ -254,11 +255,11 @@ static int is_ending(wsgi_interp *interp, PyThreadState *main_state)
     int running;
 
     PyEval_SaveThread();
-    PyEval_RestoreThread(interp->first_state);
+    wsgi_states_enter(interp->first_state);
     begin(interp);
     running = is_running(interp->ender);
     PyEval_SaveThread();
-    PyEval_RestoreThread(main_state);
+    wsgi_states_enter(main_state);
     return running;
 }
 

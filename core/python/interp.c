@@ -126,12 +126,12 @@ static void visit_each(void *arg)
         main_state = PyEval_SaveThread();
     for (; interp != NULL;
          interp = __atomic_load_n(&interp->next, __ATOMIC_ACQUIRE)) {
-        PyEval_RestoreThread(interp->first_state);
+        wsgi_states_enter(interp->first_state);
         t->look(interp, t->arg);
         PyEval_SaveThread();
     }
     if (main_state != NULL)
-        PyEval_RestoreThread(main_state);
+        wsgi_states_enter(main_state);
 }
 
 void wsgi_interp_visit_all(void (*look)(const wsgi_interp *interp, void *arg),

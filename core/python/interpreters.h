@@ -209,6 +209,27 @@ int wsgi_ending_step(void);
    one. Waits until they are done, or until the time for the end is over. */
 void wsgi_ending_all(void);
 
+/* ---- states.c: which of a thread's states PyGILState_Ensure finds. ------ */
+
+/* Finds where Python keeps the state of a thread, once, or logs that it was
+   not found. On the Python thread, with a state current, before any request
+   visits an interpreter. */
+void wsgi_states_prepare(void);
+
+/* Whether a thread may keep states in several interpreters. If not, a thread
+   that is to enter one ends its state in another. */
+int wsgi_states_may_be_many(void);
+
+/* Lets PyGILState_Ensure find this state of the calling thread, which has it
+   current or will. Lock or not. */
+void wsgi_states_show(PyThreadState *state);
+
+/* The state that is shown so, or NULL: none, or Python shows them itself. */
+PyThreadState *wsgi_states_shown(void);
+
+/* Takes the lock with this state current, and shows it. */
+void wsgi_states_enter(PyThreadState *state);
+
 /* ---- thread.c: threads of the server, and what each keeps. -------------- */
 
 /* One thread's place in one interpreter. Only that thread uses it. */
@@ -226,6 +247,8 @@ struct wsgi_visit {
     const wsgi_request *request;
     wsgi_visit *outer; /* the visit that this one interrupts, or NULL */
     wsgi_slot *slot;
+    /* What was shown to PyGILState_Ensure before (states.c), or NULL. */
+    PyThreadState *shown;
     wsgi_body *kept;  /* the body, if it was read beforehand, or NULL */
     int status;       /* for the client, if the application can't be run */
     int read_error;   /* one of enum wsgi_read, or 0 */

@@ -155,13 +155,14 @@ static void make_own(void *arg)
                  why);
         return;
     }
+    wsgi_states_show(m->interp->first_state);
     m->interp->state = PyThreadState_GetInterpreter(m->interp->first_state);
     prepare_or_report(m);
     if (m->result == 0)
         wsgi_turns_begin(m->interp);
     if (m->interp->first_state != main_state) {
         PyEval_SaveThread();
-        PyEval_RestoreThread(main_state);
+        wsgi_states_enter(main_state);
     }
 }
 
@@ -177,6 +178,8 @@ static void make_foreign(void *arg)
     if (m->interp->state == NULL)
         return;
     m->interp->first_state = PyThreadState_Get();
+    wsgi_states_prepare();
+    wsgi_states_show(m->interp->first_state);
     prepare_or_report(m);
     PyEval_SaveThread();
 }

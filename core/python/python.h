@@ -13,6 +13,7 @@
 #include <Python.h>
 #include <pythread.h>
 
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -870,14 +871,38 @@ static inline int wsgi_python_expect_site(int no_user_site)
 
 /* ---- Interpreters and threads ------------------------------------------- */
 
-/*
- * Up to Python 3.11, PyGILState_Ensure, which C extensions call, finds the
- * first thread state that was made on a thread, whatever interpreter that
- * state belongs to. So a thread may own only one state there, that of the
- * interpreter it is in. From 3.12 on a thread may keep one for each
- * interpreter.
- */
-#define WSGI_ONE_STATE_PER_THREAD (PY_VERSION_HEX < 0x030C0000)
+/* Whether Python itself sees to it that PyGILState_Ensure finds the state that
+   was current last on a thread: see states.c. */
+#define WSGI_SETS_STATE_KEY (PY_VERSION_HEX >= 0x030C0000)
+
+/* What the calling thread has under a key that Python may keep its state
+   under, and to change it. Python 2 has keys of its own. */
+#if PY_VERSION_HEX >= 0x03000000
+
+static inline void *wsgi_key_get(int key)
+{
+    return pthread_getspecific((pthread_key_t)key);
+}
+
+static inline void wsgi_key_set(int key, void *value)
+{
+    pthread_setspecific((pthread_key_t)key, value);
+}
+
+#else
+
+#define wsgi_key_get(key) PyThread_get_key_value(key)
+
+static inline void wsgi_key_set(int key, void *value)
+{
+    if (PyThread_get_key_value(key) == value)
+        return;
+    PyThread_delete_key_value(key);
+    if (PyThread_set_key_value(key, value) < 0)
+        Py_FatalError("no memory to keep the state of a thread");
+}
+
+#endif
 
 /* Whether a thread that waits for the lock asks only threads of its own
    interpreter to release it: see turns.c. */

@@ -59,6 +59,7 @@ static void own_python(void)
         sem_post(&started);
         return;
     }
+    wsgi_states_prepare();
     if (wsgi_signals_prepare() < 0)
         wsgi_errors_report(NULL, "signals can't be left to the server:");
     main_state = PyEval_SaveThread();

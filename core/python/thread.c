@@ -20,7 +20,7 @@ void wsgi_thread_enter_slot(wsgi_slot *slot)
 {
     if (slot->state == NULL)
         slot->state = PyThreadState_New(slot->interp->state);
-    PyEval_RestoreThread(slot->state);
+    wsgi_states_enter(slot->state);
 }
 
 /* Leaves a slot that was entered, and ends its thread state. */
@@ -41,7 +41,7 @@ void wsgi_thread_drop_state(wsgi_slot *slot)
 
 void wsgi_thread_make_way(wsgi_thread *self, const wsgi_slot *slot)
 {
-    if (WSGI_ONE_STATE_PER_THREAD && self->last != NULL && self->last != slot)
+    if (!wsgi_states_may_be_many() && self->last != NULL && self->last != slot)
         wsgi_thread_drop_state(self->last);
 }
 

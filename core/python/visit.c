@@ -155,6 +155,7 @@ int wsgi_visit_enter(wsgi_visit *visit, const wsgi_request *request,
     }
     wsgi_turns_try(visit->slot->interp);
     wsgi_turns_want();
+    visit->shown = wsgi_states_shown();
     attach(self, visit->slot);
     visit->request = request;
     visit->status = 500;
@@ -185,7 +186,9 @@ static void step_out(wsgi_thread *self, wsgi_visit *visit)
 {
     self->visit = visit->outer;
     PyEval_SaveThread();
-    if (WSGI_ONE_STATE_PER_THREAD && visit->outer != NULL)
+    if (visit->shown != NULL)
+        wsgi_states_show(visit->shown);
+    if (!wsgi_states_may_be_many() && visit->outer != NULL)
         go_back(self, visit);
 }
 

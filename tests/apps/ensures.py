@@ -1,10 +1,13 @@
 """Applications that use an extension module which calls PyGILState_Ensure (extension/gilstate.c)."""
 
+import ctypes
+import json
 import threading
 
 import answers
 
 LOCAL = threading.local()
+SIGNATURE = ctypes.CFUNCTYPE(ctypes.c_int)
 
 
 def application(environ, start_response):
@@ -17,6 +20,7 @@ def application(environ, start_response):
         "outside": gilstate.outside(2),
         "elsewhere": gilstate.elsewhere(3),
         "callback": gilstate.callback(lambda: globals()["MARK"] is marked),
+        "ctypes": bool(SIGNATURE(lambda: globals()["MARK"] is marked)()),
         "local": count(),
     }
     return answers.as_json(start_response, report)
@@ -33,3 +37,13 @@ def page(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/html")])
     yield b'<!--#include virtual="/included" -->'
     yield b" and more"
+
+
+def calling_page(environ, start_response):
+    """The same, where extensions call back before, in between and after."""
+    import gilstate
+
+    start_response("200 OK", [("Content-Type", "text/html")])
+    yield json.dumps(gilstate.callback(lambda: "LOCAL" in globals())).encode("ascii")
+    yield b' <!--#include virtual="/two" --> '
+    yield json.dumps(gilstate.callback(lambda: "LOCAL" in globals())).encode("ascii")

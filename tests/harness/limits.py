@@ -22,10 +22,6 @@ WAITS_FOR_REQUESTS = (
     "the models with threads end no process while a request is under way: their parent kills it "
     "after ten seconds"
 )
-ONE_STATE = (
-    "before Python 3.12 a thread has its state in one interpreter only, since PyGILState_Ensure "
-    "would find the wrong one of several"
-)
 
 LIMITS: dict[str, dict[str, str]] = {
     "apache1.3": {
@@ -66,22 +62,17 @@ LIMITS: dict[str, dict[str, str]] = {
     "event": {"end-beside-a-request": WAITS_FOR_REQUESTS},
     "py2.7": {
         "exception-history": "an exception of Python 2 does not know which one was being handled",
-        "many-states": ONE_STATE,
         "own-lock": NO_OWN_LOCK,
         "spawn": "multiprocessing of Python 2 only forks",
     },
     **{
         f"py3.{minor}": {
-            "many-states": ONE_STATE,
             "own-lock": NO_OWN_LOCK,
             "spawn": "multiprocessing's pools before 3.8 may log a traceback when they end",
         }
         for minor in range(6, 8)
     },
-    **{
-        f"py3.{minor}": {"many-states": ONE_STATE, "own-lock": NO_OWN_LOCK}
-        for minor in range(8, 12)
-    },
+    **{f"py3.{minor}": {"own-lock": NO_OWN_LOCK} for minor in range(8, 12)},
 }
 
 

@@ -300,6 +300,25 @@ def test_threads_keep_their_locals_between_requests(bare: Bare) -> None:
     assert outcome.json()["count"] == 25
 
 
+def test_threads_serve_where_it_is_not_found_where_python_keeps_their_states(
+    bare: Bare, python: Python, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library stands before Python's, and tells nothing. From 3.12 on nobody asks."""
+    library = tmp_path / "tells_nothing.so"
+    source = tmp_path / "tells_nothing.c"
+    source.write_text("void *PyGILState_GetThisThreadState(void) { return 0; }\n")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", str(library), str(source)], check=True)
+    monkeypatch.setenv("LD_PRELOAD", str(library))
+    monkeypatch.setenv("ASAN_OPTIONS", "verify_asan_link_order=0")
+    outcome = bare(
+        *("--threads", "4", "--requests", "40", "--env", "mod_wsgi.interpreters=3"),
+        *("--env", "mod_wsgi.gil=shared", "hello::application"),
+    )
+    assert (outcome.code, outcome.status) == (0, "200 OK"), outcome.log
+    told = any("where this Python keeps the state of a thread" in line for line in outcome.log)
+    assert told == (tuple(map(int, python.version.split("."))) < (3, 12))
+
+
 def test_wsgi_multithread_says_whether_there_are_threads(bare: Bare) -> None:
     for threads, expected in (("1", False), ("2", True)):
         flags = bare("--threads", threads, "environs::as_json").json()["flags"]
