@@ -6,6 +6,11 @@
  * register handlers, or ask for an alarm, which would end the process. Here
  * these calls have no effect but a line in the log. In a copy of the process
  * that an application has forked, they work.
+ *
+ * From Python 3 on the functions are replaced in _signal, the part of the
+ * module that is in C. The module signal takes them from there when it is
+ * imported. Importing it here would cost each interpreter 0.25 MB, for it
+ * imports enum.
  */
 #include <signal.h>
 
@@ -17,7 +22,7 @@ typedef PyObject *answer(PyObject *original, PyObject *first);
 
 static PyObject *ask_module(const char *function, PyObject *first)
 {
-    PyObject *signal = PyImport_ImportModule("signal");
+    PyObject *signal = PyImport_ImportModule(WSGI_SIGNAL_MODULE);
     PyObject *told = NULL;
 
     if (signal != NULL)
@@ -64,6 +69,7 @@ static PyObject *tell_nothing(PyObject *original, PyObject *first)
 
 typedef struct function {
     const char *module;
+    const char *shown;      /* the module that applications import */
     Py_ssize_t least, most; /* arguments */
     answer *answer;
     PyMethodDef method;
@@ -104,7 +110,7 @@ WSGI_FUNCTION(ignore_call)
         wsgi_log(wsgi_thread_request(), WSGI_WARNING,
                  "the application's call of %s.%s() has no effect: signals "
                  "are the server's",
-                 f->module, f->method.ml_name);
+                 f->shown, f->method.ml_name);
     return told;
 }
 
@@ -114,16 +120,18 @@ WSGI_FUNCTION(ignore_call)
             "has no effect under mod_wsgi"                                    \
     }
 
+#define SIGNAL WSGI_SIGNAL_MODULE, "signal"
+
 /* The functions that change how this process handles signals, or send it one.
  */
 static function functions[] = {
-    {"signal", 2, 2, tell_handler, METHOD("signal")},
-    {"signal", 2, 2, tell_nothing, METHOD("siginterrupt")},
-    {"signal", 1, 1, tell_zero, METHOD("alarm")},
-    {"signal", 2, 3, tell_timer, METHOD("setitimer")},
-    {"signal", 1, 1, tell_nothing, METHOD("raise_signal")},
-    {"signal", 2, 2, probe_thread, METHOD("pthread_kill")},
-    {WSGI_THREAD, 0, 1, tell_nothing, METHOD("interrupt_main")},
+    {SIGNAL, 2, 2, tell_handler, METHOD("signal")},
+    {SIGNAL, 2, 2, tell_nothing, METHOD("siginterrupt")},
+    {SIGNAL, 1, 1, tell_zero, METHOD("alarm")},
+    {SIGNAL, 2, 3, tell_timer, METHOD("setitimer")},
+    {SIGNAL, 1, 1, tell_nothing, METHOD("raise_signal")},
+    {SIGNAL, 2, 2, probe_thread, METHOD("pthread_kill")},
+    {WSGI_THREAD, WSGI_THREAD, 0, 1, tell_nothing, METHOD("interrupt_main")},
 };
 
 /* Replaces original, an attribute of module, by our function. */

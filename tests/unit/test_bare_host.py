@@ -319,6 +319,13 @@ def test_threads_serve_where_it_is_not_found_where_python_keeps_their_states(
     assert told == (tuple(map(int, python.version.split("."))) < (3, 12))
 
 
+def test_signal_is_imported_by_those_who_use_it_only(bare: Bare, python: Python) -> None:
+    """It takes enum along, which is a quarter of a megabyte in each interpreter."""
+    is_in_c = python.version == "2.7"
+    is_imported = "signal" in bare("states::modules").json()["here"]
+    assert is_imported == (is_in_c or "signal" in python.crowd)
+
+
 def test_wsgi_multithread_says_whether_there_are_threads(bare: Bare) -> None:
     for threads, expected in (("1", False), ("2", True)):
         flags = bare("--threads", threads, "environs::as_json").json()["flags"]

@@ -354,6 +354,15 @@ def test_an_application_ends_no_process_by_an_alarm(serve: Serve) -> None:
     assert site.children() == before
 
 
+def test_the_c_part_of_signal_has_no_effect_either(serve: Serve) -> None:
+    site = serve(CONFIG, files=FILES, processes=1)
+    before = site.children()
+    assert site.get("/programs/handles_signals_in_c").json() == [0, 0]
+    site.watch.wait_for("call of signal.signal.. has no effect")
+    site.watch.wait_for("call of signal.alarm.. has no effect")
+    assert site.children() == before
+
+
 @pytest.mark.parametrize("first", ["/hello/named", "/main/at_exit?interrupted"])
 def test_an_application_interrupts_nobody(serve: Serve, first: str) -> None:
     """Python's main thread is not the application's: what it does next is for all of them."""
