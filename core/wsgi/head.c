@@ -84,6 +84,12 @@ static int is_status(const char *text, size_t size)
            text[size - 1] != ' ' && !has_control(text, size);
 }
 
+/* The number of a status that is_status accepts. */
+static int status_of(const char *text)
+{
+    return (text[0] - '0') * 100 + (text[1] - '0') * 10 + (text[2] - '0');
+}
+
 /* The bytes of a native string, or NULL with an exception that names it. */
 static const char *text_of(PyObject *object, const char *what, size_t *size)
 {
@@ -219,7 +225,7 @@ int wsgi_head_take(wsgi_call *call, PyObject *status, PyObject *headers)
         if (take_header(&head, all, to, PyList_GET_ITEM(headers, i)) < 0)
             return -1;
     head.status_line = copy_text(to, status, &size);
-    head.status = (int)strtol(head.status_line, NULL, 10);
+    head.status = status_of(head.status_line);
     if (head.status < 200)
         return wsgi_refuse("an interim status is the server's to send",
                            status);
