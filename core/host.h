@@ -11,8 +11,8 @@
  *   - Strings end in NUL and are never NULL unless a comment says so.
  *   - Sizes are bytes. Offsets and lengths are int64_t on every platform.
  *   - A call of a function in wsgi_host is a down call. The core releases
- *     Python's lock before it, except for each_env, is_ready and log. So these
- *     three must not wait for the client.
+ *     Python's lock before it, except for each_env, each_configured, is_ready
+ *     and log. So these four must not wait for the client.
  *   - Down calls for one request may come from any thread, but not from two at
  *     once. Only log may be called at any time.
  */
@@ -94,10 +94,21 @@ typedef void wsgi_put(void *arg, const char *name, const char *value);
  */
 typedef struct wsgi_host {
     /* Calls put(arg, ...) for each CGI variable of the request: those of the
-       server, and those that the configuration sets. Each name comes once,
-       with the value that was set last. Names and values must live as long as
-       the request. */
+       server, and those that the configuration sets. If a name comes twice,
+       the last value counts. Names and values must live as long as the
+       request. */
     void (*each_env)(void *record, wsgi_put *put, void *arg);
+
+    /* Optional: without it the core calls each_env. Calls put(arg, ...) for
+       the variables that the configuration sets, and for others as the host
+       likes. The core looks for its settings here. So it need not walk over
+       all variables for a few. */
+    void (*each_configured)(void *record, wsgi_put *put, void *arg);
+
+    /* Optional. Adds PATH_TRANSLATED to the variables of each_env: the file
+       that PATH_INFO would lead to if it were a URL. Called at most once, and
+       before the application. */
+    void (*translate_path)(void *record);
 
     /* Blocks until at least one byte of the request's body is there. Returns
        the number of bytes stored in buffer (at most size), 0 at the end of

@@ -42,6 +42,7 @@ static void forget_inherited(request_rec *r)
         if (wsgi_copies_may_stay(&mine, i, &theirs, copies))
             ap_table_addn(kept, entry.name, entry.value);
     }
+    ap_table_unset(kept, "PATH_TRANSLATED"); /* of the parent's path */
     r->subprocess_env = kept;
 }
 
@@ -156,6 +157,25 @@ static void add_common_vars(request_rec *r)
     c->ap_auth_type = type;
 }
 
+/* The server would make a sub-request for PATH_TRANSLATED, which takes as long
+   as a whole request. It makes none where there is no path behind the file. So
+   that path is put back afterwards, with what the server says of it. */
+static void add_cgi_vars(request_rec *r)
+{
+    char *path_info = r->path_info;
+
+    r->path_info = NULL;
+    ap_add_cgi_vars(r);
+    r->path_info = path_info;
+    if (path_info == NULL || *path_info == '\0')
+        return;
+    if (strcmp(r->protocol, "INCLUDED") != 0)
+        ap_table_setn(r->subprocess_env, "SCRIPT_NAME",
+                      ap_pstrndup(r->pool, r->uri,
+                                  ap_find_path_info(r->uri, path_info)));
+    ap_table_setn(r->subprocess_env, "PATH_INFO", path_info);
+}
+
 void wsgi_apache_prepare_env(request_rec *r)
 {
     if (r->main != NULL)
@@ -165,7 +185,7 @@ void wsgi_apache_prepare_env(request_rec *r)
         forget_renamed(r);
     drop_unsafe_headers(r);
     add_common_vars(r);
-    ap_add_cgi_vars(r);
+    add_cgi_vars(r);
     if (!wsgi_apache_has_body(r))
         ap_table_unset(r->subprocess_env, "CONTENT_LENGTH");
 }

@@ -18,6 +18,13 @@ static void each_env(void *record, wsgi_put *put, void *arg)
             put(arg, entry->key, entry->val);
 }
 
+static void translate_path(void *record)
+{
+    const exchange *x = record;
+
+    ap_add_cgi_vars(x->r);
+}
+
 void wsgi_apache_begin_waiting(exchange *x, const char *what)
 {
     ap_soft_timeout((char *)what, x->r);
@@ -43,6 +50,7 @@ static void write_log(void *record, enum wsgi_level level, const char *line)
 
 const wsgi_host wsgi_apache_host = {
     .each_env = each_env,
+    .translate_path = translate_path,
     .read_body = wsgi_apache_read_body,
     .send_head = wsgi_apache_send_head,
     .send_body = wsgi_apache_send_body,

@@ -17,6 +17,8 @@ extern module wsgi_module;
 /* A request under way: the record behind wsgi_request. */
 typedef struct exchange {
     request_rec *r;
+    int first_configured; /* entry of r->subprocess_env: what configuration
+                             has set is from here on */
     apr_bucket_brigade *in, *out; /* NULL until needed */
     apr_os_thread_t thread;       /* the one that serves the request */
     pthread_mutex_t borrowed;     /* by another thread: wsgi_apache_borrow */
@@ -78,8 +80,9 @@ int wsgi_apache_is_error_document(const request_rec *r);
    its parent's. That of an error document has been read. */
 int wsgi_apache_has_body(const request_rec *r);
 
-/* environ.c: makes r->subprocess_env the CGI environment. */
-void wsgi_apache_prepare_env(request_rec *r);
+/* environ.c: makes r->subprocess_env the CGI environment, and fills in
+   first_configured. */
+void wsgi_apache_prepare_env(exchange *x);
 
 /* section.c: notes which .htaccess files took part in a sub-request. For an
    index of a directory or a negotiated variant the server puts the sub-request

@@ -11,17 +11,35 @@
 /* How long a line of the log waits for its request: two milliseconds. */
 #define LOG_WAIT 2000000L
 
-static void each_env(void *record, wsgi_put *put, void *arg)
+static void put_from(const exchange *x, int first, wsgi_put *put, void *arg)
 {
-    const exchange *x = record;
     const apr_array_header_t *all = apr_table_elts(x->r->subprocess_env);
     const apr_table_entry_t *entry =
-        (const apr_table_entry_t *)(const void *)all->elts;
+        (const apr_table_entry_t *)(const void *)all->elts + first;
     int i;
 
-    for (i = 0; i < all->nelts; i++, entry++)
+    for (i = first; i < all->nelts; i++, entry++)
         if (entry->key != NULL && entry->val != NULL)
             put(arg, entry->key, entry->val);
+}
+
+static void each_env(void *record, wsgi_put *put, void *arg)
+{
+    put_from(record, 0, put, arg);
+}
+
+static void each_configured(void *record, wsgi_put *put, void *arg)
+{
+    const exchange *x = record;
+
+    put_from(x, x->first_configured, put, arg);
+}
+
+static void translate_path(void *record)
+{
+    const exchange *x = record;
+
+    ap_add_cgi_vars(x->r);
 }
 
 static int is_its_thread(const exchange *x)
@@ -89,6 +107,8 @@ static int is_stopping(void)
 
 const wsgi_host wsgi_apache_host = {
     .each_env = each_env,
+    .each_configured = each_configured,
+    .translate_path = translate_path,
     .read_body = wsgi_apache_read_body,
     .send_head = wsgi_apache_send_head,
     .send_body = wsgi_apache_send_body,

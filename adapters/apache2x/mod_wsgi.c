@@ -171,7 +171,7 @@ static int handle(request_rec *r)
         return status;
     if (is_too_large(r))
         return HTTP_REQUEST_ENTITY_TOO_LARGE;
-    wsgi_apache_prepare_env(r);
+    wsgi_apache_prepare_env(&x);
     fill_in(&x, &request);
     x.thread = apr_os_thread_current();
     x.body_left = request.body_length;

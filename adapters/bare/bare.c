@@ -98,13 +98,24 @@ static int append_line(exchange *x, const char *name, const char *value)
     return append(x, "\r\n", 2);
 }
 
-static void each_env(void *record, wsgi_put *put, void *arg)
+static void put_from(size_t first, wsgi_put *put, void *arg)
 {
     size_t i;
 
-    (void)record;
-    for (i = 0; i < plan->variable_count; i++)
+    for (i = first; i < plan->variable_count; i++)
         put(arg, plan->variables[i].name, plan->variables[i].value);
+}
+
+static void each_env(void *record, wsgi_put *put, void *arg)
+{
+    (void)record;
+    put_from(0, put, arg);
+}
+
+static void each_configured(void *record, wsgi_put *put, void *arg)
+{
+    (void)record;
+    put_from(plan->standard_count, put, arg);
 }
 
 static int64_t read_some(exchange *x, char *buffer, size_t size)
@@ -240,6 +251,7 @@ static void write_log(void *record, enum wsgi_level level, const char *line)
 
 static const wsgi_host host = {
     .each_env = each_env,
+    .each_configured = each_configured,
     .read_body = read_body,
     .send_head = send_head,
     .send_body = send_body,

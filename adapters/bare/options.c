@@ -298,6 +298,7 @@ static void set_defaults(void)
     set_variable("REMOTE_ADDR", "127.0.0.1");
     set_variable("REQUEST_METHOD", "GET");
     set_variable("QUERY_STRING", "");
+    plan->standard_count = plan->variable_count;
     plan->request.uri = "/";
     plan->request.site_name = "localhost";
     plan->request.site_port = 80;

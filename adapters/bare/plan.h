@@ -17,8 +17,8 @@ typedef struct variable {
    the threads run. */
 typedef struct bare_plan {
     variable variables[MOST_VARIABLES];
-    size_t variable_count;
-    char *body; /* never freed */
+    size_t variable_count, standard_count; /* the first ones are the host's */
+    char *body;                            /* never freed */
     size_t body_size;
     int64_t body_length;  /* what wsgi_request says of the body */
     size_t read_at_most;  /* the bytes that one read gives; 0: no limit */

@@ -67,6 +67,7 @@ struct wsgi_settings {
     int own_gil;
     int authorization;
     int buffer_body;
+    int path_translated;
     long owner; /* the user whose configuration this is; -1: the server's */
     int has_environ; /* there are variables mod_wsgi.environ.NAME */
     unsigned long long environ_sum; /* their hash; 0: there are none */

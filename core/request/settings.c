@@ -2,9 +2,9 @@
  * settings.c - the variables that configure the module, read and checked.
  *
  * The table has all that the module knows about a variable: log lines and
- * docs/configuration.md are made from it. One walk over a request's
- * environment finds all variables, and misspelt ones. Per-directory rewriting
- * renames variables, so REDIRECT_mod_wsgi.x stands in for a missing
+ * docs/configuration.md are made from it. One walk over the variables
+ * that are set for a request finds them, and misspelt ones. Per-directory
+ * rewriting renames variables, so REDIRECT_mod_wsgi.x stands in for a missing
  * mod_wsgi.x. An empty value means the default. The variables
  * mod_wsgi.environ.NAME are not read here but in osenviron.c, and seldom: a
  * hash of them all tells whether any has changed.
@@ -157,6 +157,15 @@ static const setting settings[] = {
                           "application is called, and has a CONTENT_LENGTH"},
         .read = read_choice,
         .place = CHOICE(buffer_body),
+    },
+    {
+        .shown = {.name = PREFIX "path_translated",
+                  .words = {"off", "on"},
+                  .standard = "off",
+                  .setter = EVERYBODY,
+                  .text = "`on`: the application gets CGI's PATH_TRANSLATED"},
+        .read = read_choice,
+        .place = CHOICE(path_translated),
     },
     {
         /* Read by osenviron.c. Only a hash is stored here. */
@@ -571,11 +580,22 @@ static int read_all(const wsgi_request *request, const found *all,
     return 0;
 }
 
+static void each_configured(const wsgi_request *request, wsgi_put *to,
+                            void *arg)
+{
+    const wsgi_host *host = wsgi_process_given.host;
+
+    if (host->each_configured != NULL)
+        host->each_configured(request->record, to, arg);
+    else
+        host->each_env(request->record, to, arg);
+}
+
 int wsgi_settings_read(const wsgi_request *request, wsgi_settings *s)
 {
     found all = {.unknown = NULL};
 
-    wsgi_process_given.host->each_env(request->record, put, &all);
+    each_configured(request, put, &all);
     if (all.unknown != NULL)
         return refuse_unknown(request, &all);
     if (all.misnamed != NULL)

@@ -30,6 +30,14 @@ def includes_from_write(environ, start_response):
     return []
 
 
+def shows_variables(environ, start_response):
+    """A page with includes that shows what mod_include finds in the request's variables."""
+    start_response("200 OK", HTML)
+    names = ("own_twice", "HTTP_X_SENT", "own_case", "REMOTE_ADDR", "PATH_INFO")
+    shown = ['<!--#echo var="%s" -->' % name for name in names]
+    return [";".join(shown).encode("latin-1")]
+
+
 def where(environ, start_response):
     """What a sub-request or an internal redirect is told of its URL."""
     names = ("SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "REQUEST_METHOD")
