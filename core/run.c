@@ -24,7 +24,7 @@ static int break_off(wsgi_call *call, enum wsgi_kind kind, const char *name)
     wsgi_call_report(call, "the application raised an exception:");
     wsgi_kinds_hint(call->lease.request, kind, name);
     if (!wsgi_call_has_begun(call)) {
-        wsgi_call_advance(call, WSGI_DISCARDED);
+        call->is_discarded = 1; /* threads and destructors may still write */
         return status;
     }
     /* A client that stopped sending its body may still read. */

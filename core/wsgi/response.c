@@ -57,7 +57,7 @@ static int push_blocks(wsgi_call *call, PyObject *blocks, int64_t size)
     chunks = (wsgi_chunk *)(void *)body->data;
     p.chunks = chunks;
     wsgi_call_lock_host(call);
-    if (!wsgi_call_is_over(call)) {
+    if (wsgi_call_may_send(call)) {
         size = wsgi_sending_room(call,
                                  size); /* another thread may have written */
         p.count = point_at(blocks, size, chunks);
@@ -66,7 +66,7 @@ static int push_blocks(wsgi_call *call, PyObject *blocks, int64_t size)
                           wsgi_sending_is_full(call) ? WSGI_END : WSGI_FLUSH);
     }
     wsgi_call_unlock_host(call);
-    return 0;
+    return wsgi_sending_need_head(call);
 }
 
 /* Copies the blocks for wsgi_response_finish. */
@@ -190,13 +190,13 @@ static int send_open_file(wsgi_call *call, int fd, int64_t offset,
         call->head.content_length = size;
     wsgi_call_lock_host(call);
     p.size = wsgi_sending_room(call, size);
-    if (p.size > 0 && !wsgi_call_is_over(call)) {
+    if (p.size > 0 && wsgi_call_may_send(call)) {
         call->sent += p.size;
         wsgi_sending_push(call, &p,
                           wsgi_sending_is_full(call) ? WSGI_END : WSGI_FLUSH);
     }
     wsgi_call_unlock_host(call);
-    return 0;
+    return wsgi_sending_need_head(call);
 }
 
 static int send_body(wsgi_call *call, PyObject *result, int64_t *rest)
@@ -223,11 +223,10 @@ static int end_body(wsgi_call *call)
         return 0;
     if (wsgi_sending_need_head(call) < 0)
         return -1;
-    if (wsgi_sending_is_bodiless(call) || length < 0 || call->sent == length) {
-        wsgi_sending_rest(call, WSGI_END);
-        return 0;
-    }
-    wsgi_sending_rest(call, WSGI_FLUSH);
+    if (wsgi_sending_is_bodiless(call) || length < 0 || call->sent == length)
+        return wsgi_sending_rest(call, WSGI_END);
+    if (wsgi_sending_rest(call, WSGI_FLUSH) < 0)
+        return -1;
     if (wsgi_call_is_over(call))
         return 0;
     wsgi_log(call->lease.request, WSGI_ERROR,

@@ -23,10 +23,6 @@ void wsgi_sending_push(wsgi_call *call, const wsgi_output *output,
     const wsgi_head *head = NULL;
     int result;
 
-    if (!wsgi_call_has_head(call)) { /* another thread's has failed */
-        wsgi_call_advance(call, WSGI_BROKEN);
-        return;
-    }
     if (!wsgi_call_has_begun(call)) {
         head = &call->head;
         wsgi_call_advance(call, WSGI_BEGUN);
@@ -101,7 +97,7 @@ int wsgi_sending_block(wsgi_call *call, PyObject *block)
     if (chunk.size == 0)
         return 0;
     wsgi_call_lock_host(call);
-    if (!wsgi_call_is_over(call)) {
+    if (wsgi_call_may_send(call)) {
         chunk.size = (size_t)wsgi_sending_allow(call, (int64_t)chunk.size);
         call->sent += (int64_t)chunk.size;
         p.count = chunk.size > 0;
@@ -112,17 +108,18 @@ int wsgi_sending_block(wsgi_call *call, PyObject *block)
             wsgi_sending_push(call, &p, WSGI_FLUSH);
     }
     wsgi_call_unlock_host(call);
-    return 0;
+    return wsgi_sending_need_head(call);
 }
 
-void wsgi_sending_rest(wsgi_call *call, enum wsgi_after after)
+int wsgi_sending_rest(wsgi_call *call, enum wsgi_after after)
 {
     static const wsgi_output nothing = {.chunks = NULL};
 
     wsgi_call_lock_host(call);
-    if (!wsgi_call_is_over(call)) /* by another thread meanwhile */
+    if (wsgi_call_may_send(call))
         wsgi_sending_push(call, &nothing, after);
     wsgi_call_unlock_host(call);
+    return wsgi_sending_need_head(call);
 }
 
 void wsgi_sending_fail(wsgi_call *call)

@@ -52,7 +52,7 @@ static PyMethodDef write_method = {"write", WSGI_METHOD(response_write),
 static int check_turn(wsgi_call *call, PyObject *exc_info)
 {
     if (exc_info == Py_None) {
-        if (call->stage == WSGI_NOT_STARTED || call->stage == WSGI_DISCARDED)
+        if (call->stage == WSGI_NOT_STARTED)
             return 0;
         PyErr_SetString(PyExc_RuntimeError,
                         "start_response() was called a second time without "
@@ -85,14 +85,11 @@ static void raise_again(PyObject *exc_info)
     PyErr_Restore(type, value, traceback == Py_None ? NULL : traceback);
 }
 
-/* Checks and stores a head. If an error page is sent instead, the head is
-   checked all the same, but has no effect. */
+/* Checks and stores a head. */
 static int store_head(wsgi_call *call, PyObject *status, PyObject *headers)
 {
     int result;
 
-    if (call->stage == WSGI_DISCARDED)
-        return wsgi_head_take(call, status, headers);
     wsgi_call_advance(call, WSGI_HEAD_REFUSED);
     result = wsgi_head_take(call, status, headers);
     if (result == 0)

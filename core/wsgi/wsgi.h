@@ -52,11 +52,6 @@ void wsgi_environ_free(wsgi_environ *cache);
  *     BEGUN           COMPLETE       the end went to the host, or
  *                                    wsgi_sending_fail broke it off
  *     BEGUN           BROKEN         the host could not send
- *     HEAD_REFUSED    BROKEN         a thread that waited to send the head
- *                                    finds that another thread's call of
- *                                    start_response() has failed meanwhile
- *     any before      DISCARDED      the application raised an exception
- *     DISCARDED
  *
  * The order of the stages matters: the questions below compare by it.
  */
@@ -64,7 +59,6 @@ enum wsgi_stage {
     WSGI_NOT_STARTED,  /* start_response() was not called */
     WSGI_HEAD_REFUSED, /* it was called; there is no head yet */
     WSGI_HEAD_STORED,  /* there is a head, which exc_info may replace */
-    WSGI_DISCARDED,    /* the server sends an error page instead */
     WSGI_BEGUN,        /* the host has the head */
     WSGI_COMPLETE,     /* no more bytes may follow */
     WSGI_BROKEN        /* no more bytes can follow: the client is gone */
@@ -75,12 +69,10 @@ static inline int wsgi_call_may_advance(enum wsgi_stage from,
                                         enum wsgi_stage to)
 {
     static const unsigned char next[] = {
-        [WSGI_NOT_STARTED] = 1 << WSGI_HEAD_REFUSED | 1 << WSGI_DISCARDED,
-        [WSGI_HEAD_REFUSED] = 1 << WSGI_HEAD_REFUSED | 1 << WSGI_HEAD_STORED |
-                              1 << WSGI_DISCARDED | 1 << WSGI_BROKEN,
-        [WSGI_HEAD_STORED] = 1 << WSGI_HEAD_REFUSED | 1 << WSGI_DISCARDED |
-                             1 << WSGI_BEGUN | 1 << WSGI_COMPLETE,
-        [WSGI_DISCARDED] = 0,
+        [WSGI_NOT_STARTED] = 1 << WSGI_HEAD_REFUSED,
+        [WSGI_HEAD_REFUSED] = 1 << WSGI_HEAD_REFUSED | 1 << WSGI_HEAD_STORED,
+        [WSGI_HEAD_STORED] = 1 << WSGI_HEAD_REFUSED | 1 << WSGI_BEGUN |
+                             1 << WSGI_COMPLETE,
         [WSGI_BEGUN] = 1 << WSGI_COMPLETE | 1 << WSGI_BROKEN,
         [WSGI_COMPLETE] = 0,
         [WSGI_BROKEN] = 0,
@@ -108,6 +100,8 @@ struct wsgi_call {
        that section, as it does the interpreter's lock, wherever it waits. So
        another thread may change these at each wait. */
     enum wsgi_stage stage;
+    int is_discarded; /* before BEGUN: the server sends an error page instead.
+                         start_response() goes on as before, without effect */
     wsgi_head head;
     int64_t sent;    /* bytes of the body */
     unsigned pieces; /* that came one by one; the first one with the head */
@@ -122,8 +116,10 @@ void wsgi_call_advance(wsgi_call *call, enum wsgi_stage to);
 
 /* Questions about the stage, in a critical section of the call. Whether there
    is a head, sent or not; whether the head was sent, or may no longer be
-   replaced; and whether nothing more is sent, whatever the application does.
- */
+   replaced; whether nothing more is sent, whatever the application does; and
+   whether bytes may be sent. The last one is asked again after a wait for the
+   host. Another thread may have ended the response meanwhile, or spoilt the
+   head that was to be sent. */
 static inline int wsgi_call_has_head(const wsgi_call *call)
 {
     return call->stage >= WSGI_HEAD_STORED;
@@ -136,7 +132,12 @@ static inline int wsgi_call_has_begun(const wsgi_call *call)
 
 static inline int wsgi_call_is_over(const wsgi_call *call)
 {
-    return call->stage == WSGI_DISCARDED || call->stage >= WSGI_COMPLETE;
+    return call->is_discarded || call->stage >= WSGI_COMPLETE;
+}
+
+static inline int wsgi_call_may_send(const wsgi_call *call)
+{
+    return wsgi_call_has_head(call) && !wsgi_call_is_over(call);
 }
 
 /* Ends the call's lease. The caller keeps its reference. */
@@ -216,8 +217,8 @@ int wsgi_sending_need_head(const wsgi_call *call);
 int wsgi_sending_need_bytes(PyObject *block, const char *what);
 
 /* Sends an output, and the head before it if the head was not sent yet. The
-   caller holds the host (wsgi_call_lock_host), and has checked that more may
-   follow. */
+   caller holds the host (wsgi_call_lock_host), and has asked
+   wsgi_call_may_send. */
 void wsgi_sending_push(wsgi_call *call, const wsgi_output *output,
                        enum wsgi_after after);
 
@@ -226,8 +227,8 @@ void wsgi_sending_push(wsgi_call *call, const wsgi_output *output,
 int wsgi_sending_block(wsgi_call *call, PyObject *block);
 
 /* Sends what is left when the body is over: the head if it was not sent yet,
-   and the end. */
-void wsgi_sending_rest(wsgi_call *call, enum wsgi_after after);
+   and the end. Returns 0, or -1 with an exception. */
+int wsgi_sending_rest(wsgi_call *call, enum wsgi_after after);
 
 /* Makes a response that broke look broken to the client. */
 void wsgi_sending_fail(wsgi_call *call);

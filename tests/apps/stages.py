@@ -115,6 +115,34 @@ def stored_then_raised(environ, start_response):
     raise KeyError("raised before the first byte")
 
 
+class Misuser(object):
+    """Its end does what PEP 3333 forbids."""
+
+    def __init__(self, environ, function, *arguments):
+        self.errors = environ["wsgi.errors"]
+        self.function = function
+        self.arguments = arguments
+
+    def __del__(self):
+        try:
+            self.function(*self.arguments)
+        except RuntimeError as error:
+            self.errors.write("its end raised: %s.\n" % error)
+
+
+def raised_then_started_again(environ, start_response):
+    start_response("200 OK", HEAD)
+    environ["dropped"] = Misuser(environ, start_response, "200 OK", HEAD)
+    raise KeyError("raised before the first byte")
+
+
+def raised_then_written_without_head(environ, start_response):
+    write = start_response("200 OK", HEAD)
+    assert is_refused(start_response, REFUSED, HEAD, fail())
+    environ["dropped"] = Misuser(environ, write, b"of no head")
+    raise KeyError("raised before the first byte")
+
+
 def refused_while_it_waits(environ, start_response):
     """A thread waits to send the head while this one reads, and this one spoils it."""
     write = start_response("200 OK", HEAD)
@@ -124,7 +152,7 @@ def refused_while_it_waits(environ, start_response):
         reading.wait()
         try:
             write(b"x")
-        except IOError as error:
+        except RuntimeError as error:
             outcome.append(error)
 
     thread = threading.Thread(target=send)
@@ -135,7 +163,7 @@ def refused_while_it_waits(environ, start_response):
     assert is_refused(start_response, REFUSED, HEAD, fail())
     thread.join()
     say(environ, "write() raised: %s" % outcome[0])
-    return [b"to nobody"]
+    return [b"of no head"]
 
 
 def keep_the_lock():

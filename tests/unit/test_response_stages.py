@@ -54,6 +54,28 @@ def test_what_follows_an_exception_does_not_reach_the_client(asserting: Bare, na
     assert "send_body 0" in "".join(outcome.log)
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        (
+            "raised_then_started_again",
+            "start_response() was called a second time without exc_info",
+        ),
+        (
+            "raised_then_written_without_head",
+            "start_response() failed, and was not called again",
+        ),
+    ],
+)
+def test_misuse_raises_after_the_application_has_failed(
+    asserting: Bare, name: str, reason: str
+) -> None:
+    outcome = asserting("--count-calls", f"stages::{name}")
+    assert outcome.status == "500 (error page)"
+    assert f"its end raised: {reason}." in "".join(outcome.log)
+    assert "send_body 0" in "".join(outcome.log)
+
+
 def test_a_head_that_was_sent_stays_when_the_response_is_broken_off(asserting: Bare) -> None:
     outcome = asserting("stages::begun_then_raised")
     assert (outcome.status, outcome.body) == ("200 OK", b"one \n(broken off)\n")
@@ -68,5 +90,9 @@ def test_write_raises_when_the_client_is_gone(asserting: Bare) -> None:
 def test_a_head_is_not_sent_when_another_thread_has_spoilt_it(asserting: Bare) -> None:
     slowly = ("--count-calls", "--read-time", "300000")
     outcome = asserting(*slowly, "stages::refused_while_it_waits", body=b"x")
-    assert "the client went away" in "".join(outcome.log)
+    reason = "start_response() failed, and was not called again"
+    assert f"write() raised: {reason}." in "".join(outcome.log)
+    assert outcome.status == "500 (error page)"
+    assert reason in "".join(outcome.errors)
+    assert "went away" not in "".join(outcome.log)
     assert "send_body 0" in "".join(outcome.log)
