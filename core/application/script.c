@@ -205,11 +205,8 @@ static PyObject *compile_source(PyObject *source, const char *name)
 /* Makes the name of a file's module. It is unique, and the same each time. */
 static void name_module(const char *file, char *name, size_t size)
 {
-    unsigned long long hash = 14695981039346656037ULL; /* FNV-1a */
-
-    for (; *file != '\0'; file++)
-        hash = (hash ^ (unsigned char)*file) * 1099511628211ULL;
-    snprintf(name, size, "_mod_wsgi_%016llx", hash);
+    snprintf(name, size, "_mod_wsgi_%016llx",
+             wsgi_hash_add(WSGI_HASH_START, file, strlen(file)));
 }
 
 /* The module that a source makes, or NULL with an exception set. Drops the

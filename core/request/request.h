@@ -238,6 +238,15 @@ int wsgi_buffer_add(wsgi_buffer *buffer, const void *data, size_t size);
    beyond 64 KB. No lock needed. */
 void wsgi_buffer_trim(wsgi_buffer *buffer);
 
+/* ---- hash.c: a hash of bytes. ------------------------------------------- */
+
+#define WSGI_HASH_START 14695981039346656037ULL
+
+/* Adds bytes to a hash that began as WSGI_HASH_START, or as another number for
+   another kind of hash. Pure. */
+unsigned long long wsgi_hash_add(unsigned long long hash, const char *bytes,
+                                 size_t size);
+
 /* ---- spelling.c: what is meant by a wrong mod_wsgi.application. --------- */
 
 /* Whether text could be a dotted name of Python. Letters outside of ASCII are

@@ -277,11 +277,10 @@ const char *wsgi_settings_environ_name(const char *name, int *renamed)
                : NULL;
 }
 
+/* Adds a text with its end, so that "a", "bc" differs from "ab", "c". */
 static unsigned long long add_hash(unsigned long long hash, const char *text)
 {
-    for (; *text != '\0'; text++)
-        hash = (hash ^ (unsigned char)*text) * 1099511628211ULL; /* FNV-1a */
-    return hash * 1099511628211ULL;
+    return wsgi_hash_add(hash, text, strlen(text) + 1);
 }
 
 /* Whether a text can be a name in os.environ: it is not empty, and has neither
@@ -300,7 +299,7 @@ static void note_environ(found *all, const char *name, const char *value,
                          int is_renamed)
 {
     unsigned long long start = is_renamed ? 1469598103934665603ULL
-                                          : 14695981039346656037ULL;
+                                          : WSGI_HASH_START;
 
     if (!is_environ_name(name))
         all->misnamed = name;
