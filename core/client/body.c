@@ -48,6 +48,13 @@ static int spoilt_by_client(const wsgi_request *request, int error)
     return wsgi_body_status(error);
 }
 
+static int no_memory(const wsgi_request *request)
+{
+    wsgi_log(request, WSGI_ERROR, "the request's body can't be kept: %s",
+             strerror(ENOMEM));
+    return 500;
+}
+
 /* Logs, from errno, why the body can't be kept. Returns an HTTP status. */
 static int not_kept(const wsgi_request *request)
 {
@@ -126,7 +133,7 @@ int wsgi_body_keep(const wsgi_request *request, wsgi_body *body)
     body->fd = -1;
     body->memory = malloc(ROOM);
     if (body->memory == NULL)
-        return not_kept(request);
+        return no_memory(request);
     got = receive(request, body, &is_stuck);
     if (is_stuck)
         return not_kept(request);
