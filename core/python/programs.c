@@ -374,47 +374,76 @@ static int close_pipe(FILE *file)
     return fclose(file) == 0 && pid >= 0 ? wait_for(pid) : -1;
 }
 
-static int add_pipe(FILE *file, pid_t pid)
+static void add_pipe(pipe_end *end)
 {
-    pipe_end *end = malloc(sizeof *end);
-
-    if (end == NULL)
-        return -1;
-    end->file = file;
-    end->pid = pid;
     pthread_mutex_lock(&pipe_lock);
     end->next = pipes;
     pipes = end;
     pthread_mutex_unlock(&pipe_lock);
-    return 0;
+}
+
+/* Starts a command that has fd for its standard input or output. Returns the
+   process, or -1 with errno. */
+static pid_t start_with(const char *command, char *const *entries, int fd,
+                        int standard)
+{
+    posix_spawn_file_actions_t files;
+    pid_t pid = -1;
+    int error = posix_spawn_file_actions_init(&files);
+
+    errno = error;
+    if (error != 0)
+        return -1;
+    errno = posix_spawn_file_actions_adddup2(&files, fd, standard);
+    if (errno == 0)
+        pid = start_shell(command, entries, &files);
+    error = errno;
+    posix_spawn_file_actions_destroy(&files);
+    errno = error;
+    return pid;
+}
+
+/* Fills in the end of a pipe and starts the command at the other one. Returns
+   0, or -1 with errno and nothing left over. The command comes last, for one
+   that runs could not be taken back. */
+static int connect_pipe(pipe_end *end, const char *command,
+                        char *const *entries, int reads)
+{
+    int ends[2], error;
+
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return -1;
+    end->pid = -1;
+    end->file = fdopen(ends[!reads], reads ? "r" : "w");
+    if (end->file != NULL)
+        end->pid = start_with(command, entries, ends[reads], reads);
+    error = errno;
+    close(ends[reads]);
+    if (end->file == NULL)
+        close(ends[!reads]);
+    else if (end->pid < 0)
+        fclose(end->file);
+    errno = error;
+    return end->pid < 0 ? -1 : 0;
 }
 
 /* Starts a command whose input or output is a new pipe. Returns our end, or
    NULL with errno. */
 static FILE *open_pipe(const char *command, char *const *entries, int reads)
 {
-    posix_spawn_file_actions_t files;
-    FILE *file = NULL;
-    pid_t pid = -1;
-    int ends[2];
+    pipe_end *end = malloc(sizeof *end);
+    int error;
 
-    if (pipe2(ends, O_CLOEXEC) < 0)
+    if (end == NULL)
         return NULL;
-    if (posix_spawn_file_actions_init(&files) == 0) {
-        posix_spawn_file_actions_adddup2(&files, ends[reads], reads);
-        pid = start_shell(command, entries, &files);
-        posix_spawn_file_actions_destroy(&files);
+    if (connect_pipe(end, command, entries, reads) == 0) {
+        add_pipe(end);
+        return end->file;
     }
-    if (pid >= 0)
-        file = fdopen(ends[!reads], reads ? "r" : "w");
-    close(ends[reads]);
-    if (file == NULL) {
-        close(ends[!reads]);
-    } else if (add_pipe(file, pid) < 0) {
-        fclose(file);
-        file = NULL;
-    }
-    return file;
+    error = errno;
+    free(end);
+    errno = error;
+    return NULL;
 }
 
 /* Python 2's os.popen. */
@@ -436,9 +465,11 @@ static PyObject *run_piped(PyObject *data, PyObject *args)
     Py_BEGIN_ALLOW_THREADS
     file = open_pipe(command, env.entries, reads);
     Py_END_ALLOW_THREADS
+    if (file == NULL)
+        PyErr_SetFromErrno(PyExc_OSError);
     drop_surroundings(&env);
     if (file == NULL)
-        return PyErr_SetFromErrno(PyExc_OSError);
+        return NULL;
     object = wsgi_file(file, command, mode, buffering, close_pipe);
     if (object == NULL)
         close_pipe(file);

@@ -1,5 +1,6 @@
 """Applications that start programs, and that would handle signals."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -111,6 +112,20 @@ def system(command):
 
 def os_popen(command):
     os.popen("exec " + " ".join(command)).close()
+
+
+def os_popen_that_fails(environ, start_response):
+    """Why os.popen fails, and whether this process has a child then."""
+    reason, has_child = None, True
+    try:
+        os.popen("exit")
+    except OSError as error:
+        reason = errno.errorcode[error.errno]
+    try:
+        os.waitpid(-1, os.WNOHANG)
+    except OSError as error:
+        has_child = error.errno != errno.ECHILD
+    return answers.as_json(start_response, [reason, has_child])
 
 
 def posix_spawn(command):
