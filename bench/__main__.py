@@ -41,6 +41,7 @@ class Plan:
 
     parts: tuple[str, ...] = PARTS
     only: tuple[str, ...] = ()
+    not_on_prefork: tuple[str, ...] = ()  # workloads
     peers: tuple[str, ...] = tuple(name for name in PEERS if name != BEFORE)
     connections: tuple[int, ...] = ()
     kept: bool = False  # only connections that the client keeps
@@ -52,12 +53,11 @@ ALL = Plan()
 QUICK = Plan(
     parts=PARTS[:-1], only=("hello", "below", "page"), connections=(8,), kept=True, rounds=3
 )
+SPECIAL = ("pipelined", "http2", "deflate", "slow")
 OVERHEAD = Plan(
     parts=("instructions", "load"),
-    only=(
-        *("hello", "below", "apps10", "apps50"),
-        *("pipelined", "http2", "deflate", "slow"),
-    ),
+    only=("hello", "below", "apps10", "apps50", *SPECIAL),
+    not_on_prefork=SPECIAL,
     peers=(OURS, FLOOR, FLUSHING, "embedded"),
     connections=CONNECTIONS,
     kept=True,
@@ -262,10 +262,9 @@ def measure_load(
 
 def chosen_workloads(server: Server, arguments: argparse.Namespace) -> list[Workload]:
     """The workloads that the options name, and that this Apache has the modules for."""
-    names = arguments.only or arguments.plan.only
     able = []
     for workload in WORKLOADS:
-        if (names and workload.name not in names) or server.mpm not in workload.mpms:
+        if not is_chosen(workload, server.mpm, arguments):
             continue
         missing = [name for name in workload.needs if not httpd.is_available(server, name)]
         if missing:
@@ -273,6 +272,15 @@ def chosen_workloads(server: Server, arguments: argparse.Namespace) -> list[Work
         else:
             able.append(workload)
     return able
+
+
+def is_chosen(workload: Workload, mpm: str, arguments: argparse.Namespace) -> bool:
+    plan, names = arguments.plan, arguments.only
+    if names:
+        return workload.name in names and mpm in workload.mpms
+    if mpm == "prefork" and workload.name in plan.not_on_prefork:
+        return False
+    return (not plan.only or workload.name in plan.only) and mpm in workload.mpms
 
 
 def chosen_ways(workload: Workload, mpm: str, arguments: argparse.Namespace) -> list[Way]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from bench.load import Sample, Series
-from bench.peers import BEFORE, FLOOR, FLUSHING, OURS, PEERS
+from bench.peers import BEFORE, FLOOR, OURS, PEERS
 from bench.results import Results
 from bench.workloads import BELOW, MPMS, WAYS, WORKLOADS, applications
 
@@ -64,7 +64,6 @@ def instructions(title: str, counts: dict[str, float]) -> Table:
         for name, floor in (
             (OURS, counts[FLOOR]),
             (BEFORE, counts[FLOOR]),
-            (FLUSHING, counts[FLOOR]),
             (FLOOR, plain_floor),
             ("embedded", plain_floor),
         )
