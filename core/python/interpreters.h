@@ -195,6 +195,10 @@ void wsgi_turns_try(wsgi_interp *interp);
 /* Called before waiting for the lock. Any thread that does not have it. */
 void wsgi_turns_want(void);
 
+/* A thread that is in no visit begins to wait for the lock, and has it. */
+void wsgi_turns_begin_wait(void);
+void wsgi_turns_end_wait(void);
+
 /* Ends the taking of turns. Returns whether that has ended. If not, the caller
    asks again later, for the ending needs the lock. */
 int wsgi_turns_end(wsgi_interp *interp);

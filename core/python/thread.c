@@ -51,7 +51,9 @@ static void drop_slot(wsgi_thread *self, wsgi_slot *slot)
     wsgi_slot **place = &self->slots;
 
     wsgi_thread_make_way(self, slot);
+    wsgi_turns_begin_wait();
     wsgi_thread_enter_slot(slot);
+    wsgi_turns_end_wait();
     wsgi_interp_hooks->left(slot);
     leave_for_good(slot);
     while (*place != slot)

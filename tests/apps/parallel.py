@@ -72,6 +72,26 @@ def leaves_a_daemon(environ, start_response):
     return answers.plain(start_response, b"started")
 
 
+def wakes(environ, start_response):
+    """How often threads of this process wake up while the request sleeps for half a second."""
+    before = wake_ups()
+    time.sleep(0.5)
+    return answers.as_json(start_response, wake_ups() - before)
+
+
+def wake_ups():
+    """Of all threads together, as the system counts them."""
+    total = 0
+    for thread in os.listdir("/proc/self/task"):
+        try:
+            with open("/proc/self/task/%s/status" % thread) as status:
+                lines = dict(line.split(":", 1) for line in status)
+        except IOError:
+            continue  # it has ended
+        total += int(lines["voluntary_ctxt_switches"])
+    return total
+
+
 def rests(environ, start_response):
     """Long enough for requests to meet."""
     time.sleep(0.02)

@@ -280,6 +280,24 @@ def test_an_interpreter_that_computes_lets_the_others_have_the_lock(
             assert site.get(path, timeout=SOON).text == "hello from named"
 
 
+TEN = """
+RewriteEngine On
+RewriteRule ^/in/(.*)$ - [E=mod_wsgi.interpreter:$1]
+<Location /in>
+    SetHandler mod_wsgi
+    SetEnv mod_wsgi.application parallel::wakes
+    SetEnv mod_wsgi.directory "@{apps}"
+</Location>
+"""
+
+
+def test_ten_interpreters_take_turns_with_few_threads_awake(serve: Serve) -> None:
+    """While a request is inside, threads wake 200 times a second: two of them, not ten."""
+    site = serve(TEN, **OPTIONS)
+    told = [site.get(f"/in/{number}").json() for number in range(10)]
+    assert told[-1] < 500
+
+
 # Whether a program imports these depends on its terminal and its locale.
 OF_THE_LOCALE = re.compile(r"encodings\..*|_bootlocale|_locale")
 
