@@ -327,8 +327,12 @@ static PyObject *get_callable(const wanted *w, PyObject *module)
 
     Py_INCREF(module);
     callable = get_dotted(module, name);
+    wsgi_fork_leave(w->request);
     if (callable == NULL) {
-        report_no_callable(w, module);
+        if (PyErr_ExceptionMatches(PyExc_AttributeError))
+            report_no_callable(w, module);
+        else
+            report_failed(w);
     } else if (!PyCallable_Check(callable)) {
         wsgi_log(w->request, WSGI_ERROR,
                  "mod_wsgi.application '%s': '%s' is not callable but of the "

@@ -52,3 +52,22 @@ def test_a_failure_of_another_type_repeats_the_first(bare: Bare, tmp_path: Path)
     told = "\n".join(outcome.errors)
     assert told.count("LookupError: it does not load") == 2
     assert told.count("left behind") == 1
+
+
+def test_a_callable_whose_lookup_raises_is_not_said_to_be_missing(
+    bare: Bare, tmp_path: Path
+) -> None:
+    """An attribute may be a property, which runs code of the application."""
+    (tmp_path / "broken.py").write_text(
+        "class Holder(object):\n"
+        "    @property\n"
+        "    def application(self):\n"
+        "        raise LookupError('no database')\n"
+        "holder = Holder()\n"
+    )
+    outcome = bare("broken::holder.application", directory=tmp_path)
+    told = "\n".join(outcome.errors)
+    assert "'broken::holder.application' can't be loaded, because it raised:" in told
+    assert "LookupError: no database" in told
+    assert "in application" in told
+    assert "there is no" not in told
