@@ -1,10 +1,10 @@
 """The price of a request in instructions: callgrind counts them, whatever else the machine does.
 
-instructions.json holds what a hello request costs, Python's part included, by what the count
+instructions.json holds what each case below costs, Python's part included, by what the count
 depends on: the machine, the compiler's and Python's release. To accept another price, put the
 number that the test says there, and say in the commit what it buys.
 
-The application comes without .pyc files, as in a fresh clone. A first run makes them, and is not
+The applications come without .pyc files, as in a fresh clone. A first run makes them, and is not
 counted: otherwise the shorter run would compile what the longer one only reads.
 """
 
@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,6 @@ import pytest
 from tests.harness.config import APPS
 from tools.pythons import Python
 
-REQUESTS = 1000
 MOST_CHANGE = 0.03
 KNOWN = Path(__file__).with_name("instructions.json")
 HEADERS = (
@@ -32,46 +32,93 @@ HEADERS = (
 )
 
 
-@pytest.fixture
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """What is counted: the run with many requests, less the run with few."""
+
+    name: str
+    words: tuple[str, ...]
+    few: int = 300
+    many: int = 600
+
+    def __str__(self) -> str:
+        return self.name
+
+
+CASES = (
+    Case(name="hello", words=("hello::application",), few=1000, many=2000),
+    Case(
+        name="below the mount",
+        words=(
+            "--env",
+            "QUERY_STRING=x=1",
+            "--location",
+            "/app",
+            "hello::application",
+            "/app/a/b",
+        ),
+    ),
+    Case(
+        name="post of 1,000 bytes",
+        words=("--method", "POST", "--body", "@{body}", "bodies::read_all"),
+    ),
+    Case(
+        name="generator of 20 pieces",
+        words=("--env", "QUERY_STRING=20", "pieces::many"),
+    ),
+)
+
+
+@pytest.fixture(scope="module")
 def fresh() -> Iterator[Path]:
-    """The application's folder. Its name is as long everywhere: each letter costs instructions."""
+    """The applications' folder. Its name is as long everywhere: letters cost instructions."""
     with tempfile.TemporaryDirectory(prefix="mod_wsgi-", dir="/tmp") as name:
-        for each in ("hello.py", "answers.py"):
-            shutil.copy(APPS / each, name)
+        for each in APPS.glob("*.py"):
+            shutil.copy(each, name)
+        (Path(name) / "body").write_bytes(b"b" * 1000)
         yield Path(name)
 
 
+@pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_request_needs_no_more_instructions_than_before(
-    bare_host: Path, python: Python, fresh: Path
+    bare_host: Path, python: Python, fresh: Path, case: Case
 ) -> None:
     if shutil.which("valgrind") is None:
         pytest.fail("valgrind is missing: apt-get install valgrind", pytrace=False)
     conditions = f"{platform.machine()} {compiler(bare_host)} Python {python.release}"
-    known = json.loads(KNOWN.read_text()).get(conditions)
-    count(bare_host, 1, fresh)
-    few, many = (count(bare_host, number, fresh) for number in (REQUESTS, 2 * REQUESTS))
-    cost = round((many - few) / REQUESTS)
+    known = json.loads(KNOWN.read_text()).get(conditions, {}).get(case.name)
+    run(bare_host, case, 1, fresh)
+    few, many = (count(bare_host, case, number, fresh) for number in (case.few, case.many))
+    cost = round((many - few) / (case.many - case.few))
     if known is None:
-        unknown(conditions, cost)
+        unknown(conditions, case, cost)
     change = cost / known - 1
     assert change <= MOST_CHANGE, (
-        f"a request needs {cost} instructions, {change:.1%} more than {known} in {KNOWN.name} "
+        f"{case} needs {cost} instructions, {change:.1%} more than {known} in {KNOWN.name} "
         f"for {conditions}: see where with callgrind_annotate, or accept it there"
     )
     assert change >= -MOST_CHANGE, (
-        f"a request needs {cost} instructions, {-change:.1%} less than {known} in {KNOWN.name} "
+        f"{case} needs {cost} instructions, {-change:.1%} less than {known} in {KNOWN.name} "
         f"for {conditions}: write that there, or later growth up to {known} is not seen"
     )
 
 
-def count(program: Path, requests: int, folder: Path) -> int:
+def count(program: Path, case: Case, number: int, folder: Path) -> int:
     """The instructions of a whole run, start and end included."""
+    valgrind = ("valgrind", "--tool=callgrind", f"--callgrind-out-file={folder / 'profile'}")
+    told = run(program, case, number, folder, valgrind)
+    collected = re.search(r"Collected : (\d+)", told)
+    assert collected, told[-2000:]
+    return int(collected[1])
+
+
+def run(program: Path, case: Case, number: int, folder: Path, before: tuple[str, ...] = ()) -> str:
+    words = [str(folder / "body") if word == "@{body}" else word for word in case.words]
     done = subprocess.run(
         [
-            *("valgrind", "--tool=callgrind", f"--callgrind-out-file={folder / 'profile'}"),
-            *(str(program), "--directory", str(folder), "--requests", str(requests)),
+            *(*before, str(program), "--directory", str(folder), "--requests", str(number)),
             *(word for header in HEADERS for word in ("--env", header)),
-            "hello::application",
+            *words,
         ],
         capture_output=True,
         text=True,
@@ -80,10 +127,8 @@ def count(program: Path, requests: int, folder: Path) -> int:
         check=False,
         timeout=300,
     )
-    collected = re.search(r"Collected : (\d+)", done.stderr)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert collected, done.stderr[-2000:]
-    return int(collected[1])
+    return done.stderr
 
 
 def environment() -> dict[str, str]:
@@ -99,9 +144,9 @@ def compiler(program: Path) -> str:
     return f"{match[1].decode()} {match[2].decode()}"
 
 
-def unknown(conditions: str, cost: int) -> None:
+def unknown(conditions: str, case: Case, cost: int) -> None:
     """A contributor's machine may be any; the one that guards every change may not."""
-    wanted = f'nothing to compare with: add "{conditions}": {cost} to {KNOWN.name}'
+    wanted = f'nothing to compare with: add "{case}": {cost} for {conditions} to {KNOWN.name}'
     if os.environ.get("CI"):
         pytest.fail(wanted, pytrace=False)
     pytest.skip(wanted)
