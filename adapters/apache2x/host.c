@@ -15,10 +15,10 @@ static void put_from(const exchange *x, int first, wsgi_put *put, void *arg)
 {
     const apr_array_header_t *all = apr_table_elts(x->r->subprocess_env);
     const apr_table_entry_t *entry =
-        (const apr_table_entry_t *)(const void *)all->elts + first;
-    int i;
+        (const apr_table_entry_t *)(const void *)all->elts;
+    const apr_table_entry_t *end = entry + all->nelts;
 
-    for (i = first; i < all->nelts; i++, entry++)
+    for (entry += first; entry < end; entry++)
         if (entry->key != NULL && entry->val != NULL)
             put(arg, entry->key, entry->val);
 }

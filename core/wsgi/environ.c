@@ -157,6 +157,14 @@ static int is_hidden(const walk *w, const char *name)
     return wsgi_settings_environ_name(name, &renamed) != NULL;
 }
 
+/* Compared by hand: the name of each header's variable begins with HTTP, too,
+   and would cost a call. */
+static int is_https(const char *name)
+{
+    return name[0] == 'H' && name[1] == 'T' && name[2] == 'T' &&
+           name[3] == 'P' && name[4] == 'S' && name[5] == '\0';
+}
+
 static void put(void *arg, const char *name, const char *value)
 {
     walk *w = arg;
@@ -165,7 +173,7 @@ static void put(void *arg, const char *name, const char *value)
         return;
     if (w->hides && is_hidden(w, name))
         return;
-    if (name[0] == 'H' && strcmp(name, "HTTPS") == 0)
+    if (is_https(name))
         w->https = strcmp(value, "on") == 0 || strcmp(value, "1") == 0;
     w->failed = put_entry(w, name, value) < 0;
 }
