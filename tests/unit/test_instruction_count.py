@@ -88,11 +88,12 @@ def test_a_request_needs_no_more_instructions_than_before(
     conditions = f"{platform.machine()} {compiler(bare_host)} Python {python.release}"
     known = json.loads(KNOWN.read_text()).get(conditions, {}).get(case.name)
     run(bare_host, case, 1, fresh)
-    few, many = (count(bare_host, case, number, fresh) for number in (case.few, case.many))
-    cost = round((many - few) / (case.many - case.few))
-    if known is None:
-        unknown(conditions, case, cost)
-    change = cost / known - 1
+    for cost in costs(bare_host, case, fresh):
+        if known is None:
+            unknown(conditions, case, cost)
+        change = cost / known - 1
+        if abs(change) <= MOST_CHANGE:
+            break
     assert change <= MOST_CHANGE, (
         f"{case} needs {cost} instructions, {change:.1%} more than {known} in {KNOWN.name} "
         f"for {conditions}: see where with callgrind_annotate, or accept it there"
@@ -101,6 +102,20 @@ def test_a_request_needs_no_more_instructions_than_before(
         f"{case} needs {cost} instructions, {-change:.1%} less than {known} in {KNOWN.name} "
         f"for {conditions}: write that there, or later growth up to {known} is not seen"
     )
+
+
+def costs(program: Path, case: Case, folder: Path) -> Iterator[int]:
+    """The price of a request, three times, each more certain than the one before.
+
+    A process that starts on a busy machine may need more instructions than another, never fewer.
+    So the cheapest run of each length counts.
+    """
+    runs: dict[int, list[int]] = {case.few: [], case.many: []}
+    for _ in range(3):
+        for number, counts in runs.items():
+            counts.append(count(program, case, number, folder))
+        few, many = (min(counts) for counts in runs.values())
+        yield round((many - few) / (case.many - case.few))
 
 
 def count(program: Path, case: Case, number: int, folder: Path) -> int:
