@@ -1,0 +1,77 @@
+"""What the module adds to a request in a real Apache: callgrind counts it against a C handler.
+
+The C handler is the bench's: it has the same configuration, and answers the same bytes. Apache 2.4
+runs in one process, without threads. test_instruction_count.py counts the core alone.
+"""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench import BUILD, instructions
+from bench.kit import Kit, build_floor
+from bench.peers import FLOOR, OURS, PEERS, Task
+from bench.workloads import BELOW, HELLO, Workload
+from tools import Problem, build, servers
+from tools.httpd import Load
+from tools.pythons import Python
+
+MOST_ADDED = 8000
+
+
+@pytest.fixture(scope="module")
+def task(python: Python) -> Task:
+    """What the bench serves under prefork; without the peers that it would install."""
+    if shutil.which("valgrind") is None:
+        pytest.fail("valgrind is missing: apt-get install valgrind", pytrace=False)
+    try:
+        server = servers.choose("2.4", mpm="prefork")
+    except Problem as problem:
+        pytest.skip(f"no Apache 2.4 with prefork: {problem}")
+    BUILD.mkdir(parents=True, exist_ok=True)
+    kit = Kit(
+        python=python,
+        ours=build.module(server, python),
+        before=None,
+        floor=build_floor(server),
+        incumbent=Path(),
+        venv=Path(),
+        file=Path(),
+    )
+    return Task(server=server, kit=kit, load=Load(processes=1, threads=1), workload=HELLO)
+
+
+def added(task: Task, workload: Workload) -> Iterator[int]:
+    """The instructions that a request adds, three times, each more certain than the one before.
+
+    A server that starts on a busy machine may need more instructions than another, never fewer. So
+    the cheapest run counts.
+    """
+    asked = Task(server=task.server, kit=task.kit, load=task.load, workload=workload)
+    numbers = (instructions.REQUESTS, 2 * instructions.REQUESTS)
+    runs: dict[tuple[str, int], list[int]] = {
+        (peer, number): [] for peer in (FLOOR, OURS) for number in numbers
+    }
+    for _ in range(3):
+        for (peer, number), counts in runs.items():
+            counts.append(instructions.serve(asked, PEERS[peer], number))
+        total = {run: min(counts) for run, counts in runs.items()}
+        ours, floor = (total[peer, numbers[1]] - total[peer, numbers[0]] for peer in (OURS, FLOOR))
+        yield round((ours - floor) / instructions.REQUESTS)
+
+
+def test_a_hello_costs_little_more_than_a_handler_that_calls_no_python(task: Task) -> None:
+    for more in added(task, HELLO):
+        if more <= MOST_ADDED:
+            break
+    assert more <= MOST_ADDED, f"a hello adds {more} instructions to those of a C handler"
+
+
+def test_a_url_below_the_mount_costs_less_than_in_a_c_handler(task: Task) -> None:
+    """Other handlers have Apache make a sub-request for PATH_TRANSLATED."""
+    for more in added(task, BELOW):
+        if more <= 0:
+            break
+    assert more <= 0, f"a URL below the mount adds {more} instructions to those of a C handler"
