@@ -1,26 +1,27 @@
 """Applications that use an extension module which calls PyGILState_Ensure (extension/gilstate.c)."""
 
-import ctypes
 import json
 import threading
 
 import answers
 
 LOCAL = threading.local()
-SIGNATURE = ctypes.CFUNCTYPE(ctypes.c_int)
 
 
 def application(environ, start_response):
     """One more, in each of the ways; and in which interpreter a callback finds itself."""
     import gilstate
 
+    import ctypes  # where one with its own lock refuses it, gilstate is refused first
+
+    signature = ctypes.CFUNCTYPE(ctypes.c_int)
     marked = globals().setdefault("MARK", object())
     report = {
         "inside": gilstate.inside(1),
         "outside": gilstate.outside(2),
         "elsewhere": gilstate.elsewhere(3),
         "callback": gilstate.callback(lambda: globals()["MARK"] is marked),
-        "ctypes": bool(SIGNATURE(lambda: globals()["MARK"] is marked)()),
+        "ctypes": bool(signature(lambda: globals()["MARK"] is marked)()),
         "local": count(),
     }
     return answers.as_json(start_response, report)
