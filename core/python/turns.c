@@ -22,9 +22,7 @@
 #include "interpreters.h"
 
 #define TURN (5 * WSGI_MS)
-#define QUIET_TURNS                                                           \
-    200 /* turns that nobody wanted, before the clock rests                   \
-         */
+#define QUIET_TURNS 200 /* that nobody wanted, before the clock rests */
 #define STACK_SIZE 262144
 
 /* An interpreter's thread that takes the lock when it is told to. */
