@@ -6,6 +6,8 @@ runs in one process, without threads. test_instruction_count.py counts the core 
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from bench import BUILD, instructions
 from bench.kit import Kit, build_floor
 from bench.peers import FLOOR, OURS, PEERS, Task
 from bench.workloads import BELOW, HELLO, Workload
+from tests.harness.instructions import cheapest
 from tools import Problem, build, servers
 from tools.httpd import Load
 from tools.pythons import Python
@@ -44,22 +47,17 @@ def task(python: Python) -> Task:
 
 
 def added(task: Task, workload: Workload) -> Iterator[int]:
-    """The instructions that a request adds, three times, each more certain than the one before.
-
-    A server that starts on a busy machine may need more instructions than another, never fewer. So
-    the cheapest run counts.
-    """
-    asked = Task(server=task.server, kit=task.kit, load=task.load, workload=workload)
-    numbers = (instructions.REQUESTS, 2 * instructions.REQUESTS)
-    runs: dict[tuple[str, int], list[int]] = {
-        (peer, number): [] for peer in (FLOOR, OURS) for number in numbers
+    """The instructions that a request adds, three times, each more certain than the one before."""
+    asked = replace(task, workload=workload)
+    few, many = numbers = (instructions.REQUESTS, 2 * instructions.REQUESTS)
+    runs = {
+        (peer, number): partial(instructions.serve, asked, PEERS[peer], number)
+        for peer in (FLOOR, OURS)
+        for number in numbers
     }
-    for _ in range(3):
-        for (peer, number), counts in runs.items():
-            counts.append(instructions.serve(asked, PEERS[peer], number))
-        total = {run: min(counts) for run, counts in runs.items()}
-        ours, floor = (total[peer, numbers[1]] - total[peer, numbers[0]] for peer in (OURS, FLOOR))
-        yield round((ours - floor) / instructions.REQUESTS)
+    for least in cheapest(runs):
+        ours, floor = (least[peer, many] - least[peer, few] for peer in (OURS, FLOOR))
+        yield round((ours - floor) / (many - few))
 
 
 def test_a_hello_costs_little_more_than_a_handler_that_calls_no_python(task: Task) -> None:

@@ -17,11 +17,13 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.harness.config import APPS
+from tests.harness.instructions import cheapest
 from tools.pythons import Python
 
 MOST_CHANGE = 0.03
@@ -105,17 +107,11 @@ def test_a_request_needs_no_more_instructions_than_before(
 
 
 def costs(program: Path, case: Case, folder: Path) -> Iterator[int]:
-    """The price of a request, three times, each more certain than the one before.
-
-    A process that starts on a busy machine may need more instructions than another, never fewer.
-    So the cheapest run of each length counts.
-    """
-    runs: dict[int, list[int]] = {case.few: [], case.many: []}
-    for _ in range(3):
-        for number, counts in runs.items():
-            counts.append(count(program, case, number, folder))
-        few, many = (min(counts) for counts in runs.values())
-        yield round((many - few) / (case.many - case.few))
+    """The price of a request, three times, each more certain than the one before."""
+    numbers = (case.few, case.many)
+    runs = {number: partial(count, program, case, number, folder) for number in numbers}
+    for least in cheapest(runs):
+        yield round((least[case.many] - least[case.few]) / (case.many - case.few))
 
 
 def count(program: Path, case: Case, number: int, folder: Path) -> int:
