@@ -1,0 +1,88 @@
+/*
+ * ask.h - what the server's processes, the spawner and the applications'
+ * processes agree on, beside the frames of wire.h.
+ *
+ * Plain POSIX. Neither Python, a server's headers, nor the core.
+ */
+#ifndef WSGI_ASK_H
+#define WSGI_ASK_H
+
+#include <stdint.h>
+
+/* Of all that is said between the three programs. The spawner of another
+   version is replaced when the server restarts. */
+#define WSGI_PROTOCOL 1
+
+/* ---- The ask socket: from the server to the spawner. --------------------
+
+   One packet is one wsgi_ask. Sent by a child of the server, two descriptors
+   come along: the end of a new connection, which is for the application's
+   process, and the log of the virtual host. Sent by the server's parent, it is
+   a WSGI_ASK_RESTART, and the log is the main server's. */
+
+enum wsgi_ask_kind {
+    WSGI_ASK_CONNECT = 1,
+    WSGI_ASK_RESTART /* believed of root, or of the user whose server it is */
+};
+
+#define WSGI_ASK_NAME 255 /* the longest name of a process, and of a user */
+
+typedef struct wsgi_ask {
+    uint32_t protocol; /* WSGI_PROTOCOL */
+    uint32_t kind;
+    uint32_t processes; /* the most, 1 to 64 */
+    uint32_t threads;   /* of each, 1 to 64 */
+    uint32_t is_customer; /* the user has asked, by .htaccess: user is "#" and
+                             a number; all that runs must be that user's */
+    char user[WSGI_ASK_NAME + 1];   /* a name, "#1000", or "": the server's */
+    char python[16];                /* "3.11", or "": the default */
+    char name[WSGI_ASK_NAME + 1];   /* of the process */
+} wsgi_ask;
+
+/* ---- The control socket: between the spawner and a process. --------------
+
+   The process has its end as descriptor 3. A packet is one wsgi_control. */
+
+enum wsgi_control {
+    WSGI_CONTROL_CONNECTION = 'c', /* to the process; a descriptor comes along:
+                                      one end of a connection */
+    WSGI_CONTROL_DRAIN = 'd',      /* to the process: end when no request is
+                                      under way; close connections without one
+                                      at once */
+    WSGI_CONTROL_READY = 'r'       /* to the spawner: takes connections */
+};
+
+#define WSGI_CONTROL_FD 3
+#define WSGI_BOARD_FD 4
+
+/* The arguments of a process's program, in this order. */
+enum wsgi_argument {
+    WSGI_ARGUMENT_TITLE = 1, /* "alice/shop": for people, in ps and in the log */
+    WSGI_ARGUMENT_THREADS,
+    WSGI_ARGUMENT_PROCESSES, /* the most there may be */
+    WSGI_ARGUMENT_CUSTOMER,  /* 1: is_customer; else 0 */
+    WSGI_ARGUMENT_SERVER,    /* the user number of the server's children */
+    WSGI_ARGUMENT_SLOT,      /* on the board; -1: there is no board */
+    WSGI_ARGUMENT_COUNT
+};
+
+/* ---- The board: how busy the processes of a group are. -------------------
+
+   Memory that a group's processes write, and that the server's children read.
+   It is a hint only. A process that lies there harms its own group. */
+
+#define WSGI_BOARD_SLOTS 64
+
+typedef struct wsgi_board_slot {
+    uint32_t pid; /* 0: nobody */
+    uint32_t threads;
+    uint32_t busy; /* requests under way, those that wait included */
+    uint32_t is_draining;
+    uint32_t unused[12]; /* a slot has a cache line to itself */
+} wsgi_board_slot;
+
+typedef struct wsgi_board {
+    wsgi_board_slot slots[WSGI_BOARD_SLOTS];
+} wsgi_board;
+
+#endif

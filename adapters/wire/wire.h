@@ -1,0 +1,172 @@
+/*
+ * wire.h - what a server's process and an application's process say to each
+ * other: frames.
+ *
+ * The two share a connection: a pair of sockets of type SOCK_SEQPACKET, which
+ * keeps packets whole. A packet has one or more whole frames, and at most
+ * WSGI_PACKET_MOST bytes. A frame begins with 8 bytes (wsgi_frame_head).
+ * Numbers are in the order of this machine's bytes.
+ *
+ * One request at a time is on a connection:
+ *
+ *   server       REQUEST
+ *   application  (READ | HEAD | BODY | FILE | FAIL | LOG)* DONE
+ *   server       DATA, once for each READ
+ *
+ * HEAD comes once, before BODY and FILE. No READ follows the end of the
+ * response (WSGI_WIRE_END). LOG may come at any time before DONE. Anything
+ * else breaks the protocol, and the connection is closed.
+ *
+ * Before the first frame of the application the spawner may send one of two
+ * frames on a new connection: GIVEN says which process has its other end, and
+ * REFUSED that none will.
+ *
+ * Functions here are pure unless they say that they send or receive. They may
+ * be called in any thread. They never trust what they read: no size, no count,
+ * no text leads outside of the packet.
+ */
+#ifndef WSGI_WIRE_H
+#define WSGI_WIRE_H
+
+#include "../../core/request/request.h"
+
+/* Of a packet, and of the bytes of a body in one packet. */
+#define WSGI_PACKET_MOST 131072
+#define WSGI_BODY_MOST 65536
+
+enum wsgi_frame_type {
+    WSGI_FRAME_REQUEST = 1, /* to the application */
+    WSGI_FRAME_DATA,        /* to the application: bytes of the body; or flags
+                               has an enum wsgi_read, negated */
+    WSGI_FRAME_HEAD,        /* to the server, as all that follow */
+    WSGI_FRAME_BODY,        /* bytes */
+    WSGI_FRAME_FILE,        /* wsgi_wire_file; one descriptor comes along */
+    WSGI_FRAME_READ,        /* uint32_t: how many bytes at most */
+    WSGI_FRAME_LOG,         /* flags: an enum wsgi_level. A line, no NUL */
+    WSGI_FRAME_FAIL,        /* the response is to look broken */
+    WSGI_FRAME_DONE,        /* count: what wsgi_handle has returned */
+    WSGI_FRAME_GIVEN,       /* by the spawner: wsgi_wire_given; the descriptor
+                               of a board may come along */
+    WSGI_FRAME_REFUSED      /* by the spawner: wsgi_wire_refused, a line */
+};
+
+/* Flags of BODY and FILE. */
+enum {
+    WSGI_WIRE_FLUSH = 1, /* WSGI_FLUSH */
+    WSGI_WIRE_END = 2    /* WSGI_END */
+};
+
+typedef struct wsgi_frame_head {
+    uint32_t size; /* of the frame, with these 8 bytes */
+    uint8_t type;
+    uint8_t flags;
+    uint16_t count;
+} wsgi_frame_head;
+
+/* A frame that was read. data points into the packet. */
+typedef struct wsgi_frame {
+    enum wsgi_frame_type type;
+    unsigned flags, count;
+    const char *data;
+    size_t size;
+} wsgi_frame;
+
+typedef struct wsgi_wire_file {
+    int64_t offset, size;
+} wsgi_wire_file;
+
+typedef struct wsgi_wire_given {
+    uint32_t pid;
+    uint32_t slot; /* of that process, on the board */
+} wsgi_wire_given;
+
+typedef struct wsgi_wire_refused {
+    uint16_t status;
+    uint16_t retry_after; /* seconds; 0: the client is not told to retry */
+} wsgi_wire_refused;
+
+/* What is left of a packet. */
+typedef struct wsgi_packet {
+    const char *at, *end;
+} wsgi_packet;
+
+/* ---- wire.c: frames. ---------------------------------------------------- */
+
+/* Takes the next frame of a packet. Returns 1, 0 at the packet's end, or -1 if
+   what follows is no frame of a known type. */
+int wsgi_wire_next(wsgi_packet *packet, wsgi_frame *frame);
+
+/* Begins a frame at the end of a buffer. The caller appends its bytes, then
+   calls wsgi_wire_end with what this returned. Returns where the frame begins,
+   or -1 when memory is out. */
+long wsgi_wire_begin(wsgi_buffer *packet, enum wsgi_frame_type type,
+                     unsigned flags, unsigned count);
+void wsgi_wire_end(wsgi_buffer *packet, long begin);
+
+/* Appends a whole frame. Returns 0, or -1 when memory is out. */
+int wsgi_wire_add(wsgi_buffer *packet, enum wsgi_frame_type type,
+                  unsigned flags, unsigned count, const void *data,
+                  size_t size);
+
+/* ---- request.c: REQUEST. ------------------------------------------------ */
+
+/* Appends a REQUEST: the request, its variables from each_env of the host, and
+   eager bytes of its body that have been read already. Authorization is sent
+   as it is. htaccess and may_execute are not sent: the server has checked
+   them. Returns 0, -1 when memory is out, or -2 when the variables do not fit
+   into a packet. */
+int wsgi_wire_put_request(wsgi_buffer *packet, const wsgi_request *request,
+                          const wsgi_host *host, const char *eager,
+                          size_t eager_size);
+
+/* A REQUEST that was read. Everything points into the packet. */
+typedef struct wsgi_wire_request {
+    wsgi_request request; /* record is NULL */
+    const char *variables; /* count times: name, NUL, value, NUL */
+    unsigned count;
+    const char *eager;
+    size_t eager_size;
+} wsgi_wire_request;
+
+/* Reads a frame of type REQUEST. Returns 0, or -1 if it is none. */
+int wsgi_wire_get_request(const wsgi_frame *frame, wsgi_wire_request *to);
+
+/* Calls put(arg, ...) for each variable. */
+void wsgi_wire_each_variable(const wsgi_wire_request *request, wsgi_put *put,
+                             void *arg);
+
+/* ---- head.c: HEAD. ------------------------------------------------------ */
+
+/* Appends a HEAD. Returns 0, -1 when memory is out, or -2 when it does not fit
+   into a packet. */
+int wsgi_wire_put_head(wsgi_buffer *packet, const wsgi_head *head);
+
+/* Reads a frame of type HEAD. room becomes memory for head->headers, and is
+   the caller's. The texts point into the packet. Checks what a head of
+   HTTP may be, as the core has done: status and its line, names and values of
+   headers, none that are the server's own (hop-by-hop). So a process that lies
+   can't write what an application could not. Returns 0, or -1 if it may not be
+   sent; *why says why then. */
+int wsgi_wire_get_head(const wsgi_frame *frame, wsgi_buffer *room,
+                       wsgi_head *head, const char **why);
+
+/* ---- socket.c: packets on sockets. -------------------------------------- */
+
+/* Sends a packet of several parts, and a descriptor unless fd is -1. Waits
+   until there is room. Never raises SIGPIPE. Returns 0, or -1 with errno:
+   EPIPE or ECONNRESET when the other end is closed. */
+int wsgi_socket_send(int socket, const wsgi_chunk *parts, size_t count, int fd);
+
+/* Receives a packet into buffer, which has room for WSGI_PACKET_MOST bytes, and
+   a descriptor into *fd (else -1), which is the caller's and closed on exec.
+   Waits. A packet that was cut, or has more than one descriptor, is EPROTO.
+   All its descriptors are closed then. Returns the size, 0 when the other end
+   is closed, or -1 with errno: ECONNRESET when the other end was closed before
+   it had read all that was sent. */
+long wsgi_socket_receive(int socket, char *buffer, int *fd);
+
+/* Makes a pair of sockets for packets, closed on exec. Returns 0, or -1 with
+   errno. */
+int wsgi_socket_pair(int pair[2]);
+
+#endif
