@@ -17,8 +17,10 @@
 
    One packet is one wsgi_ask. Sent by a child of the server, two descriptors
    come along: the end of a new connection, which is for the application's
-   process, and the log of the virtual host. Sent by the server's parent, it is
-   a WSGI_ASK_RESTART, and the log is the main server's. */
+   process, then the log of the virtual host, if that has a descriptor. Sent by
+   the server's parent, it is a WSGI_ASK_RESTART. The only descriptor is the
+   main server's log then. user and name are "#" and the numbers of the user
+   and the group of the server's children. */
 
 enum wsgi_ask_kind {
     WSGI_ASK_CONNECT = 1,
@@ -30,13 +32,13 @@ enum wsgi_ask_kind {
 typedef struct wsgi_ask {
     uint32_t protocol; /* WSGI_PROTOCOL */
     uint32_t kind;
-    uint32_t processes; /* the most, 1 to 64 */
-    uint32_t threads;   /* of each, 1 to 64 */
+    uint32_t processes;   /* the most, 1 to 64 */
+    uint32_t threads;     /* of each, 1 to 64 */
     uint32_t is_customer; /* the user has asked, by .htaccess: user is "#" and
                              a number; all that runs must be that user's */
-    char user[WSGI_ASK_NAME + 1];   /* a name, "#1000", or "": the server's */
-    char python[16];                /* "3.11", or "": the default */
-    char name[WSGI_ASK_NAME + 1];   /* of the process */
+    char user[WSGI_ASK_NAME + 1]; /* a name, "#1000", or "": the server's */
+    char python[16];              /* "3.11", or "": the default */
+    char name[WSGI_ASK_NAME + 1]; /* of the process */
 } wsgi_ask;
 
 /* ---- The control socket: between the spawner and a process. --------------
@@ -55,9 +57,14 @@ enum wsgi_control {
 #define WSGI_CONTROL_FD 3
 #define WSGI_BOARD_FD 4
 
+/* What a process writes to its descriptors 1 and 2 are lines for the log. A
+   line may begin with its level as for systemd: "<3>" for an error, "<4>" for
+   a warning, else it is a notice. */
+
 /* The arguments of a process's program, in this order. */
 enum wsgi_argument {
-    WSGI_ARGUMENT_TITLE = 1, /* "alice/shop": for people, in ps and in the log */
+    WSGI_ARGUMENT_TITLE =
+        1, /* "alice/shop": for people, in ps and in the log */
     WSGI_ARGUMENT_THREADS,
     WSGI_ARGUMENT_PROCESSES, /* the most there may be */
     WSGI_ARGUMENT_CUSTOMER,  /* 1: is_customer; else 0 */

@@ -29,39 +29,7 @@
 #define WSGI_WIRE_H
 
 #include "../../core/request/request.h"
-
-/* Of a packet, and of the bytes of a body in one packet. */
-#define WSGI_PACKET_MOST 131072
-#define WSGI_BODY_MOST 65536
-
-enum wsgi_frame_type {
-    WSGI_FRAME_REQUEST = 1, /* to the application */
-    WSGI_FRAME_DATA,        /* to the application: bytes of the body; or flags
-                               has an enum wsgi_read, negated */
-    WSGI_FRAME_HEAD,        /* to the server, as all that follow */
-    WSGI_FRAME_BODY,        /* bytes */
-    WSGI_FRAME_FILE,        /* wsgi_wire_file; one descriptor comes along */
-    WSGI_FRAME_READ,        /* uint32_t: how many bytes at most */
-    WSGI_FRAME_LOG,         /* flags: an enum wsgi_level. A line, no NUL */
-    WSGI_FRAME_FAIL,        /* the response is to look broken */
-    WSGI_FRAME_DONE,        /* count: what wsgi_handle has returned */
-    WSGI_FRAME_GIVEN,       /* by the spawner: wsgi_wire_given; the descriptor
-                               of a board may come along */
-    WSGI_FRAME_REFUSED      /* by the spawner: wsgi_wire_refused, a line */
-};
-
-/* Flags of BODY and FILE. */
-enum {
-    WSGI_WIRE_FLUSH = 1, /* WSGI_FLUSH */
-    WSGI_WIRE_END = 2    /* WSGI_END */
-};
-
-typedef struct wsgi_frame_head {
-    uint32_t size; /* of the frame, with these 8 bytes */
-    uint8_t type;
-    uint8_t flags;
-    uint16_t count;
-} wsgi_frame_head;
+#include "frames.h"
 
 /* A frame that was read. data points into the packet. */
 typedef struct wsgi_frame {
@@ -70,20 +38,6 @@ typedef struct wsgi_frame {
     const char *data;
     size_t size;
 } wsgi_frame;
-
-typedef struct wsgi_wire_file {
-    int64_t offset, size;
-} wsgi_wire_file;
-
-typedef struct wsgi_wire_given {
-    uint32_t pid;
-    uint32_t slot; /* of that process, on the board */
-} wsgi_wire_given;
-
-typedef struct wsgi_wire_refused {
-    uint16_t status;
-    uint16_t retry_after; /* seconds; 0: the client is not told to retry */
-} wsgi_wire_refused;
 
 /* What is left of a packet. */
 typedef struct wsgi_packet {
@@ -121,7 +75,7 @@ int wsgi_wire_put_request(wsgi_buffer *packet, const wsgi_request *request,
 
 /* A REQUEST that was read. Everything points into the packet. */
 typedef struct wsgi_wire_request {
-    wsgi_request request; /* record is NULL */
+    wsgi_request request;  /* record is NULL */
     const char *variables; /* count times: name, NUL, value, NUL */
     unsigned count;
     const char *eager;
@@ -155,14 +109,15 @@ int wsgi_wire_get_head(const wsgi_frame *frame, wsgi_buffer *room,
 /* Sends a packet of several parts, and a descriptor unless fd is -1. Waits
    until there is room. Never raises SIGPIPE. Returns 0, or -1 with errno:
    EPIPE or ECONNRESET when the other end is closed. */
-int wsgi_socket_send(int socket, const wsgi_chunk *parts, size_t count, int fd);
+int wsgi_socket_send(int socket, const wsgi_chunk *parts, size_t count,
+                     int fd);
 
-/* Receives a packet into buffer, which has room for WSGI_PACKET_MOST bytes, and
-   a descriptor into *fd (else -1), which is the caller's and closed on exec.
-   Waits. A packet that was cut, or has more than one descriptor, is EPROTO.
-   All its descriptors are closed then. Returns the size, 0 when the other end
-   is closed, or -1 with errno: ECONNRESET when the other end was closed before
-   it had read all that was sent. */
+/* Receives a packet into buffer, which has room for WSGI_PACKET_MOST bytes,
+   and a descriptor into *fd (else -1), which is the caller's and closed on
+   exec. Waits. A packet that was cut, or has more than one descriptor, is
+   EPROTO. All its descriptors are closed then. Returns the size, 0 when the
+   other end is closed, or -1 with errno: ECONNRESET when the other end was
+   closed before it had read all that was sent. */
 long wsgi_socket_receive(int socket, char *buffer, int *fd);
 
 /* Makes a pair of sockets for packets, closed on exec. Returns 0, or -1 with
