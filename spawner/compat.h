@@ -1,0 +1,48 @@
+/*
+ * compat.h - system calls that old kernels and C libraries lack.
+ */
+#ifndef WSGI_COMPAT_H
+#define WSGI_COMPAT_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Memory with a descriptor, that nobody can make smaller; closed on exec.
+   Returns -1 where there is none. */
+static inline int wsgi_sealed_memory(const char *name, size_t size)
+{
+#if defined(SYS_memfd_create) && defined(F_ADD_SEALS)
+    int fd = (int)syscall(SYS_memfd_create, name, 3U); /* CLOEXEC, SEALING */
+
+    if (fd < 0)
+        return -1;
+    if (ftruncate(fd, (off_t)size) == 0 && fchmod(fd, 0600) == 0 &&
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW) == 0)
+        return fd;
+    close(fd);
+#else
+    (void)name, (void)size;
+#endif
+    return -1;
+}
+
+/* Closes all descriptors from this one on. */
+static inline void wsgi_close_from(unsigned first)
+{
+    struct rlimit limit;
+    unsigned fd, most = 65536;
+
+#ifdef SYS_close_range
+    if (syscall(SYS_close_range, first, ~0U, 0U) == 0)
+        return;
+#endif
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < most)
+        most = (unsigned)limit.rlim_cur;
+    for (fd = first; fd < most; fd++)
+        close((int)fd);
+}
+
+#endif

@@ -1,0 +1,418 @@
+/*
+ * group.c - the processes of one user that share a name.
+ *
+ * Connections wait here until a process can take them. After a restart of the
+ * server a group's processes are old: they get no connections any more, and
+ * end as soon as a fresh one is ready.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "spawner.h"
+
+#define MOST_WAITING 64     /* connections, for each process there may be */
+#define AFTER_FAILURE 1000  /* milliseconds without another attempt */
+#define LOOK_AGAIN 10       /* milliseconds, while connections wait */
+#define TIME_TO_START 60000 /* milliseconds, then a process is killed */
+#define TIME_TO_END 6000    /* milliseconds, then processes are killed */
+#define ROOM (sizeof((wsgi_group *)0)->waiting / sizeof(int))
+
+static wsgi_group *groups;
+static long long kill_at; /* 0: the end has not begun */
+
+/* ---- Finding a group -------------------------------------------------- */
+
+static int is_for(const wsgi_group *group, const wsgi_ask *ask)
+{
+    return strcmp(group->ask.user, ask->user) == 0 &&
+           strcmp(group->ask.python, ask->python) == 0 &&
+           strcmp(group->ask.name, ask->name) == 0 &&
+           group->ask.is_customer == ask->is_customer;
+}
+
+static wsgi_group *add(const wsgi_ask *ask)
+{
+    wsgi_group *group = calloc(1, sizeof *group);
+
+    if (group == NULL)
+        return NULL;
+    snprintf(group->title, sizeof group->title, "%s/%s", ask->user, ask->name);
+    wsgi_board_open(&group->board);
+    group->next = groups;
+    groups = group;
+    return group;
+}
+
+static wsgi_group *find(const wsgi_ask *ask)
+{
+    wsgi_group *group;
+
+    for (group = groups; group != NULL; group = group->next)
+        if (is_for(group, ask))
+            return group;
+    return add(ask);
+}
+
+static void set_log(wsgi_group *group, int log)
+{
+    wsgi_log_close(group->log);
+    group->log = log >= 0 ? wsgi_log_open(log) : NULL;
+}
+
+/* Frees groups that have nothing. */
+static void forget_empty(long long now)
+{
+    wsgi_group **at = &groups, *group;
+
+    while ((group = *at) != NULL)
+        if (group->workers == NULL && group->waiting_count == 0 &&
+            group->refused_until <= now) {
+            *at = group->next;
+            wsgi_log_close(group->log);
+            wsgi_board_close(&group->board);
+            free(group);
+        } else {
+            at = &group->next;
+        }
+}
+
+/* ---- Connections that wait -------------------------------------------- */
+
+static int take_waiting(wsgi_group *group)
+{
+    int connection = group->waiting[group->first_waiting];
+
+    group->first_waiting = (group->first_waiting + 1) % ROOM;
+    group->waiting_count--;
+    return connection;
+}
+
+static void put_waiting(wsgi_group *group, int connection)
+{
+    if (group->waiting_count >= MOST_WAITING * group->ask.processes) {
+        wsgi_packet_refuse(connection, 503, 1,
+                           "too many requests wait for the processes");
+        close(connection);
+        return;
+    }
+    group->waiting[(group->first_waiting + group->waiting_count) % ROOM] =
+        connection;
+    group->waiting_count++;
+}
+
+/* Refuses all that wait, and for a moment all that ask. */
+static void refuse(wsgi_group *group, const wsgi_report *report)
+{
+    int connection;
+
+    group->refused = *report;
+    group->refused_until = wsgi_loop_now() + AFTER_FAILURE;
+    while (group->waiting_count > 0) {
+        connection = take_waiting(group);
+        wsgi_packet_refuse(connection, report->status, report->status == 503,
+                           report->text);
+        close(connection);
+    }
+}
+
+/* ---- Which process ---------------------------------------------------- */
+
+typedef struct census {
+    unsigned starting, all; /* of those that are neither old nor draining */
+    wsgi_worker *idlest;    /* of those that are ready */
+    unsigned busy;          /* that one */
+} census;
+
+static census count(const wsgi_group *group)
+{
+    census found = {.idlest = NULL};
+    wsgi_worker *worker;
+
+    for (worker = group->workers; worker != NULL; worker = worker->next) {
+        unsigned busy = wsgi_worker_busy(worker);
+
+        if (worker->is_old || worker->is_draining)
+            continue;
+        found.all++;
+        if (!worker->is_ready) {
+            found.starting++;
+        } else if (found.idlest == NULL || busy < found.busy) {
+            found.idlest = worker;
+            found.busy = busy;
+        }
+    }
+    return found;
+}
+
+static void give(wsgi_worker *worker, int connection)
+{
+    if (wsgi_worker_give(worker, connection) < 0)
+        wsgi_worker_drain(worker); /* it does not read: it may be gone */
+    close(connection);
+}
+
+/* Returns 0, or -1 when those that wait have been refused. */
+static int start_another(wsgi_group *group)
+{
+    wsgi_report report = {.status = 503};
+    wsgi_worker *worker =
+        wsgi_worker_start(group, report.text, sizeof report.text);
+
+    group->wants_swap = 0;
+    if (worker == NULL) {
+        wsgi_log_say(group->log, WSGI_LOG_ERROR, "%s", report.text);
+        refuse(group, &report);
+        return -1;
+    }
+    worker->next = group->workers;
+    group->workers = worker;
+    return 0;
+}
+
+/* Hands over as many of the waiting connections as can be. */
+static void serve(wsgi_group *group)
+{
+    census found;
+    int has_room;
+
+    while (group->waiting_count > 0) {
+        found = count(group);
+        has_room = found.all < group->ask.processes;
+        if (found.idlest != NULL && (found.busy < group->ask.threads ||
+                                     (!has_room && found.starting == 0))) {
+            give(found.idlest, take_waiting(group));
+            continue;
+        }
+        if (found.starting == 0 && has_room && kill_at == 0)
+            start_another(group);
+        return;
+    }
+}
+
+void wsgi_group_ask(const wsgi_ask *ask, int connection, int log)
+{
+    wsgi_group *group = find(ask);
+
+    if (group == NULL) {
+        close(connection);
+        if (log >= 0)
+            close(log);
+        return;
+    }
+    group->ask = *ask;
+    set_log(group, log);
+    if (group->refused_until > wsgi_loop_now() &&
+        count(group).idlest == NULL) {
+        wsgi_packet_refuse(connection, group->refused.status,
+                           group->refused.status == 503, group->refused.text);
+        close(connection);
+        return;
+    }
+    put_waiting(group, connection);
+    serve(group);
+}
+
+/* ---- Old processes ---------------------------------------------------- */
+
+static void drain_old(wsgi_group *group)
+{
+    wsgi_worker *worker;
+
+    for (worker = group->workers; worker != NULL; worker = worker->next)
+        if (worker->is_old && !worker->is_draining)
+            wsgi_worker_drain(worker);
+}
+
+/* Without a fresh process the old ones go on. */
+static void keep_old(wsgi_group *group)
+{
+    wsgi_worker *worker;
+
+    for (worker = group->workers; worker != NULL; worker = worker->next)
+        worker->is_old = 0;
+}
+
+void wsgi_group_worker_ready(wsgi_worker *worker)
+{
+    wsgi_group *group = worker->group;
+
+    if (worker->is_old || worker->is_draining)
+        return;
+    group->refused_until = 0;
+    drain_old(group);
+    serve(group);
+}
+
+void wsgi_group_restart(void)
+{
+    wsgi_group *group;
+    wsgi_worker *worker;
+
+    for (group = groups; group != NULL; group = group->next) {
+        set_log(group, -1); /* the server has opened its logs again */
+        group->refused_until = 0;
+        for (worker = group->workers; worker != NULL; worker = worker->next)
+            if (worker->is_ready)
+                worker->is_old = group->wants_swap = 1;
+    }
+}
+
+static int has_old(const wsgi_group *group)
+{
+    const wsgi_worker *worker;
+
+    for (worker = group->workers; worker != NULL; worker = worker->next)
+        if (worker->is_old && !worker->is_draining)
+            return 1;
+    return 0;
+}
+
+/* Starts a fresh process for one group at a time. */
+static void swap_next(void)
+{
+    wsgi_group *group, *next = NULL;
+
+    for (group = groups; group != NULL; group = group->next)
+        if (has_old(group)) {
+            if (count(group).starting > 0)
+                return;
+            if (group->wants_swap)
+                next = group;
+        }
+    if (next != NULL && start_another(next) < 0)
+        keep_old(next);
+}
+
+/* ---- The end ---------------------------------------------------------- */
+
+static void describe(char *text, size_t size, int status, long long ms,
+                     const char *more)
+{
+    int is_signal = WIFSIGNALED(status);
+
+    snprintf(text, size, "%s %d after %lld s%s",
+             is_signal ? "signal" : "exit status",
+             is_signal ? WTERMSIG(status) : WEXITSTATUS(status), ms / 1000,
+             more);
+}
+
+/* A process has ended before it was ready. */
+static void fail(wsgi_group *group, wsgi_worker *worker, const char *cause)
+{
+    wsgi_report *report = &worker->report;
+    census found = count(group);
+
+    if (report->status == 0) {
+        report->status = 503;
+        snprintf(report->text, sizeof report->text,
+                 "process %ld of %.200s: %s%s%s", (long)worker->pid,
+                 group->title, cause, worker->lines.last[0] ? ": " : "",
+                 worker->lines.last);
+    }
+    if (found.all == 0)
+        keep_old(group);
+    if (count(group).idlest != NULL)
+        serve(group);
+    else if (found.all == 0)
+        refuse(group, report);
+}
+
+static void bury(wsgi_group *group, wsgi_worker *worker, int status)
+{
+    char cause[100];
+
+    wsgi_worker_read_rest(worker);
+    describe(cause, sizeof cause, status, wsgi_loop_now() - worker->started,
+             worker->is_ready ? "" : ", before it was ready");
+    if ((status != 0 || !worker->is_draining) && worker->report.status == 0)
+        wsgi_log_say(group->log, WSGI_LOG_ERROR, "process %ld of %s: %s",
+                     (long)worker->pid, group->title, cause);
+    if (!worker->is_ready && !worker->is_draining)
+        fail(group, worker, cause);
+    else
+        serve(group);
+    wsgi_worker_free(worker);
+}
+
+void wsgi_group_reap(pid_t pid, int status)
+{
+    wsgi_group *group;
+    wsgi_worker **at, *worker;
+
+    for (group = groups; group != NULL; group = group->next)
+        for (at = &group->workers; (worker = *at) != NULL; at = &worker->next)
+            if (worker->pid == pid) {
+                *at = worker->next;
+                bury(group, worker, status);
+                return;
+            }
+}
+
+void wsgi_group_end(void)
+{
+    wsgi_report report = {.status = 503, .text = "the server ends"};
+    wsgi_group *group;
+    wsgi_worker *worker;
+
+    kill_at = wsgi_loop_now() + TIME_TO_END;
+    for (group = groups; group != NULL; group = group->next) {
+        group->wants_swap = 0;
+        refuse(group, &report);
+        for (worker = group->workers; worker != NULL; worker = worker->next)
+            wsgi_worker_drain(worker);
+    }
+}
+
+/* Kills processes that do not end in time, or do not get ready. */
+static void kill_late(const wsgi_group *group, long long now)
+{
+    const wsgi_worker *worker;
+
+    for (worker = group->workers; worker != NULL; worker = worker->next)
+        if ((kill_at != 0 && now >= kill_at) ||
+            (!worker->is_ready && now - worker->started >= TIME_TO_START))
+            kill(worker->pid, SIGKILL);
+}
+
+/* When to look again, in milliseconds; -1: when something happens. */
+static int pause_of(const wsgi_group *group)
+{
+    if (group->waiting_count > 0)
+        return LOOK_AGAIN;
+    return kill_at != 0 || group->workers == NULL || count(group).starting > 0
+               ? AFTER_FAILURE
+               : -1;
+}
+
+int wsgi_group_any(void)
+{
+    const wsgi_group *group;
+
+    for (group = groups; group != NULL; group = group->next)
+        if (group->workers != NULL)
+            return 1;
+    return 0;
+}
+
+int wsgi_group_tick(void)
+{
+    long long now = wsgi_loop_now();
+    wsgi_group *group;
+    int pause = -1, its;
+
+    if (kill_at == 0)
+        swap_next();
+    for (group = groups; group != NULL; group = group->next) {
+        kill_late(group, now);
+        serve(group);
+        its = pause_of(group);
+        if (pause < 0 || (its >= 0 && its < pause))
+            pause = its;
+    }
+    forget_empty(now);
+    return pause;
+}

@@ -1,0 +1,138 @@
+/*
+ * main.c - the program mod_wsgi-spawner.
+ *
+ * mod_wsgi-spawner USER GROUP: the numbers of the server's children's.
+ * Descriptor 2 is the main server's log, 3 the ask socket. It ends when nobody
+ * has the other end of that socket any more, or by SIGTERM.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "compat.h"
+#include "spawner.h"
+
+wsgi_spawner wsgi_spawner_is;
+
+static int signals[2]; /* a pipe: what the handler has seen */
+static int is_ending;
+
+static void note(int number)
+{
+    char byte = (char)number;
+    int error = errno;
+
+    if (write(signals[1], &byte, 1) < 0) /* full: the loop has work enough */
+        errno = error;
+    errno = error;
+}
+
+void wsgi_main_end(void)
+{
+    if (is_ending)
+        return;
+    is_ending = 1;
+    wsgi_loop_remove(WSGI_ASK_FD);
+    close(WSGI_ASK_FD);
+    wsgi_group_end();
+}
+
+static void reap(void)
+{
+    pid_t pid;
+    int status;
+
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+        wsgi_group_reap(pid, status);
+}
+
+static void read_signals(void *unused)
+{
+    char byte;
+
+    (void)unused;
+    while (read(signals[0], &byte, 1) == 1)
+        if (byte == SIGTERM)
+            wsgi_main_end();
+        else if (byte == SIGHUP)
+            wsgi_group_restart();
+    reap();
+}
+
+static int catch_signals(void)
+{
+    static const int caught[] = {SIGTERM, SIGHUP, SIGCHLD};
+    struct sigaction action = {.sa_handler = note,
+                               .sa_flags = SA_RESTART | SA_NOCLDSTOP};
+    size_t i;
+
+    if (pipe2(signals, O_CLOEXEC | O_NONBLOCK) < 0)
+        return -1;
+    for (i = 0; i < sizeof caught / sizeof *caught; i++)
+        sigaction(caught[i], &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    return wsgi_loop_add(signals[0], read_signals, NULL);
+}
+
+/* Keeps 2 and 3 only. */
+static int arrange_descriptors(void)
+{
+    int null = open("/dev/null", O_RDWR);
+
+    if (null < 0 || fcntl(STDERR_FILENO, F_GETFD) < 0 ||
+        fcntl(WSGI_ASK_FD, F_GETFD) < 0)
+        return -1;
+    dup2(null, STDIN_FILENO);
+    dup2(null, STDOUT_FILENO);
+    wsgi_close_from(WSGI_ASK_FD + 1);
+    fcntl(WSGI_ASK_FD, F_SETFD, FD_CLOEXEC);
+    return 0;
+}
+
+static int find_folder(const char *program)
+{
+    const char *end = strrchr(program, '/');
+    size_t size = end != NULL ? (size_t)(end - program) : 0;
+
+    if (size == 0 || size >= sizeof wsgi_spawner_is.folder)
+        return -1;
+    memcpy(wsgi_spawner_is.folder, program, size);
+    return 0;
+}
+
+static int start(char **argv)
+{
+    int error;
+
+    wsgi_spawner_is.user = strtol(argv[1], NULL, 10);
+    wsgi_spawner_is.group = strtol(argv[2], NULL, 10);
+    wsgi_spawner_is.is_root = geteuid() == 0;
+    umask(077);
+    if (find_folder(argv[0]) < 0 || catch_signals() < 0 ||
+        wsgi_ask_start() < 0)
+        return -1;
+    error = wsgi_log_start();
+    errno = error;
+    return error == 0 ? chdir("/") : -1;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 3 || arrange_descriptors() < 0) {
+        fputs("mod_wsgi-spawner is started by the server\n", stderr);
+        return 2;
+    }
+    if (start(argv) < 0) {
+        perror("mod_wsgi-spawner");
+        return 1;
+    }
+    while (!is_ending || wsgi_group_any())
+        wsgi_loop_turn(wsgi_group_tick());
+    wsgi_log_flush(1000);
+    return 0;
+}

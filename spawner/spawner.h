@@ -1,0 +1,264 @@
+/*
+ * spawner.h - the program mod_wsgi-spawner: starts the processes in which
+ * applications run, each as its user.
+ *
+ * The server's parent starts it, and it lives until the last process of that
+ * server has gone. It serves no request. A server's child asks it for a
+ * process (../adapters/wire/ask.h), and then talks to that process without it.
+ *
+ * One thread does everything but writing to logs. It never waits for anyone:
+ * it sends without waiting, and looks users up in the processes that it forks.
+ *
+ * A function's prefix names its file: wsgi_group_ask is in group.c. Functions
+ * are called by the main thread unless they say otherwise.
+ */
+#ifndef WSGI_SPAWNER_H
+#define WSGI_SPAWNER_H
+
+#include <limits.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "../adapters/wire/ask.h"
+#include "../adapters/wire/frames.h"
+
+/* ---- main.c: what holds for the whole program. -------------------------- */
+
+typedef struct wsgi_spawner {
+    char folder[PATH_MAX]; /* of the processes' programs */
+    long user, group;      /* of the server's children */
+    int is_root;
+} wsgi_spawner;
+
+extern wsgi_spawner wsgi_spawner_is;
+
+/* Asks the loop to end: no process of the server is left. */
+void wsgi_main_end(void);
+
+/* ---- loop.c: waits for descriptors. ------------------------------------- */
+
+typedef void wsgi_ready(void *arg);
+
+/* Calls ready(arg) whenever fd can be read or has ended, until
+   wsgi_loop_remove. Returns 0, or -1 when memory is out. */
+int wsgi_loop_add(int fd, wsgi_ready *ready, void *arg);
+void wsgi_loop_remove(int fd);
+
+/* Waits for at most so many milliseconds, -1: for ever. Calls one ready. */
+void wsgi_loop_turn(int milliseconds);
+
+/* A clock that only goes forward, in milliseconds. */
+long long wsgi_loop_now(void);
+
+/* ---- log.c: writes lines to logs, in a thread of its own. --------------- */
+
+/* A log's descriptor, counted. NULL is the main server's log. */
+typedef struct wsgi_log wsgi_log;
+
+enum wsgi_log_level { WSGI_LOG_ERROR, WSGI_LOG_WARNING, WSGI_LOG_NOTICE };
+
+/* Starts the thread. Returns 0, or an errno. */
+int wsgi_log_start(void);
+
+/* Takes a descriptor over. Returns NULL, with the descriptor closed, when
+   memory is out. */
+wsgi_log *wsgi_log_open(int fd);
+
+/* Gives a log up. Its descriptor is closed when its last line is written. */
+void wsgi_log_close(wsgi_log *log);
+
+/* Writes a line. Bytes that are not printable are shown as \xNN. Never waits:
+   lines are left out, and counted, when the log takes no more. */
+void wsgi_log_line(wsgi_log *log, enum wsgi_log_level level, const char *line,
+                   size_t size);
+void wsgi_log_say(wsgi_log *log, enum wsgi_log_level level, const char *format,
+                  ...) __attribute__((format(printf, 3, 4)));
+
+/* Waits until all lines are written, for at most so many milliseconds. */
+void wsgi_log_flush(int milliseconds);
+
+/* ---- lines.c: what a process writes to its descriptors 1 and 2. --------- */
+
+#define WSGI_LINES_SIZE 4096 /* a longer line becomes several */
+
+typedef struct wsgi_lines {
+    char text[WSGI_LINES_SIZE];
+    size_t size;
+    char last[512];   /* the last line that was not empty */
+    long long second; /* when it began to count */
+    unsigned count, left_out;
+} wsgi_lines;
+
+/* Reads once from a pipe, and writes whole lines to the log, prefixed. At most
+   100 lines in a second. Returns 1, or 0 if there is nothing to read now, or
+   -1 at the end. */
+int wsgi_lines_read(wsgi_lines *lines, int fd, wsgi_log *log,
+                    const char *title, long pid);
+
+/* Writes what is left of an unfinished line, and how many were left out. */
+void wsgi_lines_end(wsgi_lines *lines, wsgi_log *log, const char *title,
+                    long pid);
+
+/* ---- packet.c: sends, and never waits. ---------------------------------- */
+
+/* Sends a packet, and a descriptor unless fd is -1. Returns 0, or -1 with
+   errno. */
+int wsgi_packet_send(int socket, const void *data, size_t size, int fd);
+
+/* Says on a new connection that no process will have its other end. */
+void wsgi_packet_refuse(int connection, int status, int retry_after,
+                        const char *line);
+
+/* Says on a new connection which process gets its other end. */
+void wsgi_packet_given(int connection, long pid, int slot, int board);
+
+/* ---- board.c: how busy a group's processes are. ------------------------- */
+
+/* Where the kernel has no sealed memory there is no board: all is -1 or NULL.
+   is_draining and the numbers of a slot are a hint: its process can write
+   them. */
+typedef struct wsgi_board_file {
+    volatile wsgi_board *board;
+    int fd;        /* for the processes */
+    int read_only; /* for the server's children */
+    char used[WSGI_BOARD_SLOTS];
+} wsgi_board_file;
+
+void wsgi_board_open(wsgi_board_file *file);
+void wsgi_board_close(wsgi_board_file *file);
+
+/* Takes a free slot and empties it. Returns its number, or -1. */
+int wsgi_board_take(wsgi_board_file *file);
+void wsgi_board_give_back(wsgi_board_file *file, int slot);
+
+/* How many requests that slot's process says it has; 0 for slot -1. */
+unsigned wsgi_board_busy(const wsgi_board_file *file, int slot);
+void wsgi_board_set_draining(wsgi_board_file *file, int slot);
+
+/* ---- ask.c: the ask socket. --------------------------------------------- */
+
+#define WSGI_ASK_FD 3
+
+/* Begins to read asks. Returns 0, or -1 with errno. */
+int wsgi_ask_start(void);
+
+/* ---- group.c: the processes of one user that share a name. -------------- */
+
+typedef struct wsgi_worker wsgi_worker;
+typedef struct wsgi_group wsgi_group;
+
+/* Takes over an ask that was checked: its connection, and its log (-1:
+   none). */
+void wsgi_group_ask(const wsgi_ask *ask, int connection, int log);
+
+/* The server has restarted: every group gets fresh processes. */
+void wsgi_group_restart(void);
+
+/* Every process is to end. */
+void wsgi_group_end(void);
+
+/* Does what is due by now. Returns in how many milliseconds something will be,
+   or -1: only when something happens. */
+int wsgi_group_tick(void);
+
+/* Whether any process is left. */
+int wsgi_group_any(void);
+
+/* Forgets a process that has ended, and says why. status is waitpid's. */
+void wsgi_group_reap(pid_t pid, int status);
+
+/* A process takes connections now. */
+void wsgi_group_worker_ready(wsgi_worker *worker);
+
+/* ---- worker.c: one process. --------------------------------------------- */
+
+/* What a forked process tells before it has become the program. status 0: text
+   is its title. */
+typedef struct wsgi_report {
+    int status; /* of HTTP */
+    char text[1020];
+} wsgi_report;
+
+struct wsgi_worker {
+    wsgi_worker *next;
+    wsgi_group *group;
+    pid_t pid;
+    int slot;    /* on the board, or -1 */
+    int control; /* socket; -1: closed */
+    int output;  /* pipe: its descriptors 1 and 2; -1: closed */
+    int reports; /* pipe: closed when the program runs */
+    int is_ready, is_draining;
+    int is_old; /* began before the server's last restart */
+    long long started, recent_since;
+    unsigned given;               /* connections */
+    unsigned recent, busy_before; /* given since then, busy by then */
+    wsgi_report report; /* why it could not start; status 0: it could */
+    wsgi_lines lines;
+};
+
+/* Forks a process for a group. Returns it, or NULL with a line in why. */
+wsgi_worker *wsgi_worker_start(wsgi_group *group, char *why, size_t size);
+
+/* Closes what belongs to a process that has ended, and frees it. */
+void wsgi_worker_free(wsgi_worker *worker);
+
+/* Reads all that an ended process has left in its pipes. */
+void wsgi_worker_read_rest(wsgi_worker *worker);
+
+/* Hands over a connection, which stays the caller's. Returns 0, or -1. */
+int wsgi_worker_give(wsgi_worker *worker, int connection);
+
+/* Asks it to end when no request is under way. */
+void wsgi_worker_drain(wsgi_worker *worker);
+
+/* How many requests it has, as far as is known. */
+unsigned wsgi_worker_busy(const wsgi_worker *worker);
+
+struct wsgi_group {
+    wsgi_group *next;
+    wsgi_ask ask;                      /* the last one */
+    char title[2 * WSGI_ASK_NAME + 8]; /* "alice/shop" */
+    wsgi_worker *workers;
+    int waiting[WSGI_BOARD_SLOTS * 64]; /* connections, a ring */
+    unsigned first_waiting, waiting_count;
+    wsgi_board_file board;
+    wsgi_log *log;
+    long long refused_until; /* asks are refused, with this report */
+    wsgi_report refused;
+    int wants_swap;
+};
+
+/* ---- user.c: in a forked process: who it is to be. ---------------------- */
+
+typedef struct wsgi_user {
+    char name[WSGI_ASK_NAME + 1];
+    char home[PATH_MAX];
+    uid_t uid;
+    gid_t gid;
+    int is_known; /* has an entry in the list of users */
+} wsgi_user;
+
+/* Finds the user of an ask, and checks that processes may be that user's.
+   Returns 0, or -1 with a report. */
+int wsgi_user_find(const wsgi_ask *ask, wsgi_user *user, wsgi_report *report);
+
+/* Whether a list such as "1000-,deploy" has this user. */
+int wsgi_user_is_listed(const char *list, const char *name, uid_t uid);
+
+/* Becomes that user for good. Returns 0, or -1 with a report. */
+int wsgi_user_become(const wsgi_user *user, wsgi_report *report);
+
+/* ---- program.c: in a forked process: becomes the program. --------------- */
+
+/* What a forked process has: descriptors that it is to have as 1 and 2, 3,
+   4. */
+typedef struct wsgi_program {
+    const wsgi_ask *ask;
+    int slot;
+    int output, control, board, reports;
+} wsgi_program;
+
+/* Runs the application's program as its user. Does not return. */
+void wsgi_program_run(const wsgi_program *program) __attribute__((noreturn));
+
+#endif
