@@ -90,6 +90,15 @@ static int is_count(uint32_t count)
     return count >= 1 && count <= WSGI_BOARD_SLOTS;
 }
 
+/* Whether a child's ask is in order. */
+static int is_in_order(const wsgi_ask *ask)
+{
+    return ask->name[0] != '\0' && is_count(ask->processes) &&
+           is_count(ask->threads) && ask->is_customer <= 1 &&
+           (!ask->is_customer || ask->user[0] == '#') &&
+           ask->python[strspn(ask->python, "0123456789.t")] == '\0';
+}
+
 /* Why an ask can't be served, or NULL. */
 static const char *problem(const wsgi_ask *ask, size_t size)
 {
@@ -98,10 +107,8 @@ static const char *problem(const wsgi_ask *ask, size_t size)
                "module: restart the server";
     if (size != sizeof *ask || !is_text(ask->user, sizeof ask->user) ||
         !is_text(ask->python, sizeof ask->python) ||
-        !is_text(ask->name, sizeof ask->name) || ask->name[0] == '\0' ||
-        !is_count(ask->processes) || !is_count(ask->threads) ||
-        ask->is_customer > 1 || (ask->is_customer && ask->user[0] != '#') ||
-        ask->python[strspn(ask->python, "0123456789.t")] != '\0')
+        !is_text(ask->name, sizeof ask->name) ||
+        (ask->kind == WSGI_ASK_CONNECT && !is_in_order(ask)))
         return "mod_wsgi-spawner does not understand what a process of the "
                "server asks for";
     return NULL;

@@ -137,8 +137,6 @@ void wsgi_board_set_draining(wsgi_board_file *file, int slot);
 
 /* ---- ask.c: the ask socket. --------------------------------------------- */
 
-#define WSGI_ASK_FD 3
-
 /* Begins to read asks. Returns 0, or -1 with errno. */
 int wsgi_ask_start(void);
 

@@ -68,6 +68,9 @@ void wsgi_apache_fail(void *record);
 int wsgi_apache_send_file(void *record, int fd, int64_t offset, int64_t size,
                           enum wsgi_after after);
 
+/* spawner.c: called in each configuration pass, in the server's parent. */
+void wsgi_apache_configure_spawner(pool *config, server_rec *server);
+
 /* environ.c: whether the server asks for this URL because another one gave an
    error. */
 int wsgi_apache_is_error_document(const request_rec *r);

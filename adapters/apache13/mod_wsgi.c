@@ -5,15 +5,16 @@
 
 #include <signal.h>
 
+#include "../remote/parent.h"
+
 server_rec *wsgi_apache_server;
 
 /* Runs in the process that starts the others. */
 static void init(server_rec *server, pool *p)
 {
-    (void)server;
-    (void)p;
     ap_add_version_component(wsgi_component); /* as ServerTokens allows */
     wsgi_note_signals();
+    wsgi_apache_configure_spawner(p, server);
 }
 
 static void child_init(server_rec *server, pool *p)
@@ -26,6 +27,7 @@ static void child_init(server_rec *server, pool *p)
 
     (void)p;
     wsgi_apache_server = server;
+    wsgi_parent_enter_child();
     if (ap_find_linked_module("mod_python.c") != NULL)
         process.refusal = "mod_python is loaded, and on Apache 1.3 it can't "
                           "share Python: take one LoadModule line out";

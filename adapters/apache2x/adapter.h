@@ -72,6 +72,9 @@ int wsgi_apache_misleads_mod_python(void);
 /* mod_python.c: lets mod_python own Python, where it is loaded. */
 void wsgi_apache_join_mod_python(wsgi_process *process);
 
+/* spawner.c: called in each configuration pass, in the server's parent. */
+void wsgi_apache_configure_spawner(apr_pool_t *config, server_rec *server);
+
 /* environ.c: whether the server asks for this URL because another one gave an
    error. */
 int wsgi_apache_is_error_document(const request_rec *r);

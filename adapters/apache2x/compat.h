@@ -33,6 +33,7 @@
 #include <http_protocol.h>
 #include <http_request.h>
 #include <util_filter.h>
+#include <unixd.h>
 #include <util_script.h>
 
 /* 200, 202 or 204. 2.0 does not define its version as numbers. */
@@ -76,6 +77,10 @@
 #if WSGI_LINE < 204
 #define ap_get_conn_socket(c)                                                 \
     ((apr_socket_t *)ap_get_module_config((c)->conn_config, &core_module))
+#endif
+
+#if WSGI_LINE < 204
+#define ap_unixd_config unixd_config
 #endif
 
 /* The argument of SetHandler in a section, or NULL if there is none. section

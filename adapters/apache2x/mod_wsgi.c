@@ -6,6 +6,8 @@
 #include <apr_portable.h>
 #include <fcntl.h>
 
+#include "../remote/parent.h"
+
 server_rec *wsgi_apache_server;
 
 static apr_status_t stop(void *unused)
@@ -37,8 +39,10 @@ static int post_config(apr_pool_t *config, apr_pool_t *log,
 {
     (void)log, (void)temporary;
     ap_add_version_component(config, wsgi_component); /* as allowed */
-    if (!wsgi_apache_misleads_mod_python())
+    if (!wsgi_apache_misleads_mod_python()) {
+        wsgi_apache_configure_spawner(config, server);
         return OK;
+    }
     ap_log_error(APLOG_MARK, APLOG_EMERG, 0, server,
                  "mod_wsgi: mod_python is loaded behind this module, and was "
                  "built with another version of Python: put its LoadModule "
@@ -56,6 +60,7 @@ static void child_init(apr_pool_t *pool, server_rec *server)
     };
 
     wsgi_apache_server = server;
+    wsgi_parent_enter_child();
     wsgi_apache_join_mod_python(&process);
     wsgi_start(&process);
     if (ends_in_handlers())

@@ -20,7 +20,10 @@
    process, then the log of the virtual host, if that has a descriptor. Sent by
    the server's parent, it is a WSGI_ASK_RESTART. The only descriptor is the
    main server's log then. user and name are "#" and the numbers of the user
-   and the group of the server's children. */
+   and the group of the server's children. The spawner has its end of the ask
+   socket as descriptor 3. */
+
+#define WSGI_ASK_FD 3
 
 enum wsgi_ask_kind {
     WSGI_ASK_CONNECT = 1,

@@ -1,0 +1,315 @@
+/*
+ * parent.c - the server's parent process and the spawner that it starts.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../wire/ask.h"
+#include "parent.h"
+
+#define SPAWNER "mod_wsgi/mod_wsgi-spawner"
+#define SAFE_FD 10   /* descriptors below may get another meaning */
+#define MOST_KEPT 64 /* variables of the spawner's environment */
+
+/* A spawner that lives shorter than this has failed, and one that has failed
+   so often in a row is not started again. */
+#define SHORT_LIFE 2 /* seconds */
+#define MOST_FAILURES 5
+
+/* What is kept in WSGI_PARENT_VARIABLE from pass to pass. */
+typedef struct kept {
+    int protocol;
+    int asks, spawners; /* the two ends; -1: there is no program to start */
+    unsigned long asks_number, spawners_number; /* inodes: these they are */
+    long pid; /* of the spawner; 0: not yet */
+} kept;
+
+static kept here = {.asks = -1, .spawners = -1};
+static char problem[PATH_MAX + 256] =
+    "the server's parent process has not made one";
+static time_t started; /* when the spawner was */
+static int failures;
+
+int wsgi_parent_ask_socket(void)
+{
+    return here.asks;
+}
+
+const char *wsgi_parent_problem(void)
+{
+    return problem;
+}
+
+/* ---- What is kept ----------------------------------------------------- */
+
+static unsigned long number_of(int fd)
+{
+    struct stat s;
+
+    return fd >= 0 && fstat(fd, &s) == 0 ? (unsigned long)s.st_ino : 0;
+}
+
+static void keep(void)
+{
+    char text[160];
+
+    snprintf(text, sizeof text, "%d %d %d %lu %lu %ld", here.protocol,
+             here.asks, here.spawners, here.asks_number, here.spawners_number,
+             here.pid);
+    setenv(WSGI_PARENT_VARIABLE, text, 1);
+}
+
+/* Returns 1, or 0 in the first pass. A program that the server has started may
+   have inherited the variable, but not the descriptors. */
+static int recall(void)
+{
+    const char *text = getenv(WSGI_PARENT_VARIABLE);
+    kept k;
+
+    if (text == NULL ||
+        sscanf(text, "%d %d %d %lu %lu %ld", &k.protocol, &k.asks, &k.spawners,
+               &k.asks_number, &k.spawners_number, &k.pid) != 6 ||
+        number_of(k.asks) != k.asks_number ||
+        number_of(k.spawners) != k.spawners_number)
+        return 0;
+    here = k;
+    return 1;
+}
+
+/* ---- The ask socket --------------------------------------------------- */
+
+static int lift(int fd)
+{
+    int lifted = fcntl(fd, F_DUPFD_CLOEXEC, SAFE_FD);
+
+    close(fd);
+    return lifted;
+}
+
+/* Returns 0, or -1 with the problem told. */
+static int make_socket(void)
+{
+    int pair[2], yes = 1;
+
+    here = (kept){.protocol = WSGI_PROTOCOL, .asks = -1, .spawners = -1};
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+        snprintf(problem, sizeof problem, "no socket could be made: %s",
+                 strerror(errno));
+        return -1;
+    }
+    here.asks = lift(pair[0]);
+    here.spawners = lift(pair[1]);
+    setsockopt(here.spawners, SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes);
+    here.asks_number = number_of(here.asks);
+    here.spawners_number = number_of(here.spawners);
+    return 0;
+}
+
+static void close_socket(void)
+{
+    if (here.asks >= 0)
+        close(here.asks);
+    if (here.spawners >= 0)
+        close(here.spawners);
+    here.asks = here.spawners = -1;
+}
+
+/* ---- Starting --------------------------------------------------------- */
+
+/* Stores the spawner's path. Returns 0, or -1 with the problem told. */
+static int find_spawner(char *path, size_t size)
+{
+    char module[PATH_MAX];
+    const char *end, *why = NULL;
+    struct stat s;
+    Dl_info info;
+
+    if (dladdr(&failures, &info) == 0 ||
+        realpath(info.dli_fname, module) == NULL)
+        snprintf(module, sizeof module, "./module");
+    end = strrchr(module, '/');
+    snprintf(path, size, "%.*s/" SPAWNER, (int)(end - module), module);
+    if (stat(path, &s) < 0)
+        why = strerror(errno);
+    else if (s.st_uid != 0 && (geteuid() == 0 || s.st_uid != geteuid()))
+        why = "it must belong to root";
+    else if (s.st_mode & S_IWOTH)
+        why = "everybody can write to it";
+    if (why != NULL)
+        snprintf(problem, sizeof problem, "%.*s: %s", PATH_MAX, path, why);
+    return why == NULL ? 0 : -1;
+}
+
+static int is_kept(const char *variable)
+{
+    static const char *const fronts[] = {
+        "PATH=", "LANG=", "TMPDIR=", "MOD_WSGI_"};
+    size_t i;
+
+    if (strncmp(variable, WSGI_PARENT_VARIABLE "=",
+                sizeof WSGI_PARENT_VARIABLE) == 0)
+        return 0;
+    for (i = 0; i < sizeof fronts / sizeof *fronts; i++)
+        if (strncmp(variable, fronts[i], strlen(fronts[i])) == 0)
+            return 1;
+    return 0;
+}
+
+static void choose_environment(char **variables)
+{
+    char **variable;
+    int n = 0;
+
+    for (variable = environ; *variable != NULL && n < MOST_KEPT; variable++)
+        if (is_kept(*variable))
+            variables[n++] = *variable;
+    variables[n] = NULL;
+}
+
+/* In the forked process. It closes all other descriptors itself. */
+static void run(const wsgi_parent *parent, char **argv, char **variables)
+{
+    int spawners = fcntl(here.spawners, F_DUPFD, SAFE_FD), i;
+    sigset_t none;
+
+    if (parent->log >= 0)
+        dup2(parent->log, STDERR_FILENO);
+    dup2(spawners, WSGI_ASK_FD);
+    setsid();
+    for (i = 1; i < NSIG; i++)
+        signal(i, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    execve(argv[0], argv, variables);
+    _exit(1);
+}
+
+/* A server that was not started by root has the rights of one user only. */
+static void set_numbers(const wsgi_parent *parent, const char *mark,
+                        char *user, char *group, size_t size)
+{
+    int is_root = geteuid() == 0;
+
+    snprintf(user, size, "%s%ld", mark,
+             is_root ? parent->user : (long)geteuid());
+    snprintf(group, size, "%s%ld", mark,
+             is_root ? parent->group : (long)getegid());
+}
+
+/* Returns the spawner's process number, or 0 with the problem told. */
+static long start(const wsgi_parent *parent)
+{
+    char path[PATH_MAX], user[24], group[24], *variables[MOST_KEPT + 1];
+    char *argv[] = {path, user, group, NULL};
+
+    here.pid = 0;
+    if (find_spawner(path, sizeof path) == 0) {
+        set_numbers(parent, "", user, group, sizeof user);
+        choose_environment(variables);
+        here.pid = fork();
+        if (here.pid == 0)
+            run(parent, argv, variables);
+        if (here.pid < 0) {
+            snprintf(problem, sizeof problem, "%.*s: no process: %s", PATH_MAX,
+                     path, strerror(errno));
+            here.pid = 0;
+        }
+    }
+    started = time(NULL);
+    keep();
+    return here.pid;
+}
+
+/* ---- The passes ------------------------------------------------------- */
+
+/* Never waits: a spawner that does not read has other troubles. */
+static void tell_restart(const wsgi_parent *parent)
+{
+    wsgi_ask ask = {.protocol = WSGI_PROTOCOL, .kind = WSGI_ASK_RESTART};
+    union {
+        struct cmsghdr head;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = {.room = {0}};
+    struct iovec part = {.iov_base = &ask, .iov_len = sizeof ask};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+
+    set_numbers(parent, "#", ask.user, ask.name, sizeof ask.name);
+    if (parent->log >= 0) {
+        message.msg_control = &control;
+        message.msg_controllen = sizeof control.room;
+        control.head.cmsg_level = SOL_SOCKET;
+        control.head.cmsg_type = SCM_RIGHTS;
+        control.head.cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(&control.head), &parent->log, sizeof(int));
+    }
+    sendmsg(here.asks, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* Whether the spawner of the pass before is still there. */
+static int lives(void)
+{
+    return here.pid > 0 && waitpid((pid_t)here.pid, NULL, WNOHANG) == 0;
+}
+
+/* The first pass, or one in which no program was installed before. Returns
+   whether there is an ask socket now. */
+static int prepare(void)
+{
+    char path[PATH_MAX];
+
+    here = (kept){.protocol = WSGI_PROTOCOL, .asks = -1, .spawners = -1};
+    if (find_spawner(path, sizeof path) == 0)
+        make_socket();
+    keep();
+    return here.asks >= 0;
+}
+
+long wsgi_parent_configure(const wsgi_parent *parent)
+{
+    failures = 0;
+    if (!recall()) {
+        prepare();
+        return 0;
+    }
+    if (here.protocol != WSGI_PROTOCOL)
+        close_socket();
+    if (here.asks < 0 && !prepare())
+        return 0;
+    if (!lives())
+        return start(parent);
+    tell_restart(parent);
+    return here.pid;
+}
+
+long wsgi_parent_respawn(const wsgi_parent *parent)
+{
+    if (time(NULL) - started >= SHORT_LIFE)
+        failures = 0;
+    else if (++failures >= MOST_FAILURES) {
+        snprintf(problem, sizeof problem,
+                 "mod_wsgi-spawner ends as soon as it begins");
+        here.pid = 0;
+        keep();
+        return 0;
+    }
+    return start(parent);
+}
+
+void wsgi_parent_enter_child(void)
+{
+    if (here.spawners >= 0)
+        close(here.spawners);
+    here.spawners = -1;
+    unsetenv(WSGI_PARENT_VARIABLE);
+}

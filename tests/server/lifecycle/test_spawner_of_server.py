@@ -1,0 +1,184 @@
+"""The spawner that a server's parent starts: it stays over restarts, is replaced, and ends.
+
+Nobody asks it for a process here: what it does then is in tests/unit/test_spawner.py.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness.cells import Cell
+from tests.harness.errorlog import until
+from tests.harness.serving import Workshop, running
+from tests.harness.site import Site, parent_of, running_processes
+from tools import TOP
+
+CONFIG = """
+@{base}
+@{applications}
+"""
+
+FLAGS = ("-std=c99", "-D_GNU_SOURCE", "-O1")
+PATIENCE = 10.0
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    program = tmp_path_factory.mktemp("built") / "mod_wsgi-spawner"
+    sources = sorted(map(str, (TOP / "spawner").glob("*.c")))
+    subprocess.run(["gcc", *FLAGS, *sources, "-o", str(program), "-pthread"], check=True)
+    return program
+
+
+@pytest.fixture
+def installed(module: Path, built: Path, workshop: Workshop) -> Iterator[Path]:
+    """A module that has the spawner beside it."""
+    folder = workshop.folder / "with-spawner"
+    (folder / "mod_wsgi").mkdir(parents=True)
+    shutil.copy(built, folder / "mod_wsgi")
+    shutil.copy(module, folder / "mod_wsgi.so")
+    yield folder / "mod_wsgi.so"
+    left = until(lambda: not spawners(folder), PATIENCE)
+    shutil.rmtree(folder)
+    assert left, "a spawner is left over"
+
+
+@pytest.fixture
+def site(cell: Cell, installed: Path, workshop: Workshop) -> Iterator[Site]:
+    with running(cell, installed, workshop, CONFIG) as started:
+        started.watch.begin()
+        yield started
+        verdict = started.watch.verdict()
+    assert not verdict, verdict
+
+
+def spawners(place: Path) -> list[int]:
+    """The spawners that were started from a folder, or of a module."""
+    folder = place if place.is_dir() else place.parent
+    program = str(folder / "mod_wsgi" / "mod_wsgi-spawner")
+    return [pid for pid in running_processes() if program_of(pid) == program]
+
+
+def program_of(pid: int) -> str:
+    try:
+        return str(Path(f"/proc/{pid}/exe").readlink())
+    except OSError:
+        return ""
+
+
+def the_spawner(place: Path) -> int:
+    assert until(lambda: len(spawners(place)) == 1, PATIENCE), spawners(place)
+    return spawners(place)[0]
+
+
+def restart(site: Site, number: int) -> None:
+    """Waits until the server has begun again, so that it is not told to do so twice at once."""
+    before = (site.root / "error.log").read_text().count("resuming normal")
+    os.kill(site.pid, number)
+    assert until(
+        lambda: (site.root / "error.log").read_text().count("resuming normal") > before, PATIENCE
+    )
+
+
+def test_a_server_has_one_spawner(site: Site, installed: Path) -> None:
+    assert parent_of(the_spawner(installed)) == site.pid
+
+
+def test_the_spawner_leads_a_session_of_its_own(site: Site, installed: Path) -> None:
+    assert os.getsid(the_spawner(installed)) != os.getsid(site.pid)
+
+
+def test_the_spawner_has_the_ask_socket_and_the_log_only(site: Site, installed: Path) -> None:
+    place = Path(f"/proc/{the_spawner(installed)}/fd")
+    names = {int(path.name): str(path.readlink()) for path in place.iterdir()}
+    assert names[0] == names[1] == "/dev/null"
+    assert names[2] == str(site.root / "error.log")
+    assert names[3].startswith("socket:")
+    assert [name for fd, name in names.items() if fd > 3 and not name.startswith("pipe:")] == []
+
+
+@pytest.mark.parametrize("how", [signal.SIGUSR1, signal.SIGHUP], ids=["graceful", "hard"])
+def test_the_spawner_stays_over_three_restarts(
+    site: Site, installed: Path, how: signal.Signals
+) -> None:
+    before = the_spawner(installed)
+    for _ in range(3):
+        restart(site, how)
+        assert site.get("/respond/a_generator").status_code == 200
+        assert spawners(installed) == [before]
+
+
+def test_children_do_not_keep_what_is_the_parents(site: Site, installed: Path) -> None:
+    """Else the spawner would not see that the server has ended."""
+    the_spawner(installed)
+    child = next(pid for pid in site.children() if pid not in spawners(installed))
+    variables = Path(f"/proc/{child}/environ").read_text().split("\0")
+    assert not [each for each in variables if each.startswith("MOD_WSGI_SPAWNER")]
+
+
+def test_a_spawner_that_was_killed_is_replaced(site: Site, installed: Path) -> None:
+    site.expects("mod_wsgi-spawner has ended: another one begins")
+    before = the_spawner(installed)
+    os.kill(before, signal.SIGKILL)
+    assert until(lambda: spawners(installed) not in ([], [before]), PATIENCE)
+    assert parent_of(the_spawner(installed)) == site.pid
+
+
+def test_a_spawner_that_was_killed_after_a_restart_is_replaced(
+    site: Site, installed: Path
+) -> None:
+    site.expects("mod_wsgi-spawner has ended: another one begins")
+    before = the_spawner(installed)
+    restart(site, signal.SIGUSR1)
+    os.kill(before, signal.SIGKILL)
+    assert until(lambda: spawners(installed) not in ([], [before]), PATIENCE)
+    restart(site, signal.SIGHUP)
+    assert len(spawners(installed)) == 1
+
+
+def test_a_server_that_stops_has_ended_its_spawner(
+    cell: Cell, installed: Path, workshop: Workshop
+) -> None:
+    with running(cell, installed, workshop, CONFIG):
+        the_spawner(installed)
+    ended = time.monotonic()
+    assert until(lambda: not spawners(installed), PATIENCE)
+    assert time.monotonic() - ended < 2
+
+
+def test_a_server_that_was_killed_has_no_spawner_for_long(
+    cell: Cell, installed: Path, workshop: Workshop
+) -> None:
+    with running(cell, installed, workshop, CONFIG) as site:
+        the_spawner(installed)
+        children = site.children()
+        os.kill(site.pid, signal.SIGKILL)
+        for child in children:
+            if child not in spawners(installed):
+                os.kill(child, signal.SIGKILL)
+        assert until(lambda: not spawners(installed), PATIENCE)
+
+
+def test_a_check_of_the_configuration_starts_nothing(
+    cell: Cell, installed: Path, site: Site
+) -> None:
+    before = the_spawner(installed)
+    words = [str(cell.server.httpd), "-d", str(site.root), "-f", str(site.root / "httpd.conf")]
+    for option in ("-t", "-S"):
+        subprocess.run([*words, option], capture_output=True, check=False, cwd="/")
+    assert spawners(installed) == [before]
+
+
+def test_a_spawner_that_everybody_could_change_is_not_started(
+    cell: Cell, installed: Path, workshop: Workshop
+) -> None:
+    (installed.parent / "mod_wsgi" / "mod_wsgi-spawner").chmod(0o777)
+    with running(cell, installed, workshop, CONFIG) as site:
+        assert site.get("/respond/a_generator").status_code == 200
+        assert spawners(installed) == []
