@@ -84,7 +84,7 @@ static int find_own(wsgi_user *user)
     } else {
         user->uid = (uid_t)wsgi_spawner_is.user;
         snprintf(user->name, sizeof user->name, "#%ld", wsgi_spawner_is.user);
-        strcpy(user->home, "/");
+        snprintf(user->home, sizeof user->home, "/");
     }
     user->gid = (gid_t)wsgi_spawner_is.group;
     return 0;

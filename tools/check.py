@@ -22,7 +22,7 @@ from pathlib import Path
 from tools import TOP
 
 DATABASE = "compile_commands.json"
-C_FOLDERS = ("core", "adapters", "bench", "tests")
+C_FOLDERS = ("core", "adapters", "spawner", "bench", "tests")
 TYPED_FOLDERS = ("tools", "tests", "matrix", "bench")
 DOCUMENTS = "tests/unit/test_documents.py"
 SHELL_SCRIPTS = ("dev", ".ci/run", "matrix/tools.sh")
@@ -150,6 +150,7 @@ def cppcheck() -> tuple[str, ...]:
             "-Icore",
             "core",
             "adapters",
+            "spawner",
         ),
     )
 

@@ -13,8 +13,16 @@ from tools import TOP
 CORE = sorted((TOP / "core").rglob("*.[ch]"))
 CORE_SOURCES = [path for path in CORE if path.suffix == ".c"]
 ADAPTERS = sorted((TOP / "adapters").glob("*/*.[ch]"))
+SPAWNER = sorted((TOP / "spawner").glob("*.[ch]"))
 HOST_HEADER = TOP / "core" / "host.h"
-SERVER_ADAPTERS = [path for path in ADAPTERS if path.parent.name != "bare"]
+
+# Of the folders of adapters/, those of a server, and those that are no host themselves: they lie
+# between a host and the core.
+SERVERS = ("apache13", "apache2x")
+BETWEEN = ("remote", "wire")
+SERVER_ADAPTERS = [path for path in ADAPTERS if path.parent.name in SERVERS]
+OF_PROCESSES = [path for path in ADAPTERS if path.parent.name in (*BETWEEN, "process")]
+HOSTS = sorted({path.parent for path in ADAPTERS if path.parent.name not in BETWEEN})
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^">]+)[">]', re.MULTILINE)
 SERVER_HEADER = re.compile(r"(httpd|http_\w+|ap_\w+|apr_?\w*|util_\w+|scoreboard)\.h")
@@ -52,8 +60,26 @@ def test_an_adapter_takes_only_the_border_from_the_core(path: Path) -> None:
     assert taken <= {"host.h"}
 
 
-@pytest.mark.parametrize("path", CORE, ids=named)
-def test_the_core_knows_no_server(path: Path) -> None:
+@pytest.mark.parametrize("path", OF_PROCESSES, ids=named)
+def test_what_runs_processes_takes_only_the_lowest_layer_from_the_core(path: Path) -> None:
+    """Beside host.h, and run.h, which nopython.c and the remote way stand in for."""
+    ours = {header.name for header in CORE if header.suffix == ".h"}
+    taken = {Path(name).name for name in includes(path)} & ours
+    assert taken <= {"host.h", "request.h", "run.h"}
+
+
+@pytest.mark.parametrize("path", SPAWNER, ids=named)
+def test_the_spawner_knows_only_what_it_says_to_others(path: Path) -> None:
+    """It runs as root, so it takes neither Python nor a server nor the core."""
+    ours = {header.name for header in (*CORE, *ADAPTERS) if header.suffix == ".h"}
+    taken = {Path(name).name for name in includes(path)}
+    assert taken & ours <= {"ask.h", "frames.h", "compat.h"}
+    assert "Python.h" not in taken
+    assert not [name for name in taken if SERVER_HEADER.fullmatch(name)]
+
+
+@pytest.mark.parametrize("path", [*CORE, *OF_PROCESSES], ids=named)
+def test_the_core_and_what_runs_processes_know_no_server(path: Path) -> None:
     assert not [name for name in includes(path) if SERVER_HEADER.fullmatch(Path(name).name)]
 
 
@@ -83,13 +109,13 @@ def test_only_compat_looks_at_the_version_of_the_server(path: Path) -> None:
     assert not re.findall(looks, code(path))
 
 
-@pytest.mark.parametrize("path", [*CORE, *ADAPTERS], ids=named)
+@pytest.mark.parametrize("path", [*CORE, *ADAPTERS, *SPAWNER], ids=named)
 def test_no_function_is_used_that_cannot_be_used_safely(path: Path) -> None:
     unsafe = r"\b(strcpy|strcat|sprintf|vsprintf|atoi|atol|alloca|gets|strtok)\s*\("
     assert not re.findall(unsafe, code(path))
 
 
-@pytest.mark.parametrize("path", [*CORE, *ADAPTERS], ids=named)
+@pytest.mark.parametrize("path", [*CORE, *ADAPTERS, *SPAWNER], ids=named)
 def test_a_file_opens_with_its_name_and_its_duty(path: Path) -> None:
     opening = rf"/\*\s+(?:\*\s+)?{re.escape(path.name)} - \S"
     assert re.match(opening, path.read_text()), f"{named(path)} should open: {path.name} - duty."
@@ -114,7 +140,7 @@ def test_the_table_of_the_border_is_read_right() -> None:
     assert not slots["send_body"]
 
 
-@pytest.mark.parametrize("folder", sorted({path.parent for path in ADAPTERS}), ids=named)
+@pytest.mark.parametrize("folder", HOSTS, ids=named)
 def test_an_adapter_fills_every_slot_that_is_not_optional(folder: Path) -> None:
     text = "".join(code(path) for path in sorted(folder.glob("*.c")))
     tables = re.findall(r"\bwsgi_host\s+\w+\s*=\s*\{(.*?)\};", text, re.DOTALL)
