@@ -27,7 +27,9 @@ enum wsgi_level { WSGI_INFO, WSGI_WARNING, WSGI_ERROR };
 /* What follows the bytes of a send_body call. */
 enum wsgi_after {
     WSGI_FLUSH, /* more may come, much later: push these out now */
-    WSGI_END    /* nothing: the response is complete */
+    WSGI_END,   /* nothing: the response is complete */
+    WSGI_LAST   /* the same, and no other down call for this request, but for
+                   lines of the log */
 };
 
 /* What read_body returns below zero. */

@@ -96,7 +96,7 @@ static void look_for_ranges(exchange *x, int64_t size, enum wsgi_after after)
 {
     request_rec *r = x->r;
 
-    if (after != WSGI_END || size == 0 || size != r->clength ||
+    if (after == WSGI_FLUSH || size == 0 || size != r->clength ||
         r->method_number != M_GET ||
         ap_table_get(r->headers_out, "Content-Range") != NULL ||
         !ap_set_byterange(r))
@@ -209,7 +209,7 @@ static int push_out(exchange *x, enum wsgi_after after)
     request_rec *r = x->r;
     int result;
 
-    if (after == WSGI_END) {
+    if (after != WSGI_FLUSH) {
         if (r->main != NULL)
             return 0;
         ap_finalize_request_protocol(r); /* the last chunk */

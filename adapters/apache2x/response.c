@@ -144,7 +144,7 @@ static int send_chunks(exchange *x, const wsgi_chunk *chunks, size_t count,
     for (i = 0; i < count; i++)
         append(x, apr_bucket_transient_create(chunks[i].data, chunks[i].size,
                                               x->r->connection->bucket_alloc));
-    return after == WSGI_END ? pass_end(x) : pass_more(x);
+    return after != WSGI_FLUSH ? pass_end(x) : pass_more(x);
 }
 
 int wsgi_apache_send_body(void *record, const wsgi_chunk *chunks, size_t count,
@@ -300,7 +300,7 @@ static int wants_ranges(const request_rec *r)
    of the response is passed on after that, unless ranges need both at once. */
 static int pass_file(exchange *x, int fd, int64_t end, enum wsgi_after after)
 {
-    int at_once = after == WSGI_END && wants_ranges(x->r);
+    int at_once = after != WSGI_FLUSH && wants_ranges(x->r);
     apr_status_t status;
 
     if ((at_once ? pass_end(x) : pass_more(x)) < 0)
@@ -308,7 +308,7 @@ static int pass_file(exchange *x, int fd, int64_t end, enum wsgi_after after)
     status = check_length(fd, end);
     if (status != APR_SUCCESS)
         return give_up_file(x, status);
-    return after == WSGI_END && !at_once ? pass_end(x) : 0;
+    return after != WSGI_FLUSH && !at_once ? pass_end(x) : 0;
 }
 
 static int send_part(exchange *x, int fd, int64_t offset, int64_t size,

@@ -50,12 +50,23 @@ typedef struct wsgi_packet {
    what follows is no frame of a known type. */
 int wsgi_wire_next(wsgi_packet *packet, wsgi_frame *frame);
 
+/* Takes the only frame of a packet. Returns 0, or -1 if it has another one or
+   none. */
+int wsgi_wire_only(const char *packet, size_t size, wsgi_frame *frame);
+
+/* Takes a text that ends in NUL from the front of what is left of a frame.
+   Returns it, or NULL if no NUL is there. */
+const char *wsgi_wire_text(wsgi_packet *rest);
+
 /* Begins a frame at the end of a buffer. The caller appends its bytes, then
    calls wsgi_wire_end with what this returned. Returns where the frame begins,
    or -1 when memory is out. */
 long wsgi_wire_begin(wsgi_buffer *packet, enum wsgi_frame_type type,
                      unsigned flags, unsigned count);
 void wsgi_wire_end(wsgi_buffer *packet, long begin);
+
+/* Changes the count of a frame that was begun. */
+void wsgi_wire_set_count(wsgi_buffer *packet, long begin, unsigned count);
 
 /* Appends a whole frame. Returns 0, or -1 when memory is out. */
 int wsgi_wire_add(wsgi_buffer *packet, enum wsgi_frame_type type,
@@ -67,8 +78,8 @@ int wsgi_wire_add(wsgi_buffer *packet, enum wsgi_frame_type type,
 /* Appends a REQUEST: the request, its variables from each_env of the host, and
    eager bytes of its body that have been read already. Authorization is sent
    as it is. htaccess and may_execute are not sent: the server has checked
-   them. Returns 0, -1 when memory is out, or -2 when the variables do not fit
-   into a packet. */
+   them. Who reads it finds no htaccess, and that it may execute. Returns 0, -1
+   when memory is out, or -2 when the variables do not fit into a packet. */
 int wsgi_wire_put_request(wsgi_buffer *packet, const wsgi_request *request,
                           const wsgi_host *host, const char *eager,
                           size_t eager_size);
@@ -106,18 +117,22 @@ int wsgi_wire_get_head(const wsgi_frame *frame, wsgi_buffer *room,
 
 /* ---- socket.c: packets on sockets. -------------------------------------- */
 
-/* Sends a packet of several parts, and a descriptor unless fd is -1. Waits
-   until there is room. Never raises SIGPIPE. Returns 0, or -1 with errno:
-   EPIPE or ECONNRESET when the other end is closed. */
-int wsgi_socket_send(int socket, const wsgi_chunk *parts, size_t count,
-                     int fd);
+#define WSGI_SOCKET_PARTS 64
+
+/* Sends a packet of at most WSGI_SOCKET_PARTS parts, and a descriptor unless
+   fd is -1. If waits is not 0, waits until there is room; else that is EAGAIN.
+   Never raises SIGPIPE. Returns 0, or -1 with errno: EPIPE or ECONNRESET when
+   the other end is closed. */
+int wsgi_socket_send(int socket, const wsgi_chunk *parts, size_t count, int fd,
+                     int waits);
 
 /* Receives a packet into buffer, which has room for WSGI_PACKET_MOST bytes,
    and a descriptor into *fd (else -1), which is the caller's and closed on
    exec. Waits. A packet that was cut, or has more than one descriptor, is
    EPROTO. All its descriptors are closed then. Returns the size, 0 when the
    other end is closed, or -1 with errno: ECONNRESET when the other end was
-   closed before it had read all that was sent. */
+   closed before it had read all that was sent. ECONNRESET comes once, and
+   before packets that the other end has sent: they come in the next calls. */
 long wsgi_socket_receive(int socket, char *buffer, int *fd);
 
 /* Makes a pair of sockets for packets, closed on exec. Returns 0, or -1 with

@@ -247,6 +247,22 @@ void wsgi_buffer_trim(wsgi_buffer *buffer);
 unsigned long long wsgi_hash_add(unsigned long long hash, const char *bytes,
                                  size_t size);
 
+/* ---- check.c: what a head of HTTP may be. Pure. ------------------------- */
+
+/* The number of a status line such as "404 Not Found", or 0 if it is none. */
+int wsgi_check_status(const char *line, size_t size);
+
+/* Whether it can be a header's name, and a header's value. */
+int wsgi_check_name(const char *name, size_t size);
+int wsgi_check_value(const char *value, size_t size);
+
+/* Whether a header's name is another one, which is in lower case. name may not
+   be empty. */
+int wsgi_check_is_named(const char *name, size_t size, const char *other);
+
+/* Whether only the server may send a header. name may not be empty. */
+int wsgi_check_is_hop_by_hop(const char *name, size_t size);
+
 /* ---- spelling.c: what is meant by a wrong mod_wsgi.application. --------- */
 
 /* Whether text could be a dotted name of Python. Letters outside of ASCII are

@@ -4,90 +4,13 @@
  * start_response checks and copies the head at once. So the head can be sent
  * without Python's lock, and the application cannot change it afterwards.
  */
-#include <strings.h>
-
 #include "wsgi.h"
 
 /* ---- Checks ----------------------------------------------------------- */
 
-/* RFC 9110, 5.6.2: what a token is made of. */
-static int is_token_char(unsigned char c)
-{
-    static const char marks[] = "!#$%&'*+-.^_`|~";
-
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           (c >= '0' && c <= '9') ||
-           (c != '\0' && memchr(marks, c, sizeof marks - 1) != NULL);
-}
-
-static int is_token(const char *text, size_t size)
-{
-    size_t i;
-
-    for (i = 0; i < size; i++)
-        if (!is_token_char((unsigned char)text[i]))
-            return 0;
-    return size > 0;
-}
-
-static int has_control(const char *text, size_t size)
-{
-    size_t i;
-
-    for (i = 0; i < size; i++)
-        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
-            return 1;
-    return 0;
-}
-
-/* Whether a token is this name, which is given in lower case. The first letter
-   mostly decides. That saves a call of strncasecmp for each of ten names. */
-static int is_named(const char *token, size_t size, const char *name)
-{
-    return (token[0] | 0x20) == name[0] &&
-           strncasecmp(token, name, size) == 0 && name[size] == '\0';
-}
-
-/* PEP 3333, "Other HTTP Features": only the server may send these. */
-static int is_hop_by_hop(const char *name, size_t size)
-{
-    static const char *const all[] = {
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "te",
-        "trailer",
-        "trailers",
-        "upgrade",
-        "transfer-encoding",
-    };
-    size_t i;
-
-    for (i = 0; i < sizeof all / sizeof *all; i++)
-        if (is_named(name, size, all[i]))
-            return 1;
-    return 0;
-}
-
 static int is_digit(char c)
 {
     return c >= '0' && c <= '9';
-}
-
-/* PEP 3333: "a status string of the form '999 Message here'", "separated by a
-   single space, with no surrounding whitespace or other characters". */
-static int is_status(const char *text, size_t size)
-{
-    return size > 4 && text[0] >= '1' && text[0] <= '9' && is_digit(text[1]) &&
-           is_digit(text[2]) && text[3] == ' ' && text[4] != ' ' &&
-           text[size - 1] != ' ' && !has_control(text, size);
-}
-
-/* The number of a status that is_status accepts. */
-static int status_of(const char *text)
-{
-    return (text[0] - '0') * 100 + (text[1] - '0') * 10 + (text[2] - '0');
 }
 
 /* The bytes of a native string, or NULL with an exception that names it. */
@@ -102,14 +25,17 @@ static const char *text_of(PyObject *object, const char *what, size_t *size)
 
 /* ---- Taking it over --------------------------------------------------- */
 
+/* Returns the number of the status, or -1. */
 static int take_status(PyObject *status, size_t *size)
 {
     const char *text = text_of(status, "the status", size);
+    int number;
 
     if (text == NULL)
         return -1;
-    if (is_status(text, *size))
-        return 0;
+    number = wsgi_check_status(text, *size);
+    if (number > 0)
+        return number;
     return wsgi_refuse("the status is not of the form '200 OK', a number of "
                        "three digits, one space and a reason",
                        status);
@@ -183,17 +109,17 @@ static int take_header(wsgi_head *head, wsgi_header *headers, wsgi_buffer *to,
     const char *name = copy_text(to, name_object, &name_size);
     const char *value = copy_text(to, value_object, &value_size);
 
-    if (!is_token(name, name_size))
+    if (!wsgi_check_name(name, name_size))
         return wsgi_refuse("a header's name is not a token of HTTP",
                            name_object);
-    if (has_control(value, value_size))
+    if (!wsgi_check_value(value, value_size))
         return wsgi_refuse("a header's value has a control character", pair);
-    if (is_hop_by_hop(name, name_size))
+    if (wsgi_check_is_hop_by_hop(name, name_size))
         return wsgi_refuse("a hop-by-hop header is the server's to send",
                            name_object);
-    if (is_named(name, name_size, "content-length"))
+    if (wsgi_check_is_named(name, name_size, "content-length"))
         return take_length(head, value, value_object);
-    if (is_named(name, name_size, "content-type")) {
+    if (wsgi_check_is_named(name, name_size, "content-type")) {
         if (head->content_type != NULL)
             return wsgi_refuse("a second Content-Type", value_object);
         head->content_type = value;
@@ -212,7 +138,8 @@ int wsgi_head_take(wsgi_call *call, PyObject *status, PyObject *headers)
     size_t size, total = 0;
     Py_ssize_t i;
 
-    if (take_status(status, &size) < 0 || measure(headers, &total) < 0)
+    head.status = take_status(status, &size);
+    if (head.status < 0 || measure(headers, &total) < 0)
         return -1;
     if (wsgi_buffer_reserve(to, total + size + 1) < 0) {
         PyErr_NoMemory();
@@ -225,7 +152,6 @@ int wsgi_head_take(wsgi_call *call, PyObject *status, PyObject *headers)
         if (take_header(&head, all, to, PyList_GET_ITEM(headers, i)) < 0)
             return -1;
     head.status_line = copy_text(to, status, &size);
-    head.status = status_of(head.status_line);
     if (head.status < 200)
         return wsgi_refuse("an interim status is the server's to send",
                            status);

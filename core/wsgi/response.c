@@ -284,5 +284,5 @@ int wsgi_response_finish(const wsgi_visit *visit, const wsgi_head *head)
     wsgi_chunk chunk = {visit->body.data, visit->body.size};
     wsgi_output output = {.chunks = &chunk, .count = chunk.size > 0};
 
-    return wsgi_client_send(visit->request, head, &output, WSGI_END);
+    return wsgi_client_send(visit->request, head, &output, WSGI_LAST);
 }
