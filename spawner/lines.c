@@ -24,13 +24,14 @@ typedef struct target {
 static void write_line(const target *to, enum wsgi_log_level level,
                        const char *line, size_t size)
 {
-    char text[WSGI_LINES_SIZE];
-    int n = snprintf(text, sizeof text, "[pid %ld] %s: %.*s", to->pid,
-                     to->title, (int)size, line);
+    char text[WSGI_LOG_LINE_SIZE];
+    int n = snprintf(text, sizeof text - WSGI_LINES_SIZE,
+                     "[pid %ld] %s: ", to->pid, to->title);
 
-    if (n > 0)
-        wsgi_log_line(to->log, level, text,
-                      (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);
+    if (n < 0 || (size_t)n >= sizeof text - WSGI_LINES_SIZE)
+        n = 0;
+    memcpy(text + n, line, size);
+    wsgi_log_line(to->log, level, text, (size_t)n + size);
 }
 
 static void tell_left_out(wsgi_lines *lines, const target *to)
@@ -78,6 +79,14 @@ static enum wsgi_log_level take_level(const char **line, size_t *size)
                           : WSGI_LOG_NOTICE;
 }
 
+static void remember(wsgi_lines *lines, const char *line, size_t size)
+{
+    if (size >= sizeof lines->last)
+        size = sizeof lines->last - 1;
+    memcpy(lines->last, line, size);
+    lines->last[size] = '\0';
+}
+
 static void take_line(wsgi_lines *lines, const target *to, const char *line,
                       size_t size)
 {
@@ -86,7 +95,7 @@ static void take_line(wsgi_lines *lines, const target *to, const char *line,
     if (size > 0 && line[size - 1] == '\r')
         size--;
     if (size > 0)
-        snprintf(lines->last, sizeof lines->last, "%.*s", (int)size, line);
+        remember(lines, line, size);
     if (may_write(lines, to))
         write_line(to, level, line, size);
 }

@@ -17,7 +17,7 @@
 #include "spawner.h"
 
 #define MOST_LINES 1000
-#define LINE_SIZE (4 * WSGI_LINES_SIZE + 512) /* each byte as \xNN */
+#define LINE_SIZE (4 * WSGI_LOG_LINE_SIZE + 64) /* each byte as \xNN */
 
 struct wsgi_log {
     int fd;
@@ -233,8 +233,8 @@ static void tell_left_out(wsgi_log *log)
 void wsgi_log_line(wsgi_log *log, enum wsgi_log_level level, const char *text,
                    size_t size)
 {
-    if (size > WSGI_LINES_SIZE)
-        size = WSGI_LINES_SIZE;
+    if (size > WSGI_LOG_LINE_SIZE)
+        size = WSGI_LOG_LINE_SIZE;
     tell_left_out(log);
     add(log, level, text, size);
 }
@@ -243,7 +243,7 @@ void wsgi_log_say(wsgi_log *log, enum wsgi_log_level level, const char *format,
                   ...)
 {
     static const char prefix[] = "mod_wsgi: ";
-    char text[WSGI_LINES_SIZE];
+    char text[WSGI_LOG_LINE_SIZE];
     va_list args;
 
     memcpy(text, prefix, sizeof prefix);

@@ -52,6 +52,8 @@ long long wsgi_loop_now(void);
 
 /* ---- log.c: writes lines to logs, in a thread of its own. --------------- */
 
+#define WSGI_LOG_LINE_SIZE 5120 /* what a line has beyond that is left out */
+
 /* A log's descriptor, counted. NULL is the main server's log. */
 typedef struct wsgi_log wsgi_log;
 

@@ -96,7 +96,8 @@ static int find_number(const char *text, wsgi_user *user, wsgi_report *report)
     char *end;
     unsigned long uid = strtoul(text, &end, 10);
 
-    if (*end != '\0' || end == text || uid >= (uid_t)-1)
+    if (text[strspn(text, "0123456789")] != '\0' || end == text ||
+        uid >= (uid_t)-1)
         return fail(report, "%s is no user's number%.0lu%s", text, 0, "");
     errno = 0;
     entry = getpwuid((uid_t)uid);

@@ -14,6 +14,7 @@ import socket
 import struct
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 CONTROL, BOARD, SLOT_SIZE = 3, 4, 64
@@ -96,6 +97,14 @@ def set_busy(count: int) -> None:
 
 def write(text: str, fd: int = 2) -> int:
     return os.write(fd, text.encode())
+
+
+def refused(call: Callable[..., object], *arguments: int) -> bool:
+    try:
+        call(*arguments)
+    except OSError:
+        return True
+    return False
 
 
 def die(status: int) -> None:

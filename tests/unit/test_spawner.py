@@ -103,7 +103,10 @@ class Spawner:
 
     def restart(self) -> None:
         with self.log.open("ab") as stream:
-            self.send(packet(RESTART, user=f"#{server()}", name=f"#{server()}"), [stream.fileno()])
+            self.restart_with([stream.fileno()])
+
+    def restart_with(self, fds: list[int]) -> None:
+        self.send(packet(RESTART, user=f"#{server()}", name=f"#{server()}"), fds)
 
     def text(self) -> str:
         return self.log.read_text()
@@ -317,3 +320,458 @@ def test_forty_groups_have_forty_processes(spawner: Spawner) -> None:
     asked = [spawner.begin(name=f"app{n}") for n in range(40)]
     given = [answer(each) for each in asked]
     assert len({each.pid for each in given if isinstance(each, Given)}) == 40
+
+
+# ---- Users -----------------------------------------------------------------------------------
+
+
+@only_root
+@pytest.mark.usefixtures("users")
+def test_a_process_is_the_servers_user_by_default(spawner: Spawner) -> None:
+    facts = spawner.given().ask("facts()")
+    assert facts["uids"] == facts["gids"] == [SERVER] * 3
+    assert facts["argv"][1] == "wsgi-server/shop"
+
+
+@only_root
+@pytest.mark.usefixtures("users")
+def test_a_process_is_its_user_with_all_of_the_users_groups(spawner: Spawner) -> None:
+    facts = spawner.given("wsgi-alice").ask("facts()")
+    assert facts["uids"] == facts["gids"] == [ALICE] * 3
+    assert sorted(facts["groups"]) == [ALICE, 20009]
+    assert facts["argv"][1] == "wsgi-alice/shop"
+    assert facts["cwd"] == facts["environ"]["HOME"] == "/home/wsgi-alice"
+    assert facts["environ"]["USER"] == facts["environ"]["LOGNAME"] == "wsgi-alice"
+
+
+@only_root
+@pytest.mark.usefixtures("users")
+def test_a_customers_process_is_told_that_it_is_one(spawner: Spawner) -> None:
+    facts = spawner.given(f"#{ALICE}", customer=True).ask("facts()")
+    assert facts["uids"] == [ALICE] * 3
+    assert facts["argv"][4] == "1"
+
+
+@only_root
+@pytest.mark.usefixtures("users")
+def test_a_process_can_not_become_root_again(spawner: Spawner) -> None:
+    given = spawner.given("wsgi-alice")
+    for call in ("setuid", "seteuid", "setgid", "setegid"):
+        assert given.ask(f"refused(os.{call}, 0)")
+
+
+@only_root
+@pytest.mark.usefixtures("users")
+def test_a_user_without_a_home_starts_at_the_root(spawner: Spawner) -> None:
+    facts = spawner.given("wsgi-mallory").ask("facts()")
+    assert facts["cwd"] == "/"
+    assert facts["uids"] == [MALLORY] * 3
+
+
+@only_root
+@pytest.mark.usefixtures("users")
+def test_one_name_of_two_users_is_two_processes(spawner: Spawner) -> None:
+    one, other = spawner.given("wsgi-alice"), spawner.given("wsgi-mallory")
+    assert one.pid != other.pid
+    assert one.ask("os.getuid()") == ALICE
+    assert other.ask("os.getuid()") == MALLORY
+
+
+@only_root
+@pytest.mark.usefixtures("users")
+def test_a_customer_does_not_share_the_processes_of_the_administrator(spawner: Spawner) -> None:
+    ours = spawner.given("wsgi-alice")
+    assert spawner.given(f"#{ALICE}", customer=True).pid != ours.pid
+
+
+@only_root
+@pytest.mark.parametrize(
+    ("user", "reason"),
+    [
+        ("#0", "process of root: that would have every right"),
+        ("root", "process of root: that would have every right"),
+        ("#29999", "the user 29999 has no account"),
+        ("nobody-at-all", "mod_wsgi.user is 'nobody-at-all', and there is no such user"),
+        ("#4294967295", "4294967295 is no user's number"),
+        ("#4294967296", "4294967296 is no user's number"),
+        ("#-1", "-1 is no user's number"),
+        ("# 20001", "no user's number"),
+        ("#", "no user's number"),
+        ("daemon", r"daemon \(number 1\) are not allowed: add the name to MOD_WSGI_USERS"),
+    ],
+)
+def test_a_user_is_refused_at_once(spawner: Spawner, user: str, reason: str) -> None:
+    refused = spawner.refused(user)
+    assert (refused.status, refused.retry_after) == (500, 0)
+    assert re.search(reason, refused.line), refused
+
+
+@only_root
+@pytest.mark.usefixtures("users")
+@pytest.mark.parametrize(
+    "allowed", ["20001", "20000-20001", "20001-", "wsgi-alice", "5 , wsgi-alice"]
+)
+def test_users_are_listed_by_number_and_by_name(start: Start, allowed: str) -> None:
+    spawner = start(MOD_WSGI_USERS=allowed)
+    assert spawner.given("wsgi-alice").ask("os.getuid()") == ALICE
+
+
+@only_root
+@pytest.mark.usefixtures("users")
+@pytest.mark.parametrize(
+    "allowed", ["none", "", "20000", "1-20000", "20002-", "wsgi-alic", "2000"]
+)
+def test_a_user_who_is_not_listed_is_refused(start: Start, allowed: str) -> None:
+    spawner = start(MOD_WSGI_USERS=allowed)
+    assert "MOD_WSGI_USERS" in spawner.refused("wsgi-alice").line
+    assert spawner.given().ask("os.getuid()") == SERVER
+
+
+@only_root
+def test_a_number_beyond_two_to_the_31_is_a_user(spawner: Spawner) -> None:
+    with contextlib.ExitStack() as stack:
+        add(stack, "wsgi-far", 3_000_000_000, home=False)
+        facts = spawner.given("#3000000000", customer=True).ask("facts()")
+    assert facts["uids"] == [3_000_000_000] * 3
+
+
+@only_root
+def test_a_user_whose_group_is_root_is_refused(spawner: Spawner) -> None:
+    with contextlib.ExitStack() as stack:
+        stack.callback(subprocess.run, ["userdel", "wsgi-group"], check=False)
+        subprocess.run(["useradd", "-M", "-u", "20004", "-g", "0", "wsgi-group"], check=True)
+        assert "whose group is root" in spawner.refused("wsgi-group").line
+
+
+# ---- Programs --------------------------------------------------------------------------------
+
+
+def test_the_python_that_was_asked_for_runs(spawner: Spawner) -> None:
+    shutil.copy(FAKE, spawner.folder / "mod_wsgi-py2.7")
+    assert spawner.given(python="2.7").ask("sys.argv[0]").endswith("/mod_wsgi-py2.7")
+    assert spawner.given(python="3.11").ask("sys.argv[0]").endswith("/mod_wsgi-py3.11")
+
+
+def test_the_newest_python_runs_where_none_was_asked_for(spawner: Spawner) -> None:
+    for version in ("2.7", "3.9", "3.13", "3.13t"):
+        shutil.copy(FAKE, spawner.folder / f"mod_wsgi-py{version}")
+    assert spawner.given(python="").ask("sys.argv[0]").endswith("/mod_wsgi-py3.13")
+
+
+def test_a_program_that_is_missing_is_named(spawner: Spawner) -> None:
+    refused = spawner.refused(python="3.6")
+    assert refused.status == 503
+    assert refused.line == f"{spawner.folder}/mod_wsgi-py3.6: No such file or directory"
+
+
+def test_a_program_that_everybody_can_change_is_not_run(spawner: Spawner) -> None:
+    (spawner.folder / "mod_wsgi-py3.11").chmod(0o777)
+    assert "everybody can write to it" in spawner.refused().line
+
+
+@only_root
+def test_a_program_of_another_user_is_not_run(spawner: Spawner) -> None:
+    os.chown(spawner.folder / "mod_wsgi-py3.11", ALICE, ALICE)
+    assert "must belong to root" in spawner.refused().line
+
+
+# ---- More than one process -------------------------------------------------------------------
+
+
+def test_another_process_starts_when_all_are_busy(spawner: Spawner) -> None:
+    first = spawner.given(threads=1)
+    first.ask("set_busy(1)")
+    second = spawner.given(threads=1)
+    assert second.pid != first.pid
+    assert second.slot != first.slot
+
+
+def test_there_are_no_more_processes_than_allowed(spawner: Spawner) -> None:
+    first = spawner.given(processes=2, threads=1)
+    first.ask("set_busy(3)")
+    second = spawner.given(processes=2, threads=1)
+    second.ask("set_busy(2)")
+    time.sleep(0.15)
+    assert spawner.given(processes=2, threads=1).pid == second.pid, "the least busy"
+    assert len(spawner.children()) == 2
+
+
+def test_many_connections_at_once_are_spread(spawner: Spawner) -> None:
+    spawner.at_start("set_busy(2)")
+    asked = [spawner.begin(processes=3, threads=2) for _ in range(12)]
+    given = [answer(each) for each in asked]
+    assert len({each.pid for each in given if isinstance(each, Given)}) == 3
+
+
+def test_a_connection_goes_to_a_process_that_gets_free_sooner(spawner: Spawner) -> None:
+    first = spawner.given(threads=1)
+    first.ask("set_busy(1)")
+    spawner.at_start("import time; time.sleep(60)")
+    waiting = spawner.begin(threads=1)
+    time.sleep(0.2)
+    first.ask("set_busy(0)")
+    got = answer(waiting)
+    assert isinstance(got, Given)
+    assert got.pid == first.pid
+
+
+def test_the_board_that_the_server_gets_can_only_be_read(spawner: Spawner) -> None:
+    given = spawner.given()
+    assert os.fstat(given.board).st_size == 64 * 64
+    given.ask("set_busy(3)")
+    assert struct.unpack("=III", os.pread(given.board, 12, given.slot * 64)) == (given.pid, 1, 3)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.pwrite(given.board, b"x", 0)
+
+
+def test_the_board_can_not_be_made_smaller(spawner: Spawner) -> None:
+    assert spawner.given().ask("refused(os.ftruncate, 4, 0)")
+
+
+# ---- Ends ------------------------------------------------------------------------------------
+
+
+def test_a_process_that_was_killed_is_told_of_and_replaced(spawner: Spawner) -> None:
+    given = spawner.given()
+    os.kill(given.pid, signal.SIGKILL)
+    assert given.ends()
+    line = spawner.logs("signal 9")
+    assert re.search(
+        rf"\[error\] mod_wsgi: process {given.pid} of .+/shop: signal 9 after 0 s", line
+    )
+    assert spawner.given().pid != given.pid
+
+
+def test_a_process_that_ends_by_itself_is_told_of(spawner: Spawner) -> None:
+    given = spawner.given()
+    given.tell("die(3)")
+    assert given.ends()
+    spawner.logs(f"process {given.pid} of .+/shop: exit status 3 after 0 s")
+
+
+def test_a_start_that_fails_is_told_to_those_who_wait(spawner: Spawner) -> None:
+    spawner.at_start("import sys; sys.exit('no room on the moon')")
+    refused = spawner.refused()
+    assert (refused.status, refused.retry_after) == (503, 1)
+    assert refused.line.endswith(
+        "exit status 1 after 0 s, before it was ready: no room on the moon"
+    )
+    spawner.logs("exit status 1 after 0 s, before it was ready")
+
+
+def test_a_start_that_failed_is_tried_again_after_a_second(spawner: Spawner) -> None:
+    spawner.at_start("import os; os._exit(1)")
+    began = time.monotonic()
+    spawner.refused()
+    spawner.refused()
+    assert spawner.text().count("before it was ready") == 1
+    spawner.at_start("")
+    time.sleep(max(0, began + 2 - time.monotonic()))
+    assert spawner.given().ask("1") == 1
+
+
+def test_the_server_ends_and_so_does_everything(start: Start) -> None:
+    spawner = start()
+    pids = [spawner.given(name=name).pid for name in "abc"]
+    spawner.socket.close()
+    assert spawner.process.wait(TIMEOUT) == 0
+    assert not [pid for pid in pids if lives(pid)]
+
+
+def test_a_spawner_that_is_terminated_ends_its_processes(spawner: Spawner) -> None:
+    pid = spawner.given().pid
+    spawner.process.terminate()
+    assert spawner.process.wait(TIMEOUT) == 0
+    assert not lives(pid)
+
+
+def test_a_process_that_does_not_end_is_killed(spawner: Spawner) -> None:
+    given = spawner.given()
+    given.tell("wait(600)")
+    time.sleep(0.2)
+    began = time.monotonic()
+    spawner.socket.close()
+    assert spawner.process.wait(TIMEOUT) == 0
+    assert 5 < time.monotonic() - began < 10
+    assert not lives(given.pid)
+
+
+def test_processes_end_when_the_spawner_was_killed(spawner: Spawner) -> None:
+    pid = spawner.given().pid
+    spawner.process.kill()
+    assert until(lambda: not lives(pid))
+
+
+# ---- Restarts --------------------------------------------------------------------------------
+
+
+def test_a_restart_swaps_every_group(spawner: Spawner) -> None:
+    before = [spawner.given(name=name).pid for name in "abc"]
+    spawner.restart()
+    assert until(lambda: not [pid for pid in before if lives(pid)])
+    after = [spawner.given(name=name).pid for name in "abc"]
+    assert not set(before) & set(after)
+    assert len(spawner.children()) == 3
+
+
+def test_a_request_under_way_outlives_a_restart(spawner: Spawner) -> None:
+    old = spawner.given()
+    old.tell("wait(1)")
+    spawner.restart()
+    assert spawner.given().pid != old.pid
+    assert json.loads(old.connection.recv(100)) is None
+
+
+def test_the_old_processes_stay_when_no_fresh_one_can_start(spawner: Spawner) -> None:
+    old = spawner.given()
+    spawner.at_start("import os; os._exit(1)")
+    spawner.restart()
+    spawner.logs("before it was ready")
+    assert spawner.given().pid == old.pid
+
+
+def test_only_the_server_can_ask_for_a_restart(spawner: Spawner) -> None:
+    before = spawner.given().pid
+    spawner.send(packet(RESTART)[:-1], [])
+    spawner.logs("does not understand")
+    assert spawner.given().pid == before
+
+
+@only_root
+def test_a_restart_is_not_believed_of_a_child_of_the_server(spawner: Spawner) -> None:
+    before = spawner.given().pid
+    child = os.fork()
+    if child == 0:
+        os.setuid(SERVER)
+        spawner.restart_with([])
+        os._exit(0)
+    os.waitpid(child, 0)
+    time.sleep(0.3)
+    assert spawner.given().pid == before
+
+
+# ---- Logs ------------------------------------------------------------------------------------
+
+
+def test_what_a_process_writes_is_logged_with_its_name(spawner: Spawner) -> None:
+    given = spawner.given()
+    given.ask(r"write('one\ntwo\n')")
+    line = spawner.logs("two")
+    assert re.search(rf"\] \[notice\] \[pid {given.pid}\] .+/shop: two$", line)
+
+
+def test_a_line_can_say_its_level(spawner: Spawner) -> None:
+    given = spawner.given()
+    given.ask(r"write('<3>bad\n<4>odd\n<6>fine\n<x>what\n')")
+    assert "[error]" in spawner.logs("bad")
+    assert "[warn]" in spawner.logs("odd")
+    assert "[notice]" in spawner.logs(": fine")
+    assert "[notice]" in spawner.logs(": <x>what")
+
+
+def test_standard_output_goes_to_the_log_too(spawner: Spawner) -> None:
+    spawner.given().ask(r"write('printed\n', 1)")
+    spawner.logs("printed")
+
+
+def test_a_line_can_not_forge_another(spawner: Spawner) -> None:
+    spawner.given().ask(r"write('a\x1b[2Jb\rc\x00d\n')")
+    assert spawner.logs(r"a\\x1b").endswith(r"a\x1b[2Jb\x0dc\x00d")
+
+
+def test_a_long_line_becomes_several(spawner: Spawner) -> None:
+    spawner.given().ask("write('x' * 9000 + '\\nend\\n')")
+    spawner.logs("end")
+    assert spawner.text().count("x") >= 9000
+
+
+def test_the_last_ask_says_where_the_log_is(spawner: Spawner) -> None:
+    other = spawner.folder / "other.log"
+    given = spawner.given()
+    spawner.given(log=other)
+    given.ask(r"write('there\n')")
+    assert until(lambda: "there" in other.read_text())
+    assert "there" not in spawner.text()
+
+
+def test_a_flood_is_cut_and_counted(spawner: Spawner) -> None:
+    given = spawner.given()
+    given.ask("[write('line %d\\n' % n) for n in range(5000)] and 1")
+    time.sleep(1.1)
+    given.ask(r"write('later\n')")
+    spawner.logs(": later")
+    spawner.logs(r"\d+ lines are left out here: more than 100 in a second")
+    assert spawner.text().count(": line ") <= 300
+
+
+def test_a_log_that_nobody_reads_stops_nothing(spawner: Spawner) -> None:
+    reads, writes = os.pipe()
+    given = spawner.given()
+    try:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        spawner.opened.append(ours)
+        spawner.send(packet(CONNECT), [theirs.fileno(), writes])
+        theirs.close()
+        for _ in range(30):
+            given.ask("write('x' * 4000 + '\\n')")
+        assert spawner.given(name="another", log=spawner.log).ask("1") == 1
+    finally:
+        os.close(reads)
+        os.close(writes)
+
+
+# ---- Asks that make no sense -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        {"processes": 0},
+        {"processes": 65},
+        {"threads": 0},
+        {"threads": 1000},
+        {"name": ""},
+        {"name": "x" * 256},
+        {"user": "x" * 256},
+        {"python": "../../bin/sh"},
+        {"python": "3" * 16},
+        {"user": "wsgi-alice", "customer": True},
+        {"customer": True},
+    ],
+    ids=repr,
+)
+def test_an_ask_that_makes_no_sense_is_refused(spawner: Spawner, choices: dict[str, Any]) -> None:
+    refused = spawner.refused(**choices)
+    assert "does not understand" in refused.line
+    assert spawner.given().ask("1") == 1
+
+
+def test_an_ask_of_another_version_is_refused(spawner: Spawner) -> None:
+    assert "another version" in spawner.refused(protocol=2).line
+
+
+def test_an_ask_without_a_connection_is_ignored(spawner: Spawner) -> None:
+    spawner.send(packet(CONNECT), [])
+    assert spawner.given().ask("1") == 1
+
+
+def test_descriptors_of_odd_asks_are_closed(spawner: Spawner) -> None:
+    place = Path(f"/proc/{spawner.process.pid}/fd")
+    spawner.given()
+    before = len(list(place.iterdir()))
+    with Path(os.devnull).open() as file:
+        for count in range(9):
+            spawner.send(b"odd", [file.fileno()] * count)
+            spawner.send(packet(9), [file.fileno()] * count)
+            spawner.send(packet(RESTART)[:40], [file.fileno()] * count)
+    spawner.given()
+    assert until(lambda: len(list(place.iterdir())) <= before)
+
+
+def test_a_hundred_asks_leave_no_descriptor(spawner: Spawner) -> None:
+    place = Path(f"/proc/{spawner.process.pid}/fd")
+    spawner.given(processes=1)
+    before = len(list(place.iterdir()))
+    for _ in range(100):
+        spawner.given(processes=1).connection.close()
+    assert until(lambda: len(list(place.iterdir())) <= before)
