@@ -42,6 +42,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def add_options(add: Callable[..., object]) -> None:
     """Tells a parser, of pytest or of argparse, what ./dev test knows beside pytest's options."""
+    add(
+        "--mode",
+        action="append",
+        default=[],
+        choices=cells_of_machine.MODES,
+        help="embedded: applications run in the server's processes; processes: in processes of "
+        "their own; may be repeated",
+    )
     for option, placeholder, meaning in (
         ("--apache", "LINE", "1.3, 2.0, 2.2 or 2.4; may be repeated"),
         ("--python", "X.Y", "a version or a program; may be repeated"),
@@ -51,16 +59,16 @@ def add_options(add: Callable[..., object]) -> None:
     add(
         "--slow",
         choices=("once", "all", "none"),
-        help="slow tests: once for each line of Apache, in every cell, or not at all "
+        help="slow tests: once for each line of Apache and mode, in every cell, or not at all "
         "(default: not at all with --cells own, else once)",
     )
     add(
         "--cells",
         choices=cells_of_machine.CHOICES,
-        help="own: the newest Apache with the system's Python, under each process model (the "
-        "default where no option above chooses a cell); all: every cell that the options above "
-        "allow (the default where one does); cover: a few cells that have every Apache and every "
-        "Python between them",
+        help="own: the newest Apache with the system's Python, under each process model, and with "
+        "processes under the most modern one (the default where no option above chooses a cell); "
+        "all: every cell that the options above allow (the default where one does); cover: "
+        "a few cells that have every Apache and every Python between them",
     )
     add(
         "--server-only",
@@ -105,7 +113,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
         return 0
     whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
     if options.cells is None:
-        chosen = any((options.apache, options.python, options.mpm))
+        chosen = any((options.apache, options.python, options.mpm, options.mode))
         options.cells = "all" if chosen else "own"
     if options.slow is None:
         options.slow = "none" if options.cells == "own" else "once"
@@ -143,12 +151,12 @@ def cells_for(config: pytest.Config) -> Cells:
 
 def discover(config: pytest.Config) -> Cells:
     """The cells that the options choose. Options that choose none are an error."""
-    lines, versions, mpms = (config.getoption(name) for name in ("apache", "python", "mpm"))
+    asked = [config.getoption(name) for name in ("apache", "python", "mpm", "mode")]
     try:
-        found = cells_of_machine.discover(lines, versions, mpms, choice=config.getoption("cells"))
+        found = cells_of_machine.discover(*asked, choice=config.getoption("cells"))
     except Problem as problem:
         raise pytest.UsageError(str(problem)) from problem
-    if (lines or versions or mpms) and not found.ready:
+    if any(asked) and not found.ready:
         raise pytest.UsageError(nothing_to_test(found))
     return found
 
@@ -203,8 +211,8 @@ def is_wanted(item: pytest.Item, config: pytest.Config) -> bool:
     """Whether a test is to run in this cell.
 
     Not where it is for other Pythons; a slow one with "once" only in the first cell of its line
-    that has such a Python. Those that need no server are left to ./dev check where nothing was
-    chosen.
+    and mode that has such a Python. Those that need no server are left to ./dev check where
+    nothing was chosen.
     """
     cell, how = cell_of(item), config.getoption("slow")
     if cell is None and config.getoption("server_only"):
@@ -217,7 +225,8 @@ def is_wanted(item: pytest.Item, config: pytest.Config) -> bool:
     if how == "none" or cell is None:
         return False
     ready = [each for each in cells_for(config).ready if suits(item, each)]
-    return cell is next(each for each in ready if each.server.line == cell.server.line)
+    alike = [each for each in ready if each.mode == cell.mode]
+    return cell is next(each for each in alike if each.server.line == cell.server.line)
 
 
 def suits(item: pytest.Item, cell: Cell) -> bool:

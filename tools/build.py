@@ -20,6 +20,21 @@ def module(server: Server, python: Python) -> Path:
     return TOP / "build" / f"apache{server.line}-{python.name}" / "mod_wsgi.so"
 
 
+def module_and_programs(server: Server, python: Python) -> tuple[Path, Path, Path]:
+    """Builds what runs applications in processes of their own.
+
+    That is a module without Python, the spawner, and the program of this Python's processes.
+    """
+    scons(f"apache={server.line}", f"apxs={server.apxs}", f"python=none,{python.executable}")
+    folder = TOP / "build" / f"apache{server.line}"
+    programs = folder / "mod_wsgi"
+    return (
+        folder / "mod_wsgi.so",
+        programs / "mod_wsgi-spawner",
+        programs / f"mod_wsgi-{python.name}",
+    )
+
+
 def bare(python: Python, profile: str) -> Path:
     """Builds the bare host for this Python."""
     scons("apache=none", f"python={python.executable}", f"profile={profile}")

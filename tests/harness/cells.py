@@ -1,6 +1,7 @@
 """The combinations of Apache and Python that this machine can test, and their built modules.
 
-A cell is one server (a line and a process model) with one Python. What cannot be tested is never
+A cell is one server (a line and a process model) with one Python. The Python is embedded in the
+server's processes, or applications run in processes of their own. What cannot be tested is never
 left out silently: it stays in the grid, with the reason.
 """
 
@@ -16,6 +17,8 @@ from tools.pythons import Python
 from tools.servers import Server
 
 CHOICES = ("own", "all", "cover")
+MODES = ("embedded", "processes")
+DEFAULT_MODES = MODES[:1]  # until most tests pass with processes
 SYSTEM_PYTHON = "/usr/bin/python3"
 
 
@@ -25,16 +28,26 @@ class Cell:
 
     server: Server
     python: Python
+    mode: str = "embedded"
 
     @property
     def name(self) -> str:
-        return f"{self.server.name}-{self.python.name}"
+        return f"{self.server.name}-{self.python.name}{self._ending}"
+
+    @property
+    def row(self) -> str:
+        """All but the Python: a row of the grid."""
+        return f"{self.server.name}{self._ending}"
+
+    @property
+    def _ending(self) -> str:
+        return "" if self.mode == "embedded" else f"-{self.mode}"
 
     @property
     def traits(self) -> tuple[str, ...]:
-        """What limits.py may name: the line, the process model, the Python and its kind."""
+        """What limits.py may name: the line, the process model, the Python, its kind, the mode."""
         kind = "free-threaded" if self.python.abi == "t" else "locked"
-        return f"apache{self.server.line}", self.server.mpm, self.python.name, kind
+        return f"apache{self.server.line}", self.server.mpm, self.python.name, kind, self.mode
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,21 +60,29 @@ class Cells:
 
 
 def discover(
-    lines: Sequence[str], versions: Sequence[str], mpms: Sequence[str], *, choice: str
+    lines: Sequence[str],
+    versions: Sequence[str],
+    mpms: Sequence[str],
+    modes: Sequence[str] = (),
+    *,
+    choice: str,
 ) -> Cells:
     """The combinations on the machine that the choice wants, the newest line first.
 
-    Of those of the lines, Pythons and process models named, or of all where none are.
+    Of those of the lines, Pythons, process models and modes named, or of all where none are.
     """
     if choice == "own":
         lines = lines or [servers.line_of(servers.choose_apxs())]
         versions = versions or [str(own_python().executable)]
     every = tuple(
-        Cell(server=server, python=python)
+        Cell(server=server, python=python, mode=mode)
+        for mode in modes or DEFAULT_MODES
         for server in servers.find(lines)
         if not mpms or server.mpm in mpms
         for python in pythons.find(versions)
     )
+    if choice == "own" and not modes:
+        every = own(every)
     not_run = {cell.name: reason for cell in every if (reason := access.fault(cell.python))}
     ready = tuple(cell for cell in every if cell.name not in not_run)
     if choice == "cover":
@@ -69,6 +90,13 @@ def discover(
         ready, left = chosen, [cell for cell in ready if cell not in chosen]
         not_run |= {cell.name: "left out of --cells cover" for cell in left}
     return Cells(ready=ready, not_run=not_run, every=every)
+
+
+def own(cells: Sequence[Cell]) -> tuple[Cell, ...]:
+    """All that are embedded, and one with processes, under the most modern process model."""
+    apart = [cell for cell in cells if cell.mode == "processes"]
+    chosen = max(apart, key=lambda cell: servers.MPMS.index(cell.server.mpm), default=None)
+    return tuple(cell for cell in cells if cell.mode == "embedded" or cell is chosen)
 
 
 def crowded(cells: Sequence[Cell]) -> str | None:
@@ -108,8 +136,14 @@ def cover(cells: Sequence[Cell]) -> tuple[Cell, ...]:
     """The cells to choose where time is short.
 
     Every server and every Python is in one; Apache 2.4 has its oldest and its newest Python under
-    prefork and event.
+    prefork and event. Each line has one with processes.
     """
+    embedded = cover_embedded([cell for cell in cells if cell.mode == "embedded"])
+    apart = cover_processes([cell for cell in cells if cell.mode == "processes"])
+    return tuple(cell for cell in cells if cell in embedded or cell in apart)
+
+
+def cover_embedded(cells: Sequence[Cell]) -> list[Cell]:
     servers_there = list(dict.fromkeys(cell.server for cell in cells))
     pythons_there = list(dict.fromkeys(cell.python for cell in cells))
     chosen = {
@@ -126,9 +160,37 @@ def cover(cells: Sequence[Cell]) -> tuple[Cell, ...]:
         if server.line == "2.4" and server.mpm in ("prefork", "event")
         for python in (pythons_there[0], pythons_there[-1])
     }
-    return tuple(cell for cell in cells if (cell.server, cell.python) in chosen)
+    return [cell for cell in cells if (cell.server, cell.python) in chosen]
+
+
+def cover_processes(cells: Sequence[Cell]) -> list[Cell]:
+    """For each line its most modern process model. The Pythons are spread from old to new."""
+    pythons_there = list(dict.fromkeys(cell.python for cell in cells))
+    if not pythons_there:
+        return []
+    spread = [pythons_there[place * (len(pythons_there) - 1) // 2] for place in range(3)]
+    modern = {
+        server.line: server
+        for mpm in servers.MPMS
+        for server in (cell.server for cell in cells)
+        if server.mpm == mpm
+    }
+    chosen = {
+        (server, spread[place % len(spread)])
+        for place, server in enumerate(sorted(modern.values(), key=lambda server: server.line))
+    }
+    return [cell for cell in cells if (cell.server, cell.python) in chosen]
 
 
 def build(cell: Cell, folder: Path) -> Path:
-    """The cell's module, copied into folder: a later build must not change a loaded one."""
-    return Path(shutil.copy(tools.build.module(cell.server, cell.python), folder))
+    """The cell's module, copied into folder: a later build must not change a loaded one.
+
+    With processes it has no Python, and the two programs of the cell are beside it.
+    """
+    if cell.mode == "embedded":
+        return Path(shutil.copy(tools.build.module(cell.server, cell.python), folder))
+    module, *programs = tools.build.module_and_programs(cell.server, cell.python)
+    (folder / "mod_wsgi").mkdir(exist_ok=True)
+    for program in programs:
+        shutil.copy(program, folder / "mod_wsgi")
+    return Path(shutil.copy(module, folder))

@@ -27,7 +27,10 @@ OPENS_TRACEBACK = re.compile(
 # The server's own part of a line: time, level, process, client.
 PREFIX = re.compile(r"^(?:\[[^\]]*\] )+")
 
-CRASHED = re.compile(r"exit signal|Fatal Python|Segmentation|core dump|Sanitizer|double free")
+CRASHED = re.compile(
+    r"exit signal|process \d+ of \S+: signal|Fatal Python|Segmentation|core dump|Sanitizer"
+    r"|double free"
+)
 
 PATIENCE = 2.0
 

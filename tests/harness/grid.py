@@ -56,8 +56,10 @@ def reason_of(report: pytest.TestReport) -> str:
     return text.removeprefix("Skipped: ")
 
 
-def cell_text(results: Results, cells: Cells, name: str, notes: list[str]) -> str:
+def cell_text(results: Results, cells: Cells, name: str | None, notes: list[str]) -> str:
     """What stands in one cell of the grid; a reason goes below it, under a number."""
+    if name is None:
+        return ""
     if name in cells.not_run:
         return f"not run {note(notes, cells.not_run[name])}"
     counts = results.counts(name)
@@ -79,20 +81,21 @@ def note(notes: list[str], reason: str) -> str:
 
 def render(results: Results, cells: Cells) -> list[str]:
     """The grid as lines: a row for each Apache and process model, a column for each Python."""
-    rows = list(dict.fromkeys(cell.server.name for cell in cells.every))
+    rows = list(dict.fromkeys(cell.row for cell in cells.every))
     columns = list(dict.fromkeys(cell.python.name for cell in cells.every))
+    names = {(cell.row, cell.python.name): cell.name for cell in cells.every}
     notes: list[str] = []
     table = [["", *columns]]
     for row in rows:
-        texts = (cell_text(results, cells, f"{row}-{column}", notes) for column in columns)
+        texts = (cell_text(results, cells, names.get((row, column)), notes) for column in columns)
         table.append([row, *texts])
-    table.append(["seconds", *(str(column_seconds(results, column)) for column in columns)])
+    table.append(["seconds", *(str(column_seconds(results, cells, name)) for name in columns)])
     return [*aligned(table), *(f"[{number}] {text}" for number, text in enumerate(notes, 1))]
 
 
-def column_seconds(results: Results, python: str) -> int:
-    cells = results.seconds.items()
-    return round(sum(spent for cell, spent in cells if cell.endswith(f"-{python}")) / 1000)
+def column_seconds(results: Results, cells: Cells, python: str) -> int:
+    names = (cell.name for cell in cells.every if cell.python.name == python)
+    return round(sum(results.seconds[name] for name in names) / 1000)
 
 
 def aligned(table: list[list[str]]) -> Iterable[str]:

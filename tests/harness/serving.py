@@ -13,10 +13,21 @@ from pathlib import Path
 from tests.harness.cells import Cell
 from tests.harness.config import APPS, expand
 from tests.harness.errorlog import Watch, until
-from tests.harness.site import Site
+from tests.harness.site import Site, parent_of, words_of
 from tools import httpd
 
 DATA_SIZE = 200_003
+
+# Applications run in as many processes, with as many threads, as the server has itself. A file of
+# tests that says otherwise for a section is obeyed.
+PROCESSES = """
+SetEnv mod_wsgi.process auto
+SetEnv mod_wsgi.processes {load.processes}
+SetEnv mod_wsgi.threads {load.threads}
+"""
+
+# Nobody's application is embedded if it is a customer's, unless the server says so.
+EMBEDDED = {"MOD_WSGI_USERS": "none"}
 
 # Their processes wait five seconds for threads that have ended (glibc 2.34+). They are killed once
 # the server was told to stop, but where a test stops it itself.
@@ -26,6 +37,9 @@ SLOW_TO_STOP = (("2.0", "worker"), ("2.2", "worker"))
 # thread in apr_os_sock_get, and 1 of 360 stops without Python crashed too (2 of 40 with it). That
 # both have one cause is likely, not proven; shorten this to look again.
 CONNECTIONS_END = 0.1
+
+# Applications' processes end this many seconds after the server at the latest.
+PROCESSES_END = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,25 +103,44 @@ def running(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(expand(text, known))
     watch = Watch(folder=root)
+    load = httpd.default_load(cell.server)
+    if processes:
+        load = httpd.Load(processes=processes, threads=threads(cell))
+    apart = cell.mode == "processes"
+    beside: list[int] = []
     with httpd.running(
         cell.server,
         module,
-        body=expand(config, known),
+        body=(PROCESSES.format(load=load) if apart and module else "") + expand(config, known),
         root=root,
         port=port,
-        load=httpd.Load(processes=processes, threads=threads(cell)) if processes else None,
+        load=load,
         log_level=log_level,
+        environment=None if apart else EMBEDDED,
     ) as started:
         watch.begin()
         site = Site(port=port, pid=started.pid, root=root, scratch=root / "scratch", watch=watch)
         # The parent listens before it has anyone to serve.
         assert until(site.children), f"the server of {cell.name} started no process"
         yield site
+        beside = [*site.spawners(), *site.processes()]
         if cell.server.mpm == "event":
             time.sleep(CONNECTIONS_END)
         if (cell.server.line, cell.server.mpm) in SLOW_TO_STOP:
             stop_at_once(site)
+    left = end(beside)
+    assert not left, f"processes of applications outlived the server of {cell.name}: {left}"
     assert not watch.crashes(), f"processes of {cell.name} did not end well:\n{watch.crashes()}"
+
+
+def end(processes: list[int]) -> list[str]:
+    """Waits for the end of processes. Kills those that do not end, and says which these were."""
+    until(lambda: not any(map(parent_of, processes)), PROCESSES_END)
+    left = {pid: " ".join(words_of(pid)) for pid in processes if parent_of(pid)}
+    for pid in left:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return [f"{pid} ({words})" for pid, words in left.items()]
 
 
 def stop_at_once(site: Site) -> None:

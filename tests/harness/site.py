@@ -110,8 +110,16 @@ class Site:
             return read_reply(connection, method)
 
     def children(self) -> list[int]:
-        """The processes that the server has started."""
-        return [pid for pid in running_processes() if parent_of(pid) == self.pid]
+        """The server's own processes: those that answer clients."""
+        return [pid for pid in children_of(self.pid) if not is_spawner(pid)]
+
+    def spawners(self) -> list[int]:
+        """The program that starts applications' processes; the one before it, too, if it lives."""
+        return [pid for pid in children_of(self.pid) if is_spawner(pid)]
+
+    def processes(self) -> list[int]:
+        """The applications' processes."""
+        return [pid for spawner in self.spawners() for pid in children_of(spawner)]
 
     def restart(self) -> None:
         """Gracefully: requests under way are to end undisturbed."""
@@ -188,6 +196,22 @@ def parent_of(pid: int) -> int | None:
         return None
     match = re.search(r"\) (\w) (\d+)", state)
     return int(match[2]) if match and match[1] != "Z" else None
+
+
+def children_of(parent: int) -> list[int]:
+    return [pid for pid in running_processes() if parent_of(pid) == parent]
+
+
+def is_spawner(pid: int) -> bool:
+    return any(word.endswith("/mod_wsgi-spawner") for word in words_of(pid)[:1])
+
+
+def words_of(pid: int) -> list[str]:
+    """The command line of a process; nothing where it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")[:-1]
+    except OSError:
+        return []
 
 
 def memory(pid: int, field_name: str) -> int:
