@@ -9,7 +9,9 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +19,7 @@ from tests.harness.cells import Cell
 from tests.harness.errorlog import until
 from tests.harness.serving import Workshop, running
 from tests.harness.site import Site, parent_of, running_processes
-from tools import TOP
+from tools import TOP, httpd
 
 CONFIG = """
 @{base}
@@ -26,6 +28,8 @@ CONFIG = """
 
 FLAGS = ("-std=c99", "-D_GNU_SOURCE", "-O1")
 PATIENCE = 10.0
+
+Stopped = tuple[Site, list[str]]
 
 
 @pytest.fixture(scope="module")
@@ -182,3 +186,70 @@ def test_a_spawner_that_everybody_could_change_is_not_started(
     with running(cell, installed, workshop, CONFIG) as site:
         assert site.get("/respond/a_generator").status_code == 200
         assert spawners(installed) == []
+
+
+@pytest.fixture
+def stopped(cell: Cell, installed: Path, workshop: Workshop) -> Stopped:
+    """A server that has been stopped, and the command that starts it again."""
+    with running(cell, installed, workshop, CONFIG) as site:
+        the_spawner(installed)
+    assert until(lambda: not spawners(installed), PATIENCE)
+    root = str(site.root)
+    return site, [str(cell.server.httpd), "-d", root, "-f", f"{root}/httpd.conf"]
+
+
+@contextmanager
+def started(stopped: Stopped, option: str, **options: Any) -> Iterator[int]:
+    """Starts it again. It takes signals when it answers."""
+    site, command = stopped
+    with (site.root / "error.log").open("ab") as log:
+        server = subprocess.Popen([*command, option], stdout=log, stderr=log, cwd="/", **options)
+    try:
+        assert until(lambda: answers(site), PATIENCE)
+        yield server.pid
+    finally:
+        server.terminate()
+        server.wait(PATIENCE)
+
+
+def answers(site: Site) -> bool:
+    with suppress(OSError):
+        return site.get("/respond/a_generator").status_code == 200
+    return False
+
+
+def test_a_server_with_one_process_has_a_spawner(stopped: Stopped, installed: Path) -> None:
+    """The option -X, for debuggers."""
+    with started(stopped, "-X") as server:
+        assert parent_of(the_spawner(installed)) == server
+    assert until(lambda: not spawners(installed), PATIENCE)
+
+
+def test_a_server_in_the_background_has_a_spawner(stopped: Stopped, installed: Path) -> None:
+    site, command = stopped
+    root = site.root
+    (root / "httpd.pid").unlink(missing_ok=True)
+    subprocess.run(command, check=True, cwd="/", capture_output=True)
+    assert until((root / "httpd.pid").exists, PATIENCE)
+    server = int((root / "httpd.pid").read_text())
+    try:
+        before = the_spawner(installed)
+        assert parent_of(before) == server
+        os.kill(server, signal.SIGUSR1)
+        time.sleep(1)
+        assert spawners(installed) == [before]
+    finally:
+        os.kill(server, signal.SIGTERM)
+    assert until(lambda: not spawners(installed), PATIENCE)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root starts a server as another user here")
+def test_a_server_that_root_did_not_start_has_a_spawner(stopped: Stopped, installed: Path) -> None:
+    user = httpd.unprivileged_user()
+    assert user
+    root = stopped[0].root
+    for path in (root, *root.rglob("*")):
+        os.chown(path, user.pw_uid, user.pw_gid)
+    with started(stopped, "-X", user=user.pw_uid, group=user.pw_gid):
+        assert Path(f"/proc/{the_spawner(installed)}").stat().st_uid == user.pw_uid
+    assert until(lambda: not spawners(installed), PATIENCE)
