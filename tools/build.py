@@ -42,6 +42,13 @@ def bare(python: Python, profile: str) -> Path:
     return TOP / "build" / f"bare-{python.name}{suffix}" / "bare"
 
 
+def process(python: Python, profile: str) -> Path:
+    """Builds the program of an application's process for this Python."""
+    scons("process", f"python={python.executable}", f"profile={profile}")
+    suffix = "" if profile == "release" else f"-{profile}"
+    return TOP / "build" / f"process-{python.name}{suffix}" / f"mod_wsgi-{python.name}"
+
+
 def scons(*words: str) -> None:
     """Runs SCons silently. If it fails, raises a Problem with its output."""
     command = [sys.executable, "-m", "SCons", "-Q", "-s", *words]

@@ -11,6 +11,7 @@ typedef struct record {
     uint32_t eager_size;
     uint16_t given; /* bit n: text n is not NULL */
     uint8_t is_file, head_only;
+    uint8_t unused[4];
 } record;
 
 enum text {

@@ -1,0 +1,208 @@
+/*
+ * crew.c - the threads, and the connections that they share.
+ *
+ * A thread waits for any connection to have a request, and serves it. While it
+ * does so, no other thread hears of that connection (EPOLLONESHOT).
+ *
+ * When the crew drains, connections without a request are closed. A request
+ * that has just come there is not lost: the server's end sees that it was not
+ * read (ECONNRESET), and sends it to another process.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "process.h"
+
+typedef struct connection connection;
+
+struct connection {
+    connection *next, **link; /* in the list of all; link points here */
+    int socket;
+    int is_busy;
+};
+
+/* Protects the list, and what is in it. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static connection *all;
+static int is_draining; /* atomic, and changed with the lock held */
+
+static int ready = -1; /* an epoll: which connections have something */
+static int end = -1;   /* an eventfd: the threads are to end */
+static int running;    /* how many threads: atomic */
+static void (*last_has_ended)(void);
+
+/* ---- Connections ------------------------------------------------------ */
+
+/* The lock is held. */
+static void close_one(connection *c)
+{
+    epoll_ctl(ready, EPOLL_CTL_DEL, c->socket, NULL);
+    close(c->socket);
+    c->socket = -1;
+}
+
+/* The lock is held. */
+static void forget(connection *c)
+{
+    *c->link = c->next;
+    if (c->next != NULL)
+        c->next->link = c->link;
+}
+
+static int watch(connection *c, int operation)
+{
+    struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT,
+                                .data.ptr = c};
+
+    return epoll_ctl(ready, operation, c->socket, &event);
+}
+
+void wsgi_crew_add(int socket)
+{
+    connection *c = calloc(1, sizeof *c);
+
+    if (c == NULL || is_draining) {
+        close(socket);
+        free(c);
+        return;
+    }
+    c->socket = socket;
+    pthread_mutex_lock(&lock);
+    c->next = all;
+    c->link = &all;
+    if (all != NULL)
+        all->link = &c->next;
+    all = c;
+    if (watch(c, EPOLL_CTL_ADD) < 0)
+        close_one(c);
+    pthread_mutex_unlock(&lock);
+}
+
+/* Whether this thread may serve a connection that has something. If it was
+   closed, its record stays: another thread may just have heard of it, too. */
+static int take(connection *c)
+{
+    int is_open;
+
+    pthread_mutex_lock(&lock);
+    is_open = c->socket >= 0;
+    c->is_busy = is_open;
+    pthread_mutex_unlock(&lock);
+    return is_open;
+}
+
+static void give_back(connection *c, int keeps)
+{
+    pthread_mutex_lock(&lock);
+    c->is_busy = 0;
+    if (!keeps || is_draining || watch(c, EPOLL_CTL_MOD) < 0) {
+        close_one(c);
+        forget(c);
+        free(c);
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+void wsgi_crew_drain(void)
+{
+    static const uint64_t one = 1;
+    connection *c;
+
+    pthread_mutex_lock(&lock);
+    __atomic_store_n(&is_draining, 1, __ATOMIC_RELAXED);
+    for (c = all; c != NULL; c = c->next)
+        if (!c->is_busy && c->socket >= 0)
+            close_one(c);
+    pthread_mutex_unlock(&lock);
+    while (write(end, &one, sizeof one) < 0 && errno == EINTR)
+        ;
+}
+
+int wsgi_crew_is_draining(void)
+{
+    return __atomic_load_n(&is_draining, __ATOMIC_RELAXED);
+}
+
+/* ---- Copies ----------------------------------------------------------- */
+
+static void before_fork(void)
+{
+    pthread_mutex_lock(&lock);
+}
+
+static void after_fork(void)
+{
+    pthread_mutex_unlock(&lock);
+}
+
+/* In a copy that an application has forked: has no connections. With them, the
+   server would not see that the process itself has ended. */
+static void in_copy(void)
+{
+    const connection *c;
+
+    wsgi_exchange_set_copy();
+    for (c = all; c != NULL; c = c->next)
+        if (c->socket >= 0)
+            close(c->socket);
+    close(ready);
+    close(end);
+    pthread_mutex_unlock(&lock);
+}
+
+/* ---- Threads ---------------------------------------------------------- */
+
+/* Waits for a connection with something to read. Returns NULL when the thread
+   is to end. */
+static connection *wait_for_one(void)
+{
+    struct epoll_event event;
+
+    while (epoll_wait(ready, &event, 1, -1) != 1)
+        if (errno != EINTR)
+            return NULL;
+    return event.data.ptr;
+}
+
+static void *serve(void *unused)
+{
+    wsgi_room room = {0};
+    connection *c;
+
+    (void)unused;
+    while ((c = wait_for_one()) != NULL)
+        if (take(c))
+            give_back(c, wsgi_exchange_serve(&room, c->socket) == 0);
+    free(room.packet);
+    free(room.data);
+    free(room.out.data);
+    if (__atomic_sub_fetch(&running, 1, __ATOMIC_ACQ_REL) == 0)
+        last_has_ended();
+    return NULL;
+}
+
+static int prepare(void)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+
+    ready = epoll_create1(EPOLL_CLOEXEC);
+    end = eventfd(0, EFD_CLOEXEC);
+    if (ready < 0 || end < 0 ||
+        epoll_ctl(ready, EPOLL_CTL_ADD, end, &event) < 0)
+        return errno;
+    return pthread_atfork(before_fork, after_fork, in_copy);
+}
+
+int wsgi_crew_start(int threads, void (*ended)(void))
+{
+    int i, error = prepare();
+
+    last_has_ended = ended;
+    running = threads;
+    for (i = 0; i < threads && error == 0; i++)
+        error = wsgi_process_add_thread(serve, NULL, 0);
+    return error;
+}

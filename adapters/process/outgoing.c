@@ -1,0 +1,181 @@
+/*
+ * outgoing.c - the frames of a response.
+ *
+ * The head waits for the first bytes of the body, and the end for DONE. So a
+ * small response is one packet. The bytes of a body are not copied here.
+ */
+#include <poll.h>
+
+#include "process.h"
+
+/* With more than this in a packet, a part of a body gets the next one. */
+#define MOST_BEFORE_BODY (WSGI_PACKET_MOST - WSGI_BODY_MOST - 1024)
+
+/* Sends the frames that are kept, and parts behind them: parts[0] is for what
+   is kept. */
+static int send_parts(wsgi_exchange *x, wsgi_chunk *parts, size_t count,
+                      int fd)
+{
+    wsgi_buffer *out = &x->room->out;
+
+    if (wsgi_exchange_is_over(x))
+        return -1;
+    parts[0].data = out->data;
+    parts[0].size = out->size;
+    x->is_gone = wsgi_socket_send(x->socket, parts, count, fd, 1) < 0;
+    out->size = 0;
+    return x->is_gone ? -1 : 0;
+}
+
+int wsgi_outgoing_flush(wsgi_exchange *x)
+{
+    wsgi_chunk parts[1];
+
+    return x->room->out.size > 0 ? send_parts(x, parts, 1, -1) : 0;
+}
+
+/* ---- The head --------------------------------------------------------- */
+
+/* The head is not sent. The server answers with an error page. */
+static int give_up_head(wsgi_exchange *x, const char *why)
+{
+    x->room->out.size = 0;
+    x->failure = 500;
+    wsgi_log(&x->got.request, WSGI_ERROR,
+             "the response's status and headers can't be sent: %s", why);
+    return -1;
+}
+
+int wsgi_outgoing_head(void *record, const wsgi_head *head)
+{
+    wsgi_exchange *x = record;
+    int result = wsgi_wire_put_head(&x->room->out, head);
+
+    if (result == -2)
+        return give_up_head(x, "they are longer than 128 KB");
+    return result < 0 ? give_up_head(x, "memory is out") : 0;
+}
+
+/* ---- The body --------------------------------------------------------- */
+
+/* What is left of the chunks of a body. */
+typedef struct rest {
+    const wsgi_chunk *chunks;
+    size_t count;
+    size_t at; /* how much of the first one was sent */
+} rest;
+
+/* Puts parts of what is left behind parts[*used - 1], as much as one frame may
+   have. Keeps a place for one part more. Returns their size. */
+static size_t fill(rest *left, wsgi_chunk *parts, size_t *used)
+{
+    size_t size = 0;
+
+    while (left->count > 0 && size < WSGI_BODY_MOST &&
+           *used < WSGI_SOCKET_PARTS - 1) {
+        size_t there = left->chunks->size - left->at;
+        size_t part = there < WSGI_BODY_MOST - size ? there
+                                                    : WSGI_BODY_MOST - size;
+
+        parts[(*used)++] =
+            (wsgi_chunk){(const char *)left->chunks->data + left->at, part};
+        size += part;
+        left->at += part;
+        if (left->at == left->chunks->size) {
+            left->at = 0;
+            left->chunks++;
+            left->count--;
+        }
+    }
+    return size;
+}
+
+static uint8_t flags_of(enum wsgi_after after)
+{
+    return after == WSGI_FLUSH ? WSGI_WIRE_FLUSH : WSGI_WIRE_END;
+}
+
+/* Sends one packet of a body. */
+static int send_some(wsgi_exchange *x, rest *left, enum wsgi_after after)
+{
+    static const wsgi_frame_head done = {.size = sizeof done,
+                                         .type = WSGI_FRAME_DONE};
+    wsgi_frame_head head = {.type = WSGI_FRAME_BODY};
+    wsgi_chunk parts[WSGI_SOCKET_PARTS];
+    size_t used = 2;
+
+    parts[1] = (wsgi_chunk){&head, sizeof head};
+    head.size = (uint32_t)(sizeof head + fill(left, parts, &used));
+    if (left->count == 0) {
+        head.flags = flags_of(after);
+        if (after == WSGI_LAST)
+            parts[used++] = (wsgi_chunk){&done, sizeof done};
+        x->is_done = after == WSGI_LAST;
+    }
+    return send_parts(x, parts, used, -1);
+}
+
+int wsgi_outgoing_body(void *record, const wsgi_chunk *chunks, size_t count,
+                       enum wsgi_after after)
+{
+    wsgi_exchange *x = record;
+    rest left = {chunks, count, 0};
+    int result = 0;
+
+    if (x->room->out.size > MOST_BEFORE_BODY)
+        result = wsgi_outgoing_flush(x);
+    do
+        if (result == 0)
+            result = send_some(x, &left, after);
+    while (result == 0 && left.count > 0);
+    return result;
+}
+
+int wsgi_outgoing_is_ready(void *record)
+{
+    const wsgi_exchange *x = record;
+    struct pollfd socket = {.fd = x->socket, .events = POLLOUT};
+
+    if (wsgi_exchange_is_over(x))
+        return -1;
+    if (poll(&socket, 1, 0) <= 0)
+        return 0;
+    return socket.revents & (POLLERR | POLLHUP) ? -1 : 1;
+}
+
+int wsgi_outgoing_file(void *record, int fd, int64_t offset, int64_t size,
+                       enum wsgi_after after)
+{
+    wsgi_exchange *x = record;
+    wsgi_wire_file file = {.offset = offset, .size = size};
+    wsgi_chunk parts[1];
+
+    if (x->room->out.size > MOST_BEFORE_BODY && wsgi_outgoing_flush(x) < 0)
+        return -1;
+    if (wsgi_wire_add(&x->room->out, WSGI_FRAME_FILE, flags_of(after), 0,
+                      &file, sizeof file) < 0)
+        return -1;
+    return send_parts(x, parts, 1, fd);
+}
+
+void wsgi_outgoing_fail(void *record)
+{
+    wsgi_exchange *x = record;
+
+    if (wsgi_wire_add(&x->room->out, WSGI_FRAME_FAIL, 0, 0, NULL, 0) == 0)
+        wsgi_outgoing_flush(x);
+}
+
+int wsgi_outgoing_done(wsgi_exchange *x, int status)
+{
+    unsigned count = (unsigned)(x->failure != 0 ? x->failure : status);
+
+    if (wsgi_exchange_is_over(x))
+        return -1;
+    if (x->is_done)
+        return 0;
+    x->is_done = 1;
+    if (wsgi_wire_add(&x->room->out, WSGI_FRAME_DONE, 0, count, NULL, 0) < 0)
+        return -1;
+    return wsgi_outgoing_flush(x);
+}

@@ -1,0 +1,199 @@
+/*
+ * process.c - the program: its arguments, its control socket, its end.
+ *
+ * The main thread hears the spawner and signals. The crew's threads serve.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "process.h"
+
+/* What comes through the pipe to the main thread. */
+enum { DRAIN = 'd', ENDED = 'e' };
+
+static int news[2];      /* that pipe */
+static int has_control;  /* the spawner is there */
+static long server_user; /* who makes connections */
+
+static void complain(const char *what, const char *why)
+{
+    fprintf(stderr, "<3>mod_wsgi: %s: %s\n", what, why);
+}
+
+static void tell_main(char what)
+{
+    int before = errno;
+
+    while (write(news[1], &what, 1) < 0 && errno == EINTR)
+        ;
+    errno = before;
+}
+
+static void on_signal(int number)
+{
+    (void)number;
+    tell_main(DRAIN);
+}
+
+static void on_end(void)
+{
+    tell_main(ENDED);
+}
+
+/* ---- The spawner ------------------------------------------------------ */
+
+/* Whoever has made a pair of sockets is named at both ends. */
+static int is_of_server(int socket)
+{
+    struct ucred maker;
+    socklen_t size = sizeof maker;
+
+    return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &maker, &size) == 0 &&
+           (long)maker.uid == server_user;
+}
+
+static void take_connection(int socket)
+{
+    if (is_of_server(socket)) {
+        wsgi_crew_add(socket);
+        return;
+    }
+    complain("a connection was refused", "the server's user has not made it");
+    close(socket);
+}
+
+static void drain(void)
+{
+    if (wsgi_crew_is_draining())
+        return;
+    wsgi_board_set_draining();
+    wsgi_crew_drain();
+}
+
+/* Obeys one packet of the control socket. */
+static void obey(char *buffer)
+{
+    int fd;
+    long size = wsgi_socket_receive(WSGI_CONTROL_FD, buffer, &fd);
+
+    if (size > 0 && buffer[0] == WSGI_CONTROL_CONNECTION && fd >= 0) {
+        take_connection(fd);
+        return;
+    }
+    if (fd >= 0)
+        close(fd);
+    if (size == 0 || (size < 0 && errno != EPROTO)) /* the spawner is gone */
+        has_control = 0;
+    if (!has_control || (size > 0 && buffer[0] == WSGI_CONTROL_DRAIN))
+        drain();
+}
+
+/* Until the last thread has ended. Connections that come meanwhile are closed,
+   so that nobody waits for an answer. */
+static void listen_to_all(void)
+{
+    static char buffer[WSGI_PACKET_MOST];
+    char what = '\0';
+
+    while (what != ENDED) {
+        struct pollfd fds[] = {
+            {.fd = news[0], .events = POLLIN},
+            {.fd = has_control ? WSGI_CONTROL_FD : -1, .events = POLLIN}};
+
+        if (poll(fds, 2, -1) < 0)
+            continue;
+        if (fds[1].revents != 0)
+            obey(buffer);
+        if (fds[0].revents != 0 && read(news[0], &what, 1) == 1 &&
+            what == DRAIN)
+            drain();
+    }
+}
+
+/* In a copy that an application has forked: what is sent to the copy is not
+   for this process. */
+static void in_copy(void)
+{
+    signal(SIGTERM, SIG_DFL);
+    close(news[0]);
+    close(news[1]);
+    close(WSGI_CONTROL_FD);
+}
+
+/* ---- The start -------------------------------------------------------- */
+
+/* The number in an argument, or -1 if there is none in these limits. */
+static long number(const char *argument, long least, long most)
+{
+    char *end;
+    long value = strtol(argument, &end, 10);
+
+    return *argument != '\0' && *end == '\0' && value >= least && value <= most
+               ? value
+               : -1;
+}
+
+static int say_ready(void)
+{
+    static const char ready = WSGI_CONTROL_READY;
+    wsgi_chunk part = {&ready, 1};
+
+    return wsgi_socket_send(WSGI_CONTROL_FD, &part, 1, -1, 1);
+}
+
+static int prepare_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+
+    wsgi_note_signals();
+    sigemptyset(&action.sa_mask);
+    signal(SIGPIPE, SIG_IGN);
+    if (pipe2(news, O_CLOEXEC) < 0 || sigaction(SIGTERM, &action, NULL) < 0)
+        return errno;
+    return pthread_atfork(NULL, NULL, in_copy);
+}
+
+static int start(char **argv)
+{
+    long threads = number(argv[WSGI_ARGUMENT_THREADS], 1, 64);
+    long processes = number(argv[WSGI_ARGUMENT_PROCESSES], 1, 64);
+    wsgi_process process = {.host = &wsgi_exchange_host,
+                            .multithread = threads > 1,
+                            .multiprocess = processes > 1};
+    int error;
+
+    server_user = number(argv[WSGI_ARGUMENT_SERVER], 0, UINT32_MAX);
+    if (threads < 0 || processes < 0 || server_user < 0)
+        return EINVAL;
+    fcntl(WSGI_CONTROL_FD, F_SETFD, FD_CLOEXEC);
+    error = prepare_signals();
+    if (error != 0)
+        return error;
+    wsgi_board_open(
+        (int)number(argv[WSGI_ARGUMENT_SLOT], 0, WSGI_BOARD_SLOTS - 1),
+        (int)threads);
+    wsgi_start(&process);
+    return wsgi_crew_start((int)threads, on_end);
+}
+
+int main(int argc, char **argv)
+{
+    int error = argc == WSGI_ARGUMENT_COUNT ? start(argv) : EINVAL;
+
+    if (error != 0) {
+        complain("the process can't be started; mod_wsgi-spawner starts it",
+                 strerror(error));
+        return 1;
+    }
+    has_control = 1;
+    if (say_ready() < 0)
+        drain();
+    listen_to_all();
+    wsgi_stop();
+    _exit(0);
+}
