@@ -83,6 +83,7 @@ typedef struct wsgi_request {
     const char *scheme;        /* "http" or "https" */
     const char *authorization; /* the client's Authorization header */
     int64_t body_length; /* of the request: 0 none, -1 unknown (chunked) */
+    int expects;         /* the client sends no body before 100 Continue */
     int head_only;       /* the method is HEAD: no body will be sent */
 } wsgi_request;
 
@@ -146,6 +147,10 @@ typedef struct wsgi_host {
        ended. Any thread, any time. */
     int (*is_stopping)(void);
 
+    /* Optional. The descriptor of the error log of the request's virtual host,
+       which stays the server's; -1: it has none. */
+    int (*log_descriptor)(void *record);
+
     /* Writes one line, without line end, to the error log of the request's
        virtual host, or to the main server's if record is NULL. */
     void (*log)(void *record, enum wsgi_level level, const char *line);
@@ -156,6 +161,14 @@ typedef struct wsgi_process {
     const wsgi_host *host; /* must live until wsgi_stop has returned */
     int multithread;       /* requests run in several threads of a process */
     int multiprocess;      /* requests run in several processes */
+
+    /* Whether this process is not a server's, but serves the applications of
+       one user only, and runs as that user. A server has decided what it
+       serves. Settings that choose the process are ignored. The first
+       application is in Python's main interpreter unless it names one. owner
+       is that user if a customer's configuration is served, else -1. */
+    int has_owner;
+    long owner;
 
     /* Optional. For a process in which another module (mod_python) owns
        Python. Returns that module's interpreter of this name, a

@@ -302,6 +302,10 @@ static int decide_and_run(const wsgi_request *request)
             or_none(decision.settings.application),
             or_none(decision.settings.interpreter), (int)decision.mount.size,
             decision.mount.script_name, decision.mount.path_info);
+    if (decision.settings.process != NULL)
+        fprintf(stderr, "[info] process %s, user %s, owner %ld\n",
+                decision.settings.process, or_none(decision.settings.user),
+                decision.settings.owner);
     return wsgi_run(request, &decision);
 }
 
@@ -343,6 +347,8 @@ static void start(int argc, char **argv)
 
     wsgi_bare_read_options(argc, argv);
     process.multithread = plan->threads > 1;
+    process.has_owner = plan->has_owner;
+    process.owner = plan->owner;
     wsgi_start(&process);
 }
 

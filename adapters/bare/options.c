@@ -108,6 +108,7 @@ enum option_key {
     REQUESTS,
     COUNT_CALLS,
     DECIDE,
+    OWNED_BY,
     METHOD,
     URI,
     LOCATION,
@@ -137,6 +138,7 @@ static const struct option options[] = {
     {"requests", 1, NULL, REQUESTS},       /* how many each thread serves */
     {"count-calls", 0, NULL, COUNT_CALLS}, /* of read_body and send_body */
     {"decide", 0, NULL, DECIDE},           /* by wsgi_decide and wsgi_run */
+    {"owned-by", 1, NULL, OWNED_BY},       /* see wsgi_process.owner */
     {"method", 1, NULL, METHOD},           /* the request's method */
     {"uri", 1, NULL, URI},                 /* the path of the URL, decoded */
     {"location", 1, NULL, LOCATION}, /* the <Location> that set our handler */
@@ -213,6 +215,10 @@ static void take_exchange(int key, char *value)
         break;
     case COUNT_CALLS:
         plan->counts = 1;
+        break;
+    case OWNED_BY:
+        plan->has_owner = 1;
+        plan->owner = strtol(value, NULL, 10);
         break;
     case DECIDE:
         plan->decides = 1;

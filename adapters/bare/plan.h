@@ -31,6 +31,8 @@ typedef struct bare_plan {
     int requests, threads;
     int counts;              /* the host's calls are counted */
     int decides;             /* wsgi_decide and wsgi_run, not wsgi_handle */
+    int has_owner;           /* the process is an application's own */
+    long owner;              /* ... of this customer; -1: of none */
     const char *htaccess[8]; /* directories, then NULL */
     wsgi_request request;
 } bare_plan;

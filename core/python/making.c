@@ -234,6 +234,14 @@ static void give_up(wsgi_interp *interp)
     wsgi_interp_forget_one();
 }
 
+/* The user an interpreter belongs to, or -1. */
+static long owner_of(const wsgi_interp *interp)
+{
+    if (wsgi_process_given.has_owner)
+        return wsgi_process_given.owner;
+    return interp->shown != interp->name ? strtol(interp->name, NULL, 10) : -1;
+}
+
 /* A record with nothing but the name, or NULL when memory is out. */
 static wsgi_interp *new_named(const char *name)
 {
@@ -244,8 +252,7 @@ static wsgi_interp *new_named(const char *name)
         return NULL;
     }
     interp->shown = wsgi_making_shown_part(interp->name);
-    interp->owner =
-        interp->shown != interp->name ? strtol(interp->name, NULL, 10) : -1;
+    interp->owner = owner_of(interp);
     interp->needs_site = !wsgi_process_is_shared();
     pthread_mutex_init(&interp->loading, NULL);
     return interp;

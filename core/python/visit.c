@@ -3,75 +3,54 @@
  */
 #include "interpreters.h"
 
-#define KEY_SIZE 1024
+#define KEY_SIZE WSGI_NAMING_SIZE
 
 /* ---- The interpreter's name ------------------------------------------- */
 
-static char *append(char *to, const char *end, const char *text)
+/* Whether a default name is the first one of this process. It stays the first
+   for ever. */
+static int is_first(const char *name)
 {
-    while (to < end && *text != '\0')
-        *to++ = *text++;
-    return to;
+    static const char *first;
+    const char *known = __atomic_load_n(&first, __ATOMIC_ACQUIRE);
+
+    if (known == NULL) {
+        char *copy = strdup(name);
+
+        if (__atomic_compare_exchange_n(&first, &known, copy, 0,
+                                        __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+            known = copy;
+        else
+            free(copy);
+    }
+    return known != NULL && strcmp(known, name) == 0;
 }
 
-static char *append_number(char *to, const char *end, unsigned long number)
+/* Whether an application that has a process of its own, and names no
+   interpreter, is in the main one. There every extension module works. */
+static int is_for_main(const wsgi_settings *s, const char *name)
 {
-    char digits[24];
-    size_t i = sizeof digits;
-
-    digits[--i] = '\0';
-    do
-        digits[--i] = (char)('0' + number % 10);
-    while ((number /= 10) != 0);
-    return append(to, end, digits + i);
-}
-
-/* Appends the directory part of a file's path. */
-static char *append_directory(char *to, const char *end, const char *file)
-{
-    const char *slash = strrchr(file, '/');
-    char *begin = to;
-
-    to = append(to, end, file);
-    if (slash != NULL && to - begin > slash - file)
-        to = begin + (slash - file);
-    return to;
-}
-
-/* Appends SERVER_NAME:PORT|directory. */
-static char *append_default(char *to, const char *end,
-                            const wsgi_request *request,
-                            const wsgi_settings *s)
-{
-    to = append(to, end, request->site_name);
-    to = append(to, end, ":");
-    to = append_number(to, end, request->site_port);
-    to = append(to, end, "|");
-    if (s->directory != NULL)
-        return append(to, end, s->directory);
-    return s->application != NULL
-               ? to
-               : append_directory(to, end, request->filename);
+    return wsgi_process_given.has_owner && s->interpreter == NULL &&
+           !s->own_gil && s->interpreters == 1 && !s->reload && is_first(name);
 }
 
 /* Makes the name in the registry. A customer's begins with the customer's
-   number and WSGI_OWNER_MARK. Returns 0, or -1 after logging that it is too
-   long. */
+   number and WSGI_OWNER_MARK, unless the process is that customer's. Returns
+   0, or -1 after logging that it is too long. */
 static int make_name(const wsgi_request *request, const wsgi_settings *s,
                      char *name)
 {
     const char *end = name + KEY_SIZE;
     char *to = name;
 
-    if (s->owner >= 0) {
-        to = append_number(to, end, (unsigned long)s->owner);
-        to = append(to, end, WSGI_OWNER_MARK);
+    if (s->owner >= 0 && !wsgi_process_given.has_owner) {
+        to = wsgi_naming_append_number(to, end, (unsigned long)s->owner);
+        *to++ = WSGI_OWNER_MARK[0];
     }
-    if (s->interpreter != NULL)
-        to = append(to, end, s->interpreter);
-    else
-        to = append_default(to, end, request, s);
+    to = wsgi_naming_append(to, end, request, s);
     *to = '\0';
+    if (is_for_main(s, name))
+        snprintf(name, KEY_SIZE, "%s", WSGI_MAIN_INTERPRETER);
     if (to < end)
         return 0;
     wsgi_log(request, WSGI_ERROR,

@@ -7,11 +7,13 @@
  * that owner.
  */
 #include <errno.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "request.h"
 
 #define FORBIDDEN 403
+#define NOBODY "none" /* the value of WSGI_USERS without processes */
 
 static int forbid(const wsgi_request *request, const char *why)
 {
@@ -37,21 +39,82 @@ static int find_owner(const wsgi_request *request, long *owner)
     return 0;
 }
 
-int wsgi_owner_find(const wsgi_request *request, wsgi_settings *settings)
+static int is_off(const wsgi_settings *settings)
 {
-    settings->owner = -1;
-    if (request->htaccess == NULL)
-        return 0;
+    return settings->process != NULL && settings->process[0] == '\0';
+}
+
+/* Customers have processes of their own, unless the administrator has none for
+   them. Root is no customer: no application ever has a process of root's. */
+static int choose_process(const wsgi_request *request, wsgi_settings *settings)
+{
+    if (settings->owner > 0 && settings->user != NULL)
+        return forbid(request, "mod_wsgi.user is the administrator's; a "
+                               "customer's application runs as the customer");
+    if (settings->owner > 0 &&
+        strcasecmp(wsgi_settings_of_process()->users, NOBODY) == 0)
+        settings->process = NULL;
+    else if (settings->owner > 0 && is_off(settings))
+        return forbid(request, "mod_wsgi.process off is the administrator's; "
+                               "a customer's application runs as the "
+                               "customer, in processes of its own");
+    else if (settings->owner > 0 && settings->process == NULL)
+        settings->process = WSGI_PROCESS_AUTO;
+    if (is_off(settings))
+        settings->process = NULL;
+    if (settings->process == NULL && wsgi_settings_want_main(settings))
+        return forbid(request, "mod_wsgi.interpreter main_interpreter is the "
+                               "administrator's; choose another name");
+    return 0;
+}
+
+/* What .htaccess files may ask for. */
+static int check_customer(const wsgi_request *request, wsgi_settings *settings)
+{
+    int status;
+
     if (!request->may_execute)
         return forbid(request, "the server's administrator has to allow it "
                                "with \"Options +ExecCGI\" for this directory");
-    if (wsgi_settings_want_main(settings))
-        return forbid(request, "mod_wsgi.interpreter main_interpreter is the "
-                               "administrator's; choose another name");
     if (settings->application != NULL && settings->directory == NULL)
         return forbid(request, "set mod_wsgi.directory to the directory that "
                                "holds the application");
-    return find_owner(request, &settings->owner);
+    status = find_owner(request, &settings->owner);
+    return status != 0 ? status : choose_process(request, settings);
+}
+
+int wsgi_owner_find(const wsgi_request *request, wsgi_settings *settings)
+{
+    settings->owner = -1;
+    if (wsgi_process_given.has_owner) {
+        settings->owner = wsgi_process_given.owner;
+        settings->process = NULL;
+        return 0;
+    }
+    if (request->htaccess != NULL)
+        return check_customer(request, settings);
+    if (is_off(settings))
+        settings->process = NULL;
+    return 0;
+}
+
+/* Logs that a file or directory is not the customer's. */
+static int forbid_file(const wsgi_request *request, const wsgi_settings *s,
+                       const char *what, const char *path, long owner)
+{
+    if (wsgi_process_given.has_owner)
+        wsgi_log(request, WSGI_ERROR,
+                 "%s '%s' belongs to the user %ld, and this process is the "
+                 "user %ld's: a customer's application must be the "
+                 "customer's own",
+                 what, path, owner, s->owner);
+    else
+        wsgi_log(request, WSGI_ERROR,
+                 "%s '%s' belongs to the user %ld, and the .htaccess file of "
+                 "%s is the user %ld's: a customer's application must be the "
+                 "customer's own",
+                 what, path, owner, request->htaccess[0], s->owner);
+    return FORBIDDEN;
 }
 
 int wsgi_owner_check(const wsgi_request *request, const wsgi_settings *s,
@@ -71,15 +134,8 @@ int wsgi_owner_check(const wsgi_request *request, const wsgi_settings *s,
                  "%s '%s' is neither a file nor a directory", what, path);
         return FORBIDDEN;
     }
-    if ((long)info.st_uid != s->owner) {
-        wsgi_log(request, WSGI_ERROR,
-                 "%s '%s' belongs to the user %ld, and the .htaccess file of "
-                 "%s is the user %ld's: a customer's application must be the "
-                 "customer's own",
-                 what, path, (long)info.st_uid, request->htaccess[0],
-                 s->owner);
-        return FORBIDDEN;
-    }
+    if ((long)info.st_uid != s->owner)
+        return forbid_file(request, s, what, path, (long)info.st_uid);
     if (info.st_mode & S_IWOTH) {
         wsgi_log(request, WSGI_ERROR,
                  "%s '%s' can be written to by everybody: forbid that with "

@@ -68,6 +68,12 @@ struct wsgi_settings {
     int authorization;
     int buffer_body;
     int path_translated;
+    const char *process; /* NULL: the server's own; else the name of an
+                            application's process, or WSGI_PROCESS_AUTO */
+    const char *user;    /* who that process is; NULL: the server's user */
+    const char *python;  /* its version of Python; NULL: the standard one */
+    long processes;      /* the most of that name */
+    long threads;        /* that serve requests in each */
     long owner; /* the user whose configuration this is; -1: the server's */
     int has_environ; /* there are variables mod_wsgi.environ.NAME */
     unsigned long long environ_sum; /* their hash; 0: there are none */
@@ -75,6 +81,12 @@ struct wsgi_settings {
 
 /* The name of Python's first interpreter. mod_python calls it so, too. */
 #define WSGI_MAIN_INTERPRETER "main_interpreter"
+
+/* A process that is named like the interpreter would be. */
+#define WSGI_PROCESS_AUTO "auto"
+
+/* No process of its own. wsgi_decide makes NULL of it. */
+#define WSGI_PROCESS_OFF ""
 
 /* Whether the settings ask for that interpreter. */
 int wsgi_settings_want_main(const wsgi_settings *settings);
@@ -91,11 +103,13 @@ typedef struct wsgi_process_settings {
                                 built with */
     long max_interpreters;
     const char *temporary; /* the directory for temporary files */
+    const char *users;     /* who may have processes of applications */
 } wsgi_process_settings;
 
 #define WSGI_PYTHON_HOME "MOD_WSGI_PYTHON_HOME"
 #define WSGI_MAX_INTERPRETERS "MOD_WSGI_MAX_INTERPRETERS"
 #define WSGI_TMPDIR "TMPDIR"
+#define WSGI_USERS "MOD_WSGI_USERS"
 
 /* Copies the variables of the process's environment, and works out the
    defaults. Called once in a process, before any application could change that
@@ -106,7 +120,8 @@ void wsgi_settings_prepare(void);
    misspelt. Called once in a process, before Python is started in it. */
 void wsgi_settings_read_process(const wsgi_request *request);
 
-/* What wsgi_settings_read_process has read. Any thread, after that call. */
+/* What wsgi_settings_read_process has read. Any thread, after that call. Texts
+   that can't be wrong are there after wsgi_settings_prepare. */
 const wsgi_process_settings *wsgi_settings_of_process(void);
 
 /* The NAME in mod_wsgi.environ.NAME, or NULL for any other variable. Also
@@ -116,7 +131,8 @@ const char *wsgi_settings_environ_name(const char *name, int *renamed);
 /* ---- owner.c: what the configuration of a customer may do. -------------- */
 
 /* Finds out whose configuration a request has (settings->owner), and checks
-   that this user may do what it asks for. Returns 0. On failure logs why and
+   that this user may do what it asks for. Decides whether the application has
+   a process of its own (settings->process). Returns 0. On failure logs why and
    returns an HTTP status. */
 int wsgi_owner_find(const wsgi_request *request, wsgi_settings *settings);
 
@@ -154,6 +170,26 @@ int wsgi_walk_to(wsgi_walk *walk, const char *path);
 int wsgi_directory_check(const wsgi_request *request,
                          const wsgi_settings *settings, const char *what,
                          const char *name, char *path, size_t size);
+
+/* ---- naming.c: names of interpreters and processes. --------------------- */
+
+#define WSGI_NAMING_SIZE 1024 /* the longest name of an interpreter */
+
+/* Appends the name of the interpreter that the settings ask for, without its
+   owner. Writes no NUL and nothing from end on. Returns the new end of the
+   name: it is end if the name may be too long. */
+char *wsgi_naming_append(char *to, const char *end,
+                         const wsgi_request *request, const wsgi_settings *s);
+
+/* Appends a number in the same way. */
+char *wsgi_naming_append_number(char *to, const char *end,
+                                unsigned long number);
+
+/* Stores the name of the process that the settings ask for, which are not for
+   the server's own process. The end of a name that is too long becomes a hash.
+   size is at least 64. */
+void wsgi_naming_process(const wsgi_request *request, const wsgi_settings *s,
+                         char *name, size_t size);
 
 /* ---- mount.c: SCRIPT_NAME and PATH_INFO. -------------------------------- */
 

@@ -18,7 +18,9 @@
 #define REDIRECT "REDIRECT_"
 #define ENVIRON "environ."
 
-/* The longest name of an interpreter, in bytes. */
+#define OFF "off" /* no process of its own */
+
+/* The longest name of an interpreter, a process or a user, in bytes. */
 #define NAME_SIZE 255
 
 /* The digits of such a number, for messages. */
@@ -51,10 +53,12 @@ struct setting {
 #define NUMBER(field) PLACE(wsgi_settings, long, field)
 
 static reader read_application, read_interpreter, read_path, read_paths,
-    read_script_name, read_text, read_choice, read_number;
+    read_script_name, read_text, read_name, read_process, read_user,
+    read_version, read_choice, read_number;
 
 #define EVERYBODY "everybody"
 #define EVERYBODY_OWN "everybody; customers name their own only"
+#define NOT_CUSTOMERS "everybody but customers"
 #define PROCESS "the server's environment"
 
 /* The variables of a request. */
@@ -75,9 +79,9 @@ static const setting settings[] = {
                   .values = "a name, up to " DIGITS(NAME_SIZE) " bytes",
                   .otherwise = "`SERVER_NAME:PORT\\|directory`",
                   .setter = EVERYBODY "; `" WSGI_MAIN_INTERPRETER
-                                      "` not customers",
+                                      "` not customers without a process",
                   .text = "the interpreter that the application runs in"},
-        .read = read_interpreter,
+        .read = read_name,
         .place = TEXT(interpreter),
     },
     {
@@ -168,6 +172,59 @@ static const setting settings[] = {
         .place = CHOICE(path_translated),
     },
     {
+        .shown = {.name = PREFIX "process",
+                  .values = "a name, up to " DIGITS(
+                      NAME_SIZE) " bytes; "
+                                 "`" WSGI_PROCESS_AUTO "`; `" OFF "`",
+                  .otherwise = "`" OFF "`; for customers "
+                               "`" WSGI_PROCESS_AUTO "`",
+                  .setter = EVERYBODY "; `" OFF "` not customers",
+                  .text = "the application has processes of its own, which "
+                          "applications of the same name and user share; "
+                          "`" WSGI_PROCESS_AUTO "`: named like the "
+                          "interpreter; `" OFF "`: it is in the server's "
+                          "processes"},
+        .read = read_process,
+        .place = TEXT(process),
+    },
+    {
+        .shown = {.name = PREFIX "user",
+                  .values = "the name of a user",
+                  .otherwise = "the server's user; for customers the owner",
+                  .setter = NOT_CUSTOMERS,
+                  .text = "the user that the application's processes run as"},
+        .read = read_user,
+        .place = TEXT(user),
+    },
+    {
+        .shown = {.name = PREFIX "python",
+                  .values = "a version, such as `3.13`",
+                  .otherwise = "that of the module",
+                  .setter = EVERYBODY,
+                  .text = "the Python of the application's processes"},
+        .read = read_version,
+        .place = TEXT(python),
+    },
+    {
+        .shown = {.name = PREFIX "processes",
+                  .most = 64,
+                  .standard = "4",
+                  .setter = EVERYBODY,
+                  .text = "the most processes that the application has"},
+        .read = read_number,
+        .place = NUMBER(processes),
+    },
+    {
+        .shown = {.name = PREFIX "threads",
+                  .most = 64,
+                  .standard = "5",
+                  .setter = EVERYBODY,
+                  .text = "so many requests are served in each of these "
+                          "processes at the same time"},
+        .read = read_number,
+        .place = NUMBER(threads),
+    },
+    {
         /* Read by osenviron.c. Only a hash is stored here. */
         .shown = {.name = PREFIX ENVIRON "NAME",
                   .values = "any",
@@ -212,6 +269,18 @@ static const setting process_settings[] = {
         .read = read_path,
         .place = PLACE(wsgi_process_settings, const char *, temporary),
         .forgives = 1,
+    },
+    {
+        .shown = {.name = WSGI_USERS,
+                  .values = "numbers of users, ranges, names, `,` between "
+                            "them; `none`",
+                  .standard = "1000-",
+                  .setter = PROCESS,
+                  .text = "who may have processes of applications; `none`: "
+                          "customers' applications are in the server's "
+                          "processes"},
+        .read = read_text,
+        .place = PLACE(wsgi_process_settings, const char *, users),
     },
 };
 
@@ -398,8 +467,8 @@ static int read_application(const wsgi_request *request, const setting *is,
     return refuse_application(request, is, value);
 }
 
-static int read_interpreter(const wsgi_request *request, const setting *is,
-                            const char *value, void *to)
+static int read_name(const wsgi_request *request, const setting *is,
+                     const char *value, void *to)
 {
     const char *c;
 
@@ -412,6 +481,43 @@ static int read_interpreter(const wsgi_request *request, const setting *is,
             return refuse(request, is, value,
                           "has a control character: give a plain name");
     return read_text(request, is, value, to);
+}
+
+/* owner.c tells off from no value. */
+static int read_process(const wsgi_request *request, const setting *is,
+                        const char *value, void *to)
+{
+    if (strcasecmp(value, OFF) == 0)
+        value = WSGI_PROCESS_OFF;
+    else if (strcasecmp(value, WSGI_PROCESS_AUTO) == 0)
+        value = WSGI_PROCESS_AUTO;
+    return read_name(request, is, value, to);
+}
+
+static int read_user(const wsgi_request *request, const setting *is,
+                     const char *value, void *to)
+{
+    if (value[0] == '#' || isdigit((unsigned char)value[0]))
+        return refuse(request, is, value,
+                      "is not a user's name: write the name, not the number");
+    return read_name(request, is, value, to);
+}
+
+/* 3.13, or 3.13t for a free-threaded Python. */
+static int read_version(const wsgi_request *request, const setting *is,
+                        const char *value, void *to)
+{
+    static const char digits[] = "0123456789";
+    size_t major = strspn(value, digits), minor = 0, end;
+
+    if (value[major] == '.')
+        minor = strspn(value + major + 1, digits);
+    end = major + 1 + minor;
+    if (major == 1 && minor >= 1 && minor <= 2 &&
+        strcmp(value + end, value[end] == 't' ? "t" : "") == 0)
+        return read_text(request, is, value, to);
+    return refuse(request, is, value,
+                  "is not a version of Python: write, for example, 3.13");
 }
 
 static int read_path(const wsgi_request *request, const setting *is,
@@ -628,6 +734,9 @@ void wsgi_settings_prepare(void)
         read_standard(&process_settings[i], &for_process);
         process_values[i] = value != NULL && value[0] != '\0' ? strdup(value)
                                                               : NULL;
+        if (process_values[i] != NULL && process_settings[i].read == read_text)
+            read_text(NULL, &process_settings[i], process_values[i],
+                      (char *)&for_process + process_settings[i].place);
         process_misspelt[i] = wsgi_misspelt_find(name);
     }
 }
