@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
+from tests.harness import accounts, grid, limits
 from tests.harness import cells as cells_of_machine
-from tests.harness import grid, limits
 from tests.harness.cells import Cell, Cells
 from tests.harness.config import DEFAULT
 from tests.harness.serving import Workshop, running
@@ -323,6 +323,13 @@ def module(request: pytest.FixtureRequest, cell: Cell, workshop: Workshop) -> Pa
 def version(cell: Cell) -> str:
     """The Python's version as it stands in paths and messages: 3.11, or 3.13t."""
     return cell.python.version + cell.python.abi
+
+
+@pytest.fixture(scope="session")
+def customers() -> Iterator[None]:
+    """Alice and mallory have accounts, so that processes can become them."""
+    with accounts.customers():
+        yield
 
 
 @pytest.fixture(scope="session")

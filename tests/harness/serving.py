@@ -119,11 +119,18 @@ def running(
         environment=None if apart else EMBEDDED,
     ) as started:
         watch.begin()
-        site = Site(port=port, pid=started.pid, root=root, scratch=root / "scratch", watch=watch)
+        site = Site(
+            port=port,
+            pid=started.pid,
+            root=root,
+            scratch=root / "scratch",
+            watch=watch,
+            mode=cell.mode,
+        )
         # The parent listens before it has anyone to serve.
         assert until(site.children), f"the server of {cell.name} started no process"
         yield site
-        beside = [*site.spawners(), *site.processes()]
+        beside = [*site.spawners(), *site.spawned()]
         if cell.server.mpm == "event":
             time.sleep(CONNECTIONS_END)
         if (cell.server.line, cell.server.mpm) in SLOW_TO_STOP:

@@ -66,6 +66,7 @@ class Site:
     scratch: Path
     watch: Watch
     address: str = "127.0.0.1"
+    mode: str = "embedded"
     client: requests.Session = field(default_factory=session)
 
     @property
@@ -117,9 +118,13 @@ class Site:
         """The program that starts applications' processes; the one before it, too, if it lives."""
         return [pid for pid in children_of(self.pid) if is_spawner(pid)]
 
-    def processes(self) -> list[int]:
-        """The applications' processes."""
+    def spawned(self) -> list[int]:
+        """The processes of their own that applications run in."""
         return [pid for spawner in self.spawners() for pid in children_of(spawner)]
+
+    def processes(self) -> list[int]:
+        """The processes that applications run in: in each mode those that have Python."""
+        return self.children() if self.mode == "embedded" else self.spawned()
 
     def restart(self) -> None:
         """Gracefully: requests under way are to end undisturbed."""

@@ -251,6 +251,25 @@ def test_a_machines_own_cells_are_its_newest_server_with_the_systems_python() ->
 
 
 @pytest.mark.usefixtures("a_machine")
+def test_a_cell_with_processes_is_chosen_by_its_mode() -> None:
+    found = discover([], [], [], ["processes"], choice="own")
+    assert [each.name for each in found.ready] == [
+        "apache2.4-prefork-py2.7-processes",
+        "apache2.4-event-py2.7-processes",
+    ]
+    assert all("processes" in each.traits for each in found.ready)
+
+
+@pytest.mark.usefixtures("a_machine")
+def test_a_cover_has_processes_once_on_each_line_under_its_most_modern_model() -> None:
+    found = discover([], [], [], ["embedded", "processes"], choice="cover")
+    assert [each.name for each in found.ready if each.mode == "processes"] == [
+        "apache2.4-event-py2.7-processes",
+        "apache2.2-event-py2.7-processes",
+    ]
+
+
+@pytest.mark.usefixtures("a_machine")
 def test_what_a_machine_has_and_a_run_leaves_out_is_named() -> None:
     own = discover([], [], [], choice="own")
     assert rest(own, slow=False, without_server=False) == (

@@ -28,7 +28,7 @@ ASK = struct.Struct("=5I256s16s256s")
 HEAD, GIVEN, REFUSED = struct.Struct("=IBBH"), struct.Struct("=II"), struct.Struct("=HH")
 GIVEN_TYPE, REFUSED_TYPE = 10, 11
 
-ALICE, MALLORY, SERVER = 20001, 20002, 20003
+ALICE, MALLORY, SERVER = 20101, 20102, 20103
 ROOT = os.geteuid() == 0
 only_root = pytest.mark.skipif(not ROOT, reason="only root can become another user")
 
@@ -72,11 +72,11 @@ class Spawner:
     process: "subprocess.Popen[bytes]"
     folder: Path
     log: Path
-    socket: socket.socket
+    asks: socket.socket
     opened: list[socket.socket] = field(default_factory=list)
 
     def send(self, packet: bytes, fds: list[int]) -> None:
-        socket.send_fds(self.socket, [packet], fds)
+        socket.send_fds(self.asks, [packet], fds)
 
     def begin(self, user: str = "", **choices: Any) -> socket.socket:
         """Asks for a process. Gives our end of the new connection."""
@@ -227,7 +227,7 @@ def running(folder: Path, environ: dict[str, str]) -> Iterator[Spawner]:
             pass_fds=[theirs.fileno()],
         )
     theirs.close()
-    made = Spawner(process=process, folder=folder, log=log, socket=ours)
+    made = Spawner(process=process, folder=folder, log=log, asks=ours)
     try:
         yield made
         left = made.children() if process.poll() is None else []
@@ -246,7 +246,7 @@ def users() -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         stack.callback(subprocess.run, ["groupdel", "wsgi-others"], check=False)
         add(stack, "wsgi-server", SERVER, home=False)
-        subprocess.run(["groupadd", "-g", "20009", "wsgi-others"], check=True)
+        subprocess.run(["groupadd", "-g", "20109", "wsgi-others"], check=True)
         add(stack, "wsgi-alice", ALICE, "-G", "wsgi-others")
         add(stack, "wsgi-mallory", MALLORY, home=False)
         yield
@@ -338,7 +338,7 @@ def test_a_process_is_the_servers_user_by_default(spawner: Spawner) -> None:
 def test_a_process_is_its_user_with_all_of_the_users_groups(spawner: Spawner) -> None:
     facts = spawner.given("wsgi-alice").ask("facts()")
     assert facts["uids"] == facts["gids"] == [ALICE] * 3
-    assert sorted(facts["groups"]) == [ALICE, 20009]
+    assert sorted(facts["groups"]) == [ALICE, 20109]
     assert facts["argv"][1] == "wsgi-alice/shop"
     assert facts["cwd"] == facts["environ"]["HOME"] == "/home/wsgi-alice"
     assert facts["environ"]["USER"] == facts["environ"]["LOGNAME"] == "wsgi-alice"
@@ -395,7 +395,7 @@ def test_a_customer_does_not_share_the_processes_of_the_administrator(spawner: S
         ("#4294967295", "4294967295 is no user's number"),
         ("#4294967296", "4294967296 is no user's number"),
         ("#-1", "-1 is no user's number"),
-        ("# 20001", "no user's number"),
+        ("# 20101", "no user's number"),
         ("#", "no user's number"),
         ("daemon", r"daemon \(number 1\) are not allowed: add the name to MOD_WSGI_USERS"),
     ],
@@ -409,7 +409,7 @@ def test_a_user_is_refused_at_once(spawner: Spawner, user: str, reason: str) -> 
 @only_root
 @pytest.mark.usefixtures("users")
 @pytest.mark.parametrize(
-    "allowed", ["20001", "20000-20001", "20001-", "wsgi-alice", "5 , wsgi-alice"]
+    "allowed", ["20101", "20100-20101", "20101-", "wsgi-alice", "5 , wsgi-alice"]
 )
 def test_users_are_listed_by_number_and_by_name(start: Start, allowed: str) -> None:
     spawner = start(MOD_WSGI_USERS=allowed)
@@ -419,7 +419,7 @@ def test_users_are_listed_by_number_and_by_name(start: Start, allowed: str) -> N
 @only_root
 @pytest.mark.usefixtures("users")
 @pytest.mark.parametrize(
-    "allowed", ["none", "", "20000", "1-20000", "20002-", "wsgi-alic", "2000"]
+    "allowed", ["none", "", "20100", "1-20100", "20102-", "wsgi-alic", "2000"]
 )
 def test_a_user_who_is_not_listed_is_refused(start: Start, allowed: str) -> None:
     spawner = start(MOD_WSGI_USERS=allowed)
@@ -439,7 +439,7 @@ def test_a_number_beyond_two_to_the_31_is_a_user(spawner: Spawner) -> None:
 def test_a_user_whose_group_is_root_is_refused(spawner: Spawner) -> None:
     with contextlib.ExitStack() as stack:
         stack.callback(subprocess.run, ["userdel", "wsgi-group"], check=False)
-        subprocess.run(["useradd", "-M", "-u", "20004", "-g", "0", "wsgi-group"], check=True)
+        subprocess.run(["useradd", "-M", "-u", "20104", "-g", "0", "wsgi-group"], check=True)
         assert "whose group is root" in spawner.refused("wsgi-group").line
 
 
@@ -573,7 +573,7 @@ def test_a_start_that_failed_is_tried_again_after_a_second(spawner: Spawner) -> 
 def test_the_server_ends_and_so_does_everything(start: Start) -> None:
     spawner = start()
     pids = [spawner.given(name=name).pid for name in "abc"]
-    spawner.socket.close()
+    spawner.asks.close()
     assert spawner.process.wait(TIMEOUT) == 0
     assert not [pid for pid in pids if lives(pid)]
 
@@ -590,7 +590,7 @@ def test_a_process_that_does_not_end_is_killed(spawner: Spawner) -> None:
     given.tell("wait(600)")
     time.sleep(0.2)
     began = time.monotonic()
-    spawner.socket.close()
+    spawner.asks.close()
     assert spawner.process.wait(TIMEOUT) == 0
     assert 5 < time.monotonic() - began < 10
     assert not lives(given.pid)

@@ -15,12 +15,14 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Serve
+from tests.harness.accounts import ALICE, MALLORY
 from tests.harness.cells import Cell
 from tests.harness.site import Site
 
 OPTIONS = {"processes": 1}
 
-ALICE, MALLORY = 20001, 20002
+pytestmark = pytest.mark.usefixtures("customers")
+
 
 CONFIG = """
 DocumentRoot "@{www}"

@@ -1,0 +1,75 @@
+"""Accounts for the customers whose applications run in processes of their own.
+
+A process can become a user only if there is one. Several runs of the tests share the accounts:
+the last that uses them removes them.
+"""
+
+import fcntl
+import os
+import pwd
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+# Of the accounts, which have no home and no password.
+ALICE, MALLORY = 20001, 20002
+
+_LOCKS = Path(tempfile.gettempdir())
+
+
+@contextmanager
+def customers() -> Iterator[None]:
+    """Alice and mallory have accounts in this block. Without root nothing is done."""
+    if os.geteuid() != 0:
+        yield
+        return
+    with _lock("using") as using:
+        with _lock("changing") as changing:
+            fcntl.flock(changing, fcntl.LOCK_EX)
+            for uid in (ALICE, MALLORY):
+                _add(uid)
+            fcntl.flock(using, fcntl.LOCK_SH)
+        try:
+            yield
+        finally:
+            with _lock("changing") as changing:
+                fcntl.flock(changing, fcntl.LOCK_EX)
+                _remove_unless_used(using)
+
+
+@contextmanager
+def _lock(name: str) -> Iterator[int]:
+    place = _LOCKS / f"mod_wsgi-tests-accounts.{name}"
+    descriptor = os.open(place, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _name(uid: int) -> str:
+    return f"wsgi-test-{uid}"
+
+
+def _add(uid: int) -> None:
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        group = ("-K", f"GID_MIN={uid}", "-K", f"GID_MAX={uid}", "-U")
+        _run("useradd", "-u", str(uid), *group, "-d", "/nonexistent", "-M", _name(uid))
+
+
+def _remove_unless_used(using: int) -> None:
+    try:
+        fcntl.flock(using, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return
+    for uid in (ALICE, MALLORY):
+        if any(entry.pw_name == _name(uid) for entry in pwd.getpwall()):
+            _run("userdel", "-f", _name(uid))
+
+
+def _run(*words: str) -> None:
+    subprocess.run(words, check=True, capture_output=True)
