@@ -62,6 +62,26 @@ int wsgi_user_is_listed(const char *list, const char *name, uid_t uid)
 
 /* ---- Finding ---------------------------------------------------------- */
 
+/* What a found entry is made of. */
+static struct passwd found;
+static char texts[65536];
+
+static const struct passwd *entry_of(uid_t uid)
+{
+    struct passwd *entry = NULL;
+
+    return getpwuid_r(uid, &found, texts, sizeof texts, &entry) == 0 ? entry
+                                                                     : NULL;
+}
+
+static const struct passwd *entry_named(const char *name)
+{
+    struct passwd *entry = NULL;
+
+    return getpwnam_r(name, &found, texts, sizeof texts, &entry) == 0 ? entry
+                                                                      : NULL;
+}
+
 static int fill_in(wsgi_user *user, const struct passwd *entry)
 {
     user->uid = entry->pw_uid;
@@ -77,7 +97,7 @@ static int fill_in(wsgi_user *user, const struct passwd *entry)
    server's. */
 static int find_own(wsgi_user *user)
 {
-    const struct passwd *entry = getpwuid((uid_t)wsgi_spawner_is.user);
+    const struct passwd *entry = entry_of((uid_t)wsgi_spawner_is.user);
 
     if (entry != NULL) {
         fill_in(user, entry);
@@ -92,15 +112,14 @@ static int find_own(wsgi_user *user)
 
 static int find_number(const char *text, wsgi_user *user, wsgi_report *report)
 {
-    const struct passwd *entry = NULL;
+    const struct passwd *entry;
     char *end;
     unsigned long uid = strtoul(text, &end, 10);
 
     if (text[strspn(text, "0123456789")] != '\0' || end == text ||
         uid >= (uid_t)-1)
         return fail(report, "%s is no user's number%.0lu%s", text, 0, "");
-    errno = 0;
-    entry = getpwuid((uid_t)uid);
+    entry = entry_of((uid_t)uid);
     if (entry != NULL)
         return fill_in(user, entry);
     return fail(report,
@@ -111,7 +130,7 @@ static int find_number(const char *text, wsgi_user *user, wsgi_report *report)
 
 static int find_name(const char *name, wsgi_user *user, wsgi_report *report)
 {
-    const struct passwd *entry = getpwnam(name);
+    const struct passwd *entry = entry_named(name);
 
     if (entry != NULL)
         return fill_in(user, entry);
@@ -131,7 +150,7 @@ static int check_list(const wsgi_user *user, wsgi_report *report)
     if (wsgi_user_is_listed(list, user->name, user->uid))
         return 0;
     return fail(report,
-                "processes of the user %s (number %lu) are not allowed: " //
+                "processes of the user %s (number %lu) are not allowed: "
                 "add the name to " VARIABLE
                 " in the server's environment, which is '%s'",
                 user->name, user->uid, list);

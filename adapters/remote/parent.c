@@ -74,13 +74,18 @@ static void keep(void)
    have inherited the variable, but not the descriptors. */
 static int recall(void)
 {
-    const char *text = getenv(WSGI_PARENT_VARIABLE);
+    char *text = getenv(WSGI_PARENT_VARIABLE);
     kept k;
 
-    if (text == NULL ||
-        sscanf(text, "%d %d %d %lu %lu %ld", &k.protocol, &k.asks, &k.spawners,
-               &k.asks_number, &k.spawners_number, &k.pid) != 6 ||
-        number_of(k.asks) != k.asks_number ||
+    if (text == NULL)
+        return 0;
+    k.protocol = (int)strtol(text, &text, 10);
+    k.asks = (int)strtol(text, &text, 10);
+    k.spawners = (int)strtol(text, &text, 10);
+    k.asks_number = strtoul(text, &text, 10);
+    k.spawners_number = strtoul(text, &text, 10);
+    k.pid = strtol(text, &text, 10);
+    if (*text != '\0' || number_of(k.asks) != k.asks_number ||
         number_of(k.spawners) != k.spawners_number)
         return 0;
     here = k;

@@ -1,6 +1,7 @@
 """The spawner alone: the tests are the server, and spawned.py is an application's process."""
 
 import contextlib
+import fcntl
 import json
 import os
 import re
@@ -240,10 +241,19 @@ def running(folder: Path, environ: dict[str, str]) -> Iterator[Spawner]:
     assert not [pid for pid in left if lives(pid)]
 
 
+@contextlib.contextmanager
+def accounts() -> Iterator[contextlib.ExitStack]:
+    """For accounts of the machine, which only one test may make at a time."""
+    with Path(tempfile.gettempdir(), "mod_wsgi-test-users.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with contextlib.ExitStack() as stack:
+            yield stack
+
+
 @pytest.fixture
 def users() -> Iterator[None]:
     """Accounts: alice with a group beside her own, mallory without a home, the server's."""
-    with contextlib.ExitStack() as stack:
+    with accounts() as stack:
         stack.callback(subprocess.run, ["groupdel", "wsgi-others"], check=False)
         add(stack, "wsgi-server", SERVER, home=False)
         subprocess.run(["groupadd", "-g", "20109", "wsgi-others"], check=True)
@@ -429,7 +439,7 @@ def test_a_user_who_is_not_listed_is_refused(start: Start, allowed: str) -> None
 
 @only_root
 def test_a_number_beyond_two_to_the_31_is_a_user(spawner: Spawner) -> None:
-    with contextlib.ExitStack() as stack:
+    with accounts() as stack:
         add(stack, "wsgi-far", 3_000_000_000, home=False)
         facts = spawner.given("#3000000000", customer=True).ask("facts()")
     assert facts["uids"] == [3_000_000_000] * 3
@@ -437,7 +447,7 @@ def test_a_number_beyond_two_to_the_31_is_a_user(spawner: Spawner) -> None:
 
 @only_root
 def test_a_user_whose_group_is_root_is_refused(spawner: Spawner) -> None:
-    with contextlib.ExitStack() as stack:
+    with accounts() as stack:
         stack.callback(subprocess.run, ["userdel", "wsgi-group"], check=False)
         subprocess.run(["useradd", "-M", "-u", "20104", "-g", "0", "wsgi-group"], check=True)
         assert "whose group is root" in spawner.refused("wsgi-group").line
