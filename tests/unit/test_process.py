@@ -1,0 +1,646 @@
+"""The program of an application's process alone: the tests are the spawner and the server."""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import re
+import signal
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.harness.config import APPS
+from tools import Problem, build
+from tools.pythons import Python
+
+FRAME = struct.Struct("=IBBH")
+REQUEST, DATA, HEAD, BODY, FILE, READ, LOG, FAIL, DONE = range(1, 10)
+FLUSH, END = 1, 2
+OF_REQUEST, OF_HEAD, OF_FILE = struct.Struct("=qIIHBB4x"), struct.Struct("=qHB5x"), "=qq"
+PACKET = 131072
+SLOTS, SLOT = 64, struct.Struct("=IIII48x")
+
+TIMEOUT = 20.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    type: int
+    flags: int
+    count: int
+    data: bytes
+
+
+@dataclass(kw_only=True)
+class Answer:
+    """What came from HEAD to DONE."""
+
+    packets: list[list[int]] = field(default_factory=list)
+    status: str = ""
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    body: bytes = b""
+    log: list[str] = field(default_factory=list)
+    files: list[int] = field(default_factory=list)
+    failed: bool = False
+    ended: bool = False
+    done: int | None = None
+
+
+def frame(kind: int, data: bytes = b"", *, flags: int = 0, count: int = 0) -> bytes:
+    return FRAME.pack(FRAME.size + len(data), kind, flags, count) + data
+
+
+def texts(words: list[str]) -> bytes:
+    return b"".join(word.encode() + b"\0" for word in words)
+
+
+def request(
+    application: str,
+    *,
+    query: str = "",
+    eager: bytes = b"",
+    length: int = 0,
+    head_only: bool = False,
+    **variables: str,
+) -> bytes:
+    """A REQUEST for an application of tests/apps."""
+    given = {
+        "REQUEST_METHOD": "HEAD" if head_only else "POST" if length else "GET",
+        "QUERY_STRING": query,
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "mod_wsgi.application": application,
+        "mod_wsgi.directory": str(APPS),
+        **{name.replace("__", "."): value for name, value in variables.items()},
+    }
+    pairs = [word for pair in given.items() for word in pair]
+    # uri, location, filename, path_info, site_name, scheme
+    named = texts(["/x", "/", "/srv/x", "", "localhost", "http"])
+    fixed = OF_REQUEST.pack(length, 80, len(eager), 0b01111011, 0, head_only)
+    return frame(REQUEST, fixed + named + texts(pairs) + eager, count=len(given))
+
+
+def frames(packet: bytes) -> Iterator[Frame]:
+    while packet:
+        size, kind, flags, count = FRAME.unpack_from(packet)
+        assert FRAME.size <= size <= len(packet)
+        yield Frame(type=kind, flags=flags, count=count, data=packet[FRAME.size : size])
+        packet = packet[size:]
+
+
+@dataclass(kw_only=True)
+class Connection:
+    """The server's end. body is what READ gets, piece by piece."""
+
+    socket: socket.socket
+    body: bytes = b""
+    at: int = 0
+    reads: int = 0
+    refusal: int = 0
+
+    def send(self, packet: bytes) -> None:
+        assert self.socket.send(packet) == len(packet)
+
+    def receive(self) -> tuple[list[Frame], list[int]]:
+        packet, fds, flags, _ = socket.recv_fds(self.socket, PACKET, 4)
+        assert not flags & ~socket.MSG_CMSG_CLOEXEC
+        return list(frames(packet)), fds
+
+    def answer_read(self, most: int) -> None:
+        self.reads += 1
+        piece = self.body[self.at : self.at + most]
+        self.at += len(piece)
+        self.send(frame(DATA, piece, flags=0 if piece else self.refusal))
+
+    def take(self, each: Frame, fds: list[int], answer: Answer) -> None:
+        """The rules of wire.h: HEAD, then BODY or FILE up to the end, then DONE."""
+        assert answer.done is None
+        if each.type == HEAD:
+            assert not answer.status
+            length, number, has_type = OF_HEAD.unpack_from(each.data)
+            words = [word.decode() for word in each.data[OF_HEAD.size :].split(b"\0")[:-1]]
+            answer.status = words.pop(0)
+            assert answer.status.startswith(str(number))
+            if has_type:
+                answer.headers.append(("Content-Type", words.pop(0)))
+            if length >= 0:
+                answer.headers.append(("Content-Length", str(length)))
+            answer.headers += list(zip(words[::2], words[1::2], strict=True))
+            assert len(words) == 2 * each.count
+        elif each.type in {BODY, FILE}:
+            assert answer.status
+            assert not answer.ended
+            answer.ended = bool(each.flags & END)
+            if each.type == FILE:
+                answer.files += fds
+                offset, size = struct.unpack(OF_FILE, each.data)
+                answer.body += os.pread(fds[0], size, offset)
+            answer.body += each.data if each.type == BODY else b""
+        elif each.type == READ:
+            assert not answer.ended
+            self.answer_read(*struct.unpack("=I", each.data))
+        elif each.type == LOG:
+            answer.log.append(each.data.decode())
+        elif each.type == FAIL:
+            answer.failed = True
+        else:
+            assert each.type == DONE
+            answer.done = each.count
+
+    def finish(self, answer: Answer | None = None) -> Answer:
+        """Receives up to DONE."""
+        answer = answer or Answer()
+        while answer.done is None:
+            packet, fds = self.receive()
+            assert packet, "the connection has ended before DONE"
+            answer.packets.append([each.type for each in packet])
+            for each in packet:
+                self.take(each, fds, answer)
+        for fd in answer.files:
+            os.close(fd)
+        return answer
+
+    def ask(self, application: str, **choices: Any) -> Answer:
+        self.send(request(application, **choices))
+        return self.finish()
+
+    def post(self, application: str, body: bytes, *, eager: int = 0, **choices: Any) -> Answer:
+        choices.setdefault("length", len(body))
+        self.body, self.at, self.reads = body, eager, 0
+        return self.ask(application, eager=body[:eager], **choices)
+
+
+@dataclass(kw_only=True)
+class Process:
+    """A running process, the spawner's end of its control socket, and what it writes to stderr."""
+
+    pid: int
+    control: socket.socket
+    log: Path
+    board: int
+    opened: list[socket.socket] = field(default_factory=list)
+    status: int | None = None
+
+    def hand_over(self, end: socket.socket) -> None:
+        socket.send_fds(self.control, [b"c"], [end.fileno()])
+
+    def connect(self) -> Connection:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.settimeout(TIMEOUT)
+        self.opened.append(ours)
+        with theirs:
+            self.hand_over(theirs)
+        return Connection(socket=ours)
+
+    def drain(self) -> None:
+        self.control.send(b"d")
+
+    def has_ended(self) -> bool:
+        if self.status is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.status = os.waitstatus_to_exitcode(status)
+        return self.status is not None
+
+    def ends(self) -> int | None:
+        """Waits for the end. Gives the exit status."""
+        assert until(self.has_ended), "the process has not ended"
+        return self.status
+
+    def slot(self, number: int = 2) -> tuple[int, ...]:
+        """Process id, threads, busy, is_draining."""
+        return SLOT.unpack(os.pread(self.board, SLOT.size, number * SLOT.size))
+
+    def is_busy(self, requests: int) -> bool:
+        """Waits until so many requests are under way."""
+        return bool(until(lambda: self.slot()[2] == requests))
+
+    def descriptors(self) -> int:
+        return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
+
+    def text(self) -> str:
+        return self.log.read_text()
+
+
+def until(holds: Callable[[], Any]) -> Any:
+    end = time.monotonic() + TIMEOUT
+    while not (got := holds()) and time.monotonic() < end:
+        time.sleep(0.01)
+    return got
+
+
+@pytest.fixture(scope="session")
+def program(request: pytest.FixtureRequest, python: Python) -> Path:
+    try:
+        return build.process(python, request.config.getoption("profile"))
+    except Problem as problem:
+        pytest.fail(str(problem), pytrace=False)
+
+
+def start(program: Path, folder: Path, *arguments: str) -> Process:
+    """Has the program run as the spawner does."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.settimeout(TIMEOUT)
+    board = os.memfd_create("board")
+    os.truncate(board, SLOTS * SLOT.size)
+    log = folder / "process.log"
+    opened = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    # The numbers 3 and 4 may be those of other files here.
+    given = {1: lift(opened), 2: lift(opened), 3: lift(theirs.fileno()), 4: lift(board)}
+    pid = os.posix_spawn(
+        str(program),
+        [str(program), *arguments],
+        {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"},
+        file_actions=[(os.POSIX_SPAWN_DUP2, fd, to) for to, fd in given.items()],
+    )
+    for fd in (opened, *given.values()):
+        os.close(fd)
+    theirs.close()
+    return Process(pid=pid, control=ours, log=log, board=board)
+
+
+def lift(fd: int) -> int:
+    """A copy with a number that no process is given."""
+    return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 100)
+
+
+@contextlib.contextmanager
+def started(program: Path, folder: Path, threads: int = 2) -> Iterator[Process]:
+    server = str(os.getuid())
+    made = start(program, folder, "alice/shop", str(threads), "4", "0", server, "2")
+    try:
+        assert made.control.recv(1) == b"r", made.text()
+        yield made
+    finally:
+        made.control.close()
+        for each in made.opened:
+            each.close()
+        with contextlib.suppress(ProcessLookupError):
+            if not until(made.has_ended):
+                os.kill(made.pid, signal.SIGKILL)
+                os.waitpid(made.pid, 0)
+        os.close(made.board)
+    assert not re.search("Sanitizer|runtime error:", made.text()), made.text()
+
+
+@pytest.fixture
+def process(program: Path, tmp_path: Path) -> Iterator[Process]:
+    with started(program, tmp_path) as made:
+        yield made
+
+
+# ---- Requests ------------------------------------------------------------------------------
+
+
+def test_a_hello_is_one_packet_each_way(process: Process) -> None:
+    connection = process.connect()
+    connection.ask("hello")
+    answer = connection.ask("hello")
+    assert answer.packets == [[HEAD, BODY, DONE]]
+    assert answer.status == "200 OK"
+    assert ("Content-Type", "text/plain") in answer.headers
+    assert ("Content-Length", "22") in answer.headers
+    assert answer.body == b"hello from application"
+    assert answer.ended
+    assert answer.done == 0
+
+
+def test_a_body_that_came_along_is_not_asked_for(process: Process) -> None:
+    connection = process.connect()
+    answer = connection.post("bodies::read_all", b"x" * 60000, eager=60000)
+    assert answer.body == b"x" * 60000
+    assert connection.reads == 0
+
+
+def test_a_body_is_asked_for(process: Process) -> None:
+    connection = process.connect()
+    assert connection.post("bodies::read_all", b"hello").body == b"hello"
+    assert connection.post("bodies::read_all", b"hello world", eager=5).body == b"hello world"
+    unknown = connection.post("bodies::read_all", b"chunked", length=-1)
+    assert unknown.body == b"chunked"
+
+
+def test_a_body_of_20_mb_is_read(process: Process) -> None:
+    body = os.urandom(20_000_000)
+    answer = process.connect().post("bodies::digest", body)
+    report = json.loads(answer.body)
+    assert report == {"length": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+
+
+def test_what_the_server_says_instead_of_bytes_reaches_the_application(process: Process) -> None:
+    connection = process.connect()
+    connection.refusal = 3  # WSGI_READ_TOO_LARGE
+    answer = connection.post("bodies::read_outside", b"hello", length=-1)
+    assert answer.done == 413
+    assert not answer.status
+    connection.refusal = 0
+    assert connection.ask("hello").done == 0
+
+
+def test_a_response_of_20_mb_is_sent(process: Process) -> None:
+    answer = process.connect().ask("processed::large")
+    assert len(answer.body) == 20_000_000
+    assert answer.body == b"0123456789" * 2_000_000
+    assert answer.ended
+
+
+def test_a_response_of_many_pieces_is_sent(process: Process) -> None:
+    answer = process.connect().ask("pieces::equal")
+    assert answer.body == b"12345" * 2000
+    listed = process.connect().ask("processed::listed")
+    assert listed.body == b"".join(b"%d," % number for number in range(10000))
+
+
+def test_a_file_is_sent_as_its_descriptor(process: Process) -> None:
+    answer = process.connect().ask("processed::its_own_file")
+    assert [FILE in packet for packet in answer.packets].count(True) == 1
+    assert answer.body == (APPS / "processed.py").read_bytes()
+    assert answer.ended
+    assert answer.done == 0
+
+
+def test_the_answer_to_head_has_no_body(process: Process) -> None:
+    answer = process.connect().ask("hello", head_only=True)
+    assert ("Content-Length", "22") in answer.headers
+    assert answer.body == b""
+    assert answer.ended
+
+
+def test_a_piece_is_sent_before_the_next_one_is_made(process: Process, tmp_path: Path) -> None:
+    connection = process.connect()
+    connection.send(request("pieces::then_waits", query="pieces", tests__scratch=str(tmp_path)))
+    answer = Answer()
+    while not answer.body.endswith(b"third;"):
+        packet, fds = connection.receive()
+        for each in packet:
+            connection.take(each, fds, answer)
+    (tmp_path / "pieces.go").touch()
+    assert connection.finish(answer).body == b"first;second;third;fourth"
+
+
+def test_an_exception_is_an_error_page_and_lines_of_the_request(process: Process) -> None:
+    answer = process.connect().ask("processed::raises")
+    assert answer.done == 500
+    assert not answer.status
+    assert [line for line in answer.log if "RuntimeError: on purpose" in line]
+    assert "on purpose" not in process.text()
+
+
+def test_an_exception_in_a_response_breaks_it_off(process: Process) -> None:
+    answer = process.connect().ask("processed::raises_late")
+    assert answer.body == b"begun"
+    assert answer.failed
+    assert not answer.ended
+    assert answer.done == 0
+
+
+def test_a_head_that_does_not_fit_is_an_error_page(process: Process) -> None:
+    connection = process.connect()
+    answer = connection.ask("processed::huge_head")
+    assert answer.done == 500
+    assert not answer.status
+    assert [line for line in answer.log if "128 KB" in line]
+    assert connection.ask("hello").body == b"hello from application"
+
+
+def test_a_line_without_a_request_goes_to_stderr(process: Process) -> None:
+    answer = process.connect().ask("processed::logs_from_a_thread")
+    assert answer.done == 0
+    assert until(lambda: "from a thread of its own" in process.text())
+
+
+def test_the_environment_says_what_the_process_is(process: Process) -> None:
+    answer = process.connect().ask("processed::facts")
+    assert json.loads(answer.body) == {"multithread": True, "multiprocess": True}
+
+
+# ---- Ends ----------------------------------------------------------------------------------
+
+
+def test_the_board_says_how_many_requests_are_under_way(process: Process, tmp_path: Path) -> None:
+    assert process.slot() == (process.pid, 2, 0, 0)
+    connection = process.connect()
+    connection.send(request("processed::waits", query="board", tests__scratch=str(tmp_path)))
+    assert process.is_busy(1)
+    (tmp_path / "board.go").touch()
+    connection.finish()
+    assert process.is_busy(0)
+    process.drain()
+    assert process.ends() == 0
+    assert process.slot()[3] == 1
+
+
+def test_requests_run_at_once_in_as_many_threads(process: Process, tmp_path: Path) -> None:
+    both = [process.connect(), process.connect()]
+    for each in both:
+        each.send(request("processed::waits", query="both", tests__scratch=str(tmp_path)))
+    assert process.is_busy(2)
+    third = process.connect()
+    third.send(request("hello"))
+    time.sleep(0.1)
+    assert process.slot()[2] == 2
+    (tmp_path / "both.go").touch()
+    assert [each.finish().done for each in (*both, third)] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("how", ["drain", "term", "control"])
+def test_a_process_that_drains_finishes_its_requests(
+    process: Process, tmp_path: Path, how: str
+) -> None:
+    idle, busy = process.connect(), process.connect()
+    idle.ask("hello")
+    assert process.is_busy(0)
+    busy.send(request("processed::waits", query="drain", tests__scratch=str(tmp_path)))
+    assert process.is_busy(1)
+    if how == "drain":
+        process.drain()
+    elif how == "term":
+        os.kill(process.pid, signal.SIGTERM)
+    else:
+        process.control.close()
+    assert idle.socket.recv(1) == b""
+    assert until(lambda: process.slot()[3] == 1)
+    assert not process.has_ended()
+    if how != "control":
+        # What comes too late is not read: the server asks another process.
+        late = process.connect()
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
+            late.ask("hello")
+    (tmp_path / "drain.go").touch()
+    answer = busy.finish()
+    assert answer.body == b"waited"
+    assert busy.socket.recv(1) == b""
+    assert process.ends() == 0
+
+
+def test_a_request_that_a_draining_process_has_not_read_is_reset(
+    program: Path, tmp_path: Path
+) -> None:
+    with started(program, tmp_path, threads=1) as process:
+        busy, waiting = process.connect(), process.connect()
+        waiting.ask("hello")
+        assert process.is_busy(0)
+        busy.send(request("processed::waits", query="reset", tests__scratch=str(tmp_path)))
+        assert process.is_busy(1)
+        waiting.send(request("hello"))
+        process.drain()
+        with pytest.raises(ConnectionResetError):
+            waiting.receive()
+        (tmp_path / "reset.go").touch()
+        assert busy.finish().body == b"waited"
+
+
+def test_atexit_functions_run_when_a_process_drains(process: Process, tmp_path: Path) -> None:
+    process.connect().ask("processed::registers", query="exit", tests__scratch=str(tmp_path))
+    process.drain()
+    assert process.ends() == 0
+    assert (tmp_path / "exit.told").read_text() == "ended"
+
+
+def test_a_process_that_is_killed_in_a_request_is_an_end_and_no_reset(
+    process: Process, tmp_path: Path
+) -> None:
+    read, unread = process.connect(), process.connect()
+    unread.ask("hello")
+    assert process.is_busy(0)
+    read.send(request("processed::waits", query="killed", tests__scratch=str(tmp_path)))
+    assert process.is_busy(1)
+    os.kill(process.pid, signal.SIGSTOP)
+    unread.send(request("hello"))
+    os.kill(process.pid, signal.SIGKILL)
+    process.ends()
+    assert read.socket.recv(1) == b""
+    with pytest.raises(ConnectionResetError):
+        unread.socket.recv(1)
+
+
+def test_a_server_that_goes_away_is_a_client_that_goes_away(
+    process: Process, tmp_path: Path
+) -> None:
+    connection = process.connect()
+    connection.send(request("processed::endless", query="gone", tests__scratch=str(tmp_path)))
+    connection.receive()
+    connection.socket.close()
+    assert until((tmp_path / "gone.told").exists)
+    assert process.is_busy(0)
+    assert process.connect().ask("hello").done == 0
+
+
+def test_a_server_that_goes_away_before_a_read_is_a_client_that_goes_away(
+    process: Process, tmp_path: Path
+) -> None:
+    connection = process.connect()
+    connection.send(
+        request("bodies::error_name", query="read", length=10, tests__scratch=str(tmp_path))
+    )
+    connection.receive()
+    connection.socket.close()
+    assert until((tmp_path / "read.told").exists)
+    assert "nothing" not in (tmp_path / "read.told").read_text()
+
+
+def test_a_copy_that_outlives_the_process_has_no_connections(
+    process: Process, tmp_path: Path
+) -> None:
+    """Otherwise the server would not see that the process has ended."""
+    connection = process.connect()
+    answer = connection.ask(
+        "processed::leaves_a_copy",
+        query="copy",
+        tests__scratch=str(tmp_path),
+        mod_wsgi__interpreter="main_interpreter",
+    )
+    assert answer.body == b"forked", answer.log
+    os.kill(process.pid, signal.SIGKILL)
+    process.ends()
+    assert connection.socket.recv(1) == b""
+    (tmp_path / "copy.go").touch()
+    assert until((tmp_path / "copy.told").exists)
+
+
+# ---- Nonsense ------------------------------------------------------------------------------
+
+NONSENSE = {
+    "no frame": b"x",
+    "another frame": frame(DONE),
+    "a cut request": request("hello")[:-1],
+    "two requests": request("hello") * 2,
+    "more body than there is": request("hello", eager=b"12345", length=4),
+    "a request without variables": frame(REQUEST, b"\0" * 24, count=3),
+    "too much": b"x" * (PACKET + 1),
+}
+
+
+@pytest.mark.parametrize("packet", NONSENSE.values(), ids=list(NONSENSE))
+def test_nonsense_is_answered_by_the_end_of_its_connection(
+    process: Process, packet: bytes
+) -> None:
+    connection = process.connect()
+    connection.send(packet)
+    assert connection.socket.recv(1) == b""
+    assert until(lambda: "<3>mod_wsgi: the server has sent something that" in process.text())
+    assert process.connect().ask("hello").done == 0
+
+
+def test_a_descriptor_in_a_request_is_refused_and_closed(process: Process) -> None:
+    connection = process.connect()
+    connection.ask("hello")
+    before = process.descriptors()
+    with Path(os.devnull).open() as opened:
+        socket.send_fds(connection.socket, [request("hello")], [opened.fileno()])
+    assert connection.socket.recv(1) == b""
+    assert until(lambda: process.descriptors() == before - 1)
+
+
+DATA_NONSENSE = {
+    "another frame": frame(REQUEST),
+    "an unknown error": frame(DATA, flags=9),
+    "an error with bytes": frame(DATA, b"x", flags=1),
+    "more than was asked for": frame(DATA, b"x" * 100000),
+    "two frames": frame(DATA, b"x") * 2,
+}
+
+
+@pytest.mark.parametrize("packet", DATA_NONSENSE.values(), ids=list(DATA_NONSENSE))
+def test_nonsense_instead_of_a_body_ends_the_connection(process: Process, packet: bytes) -> None:
+    connection = process.connect()
+    connection.send(request("bodies::read_all", length=10))
+    connection.receive()
+    connection.send(packet)
+    while connection.socket.recv(PACKET) != b"":
+        pass
+    assert process.connect().ask("hello").done == 0
+
+
+def test_a_connection_that_another_user_has_made_is_refused(program: Path, tmp_path: Path) -> None:
+    made = start(program, tmp_path, "alice/shop", "1", "1", "0", str(os.getuid() + 1), "-1")
+    try:
+        assert made.control.recv(1) == b"r"
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
+            made.connect().ask("hello")
+        assert "the server's user has not made it" in made.text()
+    finally:
+        made.control.close()
+        assert made.ends() == 0
+        os.close(made.board)
+
+
+def test_a_process_that_is_started_by_hand_says_who_starts_it(
+    program: Path, tmp_path: Path
+) -> None:
+    made = start(program, tmp_path)
+    try:
+        assert made.ends() == 1
+        assert "mod_wsgi-spawner starts it" in made.text()
+    finally:
+        made.control.close()
+        os.close(made.board)
