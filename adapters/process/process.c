@@ -162,13 +162,16 @@ static int start(char **argv)
 {
     long threads = number(argv[WSGI_ARGUMENT_THREADS], 1, 64);
     long processes = number(argv[WSGI_ARGUMENT_PROCESSES], 1, 64);
+    long customer = number(argv[WSGI_ARGUMENT_CUSTOMER], 0, 1);
     wsgi_process process = {.host = &wsgi_exchange_host,
                             .multithread = threads > 1,
-                            .multiprocess = processes > 1};
+                            .multiprocess = processes > 1,
+                            .has_owner = 1,
+                            .owner = customer == 1 ? (long)getuid() : -1};
     int error;
 
     server_user = number(argv[WSGI_ARGUMENT_SERVER], 0, UINT32_MAX);
-    if (threads < 0 || processes < 0 || server_user < 0)
+    if (threads < 0 || processes < 0 || customer < 0 || server_user < 0)
         return EINVAL;
     fcntl(WSGI_CONTROL_FD, F_SETFD, FD_CLOEXEC);
     error = prepare_signals();

@@ -274,9 +274,11 @@ def lift(fd: int) -> int:
 
 
 @contextlib.contextmanager
-def started(program: Path, folder: Path, threads: int = 2) -> Iterator[Process]:
+def started(
+    program: Path, folder: Path, threads: int = 2, customer: str = "0"
+) -> Iterator[Process]:
     server = str(os.getuid())
-    made = start(program, folder, "alice/shop", str(threads), "4", "0", server, "2")
+    made = start(program, folder, "alice/shop", str(threads), "4", customer, server, "2")
     try:
         assert made.control.recv(1) == b"r", made.text()
         yield made
@@ -421,6 +423,34 @@ def test_a_line_without_a_request_goes_to_stderr(process: Process) -> None:
 def test_the_environment_says_what_the_process_is(process: Process) -> None:
     answer = process.connect().ask("processed::facts")
     assert json.loads(answer.body) == {"multithread": True, "multiprocess": True}
+
+
+# ---- Whose process it is -------------------------------------------------------------------
+
+
+def test_the_first_application_is_in_the_main_interpreter(process: Process) -> None:
+    connection = process.connect()
+    first, second = connection.ask("hello"), connection.ask("hello", SERVER_PORT="81")
+    assert first.done == second.done == 0
+    made = [line for line in first.log if "has made the interpreter" in line]
+    assert [line for line in made if "main_interpreter" in line], made
+
+
+@pytest.mark.parametrize("customer", ["0", "1"])
+def test_a_customers_process_runs_the_customers_own_files_only(
+    program: Path, tmp_path: Path, customer: str
+) -> None:
+    if os.getuid() != 0:
+        pytest.skip("only root can give files away")
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "shop.py").write_text("def application(environ, start):\n    raise SystemExit\n")
+    os.chown(site, 20001, -1)
+    with started(program, tmp_path, customer=customer) as process:
+        answer = process.connect().ask("shop", mod_wsgi__directory=str(site))
+    assert answer.done == (403 if customer == "1" else 500)
+    owned = [line for line in answer.log if "belongs to the user 20001" in line]
+    assert len(owned) == int(customer)
 
 
 # ---- Ends ----------------------------------------------------------------------------------
