@@ -48,6 +48,14 @@ static void write_log(void *record, enum wsgi_level level, const char *line)
                       line);
 }
 
+static int log_descriptor(void *record)
+{
+    const exchange *x = record;
+    FILE *log = x->r->server->error_log;
+
+    return log != NULL ? fileno(log) : -1;
+}
+
 const wsgi_host wsgi_apache_host = {
     .each_env = each_env,
     .translate_path = translate_path,
@@ -56,5 +64,6 @@ const wsgi_host wsgi_apache_host = {
     .send_body = wsgi_apache_send_body,
     .send_file = wsgi_apache_send_file,
     .fail = wsgi_apache_fail,
+    .log_descriptor = log_descriptor,
     .log = write_log,
 };

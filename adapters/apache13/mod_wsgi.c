@@ -6,6 +6,7 @@
 #include <signal.h>
 
 #include "../remote/parent.h"
+#include "../remote/remote.h"
 
 server_rec *wsgi_apache_server;
 
@@ -86,6 +87,7 @@ static void fill_in(exchange *x, wsgi_request *request)
     request->authorization = ap_table_get(r->headers_in, "Authorization");
     if (wsgi_apache_has_body(r))
         request->body_length = r->read_chunked ? -1 : r->remaining;
+    request->expects = r->expecting_100;
     request->head_only = r->header_only;
     wsgi_apache_find_section(r, request);
 }
@@ -98,7 +100,7 @@ static int handle_undisturbed(const wsgi_request *request)
     void (*before)(int) = signal(SIGPIPE, SIG_IGN);
     int status;
 
-    status = wsgi_handle(request);
+    status = wsgi_serve(request);
     signal(SIGPIPE, before);
     return status;
 }

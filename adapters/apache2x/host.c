@@ -6,6 +6,7 @@
  */
 #include "adapter.h"
 
+#include <apr_portable.h>
 #include <time.h>
 
 /* How long a line of the log waits for its request: two milliseconds. */
@@ -105,6 +106,17 @@ static int is_stopping(void)
            state == AP_MPMQ_STOPPING;
 }
 
+static int log_descriptor(void *record)
+{
+    const exchange *x = record;
+    apr_os_file_t fd;
+
+    return x->r->server->error_log != NULL &&
+                   apr_os_file_get(&fd, x->r->server->error_log) == APR_SUCCESS
+               ? fd
+               : -1;
+}
+
 const wsgi_host wsgi_apache_host = {
     .each_env = each_env,
     .each_configured = each_configured,
@@ -116,5 +128,6 @@ const wsgi_host wsgi_apache_host = {
     .send_file = wsgi_apache_send_file,
     .fail = wsgi_apache_fail,
     .is_stopping = is_stopping,
+    .log_descriptor = log_descriptor,
     .log = write_log,
 };

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 
 #include "../remote/parent.h"
+#include "../remote/remote.h"
 
 server_rec *wsgi_apache_server;
 
@@ -136,6 +137,7 @@ static void fill_in(exchange *x, wsgi_request *request)
     request->scheme = ap_http_scheme(r);
     request->authorization = apr_table_get(r->headers_in, "Authorization");
     request->body_length = body_length(r);
+    request->expects = r->expecting_100;
     request->head_only = r->header_only;
     wsgi_apache_find_section(r, request);
 }
@@ -180,7 +182,7 @@ static int handle(request_rec *r)
     fill_in(&x, &request);
     x.thread = apr_os_thread_current();
     x.body_left = request.body_length;
-    status = wsgi_handle(&request);
+    status = wsgi_serve(&request);
     if (status != 0 && request.body_length != 0 && !x.at_end)
         leave_rest(r);
     return status == 0 ? OK : status;

@@ -240,17 +240,16 @@ static int may_use_sendfile(const core_dir_config *core)
     return core->enable_sendfile != ENABLE_SENDFILE_OFF;
 }
 
-/* Appends one part of a file. Filters that read it map it into memory, unless
-   the configuration says no. */
-static void append_part(const exchange *x, const core_dir_config *core,
-                        apr_file_t *file, int64_t offset, int64_t size)
+/* Appends one part of a file. Filters that read it must not map it into memory:
+   if the file became shorter meanwhile, that would end this process. */
+static void append_part(const exchange *x, apr_file_t *file, int64_t offset,
+                        int64_t size)
 {
     apr_bucket *bucket =
         apr_bucket_file_create(file, (apr_off_t)offset, (apr_size_t)size,
                                x->r->pool, x->r->connection->bucket_alloc);
 
-    if (core->enable_mmap == ENABLE_MMAP_OFF)
-        apr_bucket_file_enable_mmap(bucket, 0);
+    apr_bucket_file_enable_mmap(bucket, 0);
     append(x, bucket);
 }
 
@@ -324,7 +323,7 @@ static int send_part(exchange *x, int fd, int64_t offset, int64_t size,
         return give_up_file(x, status);
     begin(x);
     for (; offset < end; offset += FILE_PART)
-        append_part(x, core, file, offset,
+        append_part(x, file, offset,
                     end - offset < FILE_PART ? end - offset : FILE_PART);
     return pass_file(x, fd, end, after);
 }

@@ -21,6 +21,8 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "../remote/parent.h"
+#include "../remote/remote.h"
 #include "plan.h"
 #include "run.h"
 
@@ -309,6 +311,13 @@ static int decide_and_run(const wsgi_request *request)
     return wsgi_run(request, &decision);
 }
 
+static int handle(const wsgi_request *request)
+{
+    if (plan->ask_socket >= 0)
+        return wsgi_serve(request);
+    return plan->decides ? decide_and_run(request) : wsgi_handle(request);
+}
+
 static void *serve(void *first)
 {
     int i;
@@ -319,9 +328,7 @@ static void *serve(void *first)
 
         request.record = &x;
         request.body_length = plan->body_length;
-        finish(&x,
-               plan->decides ? decide_and_run(&request)
-                             : wsgi_handle(&request),
+        finish(&x, handle(&request),
                first != NULL && i == plan->requests - 1);
         free(x.output);
     }
@@ -349,6 +356,7 @@ static void start(int argc, char **argv)
     process.multithread = plan->threads > 1;
     process.has_owner = plan->has_owner;
     process.owner = plan->owner;
+    wsgi_parent_take(plan->ask_socket);
     wsgi_start(&process);
 }
 

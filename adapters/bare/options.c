@@ -14,6 +14,7 @@ bare_plan wsgi_bare_plan = {
     .fail_read_after = -1,
     .read_failure = WSGI_READ_GONE,
     .gone_after = -1,
+    .ask_socket = -1,
     .requests = 1,
     .threads = 1,
 };
@@ -109,6 +110,8 @@ enum option_key {
     COUNT_CALLS,
     DECIDE,
     OWNED_BY,
+    ASK_SOCKET,
+    EXPECTS,
     METHOD,
     URI,
     LOCATION,
@@ -139,6 +142,8 @@ static const struct option options[] = {
     {"count-calls", 0, NULL, COUNT_CALLS}, /* of read_body and send_body */
     {"decide", 0, NULL, DECIDE},           /* by wsgi_decide and wsgi_run */
     {"owned-by", 1, NULL, OWNED_BY},       /* see wsgi_process.owner */
+    {"ask-socket", 1, NULL, ASK_SOCKET},   /* a descriptor: wsgi_serve */
+    {"expects", 0, NULL, EXPECTS},         /* the client, 100 Continue */
     {"method", 1, NULL, METHOD},           /* the request's method */
     {"uri", 1, NULL, URI},                 /* the path of the URL, decoded */
     {"location", 1, NULL, LOCATION}, /* the <Location> that set our handler */
@@ -219,6 +224,12 @@ static void take_exchange(int key, char *value)
     case OWNED_BY:
         plan->has_owner = 1;
         plan->owner = strtol(value, NULL, 10);
+        break;
+    case ASK_SOCKET:
+        plan->ask_socket = (int)strtol(value, NULL, 10);
+        break;
+    case EXPECTS:
+        plan->request.expects = 1;
         break;
     case DECIDE:
         plan->decides = 1;

@@ -31,6 +31,7 @@ typedef struct bare_plan {
     int requests, threads;
     int counts;              /* the host's calls are counted */
     int decides;             /* wsgi_decide and wsgi_run, not wsgi_handle */
+    int ask_socket;          /* this is a server, and asks there; -1: it is not */
     int has_owner;           /* the process is an application's own */
     long owner;              /* ... of this customer; -1: of none */
     const char *htaccess[8]; /* directories, then NULL */

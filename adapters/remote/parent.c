@@ -46,6 +46,11 @@ int wsgi_parent_ask_socket(void)
     return here.asks;
 }
 
+void wsgi_parent_take(int asks)
+{
+    here.asks = asks;
+}
+
 const char *wsgi_parent_problem(void)
 {
     return problem;

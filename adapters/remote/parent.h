@@ -36,6 +36,10 @@ long wsgi_parent_respawn(const wsgi_parent *parent);
    has no children (-X). Closes what is the parent's. */
 void wsgi_parent_enter_child(void);
 
+/* For a host that has neither passes nor children, and got the end of an ask
+   socket from whoever started it. */
+void wsgi_parent_take(int asks);
+
 /* The end of the ask socket on which a child asks, or -1. Any thread. */
 int wsgi_parent_ask_socket(void);
 

@@ -1,0 +1,85 @@
+/*
+ * asking.c - asks the spawner for a process.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "parent.h"
+#include "trip.h"
+
+#define SPAWNER_MS 5000 /* a spawner that does not read for so long is gone */
+
+/* Puts one or two descriptors into a message. */
+static void put_descriptors(struct msghdr *message, struct cmsghdr *head,
+                            const int *fds, size_t count)
+{
+    message->msg_control = head;
+    message->msg_controllen = CMSG_SPACE(count * sizeof *fds);
+    head->cmsg_level = SOL_SOCKET;
+    head->cmsg_type = SCM_RIGHTS;
+    head->cmsg_len = CMSG_LEN(count * sizeof *fds);
+    memcpy(CMSG_DATA(head), fds, count * sizeof *fds);
+}
+
+/* Returns 0, or -1 with errno. */
+static int send_ask(int asks, const wsgi_ask *ask, const int *fds,
+                    size_t count)
+{
+    union {
+        struct cmsghdr head;
+        char room[CMSG_SPACE(2 * sizeof(int))];
+    } control = {.room = {0}};
+    struct iovec part = {.iov_base = (void *)(uintptr_t)ask,
+                         .iov_len = sizeof *ask};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    struct pollfd room = {.fd = asks, .events = POLLOUT};
+
+    put_descriptors(&message, &control.head, fds, count);
+    while (sendmsg(asks, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+        if (errno != EAGAIN && errno != EINTR)
+            return -1;
+        if (errno == EAGAIN && poll(&room, 1, SPAWNER_MS) == 0) {
+            errno = ETIMEDOUT;
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int refuse(const wsgi_request *request, const wsgi_ask *ask,
+                  const char *why)
+{
+    wsgi_log(request, WSGI_ERROR,
+             "mod_wsgi.process '%s' can't be had, since mod_wsgi-spawner does "
+             "not answer: %s",
+             ask->name, why);
+    return 503;
+}
+
+static int log_of(const wsgi_request *request)
+{
+    const wsgi_host *host = wsgi_process_given.host;
+
+    return host->log_descriptor != NULL ? host->log_descriptor(request->record)
+                                        : -1;
+}
+
+int wsgi_asking_connect(const wsgi_request *request, const wsgi_ask *ask,
+                        wsgi_connection *connection)
+{
+    int asks = wsgi_parent_ask_socket(), pair[2], sent, error;
+    int fds[2] = {-1, log_of(request)};
+
+    if (asks < 0)
+        return refuse(request, ask, wsgi_parent_problem());
+    if (wsgi_socket_pair(pair) < 0)
+        return refuse(request, ask, strerror(errno));
+    fds[0] = pair[1];
+    sent = send_ask(asks, ask, fds, fds[1] >= 0 ? 2 : 1);
+    error = errno;
+    close(pair[1]);
+    connection->socket = pair[0];
+    return sent == 0 ? 0 : refuse(request, ask, strerror(error));
+}

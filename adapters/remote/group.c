@@ -1,0 +1,288 @@
+/*
+ * group.c - connections with the processes of one user and name.
+ *
+ * Each child of the server keeps its own. The last one used is used first, so
+ * those that are not needed stay idle, and are closed after a minute. A board
+ * tells how busy a group's processes are. It is only a hint: what a process
+ * writes there is not believed further than that.
+ */
+#include <pthread.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "trip.h"
+
+#define BUCKETS 64
+#define IDLE_SECONDS 60
+#define MOST_IDLE 128 /* in one group */
+
+struct wsgi_group {
+    wsgi_group *next;
+    wsgi_ask ask;          /* the last one */
+    wsgi_connection *idle; /* the last used first */
+    unsigned idle_count;
+    unsigned connections; /* idle and in use */
+    const volatile wsgi_board *board; /* NULL: there is none */
+    dev_t board_device;
+    ino_t board_number;
+};
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static wsgi_group *buckets[BUCKETS];
+static unsigned swept; /* the bucket that was looked through last */
+
+static time_t seconds(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec;
+}
+
+/* ---- Groups: the mutex is held ---------------------------------------- */
+
+static wsgi_group **bucket_of(const wsgi_ask *ask)
+{
+    unsigned long long hash =
+        wsgi_hash_add(WSGI_HASH_START, ask->name, strlen(ask->name));
+
+    hash = wsgi_hash_add(hash, ask->user, strlen(ask->user));
+    return &buckets[hash % BUCKETS];
+}
+
+static int is_for(const wsgi_group *group, const wsgi_ask *ask)
+{
+    return strcmp(group->ask.name, ask->name) == 0 &&
+           strcmp(group->ask.user, ask->user) == 0 &&
+           strcmp(group->ask.python, ask->python) == 0 &&
+           group->ask.is_customer == ask->is_customer;
+}
+
+/* Finds a group, or makes it. Returns NULL when memory is out. */
+static wsgi_group *find(const wsgi_ask *ask)
+{
+    wsgi_group **bucket = bucket_of(ask), *group = *bucket;
+
+    while (group != NULL && !is_for(group, ask))
+        group = group->next;
+    if (group == NULL && (group = calloc(1, sizeof *group)) != NULL) {
+        group->next = *bucket;
+        *bucket = group;
+    }
+    if (group != NULL)
+        group->ask = *ask;
+    return group;
+}
+
+static void drop_board(wsgi_group *group)
+{
+    if (group->board != NULL)
+        munmap((void *)(uintptr_t)group->board, sizeof *group->board);
+    group->board = NULL;
+}
+
+static void free_connection(wsgi_connection *connection)
+{
+    connection->group->connections--;
+    if (connection->socket >= 0)
+        close(connection->socket);
+    free(connection);
+}
+
+static void unlink_idle(wsgi_connection **at)
+{
+    wsgi_connection *connection = *at;
+
+    *at = connection->next;
+    connection->group->idle_count--;
+}
+
+/* Closes connections that have been idle for long. */
+static void close_old(wsgi_group *group, time_t now)
+{
+    wsgi_connection **at = &group->idle, *connection;
+
+    while ((connection = *at) != NULL)
+        if (now - connection->since >= IDLE_SECONDS) {
+            unlink_idle(at);
+            free_connection(connection);
+        } else {
+            at = &connection->next;
+        }
+}
+
+/* Looks through another bucket each time, so that groups for which no request
+   comes any more are forgotten, too. */
+static void sweep(time_t now)
+{
+    wsgi_group **at = &buckets[++swept % BUCKETS], *group;
+
+    while ((group = *at) != NULL) {
+        close_old(group, now);
+        if (group->connections == 0) {
+            *at = group->next;
+            drop_board(group);
+            free(group);
+        } else {
+            at = &group->next;
+        }
+    }
+}
+
+/* ---- Which process: the mutex is held --------------------------------- */
+
+/* How many requests a process has beyond those that its threads serve; below
+   0: it has free threads. */
+static long load_of(const volatile wsgi_board_slot *slot)
+{
+    return (long)slot->busy - (long)slot->threads;
+}
+
+/* The slot of a connection's process, or NULL if nothing is known of it. */
+static const volatile wsgi_board_slot *slot_of(const wsgi_connection *c)
+{
+    const volatile wsgi_board *board = c->group->board;
+
+    if (board == NULL || c->slot >= WSGI_BOARD_SLOTS ||
+        board->slots[c->slot].pid != c->pid)
+        return NULL;
+    return &board->slots[c->slot];
+}
+
+/* Whether the spawner may have a process with a free thread, or begin one. */
+static int may_be_free(const wsgi_group *group)
+{
+    uint32_t i, processes = 0;
+
+    if (group->board == NULL)
+        return 0;
+    for (i = 0; i < WSGI_BOARD_SLOTS; i++) {
+        const volatile wsgi_board_slot *slot = &group->board->slots[i];
+
+        if (slot->pid == 0 || slot->is_draining)
+            continue;
+        processes++;
+        if (load_of(slot) < 0)
+            return 1;
+    }
+    return processes < group->ask.processes;
+}
+
+/* The place of an idle connection to a process with a free thread; or else of
+   the least busy one, if no other process can be had. NULL: none. */
+static wsgi_connection **choose(wsgi_group *group)
+{
+    wsgi_connection **at = &group->idle, **best = NULL, *connection;
+    long least = 0;
+
+    while ((connection = *at) != NULL) {
+        const volatile wsgi_board_slot *slot = slot_of(connection);
+
+        if (slot == NULL || (!slot->is_draining && load_of(slot) < 0))
+            return at;
+        if (slot->is_draining) {
+            unlink_idle(at);
+            free_connection(connection);
+            continue;
+        }
+        if (best == NULL || load_of(slot) < least) {
+            best = at;
+            least = load_of(slot);
+        }
+        at = &connection->next;
+    }
+    return best != NULL && !may_be_free(group) ? best : NULL;
+}
+
+static wsgi_connection *new_connection(wsgi_group *group)
+{
+    wsgi_connection *connection = calloc(1, sizeof *connection);
+
+    if (connection == NULL)
+        return NULL;
+    connection->group = group;
+    connection->socket = -1;
+    connection->is_fresh = 1;
+    group->connections++;
+    return connection;
+}
+
+wsgi_connection *wsgi_group_take(const wsgi_ask *ask)
+{
+    time_t now = seconds();
+    wsgi_connection **at, *connection = NULL;
+    wsgi_group *group;
+
+    pthread_mutex_lock(&mutex);
+    sweep(now);
+    group = find(ask);
+    if (group != NULL) {
+        close_old(group, now);
+        at = choose(group);
+        connection = at != NULL ? *at : new_connection(group);
+        if (at != NULL)
+            unlink_idle(at);
+    }
+    pthread_mutex_unlock(&mutex);
+    return connection;
+}
+
+void wsgi_group_keep(wsgi_connection *connection)
+{
+    wsgi_group *group = connection->group;
+
+    pthread_mutex_lock(&mutex);
+    if (group->idle_count < MOST_IDLE) {
+        connection->since = seconds();
+        connection->next = group->idle;
+        group->idle = connection;
+        group->idle_count++;
+    } else {
+        free_connection(connection);
+    }
+    pthread_mutex_unlock(&mutex);
+}
+
+void wsgi_group_close(wsgi_connection *connection)
+{
+    pthread_mutex_lock(&mutex);
+    free_connection(connection);
+    pthread_mutex_unlock(&mutex);
+}
+
+/* ---- The board -------------------------------------------------------- */
+
+/* Maps a board unless the group has it already. The mutex is held. */
+static void take_board(wsgi_group *group, int fd)
+{
+    struct stat info;
+    void *memory;
+
+    if (fstat(fd, &info) < 0 || !S_ISREG(info.st_mode) ||
+        info.st_size < (off_t)sizeof(wsgi_board) ||
+        (group->board != NULL && group->board_device == info.st_dev &&
+         group->board_number == info.st_ino))
+        return;
+    memory = mmap(NULL, sizeof(wsgi_board), PROT_READ, MAP_SHARED, fd, 0);
+    if (memory == MAP_FAILED)
+        return;
+    drop_board(group);
+    group->board = memory;
+    group->board_device = info.st_dev;
+    group->board_number = info.st_ino;
+}
+
+void wsgi_group_note(wsgi_connection *connection, const wsgi_wire_given *given,
+                     int board)
+{
+    connection->is_fresh = 0;
+    connection->pid = given->pid;
+    connection->slot = given->slot;
+    if (board < 0)
+        return;
+    pthread_mutex_lock(&mutex);
+    take_board(connection->group, board);
+    pthread_mutex_unlock(&mutex);
+    close(board);
+}

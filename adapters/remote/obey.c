@@ -1,0 +1,393 @@
+/*
+ * obey.c - does what the frames of an application's process say.
+ *
+ * The process may be hostile. Each frame is checked before it is obeyed, and
+ * frames come in an order (wire.h). What a process can break is its response.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "trip.h"
+
+#define FUSE 0x65735546L /* statfs.f_type: a read may never return */
+
+/* A packet that is being obeyed. */
+typedef struct letter {
+    wsgi_trip *trip;
+    wsgi_packet rest;
+    int fd;               /* -1: none came, or it has been used */
+    wsgi_chunk parts[16]; /* of the body, not sent yet */
+    size_t count;
+} letter;
+
+static enum wsgi_next broken(wsgi_trip *trip, const char *how)
+{
+    trip->broken = how;
+    return WSGI_NEXT_BROKEN;
+}
+
+void wsgi_obey_complain(const wsgi_trip *trip, const char *format, ...)
+{
+    const wsgi_ask *ask = &trip->ask;
+    char what[1024];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(what, sizeof what, format, args);
+    va_end(args);
+    wsgi_log(trip->request, WSGI_ERROR, "process %u of %s%s%s %s",
+             trip->connection->pid, ask->user, ask->user[0] ? "/" : "",
+             ask->name, what);
+}
+
+/* ---- The response's head and body ------------------------------------- */
+
+/* Whether the body has to be as long as the head says. */
+static int is_counted(const wsgi_trip *trip, const wsgi_head *head)
+{
+    return head->content_length >= 0 && !trip->request->head_only &&
+           head->status != 204 && head->status != 304;
+}
+
+static enum wsgi_next obey_head(letter *l, const wsgi_frame *frame)
+{
+    wsgi_trip *trip = l->trip;
+    const char *why;
+    wsgi_head head;
+
+    if (trip->stage != WSGI_TRIP_READ)
+        return broken(trip, "a second head");
+    if (wsgi_wire_get_head(frame, &trip->scratch->headers, &head, &why) < 0)
+        return broken(trip, why);
+    trip->left = is_counted(trip, &head) ? head.content_length : -1;
+    trip->stage = WSGI_TRIP_BEGUN;
+    return trip->host->send_head(trip->request->record, &head) < 0
+               ? WSGI_NEXT_GONE
+               : WSGI_NEXT_PACKET;
+}
+
+/* Takes so many bytes off what Content-Length has left. Returns how many may
+   be sent. */
+static int64_t count_down(wsgi_trip *trip, int64_t size)
+{
+    if (trip->request->head_only)
+        return 0;
+    if (trip->left < 0)
+        return size;
+    if (size > trip->left)
+        size = trip->left;
+    trip->left -= size;
+    return size;
+}
+
+/* The end has come before all that Content-Length has promised. */
+static enum wsgi_next fail_short(wsgi_trip *trip)
+{
+    wsgi_obey_complain(trip, "sent %lld bytes less than Content-Length says",
+                       (long long)trip->left);
+    trip->stage = WSGI_TRIP_FAILED;
+    trip->host->fail(trip->request->record);
+    return WSGI_NEXT_PACKET;
+}
+
+/* Sends the parts of the body that have been gathered. */
+static enum wsgi_next send_parts(letter *l, int is_end)
+{
+    wsgi_trip *trip = l->trip;
+    int is_short = is_end && trip->left > 0, result;
+
+    if (l->count == 0 && !is_end)
+        return WSGI_NEXT_PACKET;
+    result = trip->host->send_body(
+        trip->request->record, l->parts, l->count,
+        is_end && !is_short ? WSGI_END : WSGI_FLUSH);
+    l->count = 0;
+    if (result < 0)
+        return WSGI_NEXT_GONE;
+    if (is_short)
+        return fail_short(trip);
+    if (is_end)
+        trip->stage = WSGI_TRIP_ENDED;
+    return WSGI_NEXT_PACKET;
+}
+
+/* Parts that follow each other in a packet are sent together. */
+static enum wsgi_next obey_body(letter *l, const wsgi_frame *frame)
+{
+    wsgi_trip *trip = l->trip;
+    int64_t size;
+
+    if (trip->stage != WSGI_TRIP_BEGUN)
+        return broken(trip, "a part of the body at the wrong time");
+    size = count_down(trip, (int64_t)frame->size);
+    if (size > 0) {
+        l->parts[l->count].data = frame->data;
+        l->parts[l->count++].size = (size_t)size;
+    }
+    if (frame->flags == 0 && l->count < sizeof l->parts / sizeof *l->parts)
+        return WSGI_NEXT_PACKET;
+    return send_parts(l, (frame->flags & WSGI_WIRE_END) != 0);
+}
+
+/* ---- Files ------------------------------------------------------------ */
+
+/* Why a file can't be sent, or NULL. */
+static const char *find_fault(int fd, const wsgi_wire_file *file)
+{
+    struct statfs system;
+    struct stat info;
+
+    if (fd < 0)
+        return "a file without its descriptor";
+    if (fstat(fd, &info) < 0 || !S_ISREG(info.st_mode))
+        return "a descriptor that is no file";
+    if ((fcntl(fd, F_GETFL) & O_ACCMODE) == O_WRONLY)
+        return "a file that can't be read";
+    if (fstatfs(fd, &system) < 0 || system.f_type == FUSE)
+        return "a file of a program's file system";
+    if (file->offset < 0 || file->size < 0 || file->offset > info.st_size ||
+        file->size > info.st_size - file->offset)
+        return "a file that is shorter than it says";
+    return NULL;
+}
+
+/* Sends a file that was checked. */
+static enum wsgi_next send_file(letter *l, const wsgi_wire_file *file,
+                                int is_end)
+{
+    wsgi_trip *trip = l->trip;
+    int64_t size = count_down(trip, file->size);
+    int is_short = is_end && trip->left > 0;
+
+    if (trip->request->head_only || size == 0)
+        return send_parts(l, is_end);
+    if (trip->host->send_file(trip->request->record, l->fd, file->offset, size,
+                              is_end && !is_short ? WSGI_END : WSGI_FLUSH) < 0)
+        return WSGI_NEXT_GONE;
+    if (is_short)
+        return fail_short(trip);
+    if (is_end)
+        trip->stage = WSGI_TRIP_ENDED;
+    return WSGI_NEXT_PACKET;
+}
+
+static enum wsgi_next obey_file(letter *l, const wsgi_frame *frame)
+{
+    wsgi_trip *trip = l->trip;
+    enum wsgi_next next;
+    wsgi_wire_file file;
+    const char *fault;
+
+    if (trip->stage != WSGI_TRIP_BEGUN)
+        return broken(trip, "a file at the wrong time");
+    if (frame->size != sizeof file)
+        return broken(trip, "a file of the wrong size");
+    memcpy(&file, frame->data, sizeof file);
+    fault = find_fault(l->fd, &file);
+    if (fault != NULL)
+        return broken(trip, fault);
+    next = send_parts(l, 0);
+    if (next == WSGI_NEXT_PACKET)
+        next = send_file(l, &file, (frame->flags & WSGI_WIRE_END) != 0);
+    close(l->fd);
+    l->fd = -1;
+    return next;
+}
+
+/* ---- The request's body ----------------------------------------------- */
+
+/* Reads a part of the body into the packet, at most so many bytes. What was
+   read before comes first. Returns what read_body returns. */
+static int64_t read_part(wsgi_trip *trip, size_t most, const char **data)
+{
+    wsgi_scratch *scratch = trip->scratch;
+    size_t kept = scratch->body.size - trip->body_given;
+
+    *data = scratch->body.data + trip->body_given;
+    if (kept > 0) {
+        kept = kept < most ? kept : most;
+        trip->body_given += kept;
+        return (int64_t)kept;
+    }
+    if (trip->read_error != 0)
+        return trip->read_error;
+    if (wsgi_buffer_reserve(&scratch->packet, most) < 0)
+        return WSGI_READ_GONE;
+    *data = scratch->packet.data;
+    return trip->host->read_body(trip->request->record, scratch->packet.data,
+                                 most);
+}
+
+/* If the process has ended, that is found when its next frame is waited for.
+ */
+static void give_part(wsgi_trip *trip, size_t most)
+{
+    wsgi_frame_head head = {.size = sizeof head, .type = WSGI_FRAME_DATA};
+    wsgi_chunk parts[2] = {{&head, sizeof head}, {NULL, 0}};
+    const char *data;
+    int64_t got = read_part(trip, most, &data);
+
+    if (got < 0) {
+        trip->read_error = (int)got;
+        head.flags = (uint8_t)-got;
+    } else {
+        head.size += (uint32_t)got;
+        parts[1].data = data;
+        parts[1].size = (size_t)got;
+    }
+    wsgi_socket_send(trip->connection->socket, parts, 2, -1, 1);
+}
+
+static enum wsgi_next obey_read(letter *l, const wsgi_frame *frame)
+{
+    wsgi_trip *trip = l->trip;
+    enum wsgi_next next;
+    uint32_t most;
+
+    if (trip->stage != WSGI_TRIP_READ && trip->stage != WSGI_TRIP_BEGUN)
+        return broken(trip, "it reads behind the end");
+    if (frame->size != sizeof most)
+        return broken(trip, "it reads without a size");
+    memcpy(&most, frame->data, sizeof most);
+    if (most == 0)
+        return broken(trip, "it reads nothing");
+    next = send_parts(l, 0);
+    if (next == WSGI_NEXT_PACKET)
+        give_part(trip, most < WSGI_BODY_MOST ? most : WSGI_BODY_MOST);
+    return next;
+}
+
+/* ---- The rest --------------------------------------------------------- */
+
+static enum wsgi_next obey_log(letter *l, const wsgi_frame *frame)
+{
+    if (frame->flags > WSGI_ERROR)
+        return broken(l->trip, "a line of an unknown level");
+    wsgi_log_line(l->trip->request, (enum wsgi_level)frame->flags, frame->data,
+                  frame->size);
+    return WSGI_NEXT_PACKET;
+}
+
+static enum wsgi_next obey_fail(letter *l)
+{
+    wsgi_trip *trip = l->trip;
+    enum wsgi_next next;
+
+    if (trip->stage != WSGI_TRIP_BEGUN && trip->stage != WSGI_TRIP_ENDED)
+        return broken(trip, "it fails at the wrong time");
+    next = send_parts(l, 0);
+    if (next == WSGI_NEXT_PACKET && trip->stage == WSGI_TRIP_BEGUN)
+        trip->host->fail(trip->request->record);
+    trip->stage = WSGI_TRIP_FAILED;
+    return next;
+}
+
+static enum wsgi_next obey_done(letter *l, const wsgi_frame *frame)
+{
+    wsgi_trip *trip = l->trip;
+    int has_answered = trip->stage == WSGI_TRIP_ENDED ||
+                       trip->stage == WSGI_TRIP_FAILED;
+
+    if (l->rest.at != l->rest.end)
+        return broken(trip, "something behind the end");
+    if (frame->count == 0 ? !has_answered
+                          : trip->stage != WSGI_TRIP_READ ||
+                                frame->count < 400 || frame->count > 599)
+        return broken(trip, "it is done at the wrong time");
+    trip->status = (int)frame->count;
+    return WSGI_NEXT_DONE;
+}
+
+static enum wsgi_next obey(letter *l, const wsgi_frame *frame)
+{
+    switch (frame->type) {
+    case WSGI_FRAME_HEAD:
+        return obey_head(l, frame);
+    case WSGI_FRAME_BODY:
+        return obey_body(l, frame);
+    case WSGI_FRAME_FILE:
+        return obey_file(l, frame);
+    case WSGI_FRAME_READ:
+        return obey_read(l, frame);
+    case WSGI_FRAME_LOG:
+        return obey_log(l, frame);
+    case WSGI_FRAME_FAIL:
+        return obey_fail(l);
+    case WSGI_FRAME_DONE:
+        return obey_done(l, frame);
+    default:
+        return broken(l->trip, "a frame that no application sends");
+    }
+}
+
+/* ---- Packets ---------------------------------------------------------- */
+
+static enum wsgi_next take_refusal(wsgi_trip *trip, const wsgi_frame *frame)
+{
+    wsgi_wire_refused refused;
+
+    if (frame->size < sizeof refused)
+        return broken(trip, "the spawner refuses without a reason");
+    memcpy(&refused, frame->data, sizeof refused);
+    trip->status =
+        refused.status >= 400 && refused.status <= 599 ? refused.status : 503;
+    wsgi_log(trip->request, WSGI_ERROR, "mod_wsgi.process '%s': %.*s",
+             trip->ask.name, (int)(frame->size - sizeof refused),
+             frame->data + sizeof refused);
+    return WSGI_NEXT_REFUSED;
+}
+
+/* The first packet on a fresh connection is the spawner's. The process gets
+   its end after that. */
+static enum wsgi_next obey_spawner(letter *l, size_t size)
+{
+    wsgi_trip *trip = l->trip;
+    wsgi_wire_given given;
+    wsgi_frame frame;
+
+    if (wsgi_wire_only(trip->scratch->received, size, &frame) < 0)
+        return broken(trip, "the spawner's packet is none");
+    if (frame.type == WSGI_FRAME_REFUSED)
+        return take_refusal(trip, &frame);
+    if (frame.type != WSGI_FRAME_GIVEN || frame.size != sizeof given)
+        return broken(trip, "the spawner has not said which process it is");
+    memcpy(&given, frame.data, sizeof given);
+    wsgi_group_note(trip->connection, &given, l->fd);
+    l->fd = -1;
+    return WSGI_NEXT_PACKET;
+}
+
+static enum wsgi_next obey_process(letter *l)
+{
+    wsgi_trip *trip = l->trip;
+    enum wsgi_next next = WSGI_NEXT_PACKET;
+    wsgi_frame frame;
+    int more;
+
+    if (trip->stage == WSGI_TRIP_SENT)
+        trip->stage = WSGI_TRIP_READ;
+    while (next == WSGI_NEXT_PACKET &&
+           (more = wsgi_wire_next(&l->rest, &frame)) != 0)
+        next = more > 0 ? obey(l, &frame) : broken(trip, "no frame");
+    if (next == WSGI_NEXT_PACKET)
+        next = send_parts(l, 0);
+    if (next == WSGI_NEXT_PACKET && l->fd >= 0)
+        return broken(trip, "a descriptor that was not wanted");
+    return next;
+}
+
+enum wsgi_next wsgi_obey_packet(wsgi_trip *trip, size_t size, int fd)
+{
+    const char *packet = trip->scratch->received;
+    letter l = {.trip = trip, .rest = {packet, packet + size}, .fd = fd};
+    enum wsgi_next next = trip->connection->is_fresh ? obey_spawner(&l, size)
+                                                     : obey_process(&l);
+
+    if (l.fd >= 0)
+        close(l.fd);
+    return next;
+}

@@ -1,0 +1,307 @@
+/*
+ * remote.c - serves a request: here, or in an application's process.
+ *
+ * A process that ends before it has read the request has done nothing. So the
+ * same bytes go to another one, of a POST, too. When it ends later, nobody
+ * knows how much it has done, and the client gets 502.
+ */
+#include "remote.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include "../../core/run.h"
+#include "trip.h"
+
+#define MOST_TRIES 5      /* fresh processes that end before they read */
+#define SPAWNER_MS 70000  /* it says within a minute whether a process begins */
+#define EAGER_MOST 65536  /* a longer body is read when the process asks */
+#define BAD_GATEWAY 502
+#define UNAVAILABLE 503
+
+/* ---- What is kept from request to request ----------------------------- */
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static wsgi_scratch *scratches;
+
+/* Returns NULL when memory is out. */
+static wsgi_scratch *take_scratch(void)
+{
+    wsgi_scratch *scratch;
+
+    pthread_mutex_lock(&mutex);
+    scratch = scratches;
+    if (scratch != NULL)
+        scratches = scratch->next;
+    pthread_mutex_unlock(&mutex);
+    if (scratch != NULL)
+        return scratch;
+    scratch = malloc(sizeof *scratch);
+    if (scratch != NULL)
+        memset(scratch, 0, offsetof(wsgi_scratch, received));
+    return scratch;
+}
+
+static void keep_scratch(wsgi_scratch *scratch)
+{
+    wsgi_buffer_trim(&scratch->packet);
+    wsgi_buffer_trim(&scratch->body);
+    wsgi_buffer_trim(&scratch->headers);
+    pthread_mutex_lock(&mutex);
+    scratch->next = scratches;
+    scratches = scratch;
+    pthread_mutex_unlock(&mutex);
+}
+
+/* ---- What is sent ----------------------------------------------------- */
+
+/* The Python of this module, which is the standard one of processes, too. */
+static const char *own_python(void)
+{
+    static const char front[] = " Python/";
+    const char *found = strstr(wsgi_component, front);
+
+    return found != NULL ? found + sizeof front - 1 : "";
+}
+
+static void fill_ask(wsgi_ask *ask, const wsgi_request *request,
+                     const wsgi_settings *s)
+{
+    const char *python = s->python != NULL ? s->python : own_python();
+
+    ask->protocol = WSGI_PROTOCOL;
+    ask->kind = WSGI_ASK_CONNECT;
+    ask->processes = (uint32_t)s->processes;
+    ask->threads = (uint32_t)s->threads;
+    ask->is_customer = s->owner > 0;
+    if (ask->is_customer)
+        snprintf(ask->user, sizeof ask->user, "#%ld", s->owner);
+    else
+        snprintf(ask->user, sizeof ask->user, "%s",
+                 s->user != NULL ? s->user : "");
+    snprintf(ask->python, sizeof ask->python, "%s", python);
+    wsgi_naming_process(request, s, ask->name, sizeof ask->name);
+}
+
+/* Reads a small body before the request is sent. A slow client then waits
+   here, and not in the application's process. Returns 0, or -1 when memory is
+   out. */
+static int read_early(wsgi_trip *trip)
+{
+    wsgi_buffer *body = &trip->scratch->body;
+    int64_t length = trip->request->body_length, got = 1;
+
+    if (length < 1 || length > EAGER_MOST || trip->request->expects)
+        return 0;
+    if (wsgi_buffer_reserve(body, (size_t)length) < 0)
+        return -1;
+    while (got > 0 && body->size < (size_t)length) {
+        got = trip->host->read_body(trip->request->record,
+                                    body->data + body->size,
+                                    (size_t)length - body->size);
+        if (got > 0)
+            body->size += (size_t)got;
+    }
+    trip->read_error = got < 0 ? (int)got : 0;
+    return 0;
+}
+
+/* Makes the packet. If the body does not fit, the process asks for it. Returns
+   what wsgi_wire_put_request returns. */
+static int make_packet(wsgi_trip *trip)
+{
+    wsgi_buffer *packet = &trip->scratch->packet;
+    const wsgi_buffer *body = &trip->scratch->body;
+    int result = wsgi_wire_put_request(packet, trip->request, trip->host,
+                                       body->data, body->size);
+
+    trip->body_given = body->size;
+    if (result != -2 || body->size == 0)
+        return result;
+    packet->size = 0;
+    trip->body_given = 0;
+    return wsgi_wire_put_request(packet, trip->request, trip->host, NULL, 0);
+}
+
+/* Returns 0, or an HTTP status after logging. */
+static int pack(wsgi_trip *trip)
+{
+    int result = read_early(trip);
+
+    if (result == 0)
+        result = make_packet(trip);
+    if (result == 0)
+        return 0;
+    wsgi_log(trip->request, WSGI_ERROR, "the request can't be sent: %s",
+             result == -1 ? "out of memory"
+                          : "its variables have more than 128 KB");
+    return result == -1 ? 500 : 431;
+}
+
+/* ---- What comes back -------------------------------------------------- */
+
+/* Whether the spawner has said anything on a fresh connection in time. */
+static int has_spoken(const wsgi_connection *connection)
+{
+    struct pollfd spawner = {.fd = connection->socket, .events = POLLIN};
+    int ready;
+
+    do
+        ready = poll(&spawner, 1, SPAWNER_MS);
+    while (ready < 0 && errno == EINTR);
+    return ready > 0;
+}
+
+/* What a trip has come to, beside an enum wsgi_next. */
+enum { UNREAD = WSGI_NEXT_BROKEN + 1, LOST, SILENT };
+
+/* Obeys packets to the end. ECONNRESET says that the process has left
+   something unread; packets that it has sent come after that. */
+static int converse(wsgi_trip *trip, int is_reset)
+{
+    int next = WSGI_NEXT_PACKET, fd;
+    long size;
+
+    while (next == WSGI_NEXT_PACKET) {
+        if (trip->connection->is_fresh && !has_spoken(trip->connection))
+            return SILENT;
+        size = wsgi_socket_receive(trip->connection->socket,
+                                   trip->scratch->received, &fd);
+        if (size > 0) {
+            next = wsgi_obey_packet(trip, (size_t)size, fd);
+        } else if (size < 0 && errno == ECONNRESET && !is_reset) {
+            is_reset = 1;
+        } else if (size < 0 && errno == EPROTO) {
+            trip->broken = "a packet that is too large, or has descriptors";
+            next = WSGI_NEXT_BROKEN;
+        } else {
+            next = is_reset && trip->stage == WSGI_TRIP_SENT ? UNREAD : LOST;
+        }
+    }
+    return next;
+}
+
+/* Sends the request on the trip's connection. */
+static int travel(wsgi_trip *trip)
+{
+    const wsgi_buffer *packet = &trip->scratch->packet;
+    wsgi_chunk all = {packet->data, packet->size};
+
+    return converse(trip, wsgi_socket_send(trip->connection->socket, &all, 1,
+                                           -1, 1) < 0);
+}
+
+/* ---- The outcome ------------------------------------------------------ */
+
+/* The response can't go on. Returns what wsgi_handle returns. */
+static int break_off(const wsgi_trip *trip, int status)
+{
+    if (trip->stage == WSGI_TRIP_BEGUN)
+        trip->host->fail(trip->request->record);
+    return trip->stage < WSGI_TRIP_BEGUN ? status : 0;
+}
+
+/* Ends the use of the connection. Returns what wsgi_handle returns. */
+static int finish(wsgi_trip *trip, int outcome)
+{
+    int status = 0;
+
+    if (outcome == WSGI_NEXT_DONE) {
+        wsgi_group_keep(trip->connection);
+        return trip->status;
+    }
+    if (outcome == WSGI_NEXT_REFUSED)
+        status = trip->status;
+    else if (outcome == WSGI_NEXT_BROKEN) {
+        wsgi_obey_complain(trip, "broke the protocol: %s", trip->broken);
+        status = break_off(trip, BAD_GATEWAY);
+    } else if (outcome == LOST) {
+        wsgi_obey_complain(trip, "has ended, serving %s", trip->request->uri);
+        status = break_off(trip, BAD_GATEWAY);
+    } else if (outcome == SILENT) {
+        wsgi_log(trip->request, WSGI_ERROR,
+                 "mod_wsgi.process '%s' can't be had: mod_wsgi-spawner does "
+                 "not answer",
+                 trip->ask.name);
+        status = UNAVAILABLE;
+    }
+    wsgi_group_close(trip->connection);
+    return status;
+}
+
+/* ---- Where ------------------------------------------------------------ */
+
+/* Returns 0, or an HTTP status after logging. */
+static int connect_trip(wsgi_trip *trip)
+{
+    int status = 0;
+
+    trip->connection = wsgi_group_take(&trip->ask);
+    if (trip->connection == NULL) {
+        wsgi_log(trip->request, WSGI_ERROR, "out of memory");
+        return 500;
+    }
+    if (trip->connection->is_fresh)
+        status = wsgi_asking_connect(trip->request, &trip->ask,
+                                     trip->connection);
+    if (status != 0)
+        wsgi_group_close(trip->connection);
+    return status;
+}
+
+/* Tries one process after the other, until one has read the request. Those
+   that have been idle do not count: all may have ended meanwhile. */
+static int try_all(wsgi_trip *trip)
+{
+    int tries = 0, status, outcome;
+
+    while (tries < MOST_TRIES) {
+        status = connect_trip(trip);
+        if (status != 0)
+            return status;
+        tries += trip->connection->is_fresh;
+        outcome = travel(trip);
+        if (outcome != UNREAD)
+            return finish(trip, outcome);
+        wsgi_group_close(trip->connection);
+    }
+    wsgi_log(trip->request, WSGI_ERROR,
+             "mod_wsgi.process '%s': %d processes have ended before they read "
+             "the request",
+             trip->ask.name, MOST_TRIES);
+    return UNAVAILABLE;
+}
+
+/* Has an application's process run the application that was decided on. */
+static int run_elsewhere(const wsgi_request *request, const wsgi_settings *s)
+{
+    wsgi_trip trip = {.request = request,
+                      .host = wsgi_process_given.host,
+                      .scratch = take_scratch()};
+    int status;
+
+    if (trip.scratch == NULL) {
+        wsgi_log(request, WSGI_ERROR, "out of memory");
+        return 500;
+    }
+    fill_ask(&trip.ask, request, s);
+    status = pack(&trip);
+    if (status == 0)
+        status = try_all(&trip);
+    keep_scratch(trip.scratch);
+    return status;
+}
+
+int wsgi_serve(const wsgi_request *request)
+{
+    wsgi_decision decision;
+    int status = wsgi_decide(request, &decision);
+
+    if (status != 0)
+        return status;
+    return decision.settings.process != NULL
+               ? run_elsewhere(request, &decision.settings)
+               : wsgi_run(request, &decision);
+}

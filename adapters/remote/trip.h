@@ -1,0 +1,105 @@
+/*
+ * trip.h - a request on its way to an application's process and back: what the
+ * files of this folder share.
+ *
+ * A function's prefix names its file: wsgi_group_take is in group.c.
+ */
+#ifndef WSGI_TRIP_H
+#define WSGI_TRIP_H
+
+#include <stdint.h>
+
+#include "../wire/ask.h"
+#include "../wire/wire.h"
+
+/* ---- group.c: connections with the processes of one user and name. ------ */
+
+typedef struct wsgi_group wsgi_group;
+
+/* A connection. It belongs to one request, or to its group while it is idle.
+ */
+typedef struct wsgi_connection {
+    struct wsgi_connection *next;
+    wsgi_group *group;
+    int socket;
+    int is_fresh;  /* the spawner has not said yet who has the other end */
+    uint32_t pid;  /* who has it; 0: not known yet */
+    uint32_t slot; /* of that process, on the group's board */
+    time_t since;  /* idle since then */
+} wsgi_connection;
+
+/* Finds an idle connection to a process that has a free thread, as far as is
+   known, or makes a fresh one. A fresh one has no socket yet (-1). Returns
+   NULL when memory is out. Any thread. */
+wsgi_connection *wsgi_group_take(const wsgi_ask *ask);
+
+/* Keeps a connection for another request. Any thread. */
+void wsgi_group_keep(wsgi_connection *connection);
+
+/* Closes a connection. Any thread. */
+void wsgi_group_close(wsgi_connection *connection);
+
+/* Notes who has the other end. Takes over the descriptor of a board, or -1.
+   Any thread. */
+void wsgi_group_note(wsgi_connection *connection, const wsgi_wire_given *given,
+                     int board);
+
+/* ---- asking.c: asks the spawner for a process. -------------------------- */
+
+/* Gives the connection its socket, and the spawner the other end. Returns 0.
+   On failure logs why and returns an HTTP status. Any thread. */
+int wsgi_asking_connect(const wsgi_request *request, const wsgi_ask *ask,
+                        wsgi_connection *connection);
+
+/* ---- obey.c: does what the frames of a process say. --------------------- */
+
+/* What a request needs while it is served elsewhere. Kept from request to
+   request. */
+typedef struct wsgi_scratch {
+    struct wsgi_scratch *next;
+    wsgi_buffer packet; /* REQUEST, and later a part of the body */
+    wsgi_buffer body;   /* what was read of the body before */
+    wsgi_buffer headers;
+    char received[WSGI_PACKET_MOST];
+} wsgi_scratch;
+
+/* How far it has got. */
+enum wsgi_stage {
+    WSGI_TRIP_SENT, /* no frame has come yet */
+    WSGI_TRIP_READ, /* the process has read the request */
+    WSGI_TRIP_BEGUN,
+    WSGI_TRIP_ENDED,
+    WSGI_TRIP_FAILED /* the response looks broken */
+};
+
+typedef struct wsgi_trip {
+    const wsgi_request *request;
+    const wsgi_host *host;
+    wsgi_ask ask;
+    wsgi_connection *connection;
+    wsgi_scratch *scratch;
+    enum wsgi_stage stage;
+    size_t body_given;  /* how much of scratch->body the process has */
+    int read_error;     /* what read_body has said after these; 0: nothing */
+    int64_t left;       /* of Content-Length; -1: it is not counted */
+    int status;         /* of DONE and REFUSED */
+    const char *broken; /* how the protocol was broken */
+} wsgi_trip;
+
+enum wsgi_next {
+    WSGI_NEXT_PACKET,
+    WSGI_NEXT_DONE,    /* trip->status is what wsgi_handle returns */
+    WSGI_NEXT_REFUSED, /* the same, and the spawner has closed its end */
+    WSGI_NEXT_GONE,    /* the client has gone */
+    WSGI_NEXT_BROKEN   /* trip->broken says why */
+};
+
+/* Logs what a process has done: "process 71 of alice/shop " comes before it. */
+void wsgi_obey_complain(const wsgi_trip *trip, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Does what a packet says. fd came with it (else -1), and is closed. The
+   packet is in scratch->received. */
+enum wsgi_next wsgi_obey_packet(wsgi_trip *trip, size_t size, int fd);
+
+#endif
