@@ -114,7 +114,7 @@ def parser() -> argparse.ArgumentParser:
         "--slow",
         choices=("once", "all", "none"),
         default="once",
-        help="slow tests: in one cell of each line of Apache (default), in every cell, or nowhere",
+        help="slow tests: in one cell of each line and mode (default), in every cell, or nowhere",
     )
     add("--local", action="store_true", help="this machine's own servers and Pythons, no Docker")
     add("--sources", type=Path, metavar="DIR", help="a folder that already has release archives")

@@ -4,7 +4,7 @@ A cell's name is its only name: on the command line, of its log, in every report
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from matrix.data import Data, Python
@@ -13,7 +13,7 @@ from tools import Problem
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One server with one process model, and one Python inside it.
+    """One server with one process model, and one Python: embedded, or in processes of its own.
 
     For a packaged server, suite is the base that packages it. For a server of an archive it is "".
     """
@@ -22,12 +22,13 @@ class Cell:
     mpm: str
     python: str
     suite: str = ""
+    mode: str = "embedded"
     excluded: str | None = None
 
     @property
     def row(self) -> str:
-        """The server's part of a cell's name, which names a row of the grid."""
-        plain = f"apache{self.line}-{self.mpm}"
+        """A cell's name without the Python, which names a row of the grid."""
+        plain = f"apache{self.line}-{self.mpm}{self._ending}"
         return f"{plain}-{self.suite}" if self.suite else plain
 
     @property
@@ -37,7 +38,11 @@ class Cell:
     @property
     def plain(self) -> str:
         """The cell's name in the test suite, which does not know suites."""
-        return f"apache{self.line}-{self.mpm}-{self.column}"
+        return f"apache{self.line}-{self.mpm}-{self.column}{self._ending}"
+
+    @property
+    def _ending(self) -> str:
+        return "" if self.mode == "embedded" else f"-{self.mode}"
 
     @property
     def name(self) -> str:
@@ -45,14 +50,23 @@ class Cell:
 
 
 def expand(data: Data) -> tuple[Cell, ...]:
-    """Every cell of the data, with the excluded ones. Servers come in the data's order."""
+    """Every cell of the data, with the excluded ones.
+
+    Servers come in the data's order. Those with processes come last.
+    """
     from_archives = (
         _cell(data, apache.line, mpm, python)
         for apache in data.apaches.values()
         for mpm in apache.mpms
         for python in data.pythons.values()
     )
-    return (*from_archives, *_packaged(data))
+    embedded = (*from_archives, *_packaged(data))
+    apart = (
+        replace(cell, mode="processes")
+        for cell in embedded
+        if any(fnmatchcase(cell.name, each) for each in data.with_processes)
+    )
+    return (*embedded, *apart)
 
 
 def _packaged(data: Data) -> Iterator[Cell]:
@@ -97,8 +111,8 @@ def matches(name: str, patterns: Sequence[str]) -> bool:
 
 
 def first_of_each_line(cells: Sequence[Cell]) -> set[str]:
-    """The cells that run the slow tests, too: one for each line of Apache."""
-    firsts: dict[str, str] = {}
+    """The cells that run the slow tests, too: one for each line of Apache and mode."""
+    firsts: dict[tuple[str, str], str] = {}
     for cell in cells:
-        firsts.setdefault(cell.line, cell.name)
+        firsts.setdefault((cell.line, cell.mode), cell.name)
     return set(firsts.values())

@@ -33,6 +33,9 @@ OBJECTS_AT = "/objects"
 TOOLS_PYTHON = f"{images.TOOLS}/bin/python3"
 SCONS = (TOOLS_PYTHON, "-m", "SCons", "-Q")
 
+# Folders of objects, beside an adapter's, that no Python's headers went into.
+WITHOUT_PYTHON = ("core-none", "wire", "remote", "spawner", "adapter-process")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Once:
@@ -128,7 +131,7 @@ def test(site: Site, cell: Cell, built: Built, *, slow: bool, say: Say) -> Verdi
     python = site.data.pythons[cell.python]
     command = [TOOLS_PYTHON, "-m", "pytest", "-p", "no:cacheprovider", "tests/server"]
     command += ["--apache", cell.line, "--mpm", cell.mpm, "--python", python.executable]
-    command += ["--slow", "all" if slow else "none"]
+    command += ["--mode", cell.mode, "--slow", "all" if slow else "none"]
     command += ["--junitxml", "/out/junit.xml", "--grid-json", "/out/grid.json"]
     task = _task(site, built, command, writes=False, looks=True)
     with site.log(cell.name) as log, engine.explained():
@@ -235,10 +238,11 @@ def _packaged(site: Site, python: Python, say: Say) -> str:
 
 
 def _adapter(site: Site, apache: Apache, built: Built, say: Say) -> None:
-    """The adapter's objects, compiled on the base of its server, so that they link everywhere."""
+    """What has no Python, compiled on the base of its server, so that it links everywhere."""
     what = f"adapter-apache{apache.line}"
-    words = _apache_words(apache.line)
-    command = (*SCONS, *words, "python=/usr/bin/python3", f"build/{what}")
+    words = (*_apache_words(apache.line), "python=none,/usr/bin/python3")
+    folders = (f"build/{folder}" for folder in (what, *WITHOUT_PYTHON))
+    command = (*SCONS, *words, *folders)
     _compile(site, Compilation(what=what, command=command, made_of=(built.image,)), built, say)
 
 
@@ -255,10 +259,10 @@ def _link(site: Site, cell: Cell, built: Built, made_of: tuple[str, ...], say: S
         ["apache=" + cell.line, "apxs=/usr/bin/apxs"] if cell.suite else _apache_words(cell.line)
     )
     python = site.data.pythons[cell.python]
-    command = (*SCONS, *apxs, f"python={python.executable}")
-    what = "-".join(
-        ["module", f"apache{cell.line}", cell.column, *([cell.suite] * bool(cell.suite))]
-    )
+    several = "none," if cell.mode == "processes" else ""
+    command = (*SCONS, *apxs, f"python={several}{python.executable}")
+    parts = ("module", f"apache{cell.line}", cell.column, several and "processes", cell.suite)
+    what = "-".join(filter(None, parts))
     _compile(site, Compilation(what=what, command=command, made_of=made_of), built, say)
 
 

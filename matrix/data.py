@@ -143,6 +143,7 @@ class Data:
     packaged: Packaged | None
     pythons: Mapping[str, Python]
     exclusions: tuple[Exclusion, ...]
+    with_processes: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,6 +228,7 @@ def parse(text: str, name: str = "matrix.toml") -> Data:
     packaged = read_packaged(whole)
     pythons = {key: read_python(key, each) for key, each in whole.named("pythons").items()}
     exclusions = tuple(read_exclusion(each) for each in whole.tables("exclusions"))
+    with_processes = whole.words("with_processes", [])
     whole.done()
     data = Data(
         limits=limits,
@@ -236,6 +238,7 @@ def parse(text: str, name: str = "matrix.toml") -> Data:
         packaged=packaged,
         pythons=pythons,
         exclusions=exclusions,
+        with_processes=with_processes,
     )
     check_references(data, name)
     return data

@@ -35,6 +35,7 @@ class Local:
                 line=each.server.line,
                 mpm=each.server.mpm,
                 python=f"{each.python.version}{each.python.abi}",
+                mode=each.mode,
             )
             for each in self.found.values()
         )
@@ -47,7 +48,7 @@ class Local:
 
 def discover(logs: Path, seconds: int) -> Local:
     """Every combination on this machine. Those that cannot run have the reason."""
-    every = machine.discover((), (), (), choice="all")
+    every = machine.discover((), (), (), machine.MODES, choice="all")
     found = {cell.name: cell for cell in every.every}
     return Local(found=found, obstacles=every.not_run, logs=logs, seconds=seconds)
 
@@ -72,7 +73,7 @@ def test(local: Local, cell: Cell, *, slow: bool) -> Verdict:
     command: Sequence[str] = [
         *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests/server"),
         *("--apache", cell.line, "--mpm", cell.mpm, "--python", str(known.python.executable)),
-        *("--slow", "all" if slow else "none"),
+        *("--mode", cell.mode, "--slow", "all" if slow else "none"),
         *("--junitxml", str(local.logs / f"{cell.name}.xml"), "--grid-json", str(grid)),
     ]
     with (local.logs / f"{cell.name}.log").open("a") as log:

@@ -91,6 +91,14 @@ def test_a_cell_is_named_after_server_model_python_and_suite(every: tuple[Cell, 
     assert [cell.name for cell in every] == NAMES
 
 
+def test_cells_may_be_there_a_second_time_with_processes() -> None:
+    twice = cells.expand(data.parse('with_processes = ["*2.4*"]' + SMALL))
+    assert [cell.name for cell in twice[:-1]] == NAMES
+    assert twice[-1].name == "apache2.4-prefork-py3.14-processes-new"
+    assert twice[-1].plain == "apache2.4-prefork-py3.14-processes"
+    assert twice[-1].row == "apache2.4-prefork-processes-new"
+
+
 def test_a_packaged_server_has_only_the_pythons_of_its_suite(every: tuple[Cell, ...]) -> None:
     assert [cell.python for cell in every if cell.suite] == ["3.14"]
 

@@ -1,0 +1,72 @@
+"""What scons installs, into a folder of the test's, and removes again."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tools import TOP, Problem, servers
+from tools.pythons import Python
+
+Scons = Callable[..., str]
+
+
+@pytest.fixture
+def scons(tmp_path: Path) -> Scons:
+    """Runs scons for the newest Apache of this machine, and gives what it prints."""
+    try:
+        apxs = servers.choose_apxs()
+    except Problem as problem:
+        pytest.skip(f"no Apache to build for: {problem}")
+
+    def run(*words: str) -> str:
+        where = (f"apxs={apxs}", f"DESTDIR={tmp_path}", "moduledir=/modules")
+        command = [sys.executable, "-m", "SCons", "-Q", *where, *words]
+        done = subprocess.run(
+            command, cwd=TOP, check=True, timeout=300, stdout=subprocess.PIPE, text=True
+        )
+        return done.stdout
+
+    return run
+
+
+def installed(root: Path) -> list[str]:
+    """What lies in the folder of the modules."""
+    folder = root / "modules"
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def test_the_programs_of_processes_are_installed_beside_the_module(
+    scons: Scons, tmp_path: Path, python: Python
+) -> None:
+    scons(f"python=none,{python.executable}", "install")
+    assert installed(tmp_path) == [
+        "mod_wsgi",
+        "mod_wsgi.so",
+        f"mod_wsgi/mod_wsgi-{python.name}",
+        "mod_wsgi/mod_wsgi-spawner",
+    ]
+
+
+def test_what_was_installed_is_removed(scons: Scons, tmp_path: Path, python: Python) -> None:
+    """Only as scons says, for it would remove the objects of this checkout, too."""
+    words = (f"python=none,{python.executable}", "install")
+    scons(*words)
+    there = {str(tmp_path / "modules" / name) for name in installed(tmp_path)}
+    told = scons("--clean", "--dry-run", *words)
+    assert there <= set(re.findall(r"^Removed (?:directory )?(.+)$", told, re.MULTILINE))
+
+
+def test_a_module_without_python_links_none(scons: Scons, tmp_path: Path) -> None:
+    scons("python=none", "install")
+    listing = subprocess.run(
+        ["readelf", "--dynamic", str(tmp_path / "modules" / "mod_wsgi.so")],
+        capture_output=True,
+        check=True,
+        text=True,
+    ).stdout
+    assert "libpython" not in listing
+    assert installed(tmp_path) == ["mod_wsgi", "mod_wsgi.so", "mod_wsgi/mod_wsgi-spawner"]
