@@ -286,6 +286,8 @@ static int run_elsewhere(const wsgi_request *request, const wsgi_settings *s)
         wsgi_log(request, WSGI_ERROR, "out of memory");
         return 500;
     }
+    if (s->path_translated && trip.host->translate_path != NULL)
+        trip.host->translate_path(request->record);
     fill_ask(&trip.ask, request, s);
     status = pack(&trip);
     if (status == 0)
