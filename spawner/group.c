@@ -17,8 +17,8 @@
 #define MOST_WAITING 64     /* connections, for each process there may be */
 #define AFTER_FAILURE 1000  /* milliseconds without another attempt */
 #define LOOK_AGAIN 10       /* milliseconds, while connections wait */
+#define LOOK_IF_ENDED 100   /* milliseconds, while all is to end */
 #define TIME_TO_START 60000 /* milliseconds, then a process is killed */
-#define TIME_TO_END 6000    /* milliseconds, then processes are killed */
 #define ROOM (sizeof((wsgi_group *)0)->waiting / sizeof(int))
 
 static wsgi_group *groups;
@@ -289,15 +289,20 @@ static void swap_next(void)
 
 /* ---- The end ---------------------------------------------------------- */
 
-static void describe(char *text, size_t size, int status, long long ms,
-                     const char *more)
+static void describe(char *text, size_t size, const wsgi_worker *worker,
+                     int status)
 {
     int is_signal = WIFSIGNALED(status);
+    int number = is_signal ? WTERMSIG(status) : WEXITSTATUS(status);
+    long long ms = wsgi_loop_now() - worker->started;
 
-    snprintf(text, size, "%s %d after %lld s%s",
-             is_signal ? "signal" : "exit status",
-             is_signal ? WTERMSIG(status) : WEXITSTATUS(status), ms / 1000,
-             more);
+    if (!worker->is_ready && is_signal && number == SIGALRM)
+        snprintf(text, size, "nobody has told who its user is for %lld s",
+                 ms / 1000);
+    else
+        snprintf(text, size, "%s %d after %lld s%s",
+                 is_signal ? "signal" : "exit status", number, ms / 1000,
+                 worker->is_ready ? "" : ", before it was ready");
 }
 
 /* A process has ended before it was ready. */
@@ -326,8 +331,7 @@ static void bury(wsgi_group *group, wsgi_worker *worker, int status)
     char cause[100];
 
     wsgi_worker_read_rest(worker);
-    describe(cause, sizeof cause, status, wsgi_loop_now() - worker->started,
-             worker->is_ready ? "" : ", before it was ready");
+    describe(cause, sizeof cause, worker, status);
     if ((status != 0 || !worker->is_draining) && worker->report.status == 0)
         wsgi_log_say(group->log, WSGI_LOG_ERROR, "process %ld of %s: %s",
                      (long)worker->pid, group->title, cause);
@@ -352,13 +356,13 @@ void wsgi_group_reap(pid_t pid, int status)
             }
 }
 
-void wsgi_group_end(void)
+void wsgi_group_end(int milliseconds)
 {
     wsgi_report report = {.status = 503, .text = "the server ends"};
     wsgi_group *group;
     wsgi_worker *worker;
 
-    kill_at = wsgi_loop_now() + TIME_TO_END;
+    kill_at = wsgi_loop_now() + milliseconds;
     for (group = groups; group != NULL; group = group->next) {
         group->wants_swap = 0;
         refuse(group, &report);
@@ -383,9 +387,10 @@ static int pause_of(const wsgi_group *group)
 {
     if (group->waiting_count > 0)
         return LOOK_AGAIN;
-    return kill_at != 0 || group->workers == NULL || count(group).starting > 0
-               ? AFTER_FAILURE
-               : -1;
+    if (kill_at != 0)
+        return LOOK_IF_ENDED;
+    return group->workers == NULL || count(group).starting > 0 ? AFTER_FAILURE
+                                                               : -1;
 }
 
 int wsgi_group_any(void)

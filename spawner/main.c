@@ -19,6 +19,12 @@
 
 wsgi_spawner wsgi_spawner_is;
 
+/* Until processes are killed, in milliseconds. An application has 5 s for its
+   end. A server that sends SIGTERM kills this program after 3 s, and it is not
+   to leave anyone behind. */
+#define TIME_TO_END 6000
+#define TIME_AFTER_SIGTERM 2500
+
 static int signals[2]; /* a pipe: what the handler has seen */
 static int is_ending;
 
@@ -32,14 +38,19 @@ static void note(int number)
     errno = error;
 }
 
-void wsgi_main_end(void)
+static void end(int milliseconds)
 {
     if (is_ending)
         return;
     is_ending = 1;
     wsgi_loop_remove(WSGI_ASK_FD);
     close(WSGI_ASK_FD);
-    wsgi_group_end();
+    wsgi_group_end(milliseconds);
+}
+
+void wsgi_main_end(void)
+{
+    end(TIME_TO_END);
 }
 
 static void reap(void)
@@ -58,7 +69,7 @@ static void read_signals(void *unused)
     (void)unused;
     while (read(signals[0], &byte, 1) == 1)
         if (byte == SIGTERM)
-            wsgi_main_end();
+            end(TIME_AFTER_SIGTERM);
         else if (byte == SIGHUP)
             wsgi_group_restart();
     reap();

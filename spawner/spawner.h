@@ -32,7 +32,7 @@ typedef struct wsgi_spawner {
 
 extern wsgi_spawner wsgi_spawner_is;
 
-/* Asks the loop to end: no process of the server is left. */
+/* The ask socket has ended: no process of the server is left. */
 void wsgi_main_end(void);
 
 /* ---- loop.c: waits for descriptors. ------------------------------------- */
@@ -154,8 +154,8 @@ void wsgi_group_ask(const wsgi_ask *ask, int connection, int log);
 /* The server has restarted: every group gets fresh processes. */
 void wsgi_group_restart(void);
 
-/* Every process is to end. */
-void wsgi_group_end(void);
+/* Every process is to end, and is killed when this time is over. */
+void wsgi_group_end(int milliseconds);
 
 /* Does what is due by now. Returns in how many milliseconds something will be,
    or -1: only when something happens. */

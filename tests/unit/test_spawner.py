@@ -606,6 +606,17 @@ def test_a_process_that_does_not_end_is_killed(spawner: Spawner) -> None:
     assert not lives(given.pid)
 
 
+def test_a_spawner_that_is_terminated_ends_before_its_server_kills_it(spawner: Spawner) -> None:
+    given = spawner.given()
+    given.tell("wait(600)")
+    time.sleep(0.2)
+    began = time.monotonic()
+    spawner.process.terminate()
+    assert spawner.process.wait(TIMEOUT) == 0
+    assert time.monotonic() - began < 3
+    assert not lives(given.pid)
+
+
 def test_processes_end_when_the_spawner_was_killed(spawner: Spawner) -> None:
     pid = spawner.given().pid
     spawner.process.kill()

@@ -81,6 +81,14 @@ def the_spawner(place: Path) -> int:
     return spawners(place)[0]
 
 
+def descriptors(pid: int) -> dict[int, str]:
+    found = {}
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):
+            found[int(path.name)] = str(path.readlink())
+    return found
+
+
 def restart(site: Site, number: int) -> None:
     """Waits until the server has begun again, so that it is not told to do so twice at once."""
     before = (site.root / "error.log").read_text().count("resuming normal")
@@ -99,8 +107,7 @@ def test_the_spawner_leads_a_session_of_its_own(site: Site, installed: Path) -> 
 
 
 def test_the_spawner_has_the_ask_socket_and_the_log_only(site: Site, installed: Path) -> None:
-    place = Path(f"/proc/{the_spawner(installed)}/fd")
-    names = {int(path.name): str(path.readlink()) for path in place.iterdir()}
+    names = descriptors(the_spawner(installed))
     assert names[0] == names[1] == "/dev/null"
     assert names[2] == str(site.root / "error.log")
     assert names[3].startswith("socket:")
@@ -119,11 +126,17 @@ def test_the_spawner_stays_over_three_restarts(
 
 
 def test_children_do_not_keep_what_is_the_parents(site: Site, installed: Path) -> None:
-    """Else the spawner would not see that the server has ended."""
-    the_spawner(installed)
-    child = next(pid for pid in site.children() if pid not in spawners(installed))
-    variables = Path(f"/proc/{child}/environ").read_text().split("\0")
-    assert not [each for each in variables if each.startswith("MOD_WSGI_SPAWNER")]
+    """With the spawner's end of the ask socket they could read what others ask for."""
+    end = descriptors(the_spawner(installed))[3]
+    children = [pid for pid in site.children() if pid not in spawners(installed)]
+    assert end in descriptors(site.pid).values()
+    assert until(lambda: not [pid for pid in children if end in descriptors(pid).values()])
+
+
+def test_applications_do_not_see_the_variable_of_the_parent(site: Site) -> None:
+    shown = site.get("/surroundings/shown").text
+    assert "TESTS_SETTINGS" in shown
+    assert "MOD_WSGI_SPAWNER" not in shown
 
 
 def test_a_spawner_that_was_killed_is_replaced(site: Site, installed: Path) -> None:
