@@ -177,7 +177,7 @@ def test_requests_on_one_connection_have_their_own_bodies(site: Site) -> None:
 def kept_files(site: Site, folder: Path) -> list[str]:
     """The files that the server's processes have open in a folder."""
     found = []
-    for pid in site.children():
+    for pid in site.processes():
         for each in Path(f"/proc/{pid}/fd").iterdir():
             try:
                 target = str(each.readlink())

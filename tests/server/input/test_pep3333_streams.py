@@ -85,12 +85,12 @@ def test_a_body_of_many_short_lines_is_read_in_one_go(site: Site) -> None:
 def test_a_length_that_is_only_claimed_takes_no_memory(site: Site) -> None:
     """PEP 3333 duty 32: read() takes memory for bytes that came, not for those announced."""
     site.ask("/hello/named")
-    before = sum(memory(pid, "VmSize") for pid in site.children())
+    before = sum(memory(pid, "VmSize") for pid in site.processes())
     claimed = {"Content-Length": "1000000000"}
     with site.connect() as connection:
         connection.sendall(message("/bodies/error_name?claimed", "POST", claimed) + b"hello")
         time.sleep(0.3)
-        after = sum(memory(pid, "VmSize") for pid in site.children())
+        after = sum(memory(pid, "VmSize") for pid in site.processes())
     assert after - before < 500_000_000
     assert site.told("claimed").startswith(("IOError", "OSError"))
 

@@ -229,7 +229,7 @@ def test_a_busy_daemon_thread_under_an_own_lock_ends_with_its_process(
 ) -> None:
     site = serve(OWN, processes=2, files=FILES, values={"extension": str(workshop.folder)})
     site.get("/own/daemon")
-    children = site.children()
+    children = site.processes()
     site.restart()
     assert until(lambda: all(parent_of(pid) is None for pid in children), 15)
 
@@ -268,7 +268,7 @@ class Effort:
 
 
 def effort(site: Site, path: str, clients: int = 2) -> Effort:
-    pid = site.children()[0]
+    pid = site.processes()[0]
     begin, used = time.monotonic(), processor_seconds(pid)
     with ThreadPoolExecutor(clients) as pool:
         replies = list(pool.map(lambda _: site.get(path, timeout=60), range(8)))

@@ -71,7 +71,7 @@ def test_a_copy_ends_with_the_code_of_sys_exit(site: Site, code: str, status: in
     assert site.get("/hello/named").status_code == 200
     told = site.get(f"/main/exits?{code}", timeout=30).json()
     assert told["ending"] == status
-    assert [told["pid"]] == site.children()
+    assert [told["pid"]] == site.processes()
 
 
 def test_words_for_sys_exit_are_logged_by_the_copy(site: Site) -> None:
@@ -119,7 +119,7 @@ def test_a_copy_that_lives_on_does_not_keep_the_servers_port(serve: Serve) -> No
     site = serve(CONFIG, processes=1)
     copy = site.get("/main/stays", timeout=30).json()["copy"]
     try:
-        assert parent_of(copy) in site.children()
+        assert parent_of(copy) in site.processes()
         os.kill(site.pid, signal.SIGTERM)
         assert until(lambda: parent_of(site.pid) is None, 15)
         assert parent_of(copy) is not None

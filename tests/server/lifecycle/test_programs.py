@@ -132,7 +132,7 @@ def test_a_program_that_is_left_behind_does_not_keep_the_port(serve: Serve) -> N
     site = serve(CONFIG, processes=1)
     left = site.get("/programs/left_behind").json()
     try:
-        for child in site.children():
+        for child in site.processes():
             with suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
         os.kill(site.pid, signal.SIGTERM)

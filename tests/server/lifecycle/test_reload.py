@@ -321,7 +321,7 @@ def test_threads_of_the_one_that_is_replaced_are_waited_for(site: Site) -> None:
 
 
 def threads_of(site: Site) -> int:
-    return sum(len(list(Path(f"/proc/{pid}/task").iterdir())) for pid in site.children())
+    return sum(len(list(Path(f"/proc/{pid}/task").iterdir())) for pid in site.processes())
 
 
 def test_thread_locals_of_the_one_that_is_replaced_end(site: Site) -> None:
@@ -418,11 +418,11 @@ def test_edits_under_load_end_no_process(site: Site) -> None:
     """A request may wait for Python's lock in an interpreter that another one replaces."""
     busy = "import time; time.sleep(0.3)\nbusy = sum(range(3000000))"
     with load(site, "/front", 6) as answers:
-        before = site.children()
+        before = site.processes()
         for number in range(20):
             edit(site, "code/front.py", MODULE.format(busy, f"edit {number}"))
             time.sleep(0.25)
-        assert site.children() == before
+        assert site.processes() == before
     assert wrong(answers) == []
 
 
@@ -442,7 +442,7 @@ def test_many_reloads_under_load_lose_nothing_and_grow_little(
         for number in range(rounds):
             edit(site, "code/front.py", MODULE.format("", f"edit {number}"))
             comes_to_say(site, "/front", f"edit {number} helped", 20)
-            sizes.append(memory(site.children()[0], "VmRSS"))
+            sizes.append(memory(site.processes()[0], "VmRSS"))
     grown = (sizes[-1] - sizes[warm - 1]) / (rounds - warm)
     with capsys.disabled():
         print(
