@@ -23,6 +23,16 @@ WAITS_FOR_REQUESTS = (
     "after ten seconds"
 )
 
+EMBEDDED_ONLY = "the module has no Python here: applications' processes have"
+OWN_PROCESS = "applications share no process here: each name has processes of its own"
+CUSTOMERS_USER = (
+    "a customer's application runs as the customer here, and reads what the customer can"
+)
+SMALL_BODIES = (
+    "a body of up to 64 KB is read before an application's process gets the request: a slow "
+    "client is to keep none of its threads"
+)
+
 LIMITS: dict[str, dict[str, str]] = {
     "apache1.3": {
         "threads": "Apache 1.3 knows no threads: a process serves one request at a time",
@@ -60,6 +70,12 @@ LIMITS: dict[str, dict[str, str]] = {
     },
     "worker": {"end-beside-a-request": WAITS_FOR_REQUESTS},
     "event": {"end-beside-a-request": WAITS_FOR_REQUESTS},
+    "processes": {
+        "python-in-the-module": EMBEDDED_ONLY,
+        "servers-user": CUSTOMERS_USER,
+        "shared-process": OWN_PROCESS,
+        "small-bodies-as-they-come": SMALL_BODIES,
+    },
     "py2.7": {
         "exception-history": "an exception of Python 2 does not know which one was being handled",
         "own-lock": NO_OWN_LOCK,

@@ -8,6 +8,8 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.harness.cells import Cell
 
 # The C library in its older and newer partitions; its loader has __tls_get_addr. Everything else
@@ -66,6 +68,7 @@ def test_it_asks_the_server_for_something(module: Path, cell: Cell) -> None:
     assert ours <= exported(cell.server.httpd)
 
 
+@pytest.mark.needs("python-in-the-module")
 def test_it_asks_for_no_library_but_python_and_the_systems(module: Path, cell: Cell) -> None:
     """The server's own libraries are in the process already, in the version that it has."""
     needed = dynamic(module, "NEEDED")
@@ -73,11 +76,13 @@ def test_it_asks_for_no_library_but_python_and_the_systems(module: Path, cell: C
     assert [name.split(".so")[0] for name in foreign] == [f"lib{cell.python.library}"]
 
 
+@pytest.mark.needs("python-in-the-module")
 def test_the_python_that_it_loads_is_the_one_of_the_cell(module: Path, cell: Cell) -> None:
     loaded = {path.resolve() for path in libraries(module) if "libpython" in path.name}
     assert loaded == {cell.python.shared_library.resolve()}
 
 
+@pytest.mark.needs("python-in-the-module")
 def test_its_search_path_holds_the_folder_of_python_at_most(module: Path, cell: Cell) -> None:
     path = [*dynamic(module, "RPATH"), *dynamic(module, "RUNPATH")]
     assert path == ([] if cell.python.system_library else [str(cell.python.libdir)])

@@ -224,6 +224,7 @@ def test_a_broken_response_looks_broken(site: Site, name: str, stay: str) -> Non
     assert not answer.endswith(b"0\r\n\r\n")
 
 
+@pytest.mark.needs("small-bodies-as-they-come")
 def test_a_response_that_breaks_because_its_body_did_looks_broken(site: Site) -> None:
     """PEP 3333 duty 64: a client that stops sending in the middle may still be listening."""
     with site.connect() as connection:

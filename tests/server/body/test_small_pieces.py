@@ -66,6 +66,7 @@ def test_no_piece_waits_for_pythons_lock(site: Site) -> None:
         receive_until(connection, b"fourth")
 
 
+@pytest.mark.needs("small-bodies-as-they-come")
 def test_pieces_are_sent_before_the_body_of_the_request_is_read(site: Site) -> None:
     """The client sends it when it has seen them."""
     with site.connect() as connection:

@@ -253,6 +253,7 @@ def test_what_is_included_by_a_file_that_takes_anothers_place_is_a_customers_too
     assert "of alice" not in reply.text
 
 
+@pytest.mark.needs("shared-process")
 def test_the_main_interpreter_is_the_administrators(hosting: Hosting, site: Site) -> None:
     hosting.htaccess(
         MALLORY, "mallory/m", "mallory/code", "SetEnv mod_wsgi.interpreter main_interpreter\n"
@@ -385,6 +386,7 @@ def test_an_application_without_a_directory_is_refused_where_there_is_a_file(
     refused(site, "/mallory/anywhere/page.txt", "set mod_wsgi.directory to the directory")
 
 
+@pytest.mark.needs("servers-user")
 def test_a_directory_that_cannot_be_read_is_said(hosting: Hosting, site: Site) -> None:
     hosting.shop(MALLORY, "mallory/closed", "mallory")
     (hosting.www / "mallory/closed").chmod(0o711)
@@ -640,6 +642,7 @@ def test_a_page_with_includes_does_not_say_who_asks(serve: Serve, cell: Cell) ->
     assert "of alice, for nobody" in told(site, "/mallory/pages/page.shtml")
 
 
+@pytest.mark.needs("shared-process")
 def test_a_customer_who_takes_all_interpreters_leaves_the_others_theirs(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -135,7 +135,7 @@ def test_an_answer_does_not_wait_for_the_body(site: Site, name: str) -> None:
     """Its stream stays open for the client to send; others go on beside it."""
     client = h2.connection.H2Connection(h2.config.H2Configuration())
     client.initiate_connection()
-    heading_with_body = [*heading(f"/early/{name}", b"body"), ("content-length", "100")]
+    heading_with_body = [*heading(f"/early/{name}", b"body"), ("content-length", "100000")]
     client.send_headers(1, heading_with_body)
     client.send_headers(3, heading("/hello/named", b""), end_stream=True)
     streams = {1: Stream(), 3: Stream()}

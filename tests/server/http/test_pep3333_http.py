@@ -18,6 +18,7 @@ MinSpareThreads 1
 MaxSpareThreads 2
 @{base}
 @{applications}
+SetEnv mod_wsgi.threads 1
 """
 
 

@@ -65,6 +65,7 @@ def outcome(site: Site, name: str, headers: dict[str, str], part: bytes, leave: 
     return told.read_text().partition("\n")[2]
 
 
+@pytest.mark.needs("small-bodies-as-they-come")
 @pytest.mark.parametrize("way", LEAVES)
 def test_a_body_of_a_known_length_that_is_cut_makes_the_read_raise(site: Site, way: str) -> None:
     for size in range(len(CONTENT)):
@@ -111,7 +112,13 @@ def test_cut_trailers_do_no_harm_to_the_body(site: Site, way: str) -> None:
 
 @pytest.mark.parametrize("way", ["close", "stop-sending"])
 @pytest.mark.parametrize(
-    ("headers", "body"), [(LENGTH, CONTENT), (CHUNKED, CHUNKS)], ids=["length", "chunked"]
+    ("headers", "body"),
+    [
+        pytest.param(
+            LENGTH, CONTENT, id="length", marks=pytest.mark.needs("small-bodies-as-they-come")
+        ),
+        pytest.param(CHUNKED, CHUNKS, id="chunked"),
+    ],
 )
 def test_a_whole_body_is_read_whoever_leaves_behind_it(
     site: Site, headers: dict[str, str], body: bytes, way: str

@@ -150,6 +150,7 @@ def test_a_big_chunked_body_arrives_whole(site: Site) -> None:
     assert seen == {"length": 3_000_000, "sha256": hashlib.sha256(b"".join(pieces)).hexdigest()}
 
 
+@pytest.mark.needs("small-bodies-as-they-come")
 def test_a_body_is_read_as_it_comes(site: Site) -> None:
     """A line is answered before the next is sent: input is not collected beforehand."""
     with site.connect() as connection:

@@ -204,6 +204,7 @@ def test_a_virtual_environment_is_no_other_sites(site: Site, address: str, colou
     assert site.at(address).ask(f"/imports?only_{colour}").status == 500
 
 
+@pytest.mark.needs("shared-process")
 def test_past_the_most_interpreters_a_request_gets_a_503_and_a_line(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -71,7 +71,7 @@ def test_a_copy_ends_with_the_code_of_sys_exit(site: Site, code: str, status: in
     assert site.get("/hello/named").status_code == 200
     told = site.get(f"/main/exits?{code}", timeout=30).json()
     assert told["ending"] == status
-    assert [told["pid"]] == site.processes()
+    assert told["pid"] in site.processes()
 
 
 def test_words_for_sys_exit_are_logged_by_the_copy(site: Site) -> None:
@@ -107,6 +107,7 @@ def test_a_copy_made_by_a_thread_ends_with_it(site: Site) -> None:
     assert '"ending": 0' in ask(site, "from_a_thread")
 
 
+@pytest.mark.needs("python-in-the-module")
 def test_a_copy_has_none_of_the_servers_listening_sockets(site: Site) -> None:
     """One that the application has opened stays open."""
     assert site.get("/hello/named").status_code == 200

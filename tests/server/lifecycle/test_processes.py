@@ -159,6 +159,7 @@ def test_no_process_is_left_when_the_server_stops(serve: Serve) -> None:
     assert processes
 
 
+@pytest.mark.needs("python-in-the-module")
 def test_a_child_that_reached_its_number_of_requests_ends_cleanly(serve: Serve) -> None:
     site = serve("MaxRequestsPerChild 3\n@{base}\n@{applications}", processes=2)
     seen = {site.get("/states/process").json()["pid"] for _ in range(20)}

@@ -460,6 +460,7 @@ def test_an_application_whose_cause_is_gone_loads_at_a_later_attempt(site: Site)
     assert [site.get("/mends-itself").status_code for _ in range(4)] == [500, 500, 200, 200]
 
 
+@pytest.mark.needs("shared-process")
 @pytest.mark.parametrize("path", ["/another", "/main"])
 def test_a_package_for_one_interpreter_names_the_one_that_has_it(site: Site, path: str) -> None:
     assert site.get("/one").text == "first"

@@ -96,7 +96,7 @@ def test_there_is_a_file_that_is_the_log(site: Site) -> None:
     """Descriptor 2: what a program writes that is started with it is there as well."""
     site.tolerates("by sys.__stderr__")
     assert site.ask("/texts/by_the_file").json() == [2, True]
-    assert site.watch.wait_for("^by sys.__stderr__$")
+    assert site.watch.wait_for(r"(^|: )by sys\.__stderr__$")
 
 
 def test_a_stream_in_a_circle_is_garbage(site: Site) -> None:

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import Serve
 from tests.harness.config import DEFAULT
 from tests.harness.site import Site
@@ -15,6 +17,7 @@ def component(version: str) -> str:
     return f"mod_wsgi/{VERSION} Python/{version}"
 
 
+@pytest.mark.needs("python-in-the-module")
 def test_the_server_names_the_module_and_its_python(site: Site, version: str) -> None:
     assert component(version) in site.get("/hello/named").headers["Server"]
 
@@ -24,6 +27,7 @@ def test_server_tokens_keep_the_module_back(serve: Serve) -> None:
     assert "mod_wsgi" not in site.get("/hello/named").headers["Server"]
 
 
+@pytest.mark.needs("python-in-the-module")
 def test_the_file_tells_its_version(module: Path, version: str) -> None:
     assert component(version).encode() in module.read_bytes()
 
