@@ -1,5 +1,7 @@
 """Applications for a process that a test drives by its frames."""
 
+from __future__ import print_function
+
 import atexit
 import os
 import threading
