@@ -240,8 +240,9 @@ static int may_use_sendfile(const core_dir_config *core)
     return core->enable_sendfile != ENABLE_SENDFILE_OFF;
 }
 
-/* Appends one part of a file. Filters that read it must not map it into memory:
-   if the file became shorter meanwhile, that would end this process. */
+/* Appends one part of a file. Filters that read it must not map it into
+   memory: if the file became shorter meanwhile, that would end this process.
+ */
 static void append_part(const exchange *x, apr_file_t *file, int64_t offset,
                         int64_t size)
 {

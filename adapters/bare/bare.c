@@ -328,8 +328,7 @@ static void *serve(void *first)
 
         request.record = &x;
         request.body_length = plan->body_length;
-        finish(&x, handle(&request),
-               first != NULL && i == plan->requests - 1);
+        finish(&x, handle(&request), first != NULL && i == plan->requests - 1);
         free(x.output);
     }
     return NULL;

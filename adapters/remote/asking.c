@@ -9,7 +9,9 @@
 #include "parent.h"
 #include "trip.h"
 
-#define SPAWNER_MS 5000 /* a spawner that does not read for so long is gone */
+#define SPAWNER_MS                                                            \
+    5000 /* a spawner that does not read for so long is gone                  \
+          */
 
 /* Puts one or two descriptors into a message. */
 static void put_descriptors(struct msghdr *message, struct cmsghdr *head,

@@ -22,7 +22,7 @@ struct wsgi_group {
     wsgi_ask ask;          /* the last one */
     wsgi_connection *idle; /* the last used first */
     unsigned idle_count;
-    unsigned connections; /* idle and in use */
+    unsigned connections;             /* idle and in use */
     const volatile wsgi_board *board; /* NULL: there is none */
     dev_t board_device;
     ino_t board_number;

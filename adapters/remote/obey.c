@@ -102,9 +102,9 @@ static enum wsgi_next send_parts(letter *l, int is_end)
 
     if (l->count == 0 && !is_end)
         return WSGI_NEXT_PACKET;
-    result = trip->host->send_body(
-        trip->request->record, l->parts, l->count,
-        is_end && !is_short ? WSGI_END : WSGI_FLUSH);
+    result =
+        trip->host->send_body(trip->request->record, l->parts, l->count,
+                              is_end && !is_short ? WSGI_END : WSGI_FLUSH);
     l->count = 0;
     if (result < 0)
         return WSGI_NEXT_GONE;

@@ -15,9 +15,11 @@
 #include "../../core/run.h"
 #include "trip.h"
 
-#define MOST_TRIES 5      /* fresh processes that end before they read */
-#define SPAWNER_MS 70000  /* it says within a minute whether a process begins */
-#define EAGER_MOST 65536  /* a longer body is read when the process asks */
+#define MOST_TRIES 5 /* fresh processes that end before they read */
+#define SPAWNER_MS                                                            \
+    70000                /* it says within a minute whether a process begins  \
+                          */
+#define EAGER_MOST 65536 /* a longer body is read when the process asks */
 #define BAD_GATEWAY 502
 #define UNAVAILABLE 503
 
@@ -189,8 +191,8 @@ static int travel(wsgi_trip *trip)
     const wsgi_buffer *packet = &trip->scratch->packet;
     wsgi_chunk all = {packet->data, packet->size};
 
-    return converse(trip, wsgi_socket_send(trip->connection->socket, &all, 1,
-                                           -1, 1) < 0);
+    return converse(
+        trip, wsgi_socket_send(trip->connection->socket, &all, 1, -1, 1) < 0);
 }
 
 /* ---- The outcome ------------------------------------------------------ */
@@ -244,8 +246,8 @@ static int connect_trip(wsgi_trip *trip)
         return 500;
     }
     if (trip->connection->is_fresh)
-        status = wsgi_asking_connect(trip->request, &trip->ask,
-                                     trip->connection);
+        status =
+            wsgi_asking_connect(trip->request, &trip->ask, trip->connection);
     if (status != 0)
         wsgi_group_close(trip->connection);
     return status;

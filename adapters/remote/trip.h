@@ -94,7 +94,8 @@ enum wsgi_next {
     WSGI_NEXT_BROKEN   /* trip->broken says why */
 };
 
-/* Logs what a process has done: "process 71 of alice/shop " comes before it. */
+/* Logs what a process has done: "process 71 of alice/shop " comes before it.
+ */
 void wsgi_obey_complain(const wsgi_trip *trip, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
