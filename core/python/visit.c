@@ -40,9 +40,9 @@ static int is_for_main(const wsgi_settings *s, const char *name)
 static int make_name(const wsgi_request *request, const wsgi_settings *s,
                      char *name)
 {
-    const char *end = name + KEY_SIZE;
-    char *to = name;
+    char *end = name + KEY_SIZE, *to = name;
 
+    *end = '\0';
     if (s->owner >= 0 && !wsgi_process_given.has_owner) {
         to = wsgi_naming_append_number(to, end, (unsigned long)s->owner);
         *to++ = WSGI_OWNER_MARK[0];
