@@ -332,7 +332,8 @@ static void bury(wsgi_group *group, wsgi_worker *worker, int status)
 
     wsgi_worker_read_rest(worker);
     describe(cause, sizeof cause, worker, status);
-    if ((status != 0 || !worker->is_draining) && worker->report.status == 0)
+    if ((status != 0 || !worker->is_draining) && !worker->is_killed &&
+        worker->report.status == 0)
         wsgi_log_say(group->log, WSGI_LOG_ERROR, "process %ld of %s: %s",
                      (long)worker->pid, group->title, cause);
     if (!worker->is_ready && !worker->is_draining)
@@ -371,15 +372,27 @@ void wsgi_group_end(int milliseconds)
     }
 }
 
+static void kill_now(wsgi_worker *worker, const char *why)
+{
+    if (worker->is_killed)
+        return;
+    worker->is_killed = 1;
+    kill(worker->pid, SIGKILL);
+    wsgi_log_say(worker->group->log, WSGI_LOG_ERROR,
+                 "process %ld of %s %s: it is killed", (long)worker->pid,
+                 worker->group->title, why);
+}
+
 /* Kills processes that do not end in time, or do not get ready. */
 static void kill_late(const wsgi_group *group, long long now)
 {
-    const wsgi_worker *worker;
+    wsgi_worker *worker;
 
     for (worker = group->workers; worker != NULL; worker = worker->next)
-        if ((kill_at != 0 && now >= kill_at) ||
-            (!worker->is_ready && now - worker->started >= TIME_TO_START))
-            kill(worker->pid, SIGKILL);
+        if (kill_at != 0 && now >= kill_at)
+            kill_now(worker, "does not end, as the server does");
+        else if (!worker->is_ready && now - worker->started >= TIME_TO_START)
+            kill_now(worker, "does not get ready");
 }
 
 /* When to look again, in milliseconds; -1: when something happens. */

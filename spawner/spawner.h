@@ -187,7 +187,7 @@ struct wsgi_worker {
     int control; /* socket; -1: closed */
     int output;  /* pipe: its descriptors 1 and 2; -1: closed */
     int reports; /* pipe: closed when the program runs */
-    int is_ready, is_draining;
+    int is_ready, is_draining, is_killed;
     int is_old; /* began before the server's last restart */
     long long started, recent_since;
     unsigned given;               /* connections */

@@ -75,6 +75,10 @@ void wsgi_apache_join_mod_python(wsgi_process *process);
 /* spawner.c: called in each configuration pass, in the server's parent. */
 void wsgi_apache_configure_spawner(apr_pool_t *config, server_rec *server);
 
+/* spawner.c: called in each child of the server. Gives up what is the
+   parent's. */
+void wsgi_apache_enter_child(const server_rec *server);
+
 /* environ.c: whether the server asks for this URL because another one gave an
    error. */
 int wsgi_apache_is_error_document(const request_rec *r);

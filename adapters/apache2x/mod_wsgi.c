@@ -6,7 +6,6 @@
 #include <apr_portable.h>
 #include <fcntl.h>
 
-#include "../remote/parent.h"
 #include "../remote/remote.h"
 
 server_rec *wsgi_apache_server;
@@ -61,7 +60,7 @@ static void child_init(apr_pool_t *pool, server_rec *server)
     };
 
     wsgi_apache_server = server;
-    wsgi_parent_enter_child();
+    wsgi_apache_enter_child(server);
     wsgi_apache_join_mod_python(&process);
     wsgi_start(&process);
     if (ends_in_handlers())

@@ -8,6 +8,7 @@
 #include "adapter.h"
 
 #include <apr_portable.h>
+#include <unistd.h>
 
 #include "../remote/parent.h"
 
@@ -76,4 +77,14 @@ void wsgi_apache_configure_spawner(apr_pool_t *config, server_rec *server)
     wsgi_parent parent = describe(server);
 
     watch(server, config, wsgi_parent_configure(&parent));
+}
+
+/* The process of -X is the parent and a child at once, and ends like a child:
+   it may have no right to kill the spawner, and would wait for it for ever. So
+   the record does not name the spawner any more. No process waits for itself.
+ */
+void wsgi_apache_enter_child(const server_rec *server)
+{
+    recall(server->process->pool)->pid = getpid();
+    wsgi_parent_enter_child();
 }

@@ -27,9 +27,10 @@ OPENS_TRACEBACK = re.compile(
 # The server's own part of a line: time, level, process, client.
 PREFIX = re.compile(r"^(?:\[[^\]]*\] )+")
 
+# A test may kill a process of an application. What the spawner kills it says.
 CRASHED = re.compile(
-    r"exit signal|process \d+ of \S+: signal|Fatal Python|Segmentation|core dump|Sanitizer"
-    r"|double free"
+    r"exit signal|process \d+ of \S+: signal (?!9 )|it is killed"
+    r"|Fatal Python|Segmentation|core dump|Sanitizer|double free"
 )
 
 PATIENCE = 2.0

@@ -64,6 +64,7 @@ LIMITS: dict[str, dict[str, str]] = {
         "http2": NO_HTTP2,
         "mod-python": NO_MOD_PYTHON,
     },
+    "embedded": {"processes": "an application that is embedded has no process of its own"},
     "prefork": {
         "http2": "mod_http2 works with models that have threads only, says its manual",
         "threads": "the prefork model knows no threads: a process serves one request at a time",

@@ -603,6 +603,7 @@ def test_a_process_that_does_not_end_is_killed(spawner: Spawner) -> None:
     spawner.asks.close()
     assert spawner.process.wait(TIMEOUT) == 0
     assert 5 < time.monotonic() - began < 10
+    spawner.logs(f"process {given.pid} of .+/shop does not end, as the server does: it is killed")
     assert not lives(given.pid)
 
 
