@@ -35,7 +35,10 @@ static void write_line(enum wsgi_level level, const char *line)
         ;
 }
 
-/* Must not wait: the server may be waiting for its client. */
+/* Must not wait: the server may be waiting for its client. When it has given
+   up the response, it has logged that itself, and knows which levels are
+   wanted.
+ */
 static void write_log(void *record, enum wsgi_level level, const char *line)
 {
     const wsgi_exchange *x = record;
@@ -43,6 +46,8 @@ static void write_log(void *record, enum wsgi_level level, const char *line)
     wsgi_chunk parts[] = {{&head, sizeof head}, {line, strlen(line)}};
 
     head.size = (uint32_t)(parts[0].size + parts[1].size);
+    if (x != NULL && x->is_gone && level == WSGI_INFO)
+        return;
     if (x == NULL || x->is_done || wsgi_exchange_is_over(x) ||
         wsgi_socket_send(x->socket, parts, 2, -1, 0) < 0)
         write_line(level, line);

@@ -13,14 +13,20 @@
 
 #include "trip.h"
 
+#define MOST_PARTS 16
+
+/* Of a body from which the server cuts a range. */
+#define WHOLE_MOST (16 * 1024 * 1024)
+
 #define FUSE 0x65735546L /* statfs.f_type: a read may never return */
 
 /* A packet that is being obeyed. */
 typedef struct letter {
     wsgi_trip *trip;
     wsgi_packet rest;
-    int fd;               /* -1: none came, or it has been used */
-    wsgi_chunk parts[16]; /* of the body, not sent yet */
+    int fd;                           /* -1: none came, or it has been used */
+    wsgi_chunk parts[MOST_PARTS + 1]; /* of the body, not sent yet; the first
+                                         is for scratch->whole */
     size_t count;
 } letter;
 
@@ -94,24 +100,71 @@ static enum wsgi_next fail_short(wsgi_trip *trip)
     return WSGI_NEXT_PACKET;
 }
 
-/* Sends the parts of the body that have been gathered. */
+/* Sends the parts of the body that have been gathered, behind what was kept of
+   earlier packets. */
 static enum wsgi_next send_parts(letter *l, int is_end)
 {
     wsgi_trip *trip = l->trip;
+    wsgi_buffer *whole = &trip->scratch->whole;
     int is_short = is_end && trip->left > 0, result;
+    int skips = whole->size == 0;
 
-    if (l->count == 0 && !is_end)
-        return WSGI_NEXT_PACKET;
-    result =
-        trip->host->send_body(trip->request->record, l->parts, l->count,
-                              is_end && !is_short ? WSGI_END : WSGI_FLUSH);
-    l->count = 0;
+    l->parts[0].data = whole->data;
+    l->parts[0].size = whole->size;
+    result = trip->host->send_body(
+        trip->request->record, l->parts + skips, l->count + 1 - (size_t)skips,
+        is_end && !is_short ? WSGI_END : WSGI_FLUSH);
+    l->count = whole->size = 0;
     if (result < 0)
         return WSGI_NEXT_GONE;
     if (is_short)
         return fail_short(trip);
     if (is_end)
         trip->stage = WSGI_TRIP_ENDED;
+    return WSGI_NEXT_PACKET;
+}
+
+/* Sends what has been gathered, if it is anything. */
+static enum wsgi_next send_gathered(letter *l)
+{
+    return l->count > 0 || l->trip->scratch->whole.size > 0 ? send_parts(l, 0)
+                                                            : WSGI_NEXT_PACKET;
+}
+
+/* Receives the request's variables. */
+static void find_range(void *wants_range, const char *name, const char *value)
+{
+    (void)value;
+    if (strcmp(name, "HTTP_RANGE") == 0)
+        *(int *)wants_range = 1;
+}
+
+static int wants_range(wsgi_trip *trip)
+{
+    if (trip->wants_range < 0) {
+        trip->wants_range = 0;
+        trip->host->each_env(trip->request->record, find_range,
+                             &trip->wants_range);
+    }
+    return trip->wants_range;
+}
+
+/* A packet has ended in the middle of what the application has given at once.
+   A server cuts ranges only out of a body that it gets in one piece, so it is
+   kept for that. */
+static enum wsgi_next keep_parts(letter *l)
+{
+    wsgi_buffer *whole = &l->trip->scratch->whole;
+    size_t i;
+
+    if (l->count == 0)
+        return WSGI_NEXT_PACKET;
+    if (whole->size > WHOLE_MOST || !wants_range(l->trip))
+        return send_parts(l, 0);
+    for (i = 1; i <= l->count; i++)
+        if (wsgi_buffer_add(whole, l->parts[i].data, l->parts[i].size) < 0)
+            return WSGI_NEXT_GONE;
+    l->count = 0;
     return WSGI_NEXT_PACKET;
 }
 
@@ -125,11 +178,12 @@ static enum wsgi_next obey_body(letter *l, const wsgi_frame *frame)
         return broken(trip, "a part of the body at the wrong time");
     size = count_down(trip, (int64_t)frame->size);
     if (size > 0) {
-        l->parts[l->count].data = frame->data;
-        l->parts[l->count++].size = (size_t)size;
+        wsgi_chunk part = {frame->data, (size_t)size};
+
+        l->parts[++l->count] = part;
     }
-    if (frame->flags == 0 && l->count < sizeof l->parts / sizeof *l->parts)
-        return WSGI_NEXT_PACKET;
+    if (frame->flags == 0)
+        return l->count < MOST_PARTS ? WSGI_NEXT_PACKET : keep_parts(l);
     return send_parts(l, (frame->flags & WSGI_WIRE_END) != 0);
 }
 
@@ -164,7 +218,7 @@ static enum wsgi_next send_file(letter *l, const wsgi_wire_file *file,
     int is_short = is_end && trip->left > 0;
 
     if (trip->request->head_only || size == 0)
-        return send_parts(l, is_end);
+        return is_end ? send_parts(l, 1) : send_gathered(l);
     if (trip->host->send_file(trip->request->record, l->fd, file->offset, size,
                               is_end && !is_short ? WSGI_END : WSGI_FLUSH) < 0)
         return WSGI_NEXT_GONE;
@@ -190,7 +244,7 @@ static enum wsgi_next obey_file(letter *l, const wsgi_frame *frame)
     fault = find_fault(l->fd, &file);
     if (fault != NULL)
         return broken(trip, fault);
-    next = send_parts(l, 0);
+    next = send_gathered(l);
     if (next == WSGI_NEXT_PACKET)
         next = send_file(l, &file, (frame->flags & WSGI_WIRE_END) != 0);
     close(l->fd);
@@ -248,14 +302,14 @@ static enum wsgi_next obey_read(letter *l, const wsgi_frame *frame)
     enum wsgi_next next;
     uint32_t most;
 
-    if (trip->stage != WSGI_TRIP_READ && trip->stage != WSGI_TRIP_BEGUN)
+    if (trip->stage == WSGI_TRIP_FAILED)
         return broken(trip, "it reads behind the end");
     if (frame->size != sizeof most)
         return broken(trip, "it reads without a size");
     memcpy(&most, frame->data, sizeof most);
     if (most == 0)
         return broken(trip, "it reads nothing");
-    next = send_parts(l, 0);
+    next = send_gathered(l);
     if (next == WSGI_NEXT_PACKET)
         give_part(trip, most < WSGI_BODY_MOST ? most : WSGI_BODY_MOST);
     return next;
@@ -279,7 +333,7 @@ static enum wsgi_next obey_fail(letter *l)
 
     if (trip->stage != WSGI_TRIP_BEGUN && trip->stage != WSGI_TRIP_ENDED)
         return broken(trip, "it fails at the wrong time");
-    next = send_parts(l, 0);
+    next = send_gathered(l);
     if (next == WSGI_NEXT_PACKET && trip->stage == WSGI_TRIP_BEGUN)
         trip->host->fail(trip->request->record);
     trip->stage = WSGI_TRIP_FAILED;
@@ -374,7 +428,7 @@ static enum wsgi_next obey_process(letter *l)
            (more = wsgi_wire_next(&l->rest, &frame)) != 0)
         next = more > 0 ? obey(l, &frame) : broken(trip, "no frame");
     if (next == WSGI_NEXT_PACKET)
-        next = send_parts(l, 0);
+        next = keep_parts(l);
     if (next == WSGI_NEXT_PACKET && l->fd >= 0)
         return broken(trip, "a descriptor that was not wanted");
     return next;

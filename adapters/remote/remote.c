@@ -15,11 +15,12 @@
 #include "../../core/run.h"
 #include "trip.h"
 
-#define MOST_TRIES 5 /* fresh processes that end before they read */
-#define SPAWNER_MS                                                            \
-    70000                /* it says within a minute whether a process begins  \
-                          */
+#define MOST_TRIES 5     /* fresh processes that end before they read */
 #define EAGER_MOST 65536 /* a longer body is read when the process asks */
+
+/* In so many milliseconds the spawner has said whether a process begins. */
+#define SPAWNER_MS 70000
+
 #define BAD_GATEWAY 502
 #define UNAVAILABLE 503
 
@@ -51,6 +52,7 @@ static void keep_scratch(wsgi_scratch *scratch)
     wsgi_buffer_trim(&scratch->packet);
     wsgi_buffer_trim(&scratch->body);
     wsgi_buffer_trim(&scratch->headers);
+    wsgi_buffer_trim(&scratch->whole);
     pthread_mutex_lock(&mutex);
     scratch->next = scratches;
     scratches = scratch;
@@ -214,7 +216,10 @@ static int finish(wsgi_trip *trip, int outcome)
         wsgi_group_keep(trip->connection);
         return trip->status;
     }
-    if (outcome == WSGI_NEXT_REFUSED)
+    if (outcome == WSGI_NEXT_GONE)
+        wsgi_log(trip->request, WSGI_INFO,
+                 "the client went away before the response was complete");
+    else if (outcome == WSGI_NEXT_REFUSED)
         status = trip->status;
     else if (outcome == WSGI_NEXT_BROKEN) {
         wsgi_obey_complain(trip, "broke the protocol: %s", trip->broken);
@@ -281,6 +286,7 @@ static int run_elsewhere(const wsgi_request *request, const wsgi_settings *s)
 {
     wsgi_trip trip = {.request = request,
                       .host = wsgi_process_given.host,
+                      .wants_range = -1,
                       .scratch = take_scratch()};
     int status;
 

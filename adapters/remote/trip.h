@@ -60,6 +60,7 @@ typedef struct wsgi_scratch {
     wsgi_buffer packet; /* REQUEST, and later a part of the body */
     wsgi_buffer body;   /* what was read of the body before */
     wsgi_buffer headers;
+    wsgi_buffer whole; /* the begin of a body that is not sent in parts */
     char received[WSGI_PACKET_MOST];
 } wsgi_scratch;
 
@@ -82,6 +83,7 @@ typedef struct wsgi_trip {
     size_t body_given;  /* how much of scratch->body the process has */
     int read_error;     /* what read_body has said after these; 0: nothing */
     int64_t left;       /* of Content-Length; -1: it is not counted */
+    int wants_range;    /* the client asks for a part; -1: not known yet */
     int status;         /* of DONE and REFUSED */
     const char *broken; /* how the protocol was broken */
 } wsgi_trip;

@@ -13,9 +13,11 @@
  *   application  (READ | HEAD | BODY | FILE | FAIL | LOG)* DONE
  *   server       DATA, once for each READ
  *
- * HEAD comes once, before BODY and FILE. No READ follows the end of the
- * response (WSGI_WIRE_END). LOG may come at any time before DONE. Anything
- * else breaks the protocol, and the connection is closed.
+ * HEAD comes once, before BODY and FILE. READ and LOG may come at any time
+ * before DONE: close() of an application may read behind the end of the
+ * response (WSGI_WIRE_END). Anything else breaks the protocol, and the
+ * connection is closed. BODY frames without a flag belong together with the
+ * next one: the application has given their bytes at once.
  *
  * Before the first frame of the application the spawner may send one of two
  * frames on a new connection: GIVEN says which process has its other end, and

@@ -218,25 +218,12 @@ static PyObject *spawn(PyObject *original, PyObject *args, PyObject *kw)
 
 /* ---- Threads ---------------------------------------------------------- */
 
-/* All signals but those that a thread causes itself, which the server or
-   faulthandler reports. */
-static void fill_with_others_signals(sigset_t *set)
-{
-    static const int own[] = {SIGSEGV, SIGBUS,  SIGFPE, SIGILL,
-                              SIGABRT, SIGTRAP, SIGSYS};
-    size_t i;
-
-    sigfillset(set);
-    for (i = 0; i < sizeof own / sizeof *own; i++)
-        sigdelset(set, own[i]);
-}
-
 static PyObject *start_thread(PyObject *function, PyObject *args, PyObject *kw)
 {
     sigset_t others, before;
     PyObject *result;
 
-    fill_with_others_signals(&others);
+    wsgi_process_fill_signals(&others);
     pthread_sigmask(SIG_BLOCK, &others, &before);
     result = PyObject_Call(function, args, kw);
     pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -23,10 +23,21 @@ int wsgi_process_is_shared(void)
     return wsgi_process_given.find_interp != NULL;
 }
 
+void wsgi_process_fill_signals(sigset_t *set)
+{
+    static const int own[] = {SIGSEGV, SIGBUS,  SIGFPE, SIGILL,
+                              SIGABRT, SIGTRAP, SIGSYS};
+    size_t i;
+
+    sigfillset(set);
+    for (i = 0; i < sizeof own / sizeof *own; i++)
+        sigdelset(set, own[i]);
+}
+
 int wsgi_process_add_thread(void *(*function)(void *arg), void *arg,
                             size_t stack_size)
 {
-    sigset_t all, before;
+    sigset_t others, before;
     pthread_attr_t attributes;
     pthread_t thread;
     int error;
@@ -35,8 +46,8 @@ int wsgi_process_add_thread(void *(*function)(void *arg), void *arg,
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     if (stack_size > 0)
         pthread_attr_setstacksize(&attributes, stack_size);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    wsgi_process_fill_signals(&others);
+    pthread_sigmask(SIG_SETMASK, &others, &before);
     error = pthread_create(&thread, &attributes, function, arg);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);

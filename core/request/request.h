@@ -14,6 +14,7 @@
 #include "../host.h"
 #include "gate.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -229,8 +230,12 @@ extern wsgi_process wsgi_process_given;
    (jobs.c) run without Python's lock and without a current thread state. */
 int wsgi_process_is_shared(void);
 
-/* Starts a detached thread with all signals blocked. stack_size is in bytes, 0
-   for the system's default. Returns 0, or an errno. */
+/* Fills in all signals but those that a thread causes itself, which the server
+   or faulthandler reports. */
+void wsgi_process_fill_signals(sigset_t *set);
+
+/* Starts a detached thread with these signals blocked. stack_size is in bytes,
+   0 for the system's default. Returns 0, or an errno. */
 int wsgi_process_add_thread(void *(*function)(void *arg), void *arg,
                             size_t stack_size);
 
