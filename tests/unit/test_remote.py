@@ -243,6 +243,15 @@ def test_a_response_comes_in_parts(start: Start) -> None:
     assert outcome.log == ("[warning] a line",)
 
 
+def test_close_may_read_behind_the_end(start: Start) -> None:
+    server = start("--chunked", body=b"late")
+    connection = server.process_of()
+    connection.send(head() + frame(BODY, b"hello", flags=END))
+    assert data(connection) == (b"late", 0)
+    connection.send(DONE_FRAME)
+    assert server.outcome().body == b"hello"
+
+
 def test_an_error_page_is_the_servers(start: Start) -> None:
     server = start()
     server.process_of().send(frame(LOG, b"no such thing", flags=2) + frame(DONE, count=404))
@@ -500,7 +509,7 @@ BROKEN_LATER = {
     "a body behind the end": head() + frame(BODY, flags=END) + frame(BODY, b"x"),
     "a second end": head() + frame(BODY, flags=END) + frame(BODY, flags=END),
     "a file behind the end": head() + frame(BODY, flags=END) + file(0, 0),
-    "a read behind the end": head() + frame(BODY, flags=END) + read(),
+    "a read behind a failure": head() + frame(FAIL) + read(),
     "an error behind the head": head() + frame(DONE, count=500),
     "an error behind the end": head() + frame(BODY, flags=END) + frame(DONE, count=500),
     "a frame behind done": HELLO + frame(LOG, b"x"),
