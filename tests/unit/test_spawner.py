@@ -4,12 +4,14 @@ import contextlib
 import fcntl
 import json
 import os
+import random
 import re
 import shutil
 import signal
 import socket
 import struct
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -34,6 +36,30 @@ ROOT = os.geteuid() == 0
 only_root = pytest.mark.skipif(not ROOT, reason="only root can become another user")
 
 TIMEOUT = 15.0
+
+# Starts the spawner with a descriptor as its ask socket. An old kernel lacks two system calls: a
+# filter gives the error of unknown ones in their place. Four values are an instruction of the
+# filter: load the call's number, compare it with one and the other, allow it, or refuse it.
+STARTER = """
+import ctypes, os, platform, struct, sys
+
+def pretend_to_be_old():
+    memfd_create, close_range = {"x86_64": 319, "aarch64": 279}[platform.machine()], 436
+    code = b"".join(struct.pack("=HBBI", *each) for each in (
+        (0x20, 0, 0, 0), (0x15, 2, 0, memfd_create), (0x15, 1, 0, close_range),
+        (0x06, 0, 0, 0x7FFF0000), (0x06, 0, 0, 0x00050000 | 38),
+    ))
+    kept = ctypes.create_string_buffer(code)
+    program = struct.pack("HxxxxxxP", len(code) // 8, ctypes.addressof(kept))
+    assert ctypes.CDLL(None).prctl(38, 1, 0, 0, 0) == 0
+    assert ctypes.CDLL(None).prctl(22, 2, ctypes.create_string_buffer(program)) == 0
+
+fd, old, *words = sys.argv[1:]
+if old == "True":
+    pretend_to_be_old()
+os.dup2(int(fd), 3)
+os.execv(words[0], words)
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,8 +229,8 @@ def start(folder: Path) -> Iterator[Start]:
     """Starts spawners, and sees that nothing of them is left over."""
     with contextlib.ExitStack() as stack:
 
-        def begin(**environ: str) -> Spawner:
-            return stack.enter_context(running(folder, environ))
+        def begin(*, on_old_kernel: bool = False, **environ: str) -> Spawner:
+            return stack.enter_context(running(folder, environ, on_old_kernel=on_old_kernel))
 
         yield begin
 
@@ -215,14 +241,16 @@ def spawner(start: Start) -> Spawner:
 
 
 @contextlib.contextmanager
-def running(folder: Path, environ: dict[str, str]) -> Iterator[Spawner]:
+def running(
+    folder: Path, environ: dict[str, str], *, on_old_kernel: bool = False
+) -> Iterator[Spawner]:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     theirs.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
     log = folder / "error.log"
     words = [str(folder / "mod_wsgi-spawner"), str(server()), str(server())]
     with log.open("ab") as stream:
         process = subprocess.Popen(
-            ["bash", "-c", f'exec 3<&{theirs.fileno()}; exec "$@"', "sh", *words],
+            [sys.executable, "-c", STARTER, str(theirs.fileno()), str(on_old_kernel), *words],
             stderr=stream,
             env={"PATH": os.environ["PATH"], **environ},
             pass_fds=[theirs.fileno()],
@@ -797,3 +825,42 @@ def test_a_hundred_asks_leave_no_descriptor(spawner: Spawner) -> None:
     for _ in range(100):
         spawner.given(processes=1).connection.close()
     assert until(lambda: len(list(place.iterdir())) <= before)
+
+
+def test_random_asks_end_nothing(spawner: Spawner) -> None:
+    chance = random.Random(18)  # noqa: S311 - the same asks each time
+    alive = spawner.given()
+    with Path(os.devnull).open() as file:
+        for _ in range(500):
+            data = bytearray(packet(chance.choice([CONNECT, CONNECT, RESTART, 7])))
+            for _ in range(chance.randrange(4)):
+                data[chance.randrange(len(data))] = chance.randrange(256)
+            size = chance.choice([len(data), len(data), chance.randrange(1, len(data))])
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            with ours, theirs:
+                fds = [theirs.fileno(), file.fileno()]
+                spawner.send(bytes(data[:size]), fds[: chance.randrange(3)])
+    assert alive.ends() or alive.ask("1") == 1
+    assert until(lambda: isinstance(spawner.ask(), Given))
+
+
+# ---- Old kernels -----------------------------------------------------------------------------
+
+
+def test_an_old_kernel_has_no_board_and_all_else(start: Start) -> None:
+    spawner = start(on_old_kernel=True)
+    given = spawner.given(processes=1)
+    assert given.board == -1
+    facts = given.ask("facts()")
+    assert facts["argv"][6] == "-1"
+    assert sorted(int(fd) for fd in facts["fds"])[:4] == [0, 1, 2, 3]
+    assert [name for name in facts["fds"].values() if "pipe" not in name][1:] == [
+        name for name in facts["fds"].values() if name.startswith("socket:")
+    ]
+    assert len(facts["fds"]) == 5, facts["fds"]
+
+
+def test_connections_are_counted_where_there_is_no_board(start: Start) -> None:
+    spawner = start(on_old_kernel=True)
+    pids = [spawner.given(processes=3, threads=2).pid for _ in range(9)]
+    assert sorted(pids.count(pid) for pid in set(pids)) == [3, 3, 3]
