@@ -9,7 +9,7 @@ from html import escape
 from statistics import median
 
 from bench.load import Series
-from bench.peers import OURS, PEERS
+from bench.peers import OURS, PEERS, PROCESSES
 from bench.report import told
 from bench.results import Results
 from bench.workloads import WAYS, WORKLOADS
@@ -18,12 +18,13 @@ from tools import Problem
 MARK = "embedded"  # the peer whose bar is 1
 COLOURS = {
     OURS: "#1b6ca8",
+    PROCESSES: "#5aa2d6",
     "embedded": "#8d99ae",
     "daemon": "#b8c0cf",
     "uwsgi": "#e0a458",
     "gunicorn": "#9bbf85",
 }
-WIDTH, LABELS, BAR, GAP = 760, 190, 13, 14
+WIDTH, LABELS, BAR, GAP = 900, 190, 13, 14
 TOP_SPACE, BOTTOM_SPACE = 62, 30
 
 

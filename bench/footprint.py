@@ -12,7 +12,7 @@ from statistics import mean
 
 from bench.load import ask, check, pids
 from bench.peers import FLOOR, OURS, PEERS, Peer, Started, Task
-from bench.processes import families, pss
+from bench.processes import copies, pss
 from bench.workloads import Way, applications
 from tools.httpd import Load
 
@@ -101,7 +101,7 @@ def grow(task: Task, peer: Peer) -> Growth:
 
 
 def memory(name: str, started: Started) -> Memory:
-    of_apache = families().get(started.apache, []) if started.apache else []
+    of_apache = copies(started.apache) if started.apache else []
     return Memory(
         peer=name,
         total=sum(pss(pid) for pid in pids(started)),

@@ -109,6 +109,35 @@ def start_ours(task: Task) -> Iterator[Started]:
         yield started
 
 
+def process_lines(task: Task) -> str:
+    """Each application has its own processes, as many and with as many threads as a daemon gets.
+
+    They are clean of the server's environment. So the file to serve is named to the application.
+    """
+    sections = []
+    for number, path in enumerate(task.workload.prefixes):
+        variables = {
+            "application": f"{task.workload.module}::{task.workload.callable}",
+            "directory": str(APPS),
+            "process": f"bench{number}",
+            "processes": str(task.load.processes),
+            "threads": str(task.load.threads),
+        }
+        if task.workload.needs_packages:
+            variables["virtualenv"] = str(task.kit.venv)
+        if task.workload.by_bytes:
+            variables["environ.BENCH_FILE"] = str(task.kit.file)
+        sections.append(location(path, variables))
+    return "".join(sections)
+
+
+@contextmanager
+def start_processes(task: Task) -> Iterator[Started]:
+    """Our module again. The programs that it starts are in the folder beside it."""
+    with apache(task, task.kit.ours, process_lines(task)) as started:
+        yield started
+
+
 @contextmanager
 def start_embedded(task: Task) -> Iterator[Started]:
     """A single application runs in the first interpreter, as the documentation advises."""
@@ -231,11 +260,13 @@ def start_granian(task: Task) -> Iterator[Started]:
 
 
 OURS, BEFORE, FLOOR, FLUSHING = "mod_wsgi", "before", "floor", "flushing"
+PROCESSES = "processes"
 
 PEERS = {
     peer.name: peer
     for peer in (
         Peer(name=OURS, title="mod_wsgi", start=start_ours, in_apache=True),
+        Peer(name=PROCESSES, title="mod_wsgi, processes", start=start_processes),
         Peer(name=BEFORE, title="mod_wsgi before", start=start_before, in_apache=True),
         Peer(name=FLOOR, title="C handler (floor)", start=start_floor, in_apache=True),
         Peer(

@@ -24,6 +24,20 @@ def family(pid: int, children: dict[int, list[int]]) -> list[int]:
     return [pid, *(each for child in children.get(pid, []) for each in family(child, children))]
 
 
+def copies(pid: int) -> list[int]:
+    """The children that run the same program: not others that the process has started."""
+    program = program_of(pid)
+    return [child for child in families().get(pid, []) if program_of(child) == program]
+
+
+def program_of(pid: int) -> str:
+    """The path of its program. Empty if the process has ended."""
+    try:
+        return str(Path(f"/proc/{pid}/exe").readlink())
+    except OSError:
+        return ""
+
+
 def pss(pid: int) -> int:
     """Memory in kilobytes. A page that n processes share counts 1/n."""
     match = _PSS.search(Path(f"/proc/{pid}/smaps_rollup").read_text())

@@ -1,6 +1,8 @@
 """What the benchmarks ask, of whom, with which configuration; and their own two clients."""
 
+import os
 import socket
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,11 +11,11 @@ from typing import Any, cast
 
 import pytest
 
-from bench import BENCH, http2, instructions, peers, report, slow
+from bench import BENCH, http2, instructions, peers, processes, report, slow
 from bench.__main__ import chosen_peers, chosen_ways, chosen_workloads, load_for, parse
 from bench.kit import Kit
 from bench.load import Sample, Series, accepted
-from bench.peers import FLOOR, FLUSHING, OURS, PEERS, Started, Task, can_serve
+from bench.peers import FLOOR, FLUSHING, OURS, PEERS, PROCESSES, Started, Task, can_serve
 from bench.workloads import BELOW, HELLO, WAYS, WORKLOADS, Workload, applications, ways
 from tools import TOP, Problem
 from tools.httpd import Load
@@ -77,6 +79,41 @@ def test_each_of_many_applications_has_its_own_interpreter(
         assert f'SetEnv mod_wsgi.interpreter "bench{number}"' in ours
         assert f"WSGIScriptAlias /app{number} " in theirs
         assert f"application-group=bench{number}" in theirs
+
+
+def test_with_processes_each_application_has_as_many_as_with_daemons(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ours = configuration(PROCESSES, applications(10), monkeypatch)
+    theirs = configuration("daemon", applications(10), monkeypatch)
+    assert ours.count('SetEnv mod_wsgi.processes "1"') == theirs.count(" processes=1 ") == 10
+    assert ours.count('SetEnv mod_wsgi.threads "8"') == theirs.count(" threads=8 ") == 10
+    for number in range(10):
+        assert f'SetEnv mod_wsgi.process "bench{number}"' in ours
+        assert f"WSGIDaemonProcess bench{number} " in theirs
+
+
+def test_a_process_is_told_which_file_to_serve(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not have the environment that the server was started with."""
+    assert "environ.BENCH_FILE" in configuration(PROCESSES, BY_NAME["file"], monkeypatch)
+    assert "environ.BENCH_FILE" not in configuration(PROCESSES, HELLO, monkeypatch)
+
+
+def test_a_program_that_a_server_has_started_is_no_copy_of_it() -> None:
+    parent = os.getpid()
+    other = subprocess.Popen(["/bin/sleep", "60"])
+    same = subprocess.Popen(
+        [Path("/proc/self/exe").readlink(), "-c", "input()"], stdin=subprocess.PIPE
+    )
+    try:
+        assert {other.pid, same.pid} <= {*processes.family(parent, processes.families())}
+        found = processes.copies(parent)
+        assert same.pid in found
+        assert other.pid not in found
+    finally:
+        for each in (other, same):
+            each.kill()
+            each.communicate()
 
 
 def test_applications_are_asked_below_their_mounts() -> None:
