@@ -135,7 +135,8 @@ static enum wsgi_next send_gathered(letter *l)
 static void find_range(void *wants_range, const char *name, const char *value)
 {
     (void)value;
-    if (strcmp(name, "HTTP_RANGE") == 0)
+    if (strcmp(name, "HTTP_RANGE") == 0 ||
+        strcmp(name, "HTTP_REQUEST_RANGE") == 0) /* 2.0 */
         *(int *)wants_range = 1;
 }
 

@@ -52,9 +52,9 @@ struct setting {
 #define CHOICE(field) PLACE(wsgi_settings, int, field)
 #define NUMBER(field) PLACE(wsgi_settings, long, field)
 
-static reader read_application, read_interpreter, read_path, read_paths,
-    read_script_name, read_text, read_name, read_process, read_user,
-    read_version, read_choice, read_number;
+static reader read_application, read_path, read_paths, read_script_name,
+    read_text, read_name, read_process, read_user, read_version, read_choice,
+    read_number;
 
 #define EVERYBODY "everybody"
 #define EVERYBODY_OWN "everybody; customers name their own only"

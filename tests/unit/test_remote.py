@@ -252,6 +252,23 @@ def test_close_may_read_behind_the_end(start: Start) -> None:
     assert server.outcome().body == b"hello"
 
 
+@pytest.mark.parametrize(
+    ("variable", "calls"), [("HTTP_RANGE", 1), ("HTTP_REQUEST_RANGE", 1), ("HTTP_ACCEPT", 3)]
+)
+def test_a_body_of_which_ranges_are_wanted_comes_at_once(
+    start: Start, variable: str, calls: int
+) -> None:
+    """Apache cuts them only then. The application has sent it by one call."""
+    server = start("--count-calls", "--env", f"{variable}=bytes=1-2")
+    connection = server.process_of()
+    connection.send(head() + frame(BODY, b"one;"))
+    connection.send(frame(BODY, b"two;") + frame(BODY, b"three;"))
+    connection.send(frame(BODY, b"four", flags=END) + DONE_FRAME)
+    outcome = server.outcome()
+    assert outcome.body == b"one;two;three;four"
+    assert outcome.says(f"send_body {calls}")
+
+
 def test_an_error_page_is_the_servers(start: Start) -> None:
     server = start()
     server.process_of().send(frame(LOG, b"no such thing", flags=2) + frame(DONE, count=404))
