@@ -45,8 +45,6 @@ static void write_log(void *record, enum wsgi_level level, const char *line)
     wsgi_frame_head head = {.type = WSGI_FRAME_LOG, .flags = (uint8_t)level};
     wsgi_chunk parts[] = {{&head, sizeof head}, {line, strlen(line)}};
 
-    if (x != NULL && x->is_gone && level == WSGI_INFO)
-        return; /* the client has gone, which the server logs itself */
     head.size = (uint32_t)(parts[0].size + parts[1].size);
     if (x != NULL && x->is_gone && level == WSGI_INFO)
         return;
