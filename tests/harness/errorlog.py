@@ -32,6 +32,7 @@ CRASHED = re.compile(
     r"exit signal|process \d+ of \S+: signal (?!9 )|it is killed"
     r"|Fatal Python|Segmentation|core dump|Sanitizer|double free"
 )
+DIED = re.compile(r"process \d+ of \S+: signal")
 
 PATIENCE = 2.0
 
@@ -94,9 +95,16 @@ class Watch:
         assert found, f"no line of the error log matches {pattern!r}:\n" + "\n".join(self.lines())
         return found[0]
 
-    def crashes(self) -> str:
-        """The lines that tell of a process's violent end, whatever a test has announced."""
-        return "\n".join(line for line in self.lines() if CRASHED.search(line))
+    def crashes(self, *, deaths: bool = False) -> str:
+        """The lines that tell of a process's violent end, whatever a test has announced.
+
+        With deaths=True those of applications' processes do not count.
+        """
+        return "\n".join(
+            line
+            for line in self.lines()
+            if CRASHED.search(line) and not (deaths and DIED.search(line))
+        )
 
     def verdict(self) -> str:
         """What is wrong with the log, as a text to fail with; empty if nothing is."""

@@ -84,8 +84,12 @@ def running(
     values: Mapping[str, str] | None = None,
     processes: int | None = None,
     log_level: str = "info",
+    deaths: bool = False,
 ) -> Iterator[Site]:
-    """A server with this configuration, and these files under its document root."""
+    """A server with this configuration, and these files under its document root.
+
+    With deaths=True the tests kill applications' processes.
+    """
     root, port = workshop.new_root(cell), httpd.free_port()
     known = {
         "apps": str(workshop.apps),
@@ -137,7 +141,8 @@ def running(
             stop_at_once(site)
     left = end(beside)
     assert not left, f"processes of applications outlived the server of {cell.name}: {left}"
-    assert not watch.crashes(), f"processes of {cell.name} did not end well:\n{watch.crashes()}"
+    crashes = watch.crashes(deaths=deaths)
+    assert not crashes, f"processes of {cell.name} did not end well:\n{crashes}"
 
 
 def end(processes: list[int]) -> list[str]:
