@@ -20,6 +20,7 @@ OTHER_MODULES = {
     "foreign": "hold up what the server does, with code of their own",
     "keeping": "show what is kept of a request",
     **dict.fromkeys(("endings", "ensures", "forking", "parallel"), "end or load processes"),
+    "processed": "are asked by frames only: they wait, break off or fork",
     "programs": "starts processes",
     "stages": "are refused heads, and break off",
     "validated": "are inside the validator already",
