@@ -239,6 +239,7 @@ void wsgi_states_enter(PyThreadState *state);
 /* One thread's place in one interpreter. Only that thread uses it. */
 struct wsgi_slot {
     wsgi_slot *next;
+    unsigned long long hash; /* of the interpreter's name: wsgi_thread_hash */
     wsgi_interp *interp;
     PyThreadState *state; /* NULL if there is none now */
     wsgi_environ *environ;
@@ -288,6 +289,10 @@ void wsgi_thread_make_way(wsgi_thread *self, const wsgi_slot *slot);
 /* Ends the thread's slots in retired interpreters, which wait for that. Does
    nothing inside a visit. */
 void wsgi_thread_drop_retired(wsgi_thread *self);
+
+/* A hash of an interpreter's name. A thread with many slots compares these,
+   and need not look into each interpreter. Pure. */
+unsigned long long wsgi_thread_hash(const char *name);
 
 /* The thread's slot in an interpreter, made if need be, or NULL when memory is
    out. */

@@ -85,12 +85,18 @@ void wsgi_thread_drop_retired(wsgi_thread *self)
         wsgi_jobs_wake();
 }
 
+unsigned long long wsgi_thread_hash(const char *name)
+{
+    return wsgi_hash_add(WSGI_HASH_START, name, strlen(name));
+}
+
 static wsgi_slot *add_slot(wsgi_thread *self, wsgi_interp *interp)
 {
     wsgi_slot *slot = calloc(1, sizeof *slot);
 
     if (slot != NULL) {
         slot->interp = interp;
+        slot->hash = wsgi_thread_hash(interp->name);
         slot->next = self->slots;
         self->slots = slot;
         __atomic_add_fetch(&interp->slots, 1, __ATOMIC_ACQ_REL);

@@ -1,9 +1,17 @@
 /*
  * visit.c - a request's stay in an interpreter: chooses, enters and leaves it.
  */
+#include <sched.h>
+
 #include "interpreters.h"
 
 #define KEY_SIZE WSGI_NAMING_SIZE
+
+/* How often a thread lets others run before it waits for Python's lock. */
+#define MOST_YIELDS 5
+
+/* How many visits are within the interpreters that share a lock. Atomic. */
+static int sharing;
 
 /* ---- The interpreter's name ------------------------------------------- */
 
@@ -62,17 +70,29 @@ static int make_name(const wsgi_request *request, const wsgi_settings *s,
 
 /* ---- Visits ----------------------------------------------------------- */
 
+static int is_asked_for(const wsgi_slot *slot, const wsgi_settings *settings,
+                        const char *name)
+{
+    return strcmp(slot->interp->name, name) == 0 &&
+           slot->interp->own_gil == settings->own_gil;
+}
+
 /* Finds a slot for a request among the thread's own, and counts the visit. */
 static wsgi_slot *find_slot(wsgi_thread *self, const wsgi_settings *settings,
                             const char *name)
 {
     wsgi_slot *slot = self->slots;
+    unsigned long long hash = 0;
 
     if (settings->interpreters > 1)
         return NULL; /* the registry chooses */
-    while (slot != NULL && (strcmp(slot->interp->name, name) != 0 ||
-                            slot->interp->own_gil != settings->own_gil ||
-                            !wsgi_interp_hold(slot->interp)))
+    if (slot != NULL && slot->next == NULL)
+        hash = slot->hash; /* comparing the only name is cheaper */
+    else if (slot != NULL)
+        hash = wsgi_thread_hash(name);
+    while (slot != NULL &&
+           (slot->hash != hash || !is_asked_for(slot, settings, name) ||
+            !wsgi_interp_hold(slot->interp)))
         slot = slot->next;
     return slot;
 }
@@ -101,13 +121,38 @@ static wsgi_slot *slot_for(wsgi_thread *self, const wsgi_request *request,
     return slot;
 }
 
+/* Lets others run for a moment while they may hold the lock. Most visits are
+   over then. A thread that waits in Python sleeps, and has to be woken, which
+   costs two more switches between threads. Visits that have released the lock
+   are counted here, too: they cost others a few microseconds. */
+static void yield_to_others(void)
+{
+    int i;
+
+    for (i = 0; i < MOST_YIELDS; i++) {
+        if (__atomic_load_n(&sharing, __ATOMIC_RELAXED) == 0)
+            return;
+        sched_yield();
+    }
+}
+
+static int shares_lock(const wsgi_slot *slot)
+{
+    return !WSGI_FREE_THREADED && !slot->interp->own_gil;
+}
+
 /* Makes the thread's state in the slot's interpreter current. An outer visit
    keeps its state, which it will need again. */
 static void attach(wsgi_thread *self, wsgi_slot *slot)
 {
-    if (self->visit == NULL)
+    if (self->visit == NULL) {
         wsgi_thread_make_way(self, slot);
+        if (shares_lock(slot))
+            yield_to_others();
+    }
     wsgi_thread_enter_slot(slot);
+    if (shares_lock(slot))
+        __atomic_add_fetch(&sharing, 1, __ATOMIC_RELAXED);
     self->last = slot;
 }
 
@@ -164,6 +209,8 @@ static void go_back(wsgi_thread *self, wsgi_visit *visit)
 static void step_out(wsgi_thread *self, wsgi_visit *visit)
 {
     self->visit = visit->outer;
+    if (shares_lock(visit->slot))
+        __atomic_sub_fetch(&sharing, 1, __ATOMIC_RELAXED);
     PyEval_SaveThread();
     if (visit->shown != NULL)
         wsgi_states_show(visit->shown);

@@ -454,17 +454,32 @@ static int refuse_application(const wsgi_request *request, const setting *is,
     return refuse(request, is, value, why);
 }
 
-static int read_application(const wsgi_request *request, const setting *is,
-                            const char *value, void *to)
+static int is_application(const char *value)
 {
     const char *colons = strstr(value, "::");
     size_t size = colons != NULL ? (size_t)(colons - value) : strlen(value);
 
-    if (wsgi_spelling_is_dotted(value, size) &&
-        (colons == NULL ||
-         wsgi_spelling_is_dotted(colons + 2, strlen(colons + 2))))
-        return read_text(request, is, value, to);
-    return refuse_application(request, is, value);
+    return wsgi_spelling_is_dotted(value, size) &&
+           (colons == NULL ||
+            wsgi_spelling_is_dotted(colons + 2, strlen(colons + 2)));
+}
+
+/* Remembers the value that this thread has checked last. Most requests of a
+   thread are for the same application. */
+static int read_application(const wsgi_request *request, const setting *is,
+                            const char *value, void *to)
+{
+    static __thread char checked[128];
+    size_t size;
+
+    if (strcmp(value, checked) != 0) {
+        if (!is_application(value))
+            return refuse_application(request, is, value);
+        size = strlen(value) + 1;
+        if (size <= sizeof checked)
+            memcpy(checked, value, size);
+    }
+    return read_text(request, is, value, to);
 }
 
 static int read_name(const wsgi_request *request, const setting *is,

@@ -40,8 +40,10 @@ class Case:
 
     name: str
     words: tuple[str, ...]
+    option: str = "--requests"
     few: int = 300
     many: int = 600
+    most_change: float = MOST_CHANGE
 
     def __str__(self) -> str:
         return self.name
@@ -49,6 +51,15 @@ class Case:
 
 CASES = (
     Case(name="hello", words=("hello::application",), few=1000, many=2000),
+    # Threads that start at the same time disturb each other. So this price is not exact.
+    Case(
+        name="first hello of a thread",
+        words=("hello::application",),
+        option="--threads",
+        few=1,
+        many=21,
+        most_change=0.1,
+    ),
     Case(
         name="below the mount",
         words=(
@@ -94,13 +105,13 @@ def test_a_request_needs_no_more_instructions_than_before(
         if known is None:
             unknown(conditions, case, cost)
         change = cost / known - 1
-        if abs(change) <= MOST_CHANGE:
+        if abs(change) <= case.most_change:
             break
-    assert change <= MOST_CHANGE, (
+    assert change <= case.most_change, (
         f"{case} needs {cost} instructions, {change:.1%} more than {known} in {KNOWN.name} "
         f"for {conditions}: see where with callgrind_annotate, or accept it there"
     )
-    assert change >= -MOST_CHANGE, (
+    assert change >= -case.most_change, (
         f"{case} needs {cost} instructions, {-change:.1%} less than {known} in {KNOWN.name} "
         f"for {conditions}: write that there, or later growth up to {known} is not seen"
     )
@@ -127,7 +138,7 @@ def run(program: Path, case: Case, number: int, folder: Path, before: tuple[str,
     words = [str(folder / "body") if word == "@{body}" else word for word in case.words]
     done = subprocess.run(
         [
-            *(*before, str(program), "--directory", str(folder), "--requests", str(number)),
+            *(*before, str(program), "--directory", str(folder), case.option, str(number)),
             *(word for header in HEADERS for word in ("--env", header)),
             *words,
         ],
