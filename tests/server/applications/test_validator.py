@@ -17,6 +17,7 @@ OTHER_MODULES = {
     **dict.fromkeys(("called", "logs", "states"), "show the server's state, not its protocol"),
     **dict.fromkeys(("facts", "surroundings"), "show what surrounds them, not the protocol"),
     **dict.fromkeys(("halves", "texts"), "ask the streams for more than the PEP promises"),
+    **dict.fromkeys(("dying", "versions"), "show what processes do, or end them"),
     "foreign": "hold up what the server does, with code of their own",
     "keeping": "show what is kept of a request",
     **dict.fromkeys(("endings", "ensures", "forking", "parallel"), "end or load processes"),
