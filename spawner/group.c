@@ -140,7 +140,8 @@ static census count(const wsgi_group *group)
         found.all++;
         if (!worker->is_ready) {
             found.starting++;
-        } else if (found.idlest == NULL || busy < found.busy) {
+        } else if (worker->control >= 0 &&
+                   (found.idlest == NULL || busy < found.busy)) {
             found.idlest = worker;
             found.busy = busy;
         }

@@ -68,9 +68,11 @@ static void read_control(void *arg)
 
     if (size < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    if (size <= 0)
+    if (size <= 0) {
         stop_reading(&worker->control);
-    else if (byte == WSGI_CONTROL_READY && !worker->is_ready) {
+    } else if (byte == WSGI_CONTROL_DRAIN) {
+        worker->is_draining = 1;
+    } else if (byte == WSGI_CONTROL_READY && !worker->is_ready) {
         worker->is_ready = 1;
         wsgi_group_worker_ready(worker);
     }

@@ -67,10 +67,19 @@ static void take_connection(int socket)
     close(socket);
 }
 
+static int tell_spawner(char what, int waits)
+{
+    wsgi_chunk part = {&what, 1};
+
+    return wsgi_socket_send(WSGI_CONTROL_FD, &part, 1, -1, waits);
+}
+
 static void drain(void)
 {
     if (wsgi_crew_is_draining())
         return;
+    if (has_control)
+        tell_spawner(WSGI_CONTROL_DRAIN, 0);
     wsgi_board_set_draining();
     wsgi_crew_drain();
 }
@@ -138,14 +147,6 @@ static long number(const char *argument, long least, long most)
                : -1;
 }
 
-static int say_ready(void)
-{
-    static const char ready = WSGI_CONTROL_READY;
-    wsgi_chunk part = {&ready, 1};
-
-    return wsgi_socket_send(WSGI_CONTROL_FD, &part, 1, -1, 1);
-}
-
 static int prepare_signals(void)
 {
     struct sigaction action = {.sa_handler = on_signal};
@@ -194,7 +195,7 @@ int main(int argc, char **argv)
         return 1;
     }
     has_control = 1;
-    if (say_ready() < 0)
+    if (tell_spawner(WSGI_CONTROL_READY, 1) < 0)
         drain();
     listen_to_all();
     wsgi_stop();

@@ -53,7 +53,8 @@ enum wsgi_control {
                                       one end of a connection */
     WSGI_CONTROL_DRAIN = 'd',      /* to the process: end when no request is
                                       under way; close connections without one
-                                      at once */
+                                      at once. To the spawner: the process does
+                                      so by itself, and gets no more */
     WSGI_CONTROL_READY = 'r'       /* to the spawner: takes connections */
 };
 

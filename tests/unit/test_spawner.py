@@ -23,7 +23,7 @@ import pytest
 
 from tools import TOP
 
-FAKE = TOP / "tests" / "apps" / "spawned.py"
+FAKE = TOP / "tests" / "unit" / "spawned.py"
 FLAGS = ("-std=c99", "-D_GNU_SOURCE", "-g", "-Wall", "-Wextra", "-Werror")
 
 PROTOCOL, CONNECT, RESTART = 1, 1, 2
@@ -585,6 +585,16 @@ def test_a_process_that_ends_by_itself_is_told_of(spawner: Spawner) -> None:
     given.tell("die(3)")
     assert given.ends()
     spawner.logs(f"process {given.pid} of .+/shop: exit status 3 after 0 s")
+
+
+def test_a_process_that_ends_by_itself_gets_no_more_connections(spawner: Spawner) -> None:
+    given = spawner.given()
+    given.ask("say('d')")
+    assert spawner.given().pid != given.pid
+    given.tell("die(0)")
+    assert given.ends()
+    time.sleep(0.2)
+    assert "exit status" not in spawner.text()
 
 
 def test_a_start_that_fails_is_told_to_those_who_wait(spawner: Spawner) -> None:

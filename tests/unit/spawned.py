@@ -107,6 +107,10 @@ def refused(call: Callable[..., object], *arguments: int) -> bool:
     return False
 
 
+def say(what: str) -> int:
+    return os.write(CONTROL, what.encode())
+
+
 def die(status: int) -> None:
     os._exit(status)
 
