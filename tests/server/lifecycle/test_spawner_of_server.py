@@ -21,9 +21,6 @@ from tests.harness.serving import Workshop, running
 from tests.harness.site import Site, parent_of, running_processes
 from tools import TOP, httpd
 
-# The module is installed beside a spawner without a program for any Python.
-pytestmark = pytest.mark.needs("python-in-the-module")
-
 CONFIG = """
 @{base}
 @{applications}
