@@ -281,6 +281,16 @@ static int try_all(wsgi_trip *trip)
     return UNAVAILABLE;
 }
 
+/* The spawner gives processes only the variables that it knows. So the first
+   request of this process tells of others, once. */
+static void check_environment(const wsgi_request *request)
+{
+    static int is_checked;
+
+    if (!__atomic_exchange_n(&is_checked, 1, __ATOMIC_RELAXED))
+        wsgi_settings_tell_misspelt(request);
+}
+
 /* Has an application's process run the application that was decided on. */
 static int run_elsewhere(const wsgi_request *request, const wsgi_settings *s)
 {
@@ -294,6 +304,7 @@ static int run_elsewhere(const wsgi_request *request, const wsgi_settings *s)
         wsgi_log(request, WSGI_ERROR, "out of memory");
         return 500;
     }
+    check_environment(request);
     if (s->path_translated && trip.host->translate_path != NULL)
         trip.host->translate_path(request->record);
     fill_ask(&trip.ask, request, s);

@@ -121,6 +121,9 @@ void wsgi_settings_prepare(void);
    misspelt. Called once in a process, before Python is started in it. */
 void wsgi_settings_read_process(const wsgi_request *request);
 
+/* Logs only the misspelt names. Any thread, after wsgi_settings_prepare. */
+void wsgi_settings_tell_misspelt(const wsgi_request *request);
+
 /* What wsgi_settings_read_process has read. Any thread, after that call. Texts
    that can't be wrong are there after wsgi_settings_prepare. */
 const wsgi_process_settings *wsgi_settings_of_process(void);

@@ -756,18 +756,26 @@ void wsgi_settings_prepare(void)
     }
 }
 
-void wsgi_settings_read_process(const wsgi_request *request)
+void wsgi_settings_tell_misspelt(const wsgi_request *request)
 {
     int i;
 
-    for (i = 0; i < PROCESS_COUNT; i++) {
-        const setting *is = &process_settings[i];
-
+    for (i = 0; i < PROCESS_COUNT; i++)
         if (process_misspelt[i] != NULL)
             wsgi_log(request, WSGI_WARNING,
                      "%s in the server's environment is not a variable of "
                      "this module: is %s meant?",
-                     process_misspelt[i], is->shown.name);
+                     process_misspelt[i], process_settings[i].shown.name);
+}
+
+void wsgi_settings_read_process(const wsgi_request *request)
+{
+    int i;
+
+    wsgi_settings_tell_misspelt(request);
+    for (i = 0; i < PROCESS_COUNT; i++) {
+        const setting *is = &process_settings[i];
+
         if (process_values[i] != NULL)
             is->read(request, is, process_values[i],
                      (char *)&for_process + is->place);

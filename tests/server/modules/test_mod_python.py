@@ -24,7 +24,7 @@ from tests.harness.serving import CONNECTIONS_END, Workshop
 from tests.harness.site import Site
 from tools import Problem, httpd
 
-pytestmark = pytest.mark.needs("mod-python")
+pytestmark = pytest.mark.needs("mod-python", "python-in-the-module")
 
 HANDLER = """
 import sys
