@@ -5,6 +5,7 @@
  * small response is one packet. The bytes of a body are not copied here.
  */
 #include <poll.h>
+#include <unistd.h>
 
 #include "process.h"
 
@@ -143,6 +144,32 @@ int wsgi_outgoing_is_ready(void *record)
     return socket.revents & (POLLERR | POLLHUP) ? -1 : 1;
 }
 
+/* Sends the bytes of a file that the server does not take. */
+static int send_copy(wsgi_exchange *x, int fd, int64_t offset, int64_t size,
+                     enum wsgi_after after)
+{
+    char bytes[WSGI_BODY_MOST];
+    wsgi_chunk part = {bytes, 0};
+    int result = 0;
+
+    do {
+        ssize_t got = pread(
+            fd, bytes, size < WSGI_BODY_MOST ? (size_t)size : sizeof bytes,
+            (off_t)offset);
+
+        if (got < 0 || (got == 0 && size > 0)) {
+            wsgi_outgoing_fail(x);
+            return -1;
+        }
+        offset += got;
+        size -= got;
+        part.size = (size_t)got;
+        result =
+            wsgi_outgoing_body(x, &part, 1, size > 0 ? WSGI_FLUSH : after);
+    } while (result == 0 && size > 0);
+    return result;
+}
+
 int wsgi_outgoing_file(void *record, int fd, int64_t offset, int64_t size,
                        enum wsgi_after after)
 {
@@ -150,6 +177,8 @@ int wsgi_outgoing_file(void *record, int fd, int64_t offset, int64_t size,
     wsgi_wire_file file = {.offset = offset, .size = size};
     wsgi_chunk parts[1];
 
+    if (wsgi_socket_may_hang(fd))
+        return send_copy(x, fd, offset, size, after);
     if (x->room->out.size > MOST_BEFORE_BODY && wsgi_outgoing_flush(x) < 0)
         return -1;
     if (wsgi_wire_add(&x->room->out, WSGI_FRAME_FILE, flags_of(after), 0,

@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "trip.h"
@@ -17,8 +16,6 @@
 
 /* Of a body from which the server cuts a range. */
 #define WHOLE_MOST (16 * 1024 * 1024)
-
-#define FUSE 0x65735546L /* statfs.f_type: a read may never return */
 
 /* A packet that is being obeyed. */
 typedef struct letter {
@@ -193,7 +190,6 @@ static enum wsgi_next obey_body(letter *l, const wsgi_frame *frame)
 /* Why a file can't be sent, or NULL. */
 static const char *find_fault(int fd, const wsgi_wire_file *file)
 {
-    struct statfs system;
     struct stat info;
 
     if (fd < 0)
@@ -202,7 +198,7 @@ static const char *find_fault(int fd, const wsgi_wire_file *file)
         return "a descriptor that is no file";
     if ((fcntl(fd, F_GETFL) & O_ACCMODE) == O_WRONLY)
         return "a file that can't be read";
-    if (fstatfs(fd, &system) < 0 || system.f_type == FUSE)
+    if (wsgi_socket_may_hang(fd))
         return "a file of a program's file system";
     if (file->offset < 0 || file->size < 0 || file->offset > info.st_size ||
         file->size > info.st_size - file->offset)

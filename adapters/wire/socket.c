@@ -4,9 +4,12 @@
 #include <errno.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "wire.h"
+
+#define FUSE 0x65735546L /* statfs.f_type */
 
 /* Room for one descriptor, and not for a second one: CMSG_LEN is given to the
    system, since the padding in CMSG_SPACE has room for another. */
@@ -91,4 +94,11 @@ long wsgi_socket_receive(int socket, char *buffer, int *fd)
 int wsgi_socket_pair(int pair[2])
 {
     return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair);
+}
+
+int wsgi_socket_may_hang(int fd)
+{
+    struct statfs system;
+
+    return fstatfs(fd, &system) < 0 || system.f_type == FUSE;
 }

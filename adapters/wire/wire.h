@@ -137,6 +137,11 @@ int wsgi_socket_send(int socket, const wsgi_chunk *parts, size_t count, int fd,
    before packets that the other end has sent: they come in the next calls. */
 long wsgi_socket_receive(int socket, char *buffer, int *fd);
 
+/* Whether a read of a file may never return: its file system is a program of
+   some user (FUSE), or unknown. Applications may wait for that, and a server
+   may not. */
+int wsgi_socket_may_hang(int fd);
+
 /* Makes a pair of sockets for packets, closed on exec. Returns 0, or -1 with
    errno. */
 int wsgi_socket_pair(int pair[2]);

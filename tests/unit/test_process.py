@@ -9,6 +9,7 @@ import re
 import signal
 import socket
 import struct
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -29,6 +30,19 @@ PACKET = 131072
 SLOTS, SLOT = 64, struct.Struct("=IIII48x")
 
 TIMEOUT = 20.0
+
+
+ALL_IS_FUSE = r"""
+#include <string.h>
+#include <sys/vfs.h>
+
+int fstatfs(int fd, struct statfs *system)
+{
+    memset(system, 0, sizeof *system);
+    system->f_type = 0x65735546L;
+    return 0;
+}
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,8 +260,8 @@ def program(request: pytest.FixtureRequest, python: Python) -> Path:
         pytest.fail(str(problem), pytrace=False)
 
 
-def start(program: Path, folder: Path, *arguments: str) -> Process:
-    """Has the program run as the spawner does."""
+def start(program: Path, folder: Path, *arguments: str, preload: str = "") -> Process:
+    """Has the program run as the spawner does, and with a library before all others."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.settimeout(TIMEOUT)
     board = os.memfd_create("board")
@@ -259,7 +273,7 @@ def start(program: Path, folder: Path, *arguments: str) -> Process:
     pid = os.posix_spawn(
         str(program),
         [str(program), *arguments],
-        {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"},
+        {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "LD_PRELOAD": preload},
         file_actions=[(os.POSIX_SPAWN_DUP2, fd, to) for to, fd in given.items()],
     )
     for fd in (opened, *given.values()):
@@ -275,10 +289,11 @@ def lift(fd: int) -> int:
 
 @contextlib.contextmanager
 def started(
-    program: Path, folder: Path, threads: int = 2, customer: str = "0"
+    program: Path, folder: Path, threads: int = 2, customer: str = "0", preload: str = ""
 ) -> Iterator[Process]:
     server = str(os.getuid())
-    made = start(program, folder, "alice/shop", str(threads), "4", customer, server, "2")
+    words = ("alice/shop", str(threads), "4", customer, server, "2")
+    made = start(program, folder, *words, preload=preload)
     try:
         assert made.control.recv(1) == b"r", made.text()
         yield made
@@ -365,6 +380,23 @@ def test_a_response_of_many_pieces_is_sent(process: Process) -> None:
 def test_a_file_is_sent_as_its_descriptor(process: Process) -> None:
     answer = process.connect().ask("processed::its_own_file")
     assert [FILE in packet for packet in answer.packets].count(True) == 1
+    assert answer.body == (APPS / "processed.py").read_bytes()
+    assert answer.ended
+    assert answer.done == 0
+
+
+def test_a_file_that_may_hang_is_read_here(
+    program: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """The server does not read files of a user's file system."""
+    if request.config.getoption("profile") == "asan":
+        pytest.skip("AddressSanitizer must be before all other libraries")
+    library, source = tmp_path / "fuse.so", tmp_path / "fuse.c"
+    source.write_text(ALL_IS_FUSE)
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", str(library), str(source)], check=True)
+    with started(program, tmp_path, preload=str(library)) as process:
+        answer = process.connect().ask("processed::its_own_file")
+    assert not any(FILE in packet for packet in answer.packets)
     assert answer.body == (APPS / "processed.py").read_bytes()
     assert answer.ended
     assert answer.done == 0
