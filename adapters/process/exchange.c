@@ -2,10 +2,13 @@
  * exchange.c - one request, from its packet to DONE. The host of the core.
  */
 #include <errno.h>
+#include <poll.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "process.h"
+
+#define LOG_MS 100 /* the longest wait for the server to take a line */
 
 static int is_copy;
 
@@ -35,21 +38,36 @@ static void write_line(enum wsgi_level level, const char *line)
         ;
 }
 
-/* Must not wait: the server may be waiting for its client. When it has given
-   up the response, it has logged that itself, and knows which levels are
-   wanted.
- */
-static void write_log(void *record, enum wsgi_level level, const char *line)
+/* Sends a line. If the socket is full, the server may be about to read it, or
+   may be waiting for its client. So this waits a moment, once in a request.
+   Returns 0, or -1 if the line was not sent. */
+static int send_line(wsgi_exchange *x, enum wsgi_level level, const char *line)
 {
-    const wsgi_exchange *x = record;
     wsgi_frame_head head = {.type = WSGI_FRAME_LOG, .flags = (uint8_t)level};
     wsgi_chunk parts[] = {{&head, sizeof head}, {line, strlen(line)}};
+    struct pollfd socket = {.fd = x->socket, .events = POLLOUT};
 
     head.size = (uint32_t)(parts[0].size + parts[1].size);
+    while (wsgi_socket_send(x->socket, parts, 2, -1, 0) < 0) {
+        if (errno != EAGAIN ||
+            __atomic_load_n(&x->is_slow, __ATOMIC_RELAXED) != 0)
+            return -1;
+        if (poll(&socket, 1, LOG_MS) <= 0)
+            __atomic_store_n(&x->is_slow, 1, __ATOMIC_RELAXED);
+    }
+    return 0;
+}
+
+/* When the server has given up the response, it has logged that itself, and
+   knows which levels are wanted. */
+static void write_log(void *record, enum wsgi_level level, const char *line)
+{
+    wsgi_exchange *x = record;
+
     if (x != NULL && x->is_gone && level == WSGI_INFO)
         return;
     if (x == NULL || x->is_done || wsgi_exchange_is_over(x) ||
-        wsgi_socket_send(x->socket, parts, 2, -1, 0) < 0)
+        send_line(x, level, line) < 0)
         write_line(level, line);
 }
 

@@ -31,6 +31,7 @@ typedef struct wsgi_exchange {
     size_t eager_read; /* how much of the eager bytes the application has */
     int read_result;   /* 1: more may come; else what read_body returns */
     int failure;       /* the status for a head that can't be sent, or 0 */
+    int is_slow;       /* the server did not take a line in time: atomic */
     int is_done;       /* DONE was sent */
     int is_gone;       /* the server's end is closed, or talks nonsense */
 } wsgi_exchange;

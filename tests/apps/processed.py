@@ -49,6 +49,12 @@ def logs_from_a_thread(environ, start_response):
     return answers.plain(start_response, b"logged")
 
 
+def logs_much(environ, start_response):
+    for number in range(5000):
+        environ["wsgi.errors"].write("line %d\n" % number)
+    return answers.plain(start_response, b"logged")
+
+
 def facts(environ, start_response):
     told = dict((name, environ["wsgi." + name]) for name in ("multithread", "multiprocess"))
     return answers.as_json(start_response, told)

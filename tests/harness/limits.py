@@ -28,6 +28,7 @@ OWN_PROCESS = "applications share no process here: each name has processes of it
 CUSTOMERS_USER = (
     "a customer's application runs as the customer here, and reads what the customer can"
 )
+SHORT_HEADS = "a head of more than 128 KB does not fit into a packet between two processes"
 SMALL_BODIES = (
     "a body of up to 64 KB is read before an application's process gets the request: a slow "
     "client is to keep none of its threads"
@@ -75,6 +76,7 @@ LIMITS: dict[str, dict[str, str]] = {
         "python-in-the-module": EMBEDDED_ONLY,
         "servers-user": CUSTOMERS_USER,
         "shared-process": OWN_PROCESS,
+        "long-heads": SHORT_HEADS,
         "small-bodies-as-they-come": SMALL_BODIES,
     },
     "py2.7": {

@@ -452,6 +452,24 @@ def test_a_line_without_a_request_goes_to_stderr(process: Process) -> None:
     assert until(lambda: "from a thread of its own" in process.text())
 
 
+def test_many_lines_of_a_request_are_the_requests(process: Process) -> None:
+    connection = process.connect()
+    connection.send(request("processed::logs_much"))
+    time.sleep(0.02)  # the socket is full by then
+    answer = connection.finish()
+    assert [line for line in answer.log if line.startswith("line ")] == [
+        f"line {number}" for number in range(5000)
+    ]
+
+
+def test_a_server_that_takes_no_lines_is_waited_for_once(process: Process) -> None:
+    connection = process.connect()
+    connection.send(request("processed::logs_much"))
+    assert until(lambda: "line 4999" in process.text())
+    lines = [*connection.finish().log, *process.text().splitlines()]
+    assert len([line for line in lines if "line " in line]) == 5000
+
+
 def test_the_environment_says_what_the_process_is(process: Process) -> None:
     answer = process.connect().ask("processed::facts")
     assert json.loads(answer.body) == {"multithread": True, "multiprocess": True}

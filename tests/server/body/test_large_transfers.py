@@ -147,7 +147,8 @@ def test_a_file_of_a_gigabyte_is_sent_with_sendfile(
 ) -> None:
     report = workshop.folder / "sendfile.trace"
     pid, before = begin_measuring(file_server)
-    with traced(pid, report):
+    (sender,) = file_server.children()
+    with traced(sender, report):
         reply = file_server.get("/files/whole", stream=True)
         received = digest(reply.iter_content(1 << 20))
     grown = memory(pid, "VmHWM") - before

@@ -112,6 +112,7 @@ def impatient(serve: Serve) -> Iterator[Site]:
     assert site.get("/states/frames").json() == before
 
 
+@pytest.mark.needs("long-heads")
 def test_a_client_that_does_not_take_a_big_head_makes_write_raise(impatient: Site) -> None:
     with impatient.connect() as connection:
         connection.sendall(message(f"{BIG_HEAD}?untaken"))
@@ -119,6 +120,7 @@ def test_a_client_that_does_not_take_a_big_head_makes_write_raise(impatient: Sit
 
 
 @pytest.mark.slow
+@pytest.mark.needs("long-heads")
 def test_a_client_that_takes_a_big_head_slowly_is_the_only_one_that_suffers(
     impatient: Site,
 ) -> None:
