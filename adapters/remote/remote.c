@@ -159,7 +159,7 @@ static int has_spoken(const wsgi_connection *connection)
 }
 
 /* What a trip has come to, beside an enum wsgi_next. */
-enum { UNREAD = WSGI_NEXT_BROKEN + 1, LOST, SILENT };
+enum { UNREAD = WSGI_NEXT_BROKEN + 1, LOST, SILENT, UNSENT };
 
 /* Obeys packets to the end. ECONNRESET says that the process has left
    something unread; packets that it has sent come after that. */
@@ -192,9 +192,12 @@ static int travel(wsgi_trip *trip)
 {
     const wsgi_buffer *packet = &trip->scratch->packet;
     wsgi_chunk all = {packet->data, packet->size};
+    int sent = wsgi_socket_send(trip->connection->socket, &all, 1, -1, 1);
 
-    return converse(
-        trip, wsgi_socket_send(trip->connection->socket, &all, 1, -1, 1) < 0);
+    if (sent == 0 || errno == EPIPE || errno == ECONNRESET)
+        return converse(trip, sent < 0);
+    trip->broken = strerror(errno);
+    return UNSENT;
 }
 
 /* ---- The outcome ------------------------------------------------------ */
@@ -216,22 +219,22 @@ static int finish(wsgi_trip *trip, int outcome)
         wsgi_group_keep(trip->connection);
         return trip->status;
     }
-    if (outcome == WSGI_NEXT_GONE)
+    if (outcome == WSGI_NEXT_GONE) {
         wsgi_log(trip->request, WSGI_INFO,
                  "the client went away before the response was complete");
-    else if (outcome == WSGI_NEXT_REFUSED)
+    } else if (outcome == WSGI_NEXT_REFUSED) {
         status = trip->status;
-    else if (outcome == WSGI_NEXT_BROKEN) {
+    } else if (outcome == WSGI_NEXT_BROKEN) {
         wsgi_obey_complain(trip, "broke the protocol: %s", trip->broken);
         status = break_off(trip, BAD_GATEWAY);
     } else if (outcome == LOST) {
         wsgi_obey_complain(trip, "has ended, serving %s", trip->request->uri);
         status = break_off(trip, BAD_GATEWAY);
-    } else if (outcome == SILENT) {
+    } else {
         wsgi_log(trip->request, WSGI_ERROR,
-                 "mod_wsgi.process '%s' can't be had: mod_wsgi-spawner does "
-                 "not answer",
-                 trip->ask.name);
+                 "mod_wsgi.process '%s' can't be had: %s", trip->ask.name,
+                 outcome == UNSENT ? trip->broken
+                                   : "mod_wsgi-spawner does not answer");
         status = UNAVAILABLE;
     }
     wsgi_group_close(trip->connection);

@@ -93,7 +93,13 @@ long wsgi_socket_receive(int socket, char *buffer, int *fd)
 
 int wsgi_socket_pair(int pair[2])
 {
-    return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair);
+    int size = WSGI_PACKET_MOST, i; /* the system takes twice as much */
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        return -1;
+    for (i = 0; i < 2; i++)
+        setsockopt(pair[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    return 0;
 }
 
 int wsgi_socket_may_hang(int fd)

@@ -142,8 +142,8 @@ long wsgi_socket_receive(int socket, char *buffer, int *fd);
    may not. */
 int wsgi_socket_may_hang(int fd);
 
-/* Makes a pair of sockets for packets, closed on exec. Returns 0, or -1 with
-   errno. */
+/* Makes a pair of sockets, closed on exec, that take the largest packet.
+   Returns 0, or -1 with errno. */
 int wsgi_socket_pair(int pair[2]);
 
 #endif
