@@ -18,7 +18,6 @@ from tools.servers import Server
 
 CHOICES = ("own", "all", "cover")
 MODES = ("embedded", "processes")
-DEFAULT_MODES = MODES[:1]  # until most tests pass with processes
 SYSTEM_PYTHON = "/usr/bin/python3"
 
 
@@ -76,7 +75,7 @@ def discover(
         versions = versions or [str(own_python().executable)]
     every = tuple(
         Cell(server=server, python=python, mode=mode)
-        for mode in modes or DEFAULT_MODES
+        for mode in modes or MODES
         for server in servers.find(lines)
         if not mpms or server.mpm in mpms
         for python in pythons.find(versions)

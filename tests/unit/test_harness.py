@@ -246,6 +246,7 @@ def test_a_machines_own_cells_are_its_newest_server_with_the_systems_python() ->
     assert [each.name for each in own.ready] == [
         "apache2.4-prefork-py2.7",
         "apache2.4-event-py2.7",
+        "apache2.4-event-py2.7-processes",
     ]
     assert own.every == own.ready
 
@@ -262,7 +263,7 @@ def test_a_cell_with_processes_is_chosen_by_its_mode() -> None:
 
 @pytest.mark.usefixtures("a_machine")
 def test_a_cover_has_processes_once_on_each_line_under_its_most_modern_model() -> None:
-    found = discover([], [], [], ["embedded", "processes"], choice="cover")
+    found = discover([], [], [], choice="cover")
     assert [each.name for each in found.ready if each.mode == "processes"] == [
         "apache2.4-event-py2.7-processes",
         "apache2.2-event-py2.7-processes",

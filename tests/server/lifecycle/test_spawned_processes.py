@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
 
@@ -72,6 +73,10 @@ def asked(site: Site) -> str:
     return "" if reply.status == 200 else f"{reply.status} {reply.body!r}"
 
 
+def have_ended(processes: list[int]) -> bool:
+    return not any(map(parent_of, processes))
+
+
 def goes_on(answers: Answers, count: int) -> None:
     """Waits for so many more answers."""
     wanted = answers.right + count
@@ -93,7 +98,7 @@ def test_a_spawner_that_is_killed_costs_no_request(site: Site) -> None:
             old = site.spawned()
             os.kill(site.spawners()[0], signal.SIGKILL)
             goes_on(answers, 20)
-            assert until(lambda old=old: not any(map(parent_of, old)), 10), "its processes stay"
+            assert until(partial(have_ended, old), 10), "its processes stay"
             time.sleep(2)  # a spawner that ends as soon as it begins is given up
     assert answers.wrong == []
 
