@@ -14,12 +14,9 @@
 
 #include "spawner.h"
 
-#define MOST_WAITING 64     /* connections, for each process there may be */
-#define AFTER_FAILURE 1000  /* milliseconds without another attempt */
 #define LOOK_AGAIN 10       /* milliseconds, while connections wait */
 #define LOOK_IF_ENDED 100   /* milliseconds, while all is to end */
 #define TIME_TO_START 60000 /* milliseconds, then a process is killed */
-#define ROOM (sizeof((wsgi_group *)0)->waiting / sizeof(int))
 
 static wsgi_group *groups;
 static long long kill_at; /* 0: the end has not begun */
@@ -80,45 +77,6 @@ static void forget_empty(long long now)
         }
 }
 
-/* ---- Connections that wait -------------------------------------------- */
-
-static int take_waiting(wsgi_group *group)
-{
-    int connection = group->waiting[group->first_waiting];
-
-    group->first_waiting = (group->first_waiting + 1) % ROOM;
-    group->waiting_count--;
-    return connection;
-}
-
-static void put_waiting(wsgi_group *group, int connection)
-{
-    if (group->waiting_count >= MOST_WAITING * group->ask.processes) {
-        wsgi_packet_refuse(connection, 503, 1,
-                           "too many requests wait for the processes");
-        close(connection);
-        return;
-    }
-    group->waiting[(group->first_waiting + group->waiting_count) % ROOM] =
-        connection;
-    group->waiting_count++;
-}
-
-/* Refuses all that wait, and for a moment all that ask. */
-static void refuse(wsgi_group *group, const wsgi_report *report)
-{
-    int connection;
-
-    group->refused = *report;
-    group->refused_until = wsgi_loop_now() + AFTER_FAILURE;
-    while (group->waiting_count > 0) {
-        connection = take_waiting(group);
-        wsgi_packet_refuse(connection, report->status, report->status == 503,
-                           report->text);
-        close(connection);
-    }
-}
-
 /* ---- Which process ---------------------------------------------------- */
 
 typedef struct census {
@@ -166,7 +124,7 @@ static int start_another(wsgi_group *group)
     group->wants_swap = 0;
     if (worker == NULL) {
         wsgi_log_say(group->log, WSGI_LOG_ERROR, "%s", report.text);
-        refuse(group, &report);
+        wsgi_queue_refuse(group, &report);
         return -1;
     }
     worker->next = group->workers;
@@ -185,7 +143,7 @@ static void serve(wsgi_group *group)
         has_room = found.all < group->ask.processes;
         if (found.idlest != NULL && (found.busy < group->ask.threads ||
                                      (!has_room && found.starting == 0))) {
-            give(found.idlest, take_waiting(group));
+            give(found.idlest, wsgi_queue_take(group));
             continue;
         }
         if (found.starting == 0 && has_room && kill_at == 0)
@@ -213,29 +171,11 @@ void wsgi_group_ask(const wsgi_ask *ask, int connection, int log)
         close(connection);
         return;
     }
-    put_waiting(group, connection);
+    wsgi_queue_put(group, connection);
     serve(group);
 }
 
 /* ---- Old processes ---------------------------------------------------- */
-
-static void drain_old(wsgi_group *group)
-{
-    wsgi_worker *worker;
-
-    for (worker = group->workers; worker != NULL; worker = worker->next)
-        if (worker->is_old && !worker->is_draining)
-            wsgi_worker_drain(worker);
-}
-
-/* Without a fresh process the old ones go on. */
-static void keep_old(wsgi_group *group)
-{
-    wsgi_worker *worker;
-
-    for (worker = group->workers; worker != NULL; worker = worker->next)
-        worker->is_old = 0;
-}
 
 void wsgi_group_worker_ready(wsgi_worker *worker)
 {
@@ -244,7 +184,7 @@ void wsgi_group_worker_ready(wsgi_worker *worker)
     if (worker->is_old || worker->is_draining)
         return;
     group->refused_until = 0;
-    drain_old(group);
+    wsgi_swap_drain_old(group);
     serve(group);
 }
 
@@ -262,30 +202,20 @@ void wsgi_group_restart(void)
     }
 }
 
-static int has_old(const wsgi_group *group)
-{
-    const wsgi_worker *worker;
-
-    for (worker = group->workers; worker != NULL; worker = worker->next)
-        if (worker->is_old && !worker->is_draining)
-            return 1;
-    return 0;
-}
-
 /* Starts a fresh process for one group at a time. */
 static void swap_next(void)
 {
     wsgi_group *group, *next = NULL;
 
     for (group = groups; group != NULL; group = group->next)
-        if (has_old(group)) {
+        if (wsgi_swap_has_old(group)) {
             if (count(group).starting > 0)
                 return;
             if (group->wants_swap)
                 next = group;
         }
     if (next != NULL && start_another(next) < 0)
-        keep_old(next);
+        wsgi_swap_keep_old(next);
 }
 
 /* ---- The end ---------------------------------------------------------- */
@@ -320,11 +250,11 @@ static void fail(wsgi_group *group, wsgi_worker *worker, const char *cause)
                  worker->lines.last);
     }
     if (found.all == 0)
-        keep_old(group);
+        wsgi_swap_keep_old(group);
     if (count(group).idlest != NULL)
         serve(group);
     else if (found.all == 0)
-        refuse(group, report);
+        wsgi_queue_refuse(group, report);
 }
 
 static void bury(wsgi_group *group, wsgi_worker *worker, int status)
@@ -367,7 +297,7 @@ void wsgi_group_end(int milliseconds)
     kill_at = wsgi_loop_now() + milliseconds;
     for (group = groups; group != NULL; group = group->next) {
         group->wants_swap = 0;
-        refuse(group, &report);
+        wsgi_queue_refuse(group, &report);
         for (worker = group->workers; worker != NULL; worker = worker->next)
             wsgi_worker_drain(worker);
     }
@@ -403,8 +333,9 @@ static int pause_of(const wsgi_group *group)
         return LOOK_AGAIN;
     if (kill_at != 0)
         return LOOK_IF_ENDED;
-    return group->workers == NULL || count(group).starting > 0 ? AFTER_FAILURE
-                                                               : -1;
+    return group->workers == NULL || count(group).starting > 0
+               ? WSGI_QUEUE_PAUSE
+               : -1;
 }
 
 int wsgi_group_any(void)

@@ -228,6 +228,31 @@ struct wsgi_group {
     int wants_swap;
 };
 
+/* ---- queue.c: connections that wait for a process of their group. ------- */
+
+/* Milliseconds after a failed start without another attempt. */
+#define WSGI_QUEUE_PAUSE 1000
+
+/* Takes over a connection. Refuses it if too many wait. */
+void wsgi_queue_put(wsgi_group *group, int connection);
+
+/* Takes out the first. There must be one. It is the caller's. */
+int wsgi_queue_take(wsgi_group *group);
+
+/* Refuses all that wait. For a moment all that ask are to be refused. */
+void wsgi_queue_refuse(wsgi_group *group, const wsgi_report *report);
+
+/* ---- swap.c: old processes, from before the server's last restart. ------ */
+
+/* Whether a group has some that have not been told to end. */
+int wsgi_swap_has_old(const wsgi_group *group);
+
+/* Tells them to end. */
+void wsgi_swap_drain_old(wsgi_group *group);
+
+/* Lets them go on, because no fresh process can start. */
+void wsgi_swap_keep_old(wsgi_group *group);
+
 /* ---- user.c: in a forked process: who it is to be. ---------------------- */
 
 typedef struct wsgi_user {
