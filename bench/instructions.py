@@ -8,6 +8,7 @@ import http.client
 import re
 import shlex
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,24 +17,30 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bench.kit import Kit
+from bench.load import pids
 from bench.peers import (
     BEFORE,
     FLOOR,
     OURS,
     PEERS,
+    PROCESSES,
     Peer,
     Started,
     Task,
     apache,
     location,
+    process_lines,
 )
+from bench.processes import stat
 from bench.workloads import BELOW, HELLO, Workload
 from tools import Problem, httpd
 from tools.httpd import Load
 from tools.servers import Server
 
+PROFILE = "profile"
 REQUESTS = 500
 ATTEMPTS = 3
+END_SECONDS = 30.0
 MOST_DIFFERENCE = 0.03  # between two starts of a peer
 HEADERS = {
     "Host": "localhost",
@@ -52,10 +59,24 @@ def start_plain_floor(task: Task) -> Iterator[Started]:
         yield started
 
 
+@contextmanager
+def start_process_floor(task: Task) -> Iterator[Started]:
+    """Apache's own cost with the variables that an application with processes has."""
+    with apache(task, task.kit.floor, process_lines(task)) as started:
+        yield started
+
+
 PLAIN_FLOOR = Peer(
     name="plain floor", title="C handler, no variables set", start=start_plain_floor
 )
-COUNTED = (PLAIN_FLOOR, *(PEERS[name] for name in (FLOOR, OURS, "embedded")))
+PROCESS_FLOOR = Peer(
+    name="process floor", title="C handler, variables of processes", start=start_process_floor
+)
+COUNTED = (
+    PLAIN_FLOOR,
+    PROCESS_FLOOR,
+    *(PEERS[name] for name in (FLOOR, OURS, PROCESSES, "embedded")),
+)
 ASKED = (HELLO, BELOW)
 
 
@@ -99,23 +120,28 @@ def count(task: Task, peer: Peer) -> Count:
 
 
 def serve(task: Task, peer: Peer, requests: int) -> int:
-    """Counts a server from start to end, when the profile is written."""
+    """Counts a server from start to end, when the profiles are written."""
     with httpd.server_root() as folder:
         with peer.start(replace(task, server=under_callgrind(task.server, folder))) as started:
             ask(started, task.workload, requests)
-        return total_of(folder / "profile")
+            working = pids(started)
+        wait_for_end(working)
+        return sum(total_of(profile) for profile in folder.glob(f"{PROFILE}.*"))
 
 
 def under_callgrind(server: Server, folder: Path) -> Server:
     """The same server, run by valgrind in one process (-X).
 
-    The profile is made now, since Apache opens it as one user and writes to it as another.
+    The programs that it starts are counted, too. Apache's profile is made before, since Apache
+    opens it as one user and writes to it as another.
     """
-    profile, program = folder / "profile", folder / "httpd"
-    profile.touch()
-    profile.chmod(0o666)
-    command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={profile}"]
-    program.write_text(f'#!/bin/sh\nexec {shlex.join([*command, str(server.httpd)])} -X "$@"\n')
+    folder.chmod(0o777)
+    program, profile = folder / "httpd", folder / PROFILE
+    command = ["valgrind", "--tool=callgrind", "--trace-children=yes"]
+    command += [f"--callgrind-out-file={profile}.%p", str(server.httpd), "-X"]
+    program.write_text(
+        f'#!/bin/sh\n: > {profile}.$$\nchmod 666 {profile}.$$\nexec {shlex.join(command)} "$@"\n'
+    )
     program.chmod(0o755)
     return replace(server, httpd=program)
 
@@ -133,6 +159,15 @@ def ask(started: Started, workload: Workload, requests: int) -> None:
         if answer.status != HTTPStatus.OK or len(answer.read()) != workload.size:
             raise Problem(f"{started.url} answered {answer.status} under callgrind: see its log")
     connection.close()
+
+
+def wait_for_end(pids: Sequence[int]) -> None:
+    """A server does not wait for the end of what it has started."""
+    deadline = time.monotonic() + END_SECONDS
+    while any(stat(pid) for pid in pids):
+        if time.monotonic() > deadline:
+            raise Problem(f"some of the processes {pids} do not end under callgrind")
+        time.sleep(0.1)
 
 
 def total_of(profile: Path) -> int:

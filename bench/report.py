@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from bench.load import Sample, Series
-from bench.peers import BEFORE, FLOOR, OURS, PEERS
+from bench.peers import BEFORE, FLOOR, OURS, PEERS, PROCESSES
 from bench.results import Results
 from bench.workloads import BELOW, MPMS, WAYS, WORKLOADS, applications
 
@@ -63,6 +63,7 @@ def instructions(title: str, counts: dict[str, float]) -> Table:
         name: floor
         for name, floor in (
             (OURS, counts[FLOOR]),
+            (PROCESSES, counts.get("process floor", 0.0)),
             (BEFORE, counts[FLOOR]),
             (FLOOR, plain_floor),
             ("embedded", plain_floor),

@@ -159,6 +159,25 @@ def test_on_prefork_the_overhead_is_that_of_the_usual_requests() -> None:
     assert [each.name for each in asked] == ["hello", "below", "apps10"]
 
 
+def test_under_callgrind_the_profile_of_apache_is_there_before_it_changes_its_user(
+    tmp_path: Path,
+) -> None:
+    """And its process has the number that callgrind puts into the profile's name."""
+    starter = instructions.under_callgrind(server("prefork"), tmp_path).httpd
+    tools = tmp_path / "valgrind"
+    tools.write_text('#!/bin/sh\necho $$ "$@"\n')
+    tools.chmod(0o755)
+    told = subprocess.run(
+        [str(starter), "-f", "file"],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert told[-4:] == ["httpd", "-X", "-f", "file"]
+    assert (tmp_path / f"profile.{told[0]}").stat().st_mode & 0o777 == 0o666
+
+
 def test_a_start_that_did_more_than_another_is_counted_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -235,9 +254,11 @@ def test_what_is_kept_of_one_applications_rate_is_told_for_each_server() -> None
 
 def test_a_request_with_fewer_instructions_than_the_floor_adds_a_negative_number() -> None:
     counts = {OURS: 90.0, FLOOR: 100.0, "plain floor": 80.0, "embedded": 280.0}
+    counts |= {PROCESSES: 150.0, "process floor": 110.0}
     rows = report.instructions("a title", counts).rows
     assert [row[:4] for row in rows] == [
         ["mod_wsgi", "90", "100", "-10"],
+        ["mod_wsgi, processes", "150", "110", "40"],
         ["C handler (floor)", "100", "80", "20"],
         ["incumbent, embedded", "280", "80", "200"],
     ]
