@@ -210,6 +210,15 @@ static int break_off(const wsgi_trip *trip, int status)
     return trip->stage < WSGI_TRIP_BEGUN ? status : 0;
 }
 
+/* The words are the core's, for applications in the server's process. */
+static void log_gone(const wsgi_trip *trip)
+{
+    wsgi_log(trip->request, WSGI_INFO, "the client went away %s",
+             trip->read_error == WSGI_READ_GONE
+                 ? "while sending the request's body"
+                 : "before the response was complete");
+}
+
 /* Ends the use of the connection. Returns what wsgi_handle returns. */
 static int finish(wsgi_trip *trip, int outcome)
 {
@@ -220,8 +229,7 @@ static int finish(wsgi_trip *trip, int outcome)
         return trip->status;
     }
     if (outcome == WSGI_NEXT_GONE) {
-        wsgi_log(trip->request, WSGI_INFO,
-                 "the client went away before the response was complete");
+        log_gone(trip);
     } else if (outcome == WSGI_NEXT_REFUSED) {
         status = trip->status;
     } else if (outcome == WSGI_NEXT_BROKEN) {
