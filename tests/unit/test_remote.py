@@ -315,7 +315,7 @@ def test_a_client_that_leaves_ends_the_connection(start: Start) -> None:
 def test_a_client_that_has_gone_is_in_the_log(
     start: Start, failing: tuple[str, ...], when: str
 ) -> None:
-    server = start("--close-after", "20", *failing, body=b"abc")
+    server = start("--close-after", "20", "--chunk", "1", *failing, body=b"abc")
     server.process_of().send(HELLO)
     outcome = server.outcome()
     assert [line for line in outcome.log if "the client went away" in line] == list(outcome.log)
