@@ -34,6 +34,11 @@ SMALL_BODIES = (
     "client is to keep none of its threads"
 )
 
+DRAINS = (
+    "a process of an application waits for its requests before it ends, and is killed when the "
+    "server gives it no more time"
+)
+
 LIMITS: dict[str, dict[str, str]] = {
     "apache1.3": {
         "threads": "Apache 1.3 knows no threads: a process serves one request at a time",
@@ -73,6 +78,7 @@ LIMITS: dict[str, dict[str, str]] = {
     "worker": {"end-beside-a-request": WAITS_FOR_REQUESTS},
     "event": {"end-beside-a-request": WAITS_FOR_REQUESTS},
     "processes": {
+        "end-beside-a-request": DRAINS,
         "python-in-the-module": EMBEDDED_ONLY,
         "servers-user": CUSTOMERS_USER,
         "shared-process": OWN_PROCESS,
