@@ -269,6 +269,21 @@ def test_another_owners_name_cannot_be_spelt(hosting: Hosting, site: Site, name:
     refused(site, "/mallory/n/", "has a control character", 500)
 
 
+@pytest.mark.needs("processes")
+@pytest.mark.parametrize(
+    ("setting", "why"),
+    [
+        ("mod_wsgi.user daemon", "mod_wsgi.user is the administrator's"),
+        ("mod_wsgi.process off", "mod_wsgi.process off is the administrator's"),
+    ],
+)
+def test_a_customer_does_not_choose_as_whom_an_application_runs(
+    hosting: Hosting, site: Site, setting: str, why: str
+) -> None:
+    hosting.htaccess(MALLORY, "mallory/as", "mallory/code", f"SetEnv {setting}\n")
+    refused(site, "/mallory/as/", why)
+
+
 @pytest.mark.parametrize("name", ["20001\x1fblue", "20001%1Fblue", "%1Fblue"])
 def test_another_owners_name_cannot_come_from_a_url(
     hosting: Hosting, site: Site, name: str
@@ -662,6 +677,30 @@ def test_a_customer_who_takes_all_interpreters_leaves_the_others_theirs(
     hosting.put(MALLORY, "mallory/many/.htaccess", settings)
     told(site, "/alice/shop/")
     site.expects("no interpreter 'n3': this process has 4 already")
+    statuses = [site.ask(f"/mallory/many/n{number}").status for number in range(4)]
+    assert statuses == [200, 200, 200, 503]
+    assert "of alice" in told(site, "/alice/shop/")
+
+
+@pytest.mark.needs("processes")
+def test_a_customer_who_takes_all_interpreters_of_a_process_harms_nobody_else(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("files of two users can only be made by root")
+    monkeypatch.setenv("MOD_WSGI_MAX_INTERPRETERS", "3")
+    site = serve(CONFIG, processes=1)
+    hosting = Hosting(www=site.root / "htdocs")
+    hosting.shop(ALICE, "alice/code", "alice")
+    hosting.htaccess(ALICE, "alice/shop", "alice/code")
+    hosting.shop(MALLORY, "mallory/code", "mallory")
+    rules = "RewriteEngine On\nRewriteRule ^(.+)$ - [E=mod_wsgi.interpreter:$1]\n"
+    settings = HTACCESS.format(directory=f"{hosting.www}/mallory/code").replace(
+        "SetEnv mod_wsgi.interpreter blue\n", rules
+    )
+    one = "SetEnv mod_wsgi.process one\nSetEnv mod_wsgi.processes 1\n"
+    hosting.put(MALLORY, "mallory/many/.htaccess", settings + one)
+    site.expects("no interpreter 'n3': this process has 3 already")
     statuses = [site.ask(f"/mallory/many/n{number}").status for number in range(4)]
     assert statuses == [200, 200, 200, 503]
     assert "of alice" in told(site, "/alice/shop/")
