@@ -136,7 +136,7 @@ static void fill_in(exchange *x, wsgi_request *request)
     request->scheme = ap_http_scheme(r);
     request->authorization = apr_table_get(r->headers_in, "Authorization");
     request->body_length = body_length(r);
-    request->expects = r->expecting_100;
+    request->expects = r->expecting_100 != 0;
     request->head_only = r->header_only;
     wsgi_apache_find_section(r, request);
 }

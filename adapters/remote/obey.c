@@ -15,7 +15,7 @@
 #define MOST_PARTS 16
 
 /* Of a body from which the server cuts a range. */
-#define WHOLE_MOST (16 * 1024 * 1024)
+#define WHOLE_MOST ((size_t)16 * 1024 * 1024)
 
 /* A packet that is being obeyed. */
 typedef struct letter {

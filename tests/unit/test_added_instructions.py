@@ -14,7 +14,7 @@ import pytest
 
 from bench import BUILD, instructions
 from bench.kit import Kit, build_floor
-from bench.peers import FLOOR, OURS, PEERS, Task
+from bench.peers import FLOOR, OURS, PEERS, PROCESSES, Peer, Task
 from bench.workloads import BELOW, HELLO, Workload
 from tests.harness.instructions import cheapest
 from tools import Problem, build, servers
@@ -22,6 +22,7 @@ from tools.httpd import Load
 from tools.pythons import Python
 
 MOST_ADDED = 8000
+MOST_WITH_PROCESSES = 29000  # Apache's part, and all of the application's process
 
 
 @pytest.fixture(scope="module")
@@ -46,18 +47,20 @@ def task(python: Python) -> Task:
     return Task(server=server, kit=kit, load=Load(processes=1, threads=1), workload=HELLO)
 
 
-def added(task: Task, workload: Workload) -> Iterator[int]:
+def added(
+    task: Task, workload: Workload, peer: Peer = PEERS[OURS], floor: Peer = PEERS[FLOOR]
+) -> Iterator[int]:
     """The instructions that a request adds, three times, each more certain than the one before."""
     asked = replace(task, workload=workload)
     few, many = numbers = (instructions.REQUESTS, 2 * instructions.REQUESTS)
     runs = {
-        (peer, number): partial(instructions.serve, asked, PEERS[peer], number)
-        for peer in (FLOOR, OURS)
+        (each.name, number): partial(instructions.serve, asked, each, number)
+        for each in (floor, peer)
         for number in numbers
     }
     for least in cheapest(runs):
-        ours, floor = (least[peer, many] - least[peer, few] for peer in (OURS, FLOOR))
-        yield round((ours - floor) / (many - few))
+        ours, theirs = (least[name, many] - least[name, few] for name in (peer.name, floor.name))
+        yield round((ours - theirs) / (many - few))
 
 
 def test_a_hello_costs_little_more_than_a_handler_that_calls_no_python(task: Task) -> None:
@@ -73,3 +76,10 @@ def test_a_url_below_the_mount_costs_less_than_in_a_c_handler(task: Task) -> Non
         if more <= 0:
             break
     assert more <= 0, f"a URL below the mount adds {more} instructions to those of a C handler"
+
+
+def test_a_hello_of_an_applications_process_costs_no_more_than_before(task: Task) -> None:
+    for more in added(task, HELLO, PEERS[PROCESSES], instructions.PROCESS_FLOOR):
+        if more <= MOST_WITH_PROCESSES:
+            break
+    assert more <= MOST_WITH_PROCESSES, f"a hello with processes adds {more} instructions"
