@@ -1,6 +1,8 @@
 """What scons installs, into a folder of the test's, and removes again."""
 
+import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -29,6 +31,37 @@ def scons(tmp_path: Path) -> Scons:
             command, cwd=TOP, check=True, timeout=300, stdout=subprocess.PIPE, text=True
         )
         return done.stdout
+
+    return run
+
+
+@pytest.fixture
+def debian(tmp_path: Path) -> Callable[..., list[str]]:
+    """Installs for an apxs whose folders are the test's and Debian's in form.
+
+    It runs scons with some words, without DESTDIR, and gives what is in mods-available then.
+    """
+    try:
+        real = servers.choose_apxs()
+    except Problem as problem:
+        pytest.skip(f"no Apache to build for: {problem}")
+    available = tmp_path / "etc" / "mods-available"
+    available.mkdir(parents=True)
+    apxs = tmp_path / "apxs"
+    apxs.write_text(
+        "#!/bin/sh\n"
+        f'case "$2" in SYSCONFDIR) echo {tmp_path}/etc ;; LIBEXECDIR) echo {tmp_path}/modules ;;\n'
+        f'*) exec {shlex.quote(str(real))} "$@" ;; esac\n'
+    )
+    apxs.chmod(0o755)
+
+    def run(*words: str) -> list[str]:
+        command = [sys.executable, "-m", "SCons", "-Q", f"apxs={apxs}", "python=none", *words]
+        environment = {name: value for name, value in os.environ.items() if name != "DESTDIR"}
+        subprocess.run(
+            command, cwd=TOP, check=True, timeout=300, env=environment, stdout=subprocess.DEVNULL
+        )
+        return [path.read_text() for path in available.iterdir()]
 
     return run
 
@@ -70,3 +103,26 @@ def test_a_module_without_python_links_none(scons: Scons, tmp_path: Path) -> Non
     ).stdout
     assert "libpython" not in listing
     assert installed(tmp_path) == ["mod_wsgi", "mod_wsgi.so", "mod_wsgi/mod_wsgi-spawner"]
+
+
+def test_a_module_beside_the_servers_own_leaves_the_servers_configuration_alone(
+    debian: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    assert debian(f"moduledir={elsewhere}", "install") == []
+    assert (elsewhere / "mod_wsgi.so").is_file()
+
+
+def test_a_module_in_the_servers_folder_gets_a_wsgi_load(
+    debian: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    assert debian("install") == [f"LoadModule wsgi_module {tmp_path}/modules/mod_wsgi.so\n"]
+
+
+def test_a_package_gets_a_wsgi_load_for_its_folder(
+    debian: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    root = tmp_path / "package"
+    assert debian("moduledir=/modules", f"DESTDIR={root}", "install") == []
+    load = Path(f"{root}{tmp_path}/etc/mods-available/wsgi.load")
+    assert load.read_text() == "LoadModule wsgi_module /modules/mod_wsgi.so\n"
