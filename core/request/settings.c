@@ -98,8 +98,9 @@ static const setting settings[] = {
                   .values = "an absolute directory",
                   .otherwise = "that of `" WSGI_PYTHON_HOME "`, or none",
                   .setter = EVERYBODY_OWN,
-                  .text = "a virtual environment of the Python that the "
-                          "module was built with"},
+                  .text = "a virtual environment of the Python that serves: "
+                          "in a process that of `" PREFIX "python`, else the "
+                          "one that the module was built with"},
         .read = read_path,
         .place = TEXT(virtualenv),
     },
@@ -199,7 +200,8 @@ static const setting settings[] = {
     {
         .shown = {.name = PREFIX "python",
                   .values = "a version, such as `3.13`",
-                  .otherwise = "that of the module",
+                  .otherwise = "that of the module; if it has none, the "
+                               "newest that is installed",
                   .setter = EVERYBODY,
                   .text = "the Python of the application's processes"},
         .read = read_version,
