@@ -65,7 +65,7 @@ typedef struct wsgi_scratch {
 } wsgi_scratch;
 
 /* How far it has got. */
-enum wsgi_stage {
+enum wsgi_trip_stage {
     WSGI_TRIP_SENT, /* no frame has come yet */
     WSGI_TRIP_READ, /* the process has read the request */
     WSGI_TRIP_BEGUN,
@@ -79,7 +79,7 @@ typedef struct wsgi_trip {
     wsgi_ask ask;
     wsgi_connection *connection;
     wsgi_scratch *scratch;
-    enum wsgi_stage stage;
+    enum wsgi_trip_stage stage;
     size_t body_given;  /* how much of scratch->body the process has */
     int read_error;     /* what read_body has said after these; 0: nothing */
     int64_t left;       /* of Content-Length; -1: it is not counted */
