@@ -96,6 +96,8 @@ static long version(const char *name)
     if (*end != '.')
         return 0;
     minor = strtol(end + 1, &end, 10);
+    if (*end != '\0' && strcmp(end, "t") != 0)
+        return 0; /* what a package manager or an editor has left */
     return 2 * (1000 * major + minor) + (*end == '\0');
 }
 

@@ -33,6 +33,7 @@ static void maintain(int reason, void *server, ap_wait_t status)
 {
     server_rec *s = server;
     wsgi_parent parent = describe(s);
+    long pid;
 
     (void)status;
     if (reason == OC_REASON_UNREGISTER)
@@ -42,7 +43,13 @@ static void maintain(int reason, void *server, ap_wait_t status)
         return;
     ap_log_error(APLOG_MARK, APLOG_ERR | APLOG_NOERRNO, s,
                  "mod_wsgi: mod_wsgi-spawner has ended: another one begins");
-    watch(s, wsgi_parent_respawn(&parent));
+    pid = wsgi_parent_respawn(&parent);
+    if (pid == 0)
+        ap_log_error(APLOG_MARK, APLOG_ERR | APLOG_NOERRNO, s,
+                     "mod_wsgi: no mod_wsgi-spawner could be started: %s: "
+                     "mend that and restart the server",
+                     wsgi_parent_problem());
+    watch(s, pid);
 }
 
 static void forget(void *server)

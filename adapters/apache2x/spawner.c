@@ -48,6 +48,7 @@ static void maintain(int reason, void *server, int status)
 {
     server_rec *s = server;
     wsgi_parent parent = describe(s);
+    long pid;
 
     (void)status;
     if (reason != APR_OC_REASON_DEATH && reason != APR_OC_REASON_LOST)
@@ -55,7 +56,13 @@ static void maintain(int reason, void *server, int status)
     apr_proc_other_child_unregister(server);
     ap_log_error(APLOG_MARK, APLOG_ERR, 0, s,
                  "mod_wsgi: mod_wsgi-spawner has ended: another one begins");
-    watch(s, s->process->pconf, wsgi_parent_respawn(&parent));
+    pid = wsgi_parent_respawn(&parent);
+    if (pid == 0)
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, s,
+                     "mod_wsgi: no mod_wsgi-spawner could be started: %s: "
+                     "mend that and restart the server",
+                     wsgi_parent_problem());
+    watch(s, s->process->pconf, pid);
 }
 
 static void watch(server_rec *server, apr_pool_t *config, long pid)

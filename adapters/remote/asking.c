@@ -83,5 +83,10 @@ int wsgi_asking_connect(const wsgi_request *request, const wsgi_ask *ask,
     error = errno;
     close(pair[1]);
     connection->socket = pair[0];
-    return sent == 0 ? 0 : refuse(request, ask, strerror(error));
+    if (sent == 0)
+        return 0;
+    return refuse(request, ask,
+                  error == EPIPE || error == ECONNRESET
+                      ? "it could not be started again: restart the server"
+                      : strerror(error));
 }

@@ -217,6 +217,14 @@ static void set_numbers(const wsgi_parent *parent, const char *mark,
              is_root ? parent->group : (long)getegid());
 }
 
+/* Nobody will read what is asked. So nobody may ask: requests would wait. */
+static void give_up(void)
+{
+    close_socket();
+    here = (kept){.protocol = WSGI_PROTOCOL, .asks = -1, .spawners = -1};
+    keep();
+}
+
 /* Returns the spawner's process number, or 0 with the problem told. */
 static long start(const wsgi_parent *parent)
 {
@@ -237,7 +245,10 @@ static long start(const wsgi_parent *parent)
         }
     }
     started = time(NULL);
-    keep();
+    if (here.pid == 0)
+        give_up();
+    else
+        keep();
     return here.pid;
 }
 
@@ -309,8 +320,7 @@ long wsgi_parent_respawn(const wsgi_parent *parent)
     else if (++failures >= MOST_FAILURES) {
         snprintf(problem, sizeof problem,
                  "mod_wsgi-spawner ends as soon as it begins");
-        here.pid = 0;
-        keep();
+        give_up();
         return 0;
     }
     return start(parent);

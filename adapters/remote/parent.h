@@ -29,7 +29,9 @@ typedef struct wsgi_parent {
 long wsgi_parent_configure(const wsgi_parent *parent);
 
 /* Starts another spawner: the one before it has died. Returns its process
-   number, or 0. */
+   number. Returns 0 if that is not possible, or has failed too often.
+   wsgi_parent_problem says why then, and requests are refused until the server
+   restarts. */
 long wsgi_parent_respawn(const wsgi_parent *parent);
 
 /* Called in each child of the server, and in the only process of a server that

@@ -83,19 +83,42 @@ static int check_customer(const wsgi_request *request, wsgi_settings *settings)
     return status != 0 ? status : choose_process(request, settings);
 }
 
+/* Refuses what only a process of its own can have. The application would
+   otherwise run as the server's user, or in another Python. */
+static int check_embedded(const wsgi_request *request, const wsgi_settings *s)
+{
+    const char *name = s->user != NULL ? "user" : "python";
+    const char *value = s->user != NULL ? s->user : s->python;
+
+    if (s->process != NULL || value == NULL)
+        return 0;
+    wsgi_log(request, WSGI_ERROR, "mod_wsgi.%s '%s' needs %s, or take it out",
+             name, value,
+             s->owner > 0 ? "processes of customers, which the administrator "
+                            "has forbidden (" WSGI_USERS " is none)"
+                          : "mod_wsgi.process: write \"SetEnv "
+                            "mod_wsgi.process auto\" beside it");
+    return 500;
+}
+
 int wsgi_owner_find(const wsgi_request *request, wsgi_settings *settings)
 {
+    int status;
+
     settings->owner = -1;
     if (wsgi_process_given.has_owner) {
         settings->owner = wsgi_process_given.owner;
         settings->process = NULL;
         return 0;
     }
-    if (request->htaccess != NULL)
-        return check_customer(request, settings);
-    if (is_off(settings))
+    if (request->htaccess != NULL) {
+        status = check_customer(request, settings);
+        if (status != 0)
+            return status;
+    } else if (is_off(settings)) {
         settings->process = NULL;
-    return 0;
+    }
+    return check_embedded(request, settings);
 }
 
 /* Logs that a file or directory is not the customer's. */

@@ -82,8 +82,8 @@ def test_what_makes_no_sense_is_refused(bare: Bare, setting: str, reason: str) -
 
 @pytest.mark.parametrize("version", ["2.7", "3.6", "3.13", "3.13t"])
 def test_a_version_of_python_is_understood(bare: Bare, version: str) -> None:
-    outcome = bare("--env", f"mod_wsgi.python={version}", "respond::one_block")
-    assert outcome.status == "200 OK"
+    told = decided(bare, "--env", "mod_wsgi.process=shop", "--env", f"mod_wsgi.python={version}")
+    assert told == "shop, user none, owner -1"
 
 
 # ---- Customers --------------------------------------------------------------
@@ -104,6 +104,15 @@ def test_a_customer_has_a_process_of_the_customers_own(
 def test_a_customer_may_have_the_main_interpreter_there(bare: Bare, home: Path) -> None:
     outcome = as_customer(bare, home, "mod_wsgi.interpreter=main_interpreter")
     assert f"[info] process auto, user none, owner {CUSTOMER}" in outcome.log
+
+
+@pytest.mark.parametrize("setting", ["user=deploy", "python=3.13"])
+def test_what_only_a_process_can_have_is_refused_without_one(bare: Bare, setting: str) -> None:
+    """The application would run as the server's user, or in another Python."""
+    name, value = setting.split("=")
+    outcome = bare("--decide", "--env", f"mod_wsgi.{setting}", "respond::one_block")
+    assert outcome.status == "500 (error page)"
+    assert f"mod_wsgi.{name} '{value}' needs mod_wsgi.process" in outcome.errors[0]
 
 
 @only_root

@@ -24,6 +24,12 @@ from tools import TOP, httpd
 CONFIG = """
 @{base}
 @{applications}
+<Location /apart>
+    SetHandler mod_wsgi
+    SetEnv mod_wsgi.application respond::one_block
+    SetEnv mod_wsgi.directory "@{apps}"
+    SetEnv mod_wsgi.process apart
+</Location>
 """
 
 FLAGS = ("-std=c99", "-D_GNU_SOURCE", "-O1")
@@ -268,3 +274,21 @@ def test_a_server_that_root_did_not_start_has_a_spawner(stopped: Stopped, instal
     with started(stopped, "-X", user=user.pw_uid, group=user.pw_gid):
         assert Path(f"/proc/{the_spawner(installed)}").stat().st_uid == user.pw_uid
     assert until(lambda: not spawners(installed), PATIENCE)
+
+
+def test_a_spawner_that_cannot_be_started_again_is_told(site: Site, installed: Path) -> None:
+    """Requests are refused at once then, for nobody would read what they ask for."""
+    site.expects("mod_wsgi-spawner has ended: another one begins")
+    site.expects("no mod_wsgi-spawner could be started: .*: No such file or directory")
+    spawner = installed.parent / "mod_wsgi" / "mod_wsgi-spawner"
+    pid = the_spawner(installed)
+    spawner.rename(spawner.with_name("away"))
+    os.kill(pid, signal.SIGKILL)
+    site.watch.wait_for("no mod_wsgi-spawner could be started")
+    site.expects("can't be had, since mod_wsgi-spawner does not answer")
+    started = time.monotonic()
+    assert site.get("/apart").status_code == 503
+    assert time.monotonic() - started < 5
+    spawner.with_name("away").rename(spawner)
+    restart(site, signal.SIGUSR1)
+    assert the_spawner(installed) != pid
