@@ -163,9 +163,11 @@ static void read_ask(void *unused)
     const char *why;
 
     (void)unused;
-    if (size == 0)
+    if (size == 0 && !letter.has_sender) { /* an empty packet has one */
         wsgi_main_end();
-    if (size <= 0)
+        return;
+    }
+    if (size < 0)
         return;
     why = problem(&letter.ask, (size_t)size);
     if (why != NULL)

@@ -7,6 +7,7 @@
  * writes there is not believed further than that.
  */
 #include <pthread.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -31,6 +32,7 @@ struct wsgi_group {
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static wsgi_group *buckets[BUCKETS];
 static unsigned swept; /* the bucket that was looked through last */
+static wsgi_connection *ended; /* their sockets are to be closed */
 
 static time_t seconds(void)
 {
@@ -85,10 +87,57 @@ static void drop_board(wsgi_group *group)
 static void free_connection(wsgi_connection *connection)
 {
     connection->group->connections--;
-    if (connection->socket >= 0)
-        close(connection->socket);
-    free(connection);
+    connection->next = ended;
+    ended = connection;
 }
+
+/* ---- Closing: the mutex is not held ----------------------------------- */
+
+static void *close_all(void *list)
+{
+    wsgi_connection *connection = list, *next;
+
+    for (; connection != NULL; connection = next) {
+        next = connection->next;
+        if (connection->socket >= 0)
+            close(connection->socket);
+        free(connection);
+    }
+    return NULL;
+}
+
+/* Closes in a thread of its own. A process can have sent a descriptor whose
+   close waits (SO_LINGER, FUSE), and closing the connection closes that. Then
+   no request of others is to wait. */
+static void close_elsewhere(wsgi_connection *list)
+{
+    sigset_t every, before;
+    pthread_t thread;
+    int error;
+
+    if (list == NULL)
+        return;
+    sigfillset(&every);
+    pthread_sigmask(SIG_SETMASK, &every, &before);
+    error = pthread_create(&thread, NULL, close_all, list);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (error == 0)
+        pthread_detach(thread);
+    else
+        close_all(list);
+}
+
+/* Releases the mutex. */
+static void unlock(void)
+{
+    wsgi_connection *list = ended;
+
+    ended = NULL;
+    pthread_mutex_unlock(&mutex);
+    close_elsewhere(list);
+}
+
+/* ---- Idle connections: the mutex is held ------------------------------ */
 
 static void unlink_idle(wsgi_connection **at)
 {
@@ -224,7 +273,7 @@ wsgi_connection *wsgi_group_take(const wsgi_ask *ask)
         if (at != NULL)
             unlink_idle(at);
     }
-    pthread_mutex_unlock(&mutex);
+    unlock();
     return connection;
 }
 
@@ -241,14 +290,14 @@ void wsgi_group_keep(wsgi_connection *connection)
     } else {
         free_connection(connection);
     }
-    pthread_mutex_unlock(&mutex);
+    unlock();
 }
 
 void wsgi_group_close(wsgi_connection *connection)
 {
     pthread_mutex_lock(&mutex);
     free_connection(connection);
-    pthread_mutex_unlock(&mutex);
+    unlock();
 }
 
 /* ---- The board -------------------------------------------------------- */
