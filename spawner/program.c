@@ -16,7 +16,7 @@
 #include "spawner.h"
 
 #define PROGRAM "mod_wsgi-py"
-#define REPORTS_FD 5
+#define REPORTS_FD 6
 #define SAFE_FD 16        /* descriptors below are given their meaning */
 #define SECONDS_TO_FIND 5 /* for finding the user */
 #define STANDARD_PATH "/usr/local/bin:/usr/bin:/bin"
@@ -46,6 +46,7 @@ static void arrange_descriptors(const wsgi_program *program)
 {
     int output = lift(program->output), control = lift(program->control);
     int board = lift(program->board), reports = lift(program->reports);
+    int news = lift(program->news);
 
     dup2(output, STDOUT_FILENO);
     dup2(output, STDERR_FILENO);
@@ -53,6 +54,7 @@ static void arrange_descriptors(const wsgi_program *program)
     close(WSGI_BOARD_FD);
     if (board >= 0)
         dup2(board, WSGI_BOARD_FD);
+    dup2(news, WSGI_NEWS_FD);
     dup2(reports, REPORTS_FD);
     fcntl(REPORTS_FD, F_SETFD, FD_CLOEXEC);
     wsgi_close_from(REPORTS_FD + 1);

@@ -184,7 +184,8 @@ struct wsgi_worker {
     wsgi_group *group;
     pid_t pid;
     int slot;    /* on the board, or -1 */
-    int control; /* socket; -1: closed */
+    int control; /* socket, which it can't send to; -1: closed */
+    int news;    /* pipe: what it says; -1: closed */
     int output;  /* pipe: its descriptors 1 and 2; -1: closed */
     int reports; /* pipe: closed when the program runs */
     int is_ready, is_draining, is_killed;
@@ -276,11 +277,11 @@ int wsgi_user_become(const wsgi_user *user, wsgi_report *report);
 /* ---- program.c: in a forked process: becomes the program. --------------- */
 
 /* What a forked process has: descriptors that it is to have as 1 and 2, 3,
-   4. */
+   4, 5. */
 typedef struct wsgi_program {
     const wsgi_ask *ask;
     int slot;
-    int output, control, board, reports;
+    int output, control, board, news, reports;
 } wsgi_program;
 
 /* Runs the application's program as its user. Does not return. */

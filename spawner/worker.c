@@ -17,7 +17,7 @@
 
 /* Both ends of what a process and the spawner share: ours first. */
 typedef struct ends {
-    int control[2], output[2], reports[2];
+    int control[2], news[2], output[2], reports[2];
 } ends;
 
 static void close_pair(const int pair[2])
@@ -31,17 +31,20 @@ static void close_pair(const int pair[2])
 static void close_ends(const ends *e)
 {
     close_pair(e->control);
+    close_pair(e->news);
     close_pair(e->output);
     close_pair(e->reports);
 }
 
 static int make_ends(ends *e)
 {
-    *e = (ends){{-1, -1}, {-1, -1}, {-1, -1}};
+    *e = (ends){{-1, -1}, {-1, -1}, {-1, -1}, {-1, -1}};
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, e->control) ==
             0 &&
-        pipe2(e->output, O_CLOEXEC) == 0 &&
+        shutdown(e->control[0], SHUT_RD) == 0 &&
+        pipe2(e->news, O_CLOEXEC) == 0 && pipe2(e->output, O_CLOEXEC) == 0 &&
         pipe2(e->reports, O_CLOEXEC) == 0 &&
+        fcntl(e->news[0], F_SETFL, O_NONBLOCK) == 0 &&
         fcntl(e->output[0], F_SETFL, O_NONBLOCK) == 0 &&
         fcntl(e->reports[0], F_SETFL, O_NONBLOCK) == 0)
         return 0;
@@ -60,15 +63,16 @@ static void stop_reading(int *fd)
     *fd = -1;
 }
 
-static void read_control(void *arg)
+static void read_news(void *arg)
 {
     wsgi_worker *worker = arg;
     char byte;
-    ssize_t size = recv(worker->control, &byte, 1, MSG_DONTWAIT);
+    ssize_t size = read(worker->news, &byte, 1);
 
     if (size < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (size <= 0) {
+        stop_reading(&worker->news);
         stop_reading(&worker->control);
     } else if (byte == WSGI_CONTROL_DRAIN) {
         worker->is_draining = 1;
@@ -141,6 +145,7 @@ static void run(const wsgi_worker *worker, const ends *e)
         .output = e->output[1],
         .control = e->control[1],
         .board = worker->group->board.fd,
+        .news = e->news[1],
         .reports = e->reports[1],
     };
 
@@ -150,7 +155,7 @@ static void run(const wsgi_worker *worker, const ends *e)
 /* Returns 0, or -1 when memory is out. */
 static int watch(wsgi_worker *worker)
 {
-    return wsgi_loop_add(worker->control, read_control, worker) < 0 ||
+    return wsgi_loop_add(worker->news, read_news, worker) < 0 ||
                    wsgi_loop_add(worker->output, read_output, worker) < 0 ||
                    wsgi_loop_add(worker->reports, read_reports, worker) < 0
                ? -1
@@ -173,9 +178,11 @@ static int start(wsgi_worker *worker)
         return -1;
     }
     close(e.control[1]);
+    close(e.news[1]);
     close(e.output[1]);
     close(e.reports[1]);
     worker->control = e.control[0];
+    worker->news = e.news[0];
     worker->output = e.output[0];
     worker->reports = e.reports[0];
     if (watch(worker) < 0)
@@ -189,7 +196,8 @@ wsgi_worker *wsgi_worker_start(wsgi_group *group, char *why, size_t size)
 
     if (worker != NULL) {
         worker->group = group;
-        worker->control = worker->output = worker->reports = -1;
+        worker->control = worker->news = -1;
+        worker->output = worker->reports = -1;
         worker->slot = wsgi_board_take(&group->board);
         if (start(worker) == 0)
             return worker;
@@ -204,6 +212,7 @@ wsgi_worker *wsgi_worker_start(wsgi_group *group, char *why, size_t size)
 void wsgi_worker_free(wsgi_worker *worker)
 {
     stop_reading(&worker->control);
+    stop_reading(&worker->news);
     stop_reading(&worker->output);
     stop_reading(&worker->reports);
     wsgi_board_give_back(&worker->group->board, worker->slot);

@@ -67,11 +67,14 @@ static void take_connection(int socket)
     close(socket);
 }
 
-static int tell_spawner(char what, int waits)
+static int tell_spawner(char what)
 {
-    wsgi_chunk part = {&what, 1};
+    ssize_t written;
 
-    return wsgi_socket_send(WSGI_CONTROL_FD, &part, 1, -1, waits);
+    do
+        written = write(WSGI_NEWS_FD, &what, 1);
+    while (written < 0 && errno == EINTR);
+    return written == 1 ? 0 : -1;
 }
 
 static void drain(void)
@@ -79,7 +82,7 @@ static void drain(void)
     if (wsgi_crew_is_draining())
         return;
     if (has_control)
-        tell_spawner(WSGI_CONTROL_DRAIN, 0);
+        tell_spawner(WSGI_CONTROL_DRAIN);
     wsgi_board_set_draining();
     wsgi_crew_drain();
 }
@@ -132,6 +135,7 @@ static void in_copy(void)
     close(news[0]);
     close(news[1]);
     close(WSGI_CONTROL_FD);
+    close(WSGI_NEWS_FD);
 }
 
 /* ---- The start -------------------------------------------------------- */
@@ -175,6 +179,7 @@ static int start(char **argv)
     if (threads < 0 || processes < 0 || customer < 0 || server_user < 0)
         return EINVAL;
     fcntl(WSGI_CONTROL_FD, F_SETFD, FD_CLOEXEC);
+    fcntl(WSGI_NEWS_FD, F_SETFD, FD_CLOEXEC);
     error = prepare_signals();
     if (error != 0)
         return error;
@@ -195,7 +200,7 @@ int main(int argc, char **argv)
         return 1;
     }
     has_control = 1;
-    if (tell_spawner(WSGI_CONTROL_READY, 1) < 0)
+    if (tell_spawner(WSGI_CONTROL_READY) < 0)
         drain();
     listen_to_all();
     wsgi_stop();

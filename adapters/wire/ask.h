@@ -46,7 +46,10 @@ typedef struct wsgi_ask {
 
 /* ---- The control socket: between the spawner and a process. --------------
 
-   The process has its end as descriptor 3. A packet is one wsgi_control. */
+   The process has its end as descriptor 3. A packet is one wsgi_control. What
+   the process says are single bytes in a pipe, its descriptor 5, and not
+   packets. A packet could bring a descriptor whose close waits (SO_LINGER,
+   FUSE), and the spawner would be held up. */
 
 enum wsgi_control {
     WSGI_CONTROL_CONNECTION = 'c', /* to the process; a descriptor comes along:
@@ -60,6 +63,7 @@ enum wsgi_control {
 
 #define WSGI_CONTROL_FD 3
 #define WSGI_BOARD_FD 4
+#define WSGI_NEWS_FD 5
 
 /* What a process writes to its descriptors 1 and 2 are lines for the log. A
    line may begin with its level as for systemd: "<3>" for an error, "<4>" for

@@ -325,6 +325,7 @@ def test_a_process_has_no_descriptors_but_its_own(spawner: Spawner) -> None:
     assert fds.pop("1") == fds.pop("2")
     assert fds.pop("3").startswith("socket:")
     assert "board" in fds.pop("4")
+    assert fds.pop("5").startswith("pipe:")
     assert [name for name in fds.values() if not name.startswith("socket:")] == []
     assert len(fds) == 1, "the connection"
 
@@ -806,6 +807,19 @@ def test_an_ask_that_makes_no_sense_is_refused(spawner: Spawner, choices: dict[s
     assert spawner.given().ask("1") == 1
 
 
+def test_an_empty_ask_is_not_the_end(spawner: Spawner) -> None:
+    spawner.asks.send(b"")
+    assert spawner.logs("does not understand")
+    assert spawner.given().ask("os.getpid()")
+
+
+def test_no_process_gives_the_spawner_a_descriptor(spawner: Spawner) -> None:
+    """Closing a descriptor may wait: for SO_LINGER, or for a program's file system."""
+    given = spawner.given()
+    code = "__import__('socket').send_fds(socket.socket(fileno=os.dup(3)), [b'x'], [0])"
+    assert given.ask(f"error_of(lambda: {code})") == "BrokenPipeError"
+
+
 def test_an_ask_of_another_version_is_refused(spawner: Spawner) -> None:
     assert "another version" in spawner.refused(protocol=2).line
 
@@ -867,7 +881,7 @@ def test_an_old_kernel_has_no_board_and_all_else(start: Start) -> None:
     assert [name for name in facts["fds"].values() if "pipe" not in name][1:] == [
         name for name in facts["fds"].values() if name.startswith("socket:")
     ]
-    assert len(facts["fds"]) == 5, facts["fds"]
+    assert len(facts["fds"]) == 6, facts["fds"]
 
 
 def test_connections_are_counted_where_there_is_no_board(start: Start) -> None:
