@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -116,6 +117,17 @@ static int find_folder(const char *program)
     return 0;
 }
 
+/* Each group and each process has some descriptors here. */
+static void allow_many_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 static int start(char **argv)
 {
     int error;
@@ -123,6 +135,7 @@ static int start(char **argv)
     wsgi_spawner_is.user = strtol(argv[1], NULL, 10);
     wsgi_spawner_is.group = strtol(argv[2], NULL, 10);
     wsgi_spawner_is.is_root = geteuid() == 0;
+    allow_many_descriptors();
     umask(077);
     if (find_folder(argv[0]) < 0 || catch_signals() < 0 ||
         wsgi_ask_start() < 0)

@@ -199,6 +199,7 @@ class Process:
 
     pid: int
     control: socket.socket
+    news: int  # the end of a pipe: what the process tells the spawner
     log: Path
     board: int
     opened: list[socket.socket] = field(default_factory=list)
@@ -217,6 +218,10 @@ class Process:
 
     def drain(self) -> None:
         self.control.send(b"d")
+
+    def says(self) -> bytes:
+        """Waits for what it tells the spawner next; nothing if it has ended."""
+        return os.read(self.news, 1)
 
     def has_ended(self) -> bool:
         if self.status is None:
@@ -268,18 +273,25 @@ def start(program: Path, folder: Path, *arguments: str, preload: str = "") -> Pr
     os.truncate(board, SLOTS * SLOT.size)
     log = folder / "process.log"
     opened = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    # The numbers 3 and 4 may be those of other files here.
-    given = {1: lift(opened), 2: lift(opened), 3: lift(theirs.fileno()), 4: lift(board)}
+    news, telling = os.pipe()
+    # The numbers 3 to 5 may be those of other files here.
+    given = {
+        1: lift(opened),
+        2: lift(opened),
+        3: lift(theirs.fileno()),
+        4: lift(board),
+        5: lift(telling),
+    }
     pid = os.posix_spawn(
         str(program),
         [str(program), *arguments],
         {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "LD_PRELOAD": preload},
         file_actions=[(os.POSIX_SPAWN_DUP2, fd, to) for to, fd in given.items()],
     )
-    for fd in (opened, *given.values()):
+    for fd in (opened, telling, *given.values()):
         os.close(fd)
     theirs.close()
-    return Process(pid=pid, control=ours, log=log, board=board)
+    return Process(pid=pid, control=ours, news=news, log=log, board=board)
 
 
 def lift(fd: int) -> int:
@@ -295,7 +307,7 @@ def started(
     words = ("alice/shop", str(threads), "4", customer, server, "2")
     made = start(program, folder, *words, preload=preload)
     try:
-        assert made.control.recv(1) == b"r", made.text()
+        assert made.says() == b"r", made.text()
         yield made
     finally:
         made.control.close()
@@ -306,6 +318,7 @@ def started(
                 os.kill(made.pid, signal.SIGKILL)
                 os.waitpid(made.pid, 0)
         os.close(made.board)
+        os.close(made.news)
     assert not re.search("Sanitizer|runtime error:", made.text()), made.text()
 
 
@@ -704,7 +717,7 @@ def test_nonsense_instead_of_a_body_ends_the_connection(process: Process, packet
 def test_a_connection_that_another_user_has_made_is_refused(program: Path, tmp_path: Path) -> None:
     made = start(program, tmp_path, "alice/shop", "1", "1", "0", str(os.getuid() + 1), "-1")
     try:
-        assert made.control.recv(1) == b"r"
+        assert made.says() == b"r"
         with pytest.raises((BrokenPipeError, ConnectionResetError)):
             made.connect().ask("hello")
         assert "the server's user has not made it" in made.text()
@@ -712,6 +725,7 @@ def test_a_connection_that_another_user_has_made_is_refused(program: Path, tmp_p
         made.control.close()
         assert made.ends() == 0
         os.close(made.board)
+        os.close(made.news)
 
 
 def test_a_process_that_is_started_by_hand_says_who_starts_it(
@@ -724,3 +738,4 @@ def test_a_process_that_is_started_by_hand_says_who_starts_it(
     finally:
         made.control.close()
         os.close(made.board)
+        os.close(made.news)
