@@ -13,6 +13,9 @@ import requests
 from tests.harness.cells import Cell
 from tools import TOP, httpd
 
+# It builds a module that embeds the Python.
+pytestmark = pytest.mark.needs("python-in-the-module")
+
 USUAL = 0o022
 CLOSED = 0o077
 

@@ -249,6 +249,7 @@ def is_held_up(site: Site, path: str, by: str) -> bool:
 @pytest.mark.needs("own-lock", "threads")
 def test_two_own_locks_do_not_wait_for_each_other(own: Site) -> None:
     """Once both are made: a free-threaded Python stops all threads to import an extension."""
+    own.get("/own/who")  # a process of its own begins with its first request
     effort(own, "/own/computes?100")
     assert not is_held_up(own, "/own/who", by="/own/holds")
 
