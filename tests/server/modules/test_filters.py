@@ -177,11 +177,16 @@ def test_a_filter_does_not_keep_a_block_back(deflating: Site, cell: Cell, name: 
 
 @pytest.mark.parametrize("path", ["/pieces/many?2000", "/streams/pieces?2000"])
 def test_small_pieces_are_put_together_and_compressed(deflating: Site, path: str) -> None:
-    """However the filter came to the response; there is a chunk for each flush."""
+    """However the filter came to the response; there is a chunk for each flush.
+
+    A process of its own puts together what waits to be sent. The server sends on each packet that
+    comes from it, so these are more chunks.
+    """
     answer = deflating.raw(message(path, headers=GZIP)).partition(b"\r\n\r\n")[2]
     whole = b"".join(piece(number) for number in range(2000))
     assert gzip.decompress(dechunked(answer)) == whole
-    assert answer.count(b"\r\n") < 2000
+    lines = 2000 if deflating.mode == "embedded" else 3600
+    assert answer.count(b"\r\n") < lines
 
 
 def dechunked(data: bytes) -> bytes:
