@@ -14,10 +14,15 @@ from tests.harness.cells import Cell
 from tests.harness.guides import Scenario
 from tests.harness.serving import Workshop
 
+# Pages that show what an application does to another one of its process.
+SHARING = ("fastapi",)
+
 
 def as_parameter(scenario: Scenario) -> pytest.ParameterSet:
     release = venvs.release_of(scenario.packages)
     marks = [pytest.mark.pythons(*scenario.pythons)]
+    if scenario.name in SHARING:
+        marks += [pytest.mark.needs("shared-process")]
     if release:
         marks += [pytest.mark.slow, pytest.mark.pythons(*release.pythons)]
     return pytest.param(scenario, id=scenario.name, marks=marks)
