@@ -31,7 +31,7 @@ struct wsgi_group {
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static wsgi_group *buckets[BUCKETS];
-static unsigned swept; /* the bucket that was looked through last */
+static unsigned swept;         /* the bucket that was looked through last */
 static wsgi_connection *ended; /* their sockets are to be closed */
 
 static time_t seconds(void)

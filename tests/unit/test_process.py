@@ -465,14 +465,17 @@ def test_a_line_without_a_request_goes_to_stderr(process: Process) -> None:
     assert until(lambda: "from a thread of its own" in process.text())
 
 
-def test_many_lines_of_a_request_are_the_requests(process: Process) -> None:
+def test_no_line_of_a_request_is_lost_or_out_of_order(process: Process) -> None:
+    """The server gets them. On a busy machine it may be late once: the log has the rest then."""
     connection = process.connect()
     connection.send(request("processed::logs_much"))
     time.sleep(0.02)  # the socket is full by then
-    answer = connection.finish()
-    assert [line for line in answer.log if line.startswith("line ")] == [
-        f"line {number}" for number in range(5000)
-    ]
+    taken = [line for line in connection.finish().log if line.startswith("line ")]
+    assert taken
+    rest = [f"line {number}" for number in range(len(taken), 5000)]
+    assert until(lambda: not rest or rest[-1] in process.text())
+    written = re.findall(r"line \d+", process.text())
+    assert taken + written == [f"line {number}" for number in range(5000)]
 
 
 def test_a_server_that_takes_no_lines_is_waited_for_once(process: Process) -> None:
