@@ -148,22 +148,21 @@ static int find_program(const char *python, char *path, size_t size,
 
 /* ---- The start -------------------------------------------------------- */
 
-/* Appends a variable of the spawner's own environment, if it is set. */
-static void keep(char **environ_end[], const char *name)
-{
-    const char *value = getenv(name);
-    char *variable;
-
-    if (value != NULL && asprintf(&variable, "%s=%s", name, value) >= 0)
-        *(*environ_end)++ = variable;
-}
-
 static void put(char **environ_end[], const char *name, const char *value)
 {
     char *variable;
 
     if (asprintf(&variable, "%s=%s", name, value) >= 0)
         *(*environ_end)++ = variable;
+}
+
+/* Appends a variable of the spawner's own environment, if it is set. */
+static void keep(char **environ_end[], const char *name)
+{
+    const char *value = getenv(name);
+
+    if (value != NULL)
+        put(environ_end, name, value);
 }
 
 static void run(const wsgi_program *program, const wsgi_user *user,

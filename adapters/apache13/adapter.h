@@ -39,6 +39,10 @@ extern server_rec *wsgi_apache_server;
 /* host.c: what this server does for the core. */
 extern const wsgi_host wsgi_apache_host;
 
+/* host.c: the descriptor of a server's error log, which stays the server's;
+   -1: it has none. */
+int wsgi_apache_log_of(const server_rec *server);
+
 /* host.c: what may wait for the client stands between these two. what is for
    the log. The timeout is a soft one: a hard one leaves by longjmp, over
    Python's frames. */

@@ -48,12 +48,16 @@ static void write_log(void *record, enum wsgi_level level, const char *line)
                       line);
 }
 
+int wsgi_apache_log_of(const server_rec *server)
+{
+    return server->error_log != NULL ? fileno(server->error_log) : -1;
+}
+
 static int log_descriptor(void *record)
 {
     const exchange *x = record;
-    FILE *log = x->r->server->error_log;
 
-    return log != NULL ? fileno(log) : -1;
+    return wsgi_apache_log_of(x->r->server);
 }
 
 const wsgi_host wsgi_apache_host = {

@@ -10,11 +10,10 @@
 
 static wsgi_parent describe(const server_rec *server)
 {
-    wsgi_parent parent = {
-        .user = (long)ap_user_id, .group = (long)ap_group_id, .log = -1};
+    wsgi_parent parent = {.user = (long)ap_user_id,
+                          .group = (long)ap_group_id,
+                          .log = wsgi_apache_log_of(server)};
 
-    if (server->error_log != NULL)
-        parent.log = fileno(server->error_log);
     return parent;
 }
 

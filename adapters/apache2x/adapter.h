@@ -38,6 +38,10 @@ extern server_rec *wsgi_apache_server;
 /* host.c: what this server does for the core. */
 extern const wsgi_host wsgi_apache_host;
 
+/* host.c: the descriptor of a server's error log, which stays the server's;
+   -1: it has none. */
+int wsgi_apache_log_of(const server_rec *server);
+
 /* host.c: a down call from another thread than the request's own stands
    between these two. They keep the request's own thread from using the
    request's memory meanwhile, which it does when it logs. borrow gives the

@@ -106,15 +106,21 @@ static int is_stopping(void)
            state == AP_MPMQ_STOPPING;
 }
 
+int wsgi_apache_log_of(const server_rec *server)
+{
+    apr_os_file_t fd;
+
+    return server->error_log != NULL &&
+                   apr_os_file_get(&fd, server->error_log) == APR_SUCCESS
+               ? fd
+               : -1;
+}
+
 static int log_descriptor(void *record)
 {
     const exchange *x = record;
-    apr_os_file_t fd;
 
-    return x->r->server->error_log != NULL &&
-                   apr_os_file_get(&fd, x->r->server->error_log) == APR_SUCCESS
-               ? fd
-               : -1;
+    return wsgi_apache_log_of(x->r->server);
 }
 
 const wsgi_host wsgi_apache_host = {

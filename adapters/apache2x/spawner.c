@@ -7,7 +7,6 @@
  */
 #include "adapter.h"
 
-#include <apr_portable.h>
 #include <unistd.h>
 
 #include "../remote/parent.h"
@@ -18,12 +17,8 @@ static wsgi_parent describe(const server_rec *server)
 {
     wsgi_parent parent = {.user = (long)ap_unixd_config.user_id,
                           .group = (long)ap_unixd_config.group_id,
-                          .log = -1};
-    apr_os_file_t log;
+                          .log = wsgi_apache_log_of(server)};
 
-    if (server->error_log != NULL &&
-        apr_os_file_get(&log, server->error_log) == APR_SUCCESS)
-        parent.log = log;
     return parent;
 }
 

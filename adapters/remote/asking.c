@@ -9,40 +9,24 @@
 #include "parent.h"
 #include "trip.h"
 
-#define SPAWNER_MS                                                            \
-    5000 /* a spawner that does not read for so long is gone                  \
-          */
-
-/* Puts one or two descriptors into a message. */
-static void put_descriptors(struct msghdr *message, struct cmsghdr *head,
-                            const int *fds, size_t count)
-{
-    message->msg_control = head;
-    message->msg_controllen = CMSG_SPACE(count * sizeof *fds);
-    head->cmsg_level = SOL_SOCKET;
-    head->cmsg_type = SCM_RIGHTS;
-    head->cmsg_len = CMSG_LEN(count * sizeof *fds);
-    memcpy(CMSG_DATA(head), fds, count * sizeof *fds);
-}
+/* A spawner that does not read for so many milliseconds is gone. */
+#define READ_MS 5000
 
 /* Returns 0, or -1 with errno. */
 static int send_ask(int asks, const wsgi_ask *ask, const int *fds,
                     size_t count)
 {
-    union {
-        struct cmsghdr head;
-        char room[CMSG_SPACE(2 * sizeof(int))];
-    } control = {.room = {0}};
+    wsgi_rights rights;
     struct iovec part = {.iov_base = (void *)(uintptr_t)ask,
                          .iov_len = sizeof *ask};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
     struct pollfd room = {.fd = asks, .events = POLLOUT};
 
-    put_descriptors(&message, &control.head, fds, count);
+    wsgi_rights_put(&message, &rights, fds, count);
     while (sendmsg(asks, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
         if (errno != EAGAIN && errno != EINTR)
             return -1;
-        if (errno == EAGAIN && poll(&room, 1, SPAWNER_MS) == 0) {
+        if (errno == EAGAIN && poll(&room, 1, READ_MS) == 0) {
             errno = ETIMEDOUT;
             return -1;
         }

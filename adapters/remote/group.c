@@ -7,7 +7,6 @@
  * writes there is not believed further than that.
  */
 #include <pthread.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,7 +19,7 @@
 
 struct wsgi_group {
     wsgi_group *next;
-    wsgi_ask ask;          /* the last one */
+    wsgi_ask ask; /* the first one, with the last number of processes */
     wsgi_connection *idle; /* the last used first */
     unsigned idle_count;
     unsigned connections;             /* idle and in use */
@@ -69,11 +68,12 @@ static wsgi_group *find(const wsgi_ask *ask)
     while (group != NULL && !is_for(group, ask))
         group = group->next;
     if (group == NULL && (group = calloc(1, sizeof *group)) != NULL) {
+        group->ask = *ask;
         group->next = *bucket;
         *bucket = group;
     }
     if (group != NULL)
-        group->ask = *ask;
+        group->ask.processes = ask->processes;
     return group;
 }
 
@@ -111,19 +111,7 @@ static void *close_all(void *list)
    no request of others is to wait. */
 static void close_elsewhere(wsgi_connection *list)
 {
-    sigset_t every, before;
-    pthread_t thread;
-    int error;
-
-    if (list == NULL)
-        return;
-    sigfillset(&every);
-    pthread_sigmask(SIG_SETMASK, &every, &before);
-    error = pthread_create(&thread, NULL, close_all, list);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (error == 0)
-        pthread_detach(thread);
-    else
+    if (list != NULL && wsgi_process_add_thread(close_all, list, 0) != 0)
         close_all(list);
 }
 

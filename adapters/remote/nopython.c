@@ -32,11 +32,3 @@ int wsgi_run(const wsgi_request *request, const wsgi_decision *decision)
              "\"SetEnv mod_wsgi.process auto\"");
     return 500;
 }
-
-int wsgi_handle(const wsgi_request *request)
-{
-    wsgi_decision decision;
-    int status = wsgi_decide(request, &decision);
-
-    return status != 0 ? status : wsgi_run(request, &decision);
-}

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "../wire/ask.h"
+#include "../wire/frames.h"
 #include "parent.h"
 
 #define SPAWNER "mod_wsgi/mod_wsgi-spawner"
@@ -258,22 +259,13 @@ static long start(const wsgi_parent *parent)
 static void tell_restart(const wsgi_parent *parent)
 {
     wsgi_ask ask = {.protocol = WSGI_PROTOCOL, .kind = WSGI_ASK_RESTART};
-    union {
-        struct cmsghdr head;
-        char room[CMSG_SPACE(sizeof(int))];
-    } control = {.room = {0}};
+    wsgi_rights rights;
     struct iovec part = {.iov_base = &ask, .iov_len = sizeof ask};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
 
     set_numbers(parent, "#", ask.user, ask.name, sizeof ask.name);
-    if (parent->log >= 0) {
-        message.msg_control = &control;
-        message.msg_controllen = sizeof control.room;
-        control.head.cmsg_level = SOL_SOCKET;
-        control.head.cmsg_type = SCM_RIGHTS;
-        control.head.cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(&control.head), &parent->log, sizeof(int));
-    }
+    if (parent->log >= 0)
+        wsgi_rights_put(&message, &rights, &parent->log, 1);
     sendmsg(here.asks, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 

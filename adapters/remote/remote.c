@@ -19,7 +19,7 @@
 #define EAGER_MOST 65536 /* a longer body is read when the process asks */
 
 /* In so many milliseconds the spawner has said whether a process begins. */
-#define SPAWNER_MS 70000
+#define ANSWER_MS 70000
 
 #define BAD_GATEWAY 502
 #define UNAVAILABLE 503
@@ -153,7 +153,7 @@ static int has_spoken(const wsgi_connection *connection)
     int ready;
 
     do
-        ready = poll(&spawner, 1, SPAWNER_MS);
+        ready = poll(&spawner, 1, ANSWER_MS);
     while (ready < 0 && errno == EINTR);
     return ready > 0;
 }

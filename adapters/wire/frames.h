@@ -8,6 +8,8 @@
 #define WSGI_FRAMES_H
 
 #include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
 
 /* Of a packet, and of the bytes of a body in one packet. */
 #define WSGI_PACKET_MOST 131072
@@ -56,5 +58,29 @@ typedef struct wsgi_wire_refused {
     uint16_t status;
     uint16_t retry_after; /* seconds; 0: the client is not told to retry */
 } wsgi_wire_refused;
+
+/* ---- Descriptors that come along with a packet. ------------------------- */
+
+#define WSGI_RIGHTS_MOST 2 /* descriptors in a message */
+
+/* Memory for them. It must live until the message is sent. */
+typedef union wsgi_rights {
+    struct cmsghdr head; /* aligns the bytes */
+    char bytes[CMSG_SPACE(WSGI_RIGHTS_MOST * sizeof(int))];
+} wsgi_rights;
+
+/* Adds count descriptors to a message that has none yet. They stay the
+   caller's. Pure; any thread. */
+static inline void wsgi_rights_put(struct msghdr *message, wsgi_rights *rights,
+                                   const int *fds, size_t count)
+{
+    memset(rights, 0, sizeof *rights);
+    message->msg_control = rights->bytes;
+    message->msg_controllen = CMSG_SPACE(count * sizeof *fds);
+    rights->head.cmsg_level = SOL_SOCKET;
+    rights->head.cmsg_type = SCM_RIGHTS;
+    rights->head.cmsg_len = CMSG_LEN(count * sizeof *fds);
+    memcpy(CMSG_DATA(&rights->head), fds, count * sizeof *fds);
+}
 
 #endif

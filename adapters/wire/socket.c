@@ -18,25 +18,12 @@ typedef union room {
     char bytes[CMSG_SPACE(sizeof(int))];
 } room;
 
-static void put_descriptor(struct msghdr *message, room *control, int fd)
-{
-    struct cmsghdr *head = &control->head;
-
-    memset(control, 0, sizeof *control);
-    message->msg_control = control->bytes;
-    message->msg_controllen = CMSG_SPACE(sizeof(int));
-    head->cmsg_level = SOL_SOCKET;
-    head->cmsg_type = SCM_RIGHTS;
-    head->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(head), &fd, sizeof fd);
-}
-
 int wsgi_socket_send(int socket, const wsgi_chunk *parts, size_t count, int fd,
                      int waits)
 {
     struct iovec vectors[WSGI_SOCKET_PARTS];
     struct msghdr message = {.msg_iov = vectors, .msg_iovlen = count};
-    room control;
+    wsgi_rights rights;
     size_t i;
     ssize_t sent;
 
@@ -45,7 +32,7 @@ int wsgi_socket_send(int socket, const wsgi_chunk *parts, size_t count, int fd,
         vectors[i].iov_len = parts[i].size;
     }
     if (fd >= 0)
-        put_descriptor(&message, &control, fd);
+        wsgi_rights_put(&message, &rights, &fd, 1);
     do
         sent = sendmsg(socket, &message,
                        MSG_NOSIGNAL | (waits ? 0 : MSG_DONTWAIT));

@@ -48,23 +48,19 @@ static int is_off(const wsgi_settings *settings)
    them. Root is no customer: no application ever has a process of root's. */
 static int choose_process(const wsgi_request *request, wsgi_settings *settings)
 {
-    if (settings->owner > 0 && settings->user != NULL)
+    if (settings->owner == 0)
+        return 0;
+    if (settings->user != NULL)
         return forbid(request, "mod_wsgi.user is the administrator's; a "
                                "customer's application runs as the customer");
-    if (settings->owner > 0 &&
-        strcasecmp(wsgi_settings_of_process()->users, NOBODY) == 0)
+    if (strcasecmp(wsgi_settings_of_process()->users, NOBODY) == 0)
         settings->process = NULL;
-    else if (settings->owner > 0 && is_off(settings))
+    else if (is_off(settings))
         return forbid(request, "mod_wsgi.process off is the administrator's; "
                                "a customer's application runs as the "
                                "customer, in processes of its own");
-    else if (settings->owner > 0 && settings->process == NULL)
+    else if (settings->process == NULL)
         settings->process = WSGI_PROCESS_AUTO;
-    if (is_off(settings))
-        settings->process = NULL;
-    if (settings->process == NULL && wsgi_settings_want_main(settings))
-        return forbid(request, "mod_wsgi.interpreter main_interpreter is the "
-                               "administrator's; choose another name");
     return 0;
 }
 
@@ -80,7 +76,15 @@ static int check_customer(const wsgi_request *request, wsgi_settings *settings)
         return forbid(request, "set mod_wsgi.directory to the directory that "
                                "holds the application");
     status = find_owner(request, &settings->owner);
-    return status != 0 ? status : choose_process(request, settings);
+    if (status == 0)
+        status = choose_process(request, settings);
+    if (status != 0)
+        return status;
+    if ((settings->process == NULL || is_off(settings)) &&
+        wsgi_settings_want_main(settings))
+        return forbid(request, "mod_wsgi.interpreter main_interpreter is the "
+                               "administrator's; choose another name");
+    return 0;
 }
 
 /* Refuses what only a process of its own can have. The application would
@@ -115,9 +119,9 @@ int wsgi_owner_find(const wsgi_request *request, wsgi_settings *settings)
         status = check_customer(request, settings);
         if (status != 0)
             return status;
-    } else if (is_off(settings)) {
-        settings->process = NULL;
     }
+    if (is_off(settings))
+        settings->process = NULL;
     return check_embedded(request, settings);
 }
 
