@@ -63,23 +63,28 @@ def location(path: str, variables: dict[str, str]) -> str:
     )
 
 
+def sections(task: Task, variables: Callable[[int], dict[str, str]]) -> str:
+    """A section for each application, with what all have and what variables says of each."""
+    common = {
+        "application": f"{task.workload.module}::{task.workload.callable}",
+        "directory": str(APPS),
+        **({"virtualenv": str(task.kit.venv)} if task.workload.needs_packages else {}),
+    }
+    paths = enumerate(task.workload.prefixes)
+    return "".join(location(path, {**common, **variables(number)}) for number, path in paths)
+
+
 def our_lines(task: Task) -> str:
     """The three variables that the front page shows.
 
     A single application runs in the main interpreter, which saves a second one. The incumbent does
     the same.
     """
-    sections = []
-    for number, path in enumerate(task.workload.prefixes):
-        variables = {
-            "application": f"{task.workload.module}::{task.workload.callable}",
-            "interpreter": f"bench{number}" if task.workload.mounts > 1 else "main_interpreter",
-            "directory": str(APPS),
-        }
-        if task.workload.needs_packages:
-            variables["virtualenv"] = str(task.kit.venv)
-        sections.append(location(path, variables))
-    return "".join(sections)
+    several = task.workload.mounts > 1
+    return sections(
+        task,
+        lambda number: {"interpreter": f"bench{number}" if several else "main_interpreter"},
+    )
 
 
 @contextmanager
@@ -114,21 +119,10 @@ def process_lines(task: Task) -> str:
 
     They are clean of the server's environment. So the file to serve is named to the application.
     """
-    sections = []
-    for number, path in enumerate(task.workload.prefixes):
-        variables = {
-            "application": f"{task.workload.module}::{task.workload.callable}",
-            "directory": str(APPS),
-            "process": f"bench{number}",
-            "processes": str(task.load.processes),
-            "threads": str(task.load.threads),
-        }
-        if task.workload.needs_packages:
-            variables["virtualenv"] = str(task.kit.venv)
-        if task.workload.by_bytes:
-            variables["environ.BENCH_FILE"] = str(task.kit.file)
-        sections.append(location(path, variables))
-    return "".join(sections)
+    size = {"processes": str(task.load.processes), "threads": str(task.load.threads)}
+    if task.workload.by_bytes:
+        size["environ.BENCH_FILE"] = str(task.kit.file)
+    return sections(task, lambda number: {"process": f"bench{number}", **size})
 
 
 @contextmanager

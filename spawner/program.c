@@ -125,6 +125,7 @@ static int find_program(const char *python, char *path, size_t size,
                         wsgi_report *report)
 {
     char name[NAME_MAX + 1];
+    const char *why;
     struct stat s;
 
     if (python[0] == '\0')
@@ -133,16 +134,14 @@ static int find_program(const char *python, char *path, size_t size,
         snprintf(name, sizeof name, PROGRAM "%s", python);
     snprintf(path, size, "%s/%s", wsgi_spawner_is.folder, name);
     if (stat(path, &s) < 0)
-        give_up(report, 503, path, strerror(errno));
+        why = strerror(errno);
     else if (!S_ISREG(s.st_mode))
-        give_up(report, 503, path, "it is not a file");
-    else if (s.st_uid != 0 &&
-             (wsgi_spawner_is.is_root || s.st_uid != geteuid()))
-        give_up(report, 503, path, "it must belong to root");
-    else if (s.st_mode & S_IWOTH)
-        give_up(report, 503, path, "everybody can write to it");
+        why = "it is not a file";
     else
+        why = wsgi_ask_distrust(&s, wsgi_spawner_is.is_root ? 0 : geteuid());
+    if (why == NULL)
         return 0;
+    give_up(report, 503, path, why);
     return -1;
 }
 

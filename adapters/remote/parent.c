@@ -142,7 +142,7 @@ static void close_socket(void)
 static int find_spawner(char *path, size_t size)
 {
     char module[PATH_MAX];
-    const char *end, *why = NULL;
+    const char *end, *why;
     struct stat s;
     Dl_info info;
 
@@ -151,12 +151,8 @@ static int find_spawner(char *path, size_t size)
         snprintf(module, sizeof module, "./module");
     end = strrchr(module, '/');
     snprintf(path, size, "%.*s/" SPAWNER, (int)(end - module), module);
-    if (stat(path, &s) < 0)
-        why = strerror(errno);
-    else if (s.st_uid != 0 && (geteuid() == 0 || s.st_uid != geteuid()))
-        why = "it must belong to root";
-    else if (s.st_mode & S_IWOTH)
-        why = "everybody can write to it";
+    why = stat(path, &s) < 0 ? strerror(errno)
+                             : wsgi_ask_distrust(&s, geteuid());
     if (why != NULL)
         snprintf(problem, sizeof problem, "%.*s: %s", PATH_MAX, path, why);
     return why == NULL ? 0 : -1;

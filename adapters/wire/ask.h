@@ -7,7 +7,9 @@
 #ifndef WSGI_ASK_H
 #define WSGI_ASK_H
 
+#include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 /* Of all that is said between the three programs. The spawner of another
    version is replaced when the server restarts. */
@@ -80,6 +82,18 @@ enum wsgi_argument {
     WSGI_ARGUMENT_SLOT,      /* on the board; -1: there is no board */
     WSGI_ARGUMENT_COUNT
 };
+
+/* ---- Programs. ----------------------------------------------------------
+
+   Why the user that starts the server must not run a program, or NULL. Others
+   could have put something else into it. Pure. */
+static inline const char *wsgi_ask_distrust(const struct stat *program,
+                                            uid_t starter)
+{
+    if (program->st_uid != 0 && program->st_uid != starter)
+        return "it must belong to root";
+    return program->st_mode & S_IWOTH ? "everybody can write to it" : NULL;
+}
 
 /* ---- The board: how busy the processes of a group are. -------------------
 

@@ -19,6 +19,17 @@ ALICE, MALLORY = 20001, 20002
 _LOCKS = Path(tempfile.gettempdir())
 
 
+def give(target: Path, owner: int, text: str, mode: int = 0o644) -> None:
+    """Writes a file of an owner. Missing folders become the owner's, too."""
+    for folder in reversed(target.parents):
+        if not folder.exists():
+            folder.mkdir(mode=0o755)
+            os.chown(folder, owner, owner)
+    target.write_text(text)
+    target.chmod(mode)
+    os.chown(target, owner, owner)
+
+
 @contextmanager
 def customers() -> Iterator[None]:
     """Alice and mallory have accounts in this block. Without root nothing is done."""

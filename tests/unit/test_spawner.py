@@ -21,10 +21,10 @@ from typing import Any
 
 import pytest
 
+from tests.harness.spawner import compile_into
 from tools import TOP
 
 FAKE = TOP / "tests" / "unit" / "spawned.py"
-FLAGS = ("-std=c99", "-D_GNU_SOURCE", "-g", "-Wall", "-Wextra", "-Werror")
 
 PROTOCOL, CONNECT, RESTART = 1, 1, 2
 ASK = struct.Struct("=5I256s16s256s")
@@ -203,10 +203,7 @@ def lives(pid: int) -> bool:
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    built = tmp_path_factory.mktemp("spawner") / "mod_wsgi-spawner"
-    sources = sorted(map(str, (TOP / "spawner").glob("*.c")))
-    subprocess.run(["gcc", *FLAGS, *sources, "-o", str(built), "-pthread"], check=True)
-    return built
+    return compile_into(tmp_path_factory.mktemp("spawner"))
 
 
 @pytest.fixture

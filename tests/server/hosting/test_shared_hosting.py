@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Serve
-from tests.harness.accounts import ALICE, MALLORY
+from tests.harness.accounts import ALICE, MALLORY, give
 from tests.harness.cells import Cell
 from tests.harness.site import Site
 
@@ -81,15 +81,8 @@ class Hosting:
 
     def put(self, owner: int, path: str, text: str, mode: int = 0o644) -> Path:
         """A file of an owner below the document root; missing folders become the owner's, too."""
-        target = self.www / path
-        for folder in reversed(target.parents):
-            if not folder.exists():
-                folder.mkdir(mode=0o755)
-                os.chown(folder, owner, owner)
-        target.write_text(text)
-        target.chmod(mode)
-        os.chown(target, owner, owner)
-        return target
+        give(self.www / path, owner, text, mode)
+        return self.www / path
 
     def link(self, owner: int, path: str, goal: str) -> Path:
         target = self.www / path
@@ -657,6 +650,19 @@ def test_a_page_with_includes_does_not_say_who_asks(serve: Serve, cell: Cell) ->
     assert "of alice, for nobody" in told(site, "/mallory/pages/page.shtml")
 
 
+def furnish_many(site: Site, more: str = "") -> None:
+    """Alice's shop, and mallory's, where each URL has an interpreter of its own."""
+    hosting = Hosting(www=site.root / "htdocs")
+    hosting.shop(ALICE, "alice/code", "alice")
+    hosting.htaccess(ALICE, "alice/shop", "alice/code")
+    hosting.shop(MALLORY, "mallory/code", "mallory")
+    rules = "RewriteEngine On\nRewriteRule ^(.+)$ - [E=mod_wsgi.interpreter:$1]\n"
+    settings = HTACCESS.format(directory=f"{hosting.www}/mallory/code").replace(
+        "SetEnv mod_wsgi.interpreter blue\n", rules
+    )
+    hosting.put(MALLORY, "mallory/many/.htaccess", settings + more)
+
+
 @pytest.mark.needs("shared-process")
 def test_a_customer_who_takes_all_interpreters_leaves_the_others_theirs(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
@@ -666,15 +672,7 @@ def test_a_customer_who_takes_all_interpreters_leaves_the_others_theirs(
         pytest.skip("files of two users can only be made by root")
     monkeypatch.setenv("MOD_WSGI_MAX_INTERPRETERS", "4")
     site = serve(CONFIG, processes=1)
-    hosting = Hosting(www=site.root / "htdocs")
-    hosting.shop(ALICE, "alice/code", "alice")
-    hosting.htaccess(ALICE, "alice/shop", "alice/code")
-    hosting.shop(MALLORY, "mallory/code", "mallory")
-    rules = "RewriteEngine On\nRewriteRule ^(.+)$ - [E=mod_wsgi.interpreter:$1]\n"
-    settings = HTACCESS.format(directory=f"{hosting.www}/mallory/code").replace(
-        "SetEnv mod_wsgi.interpreter blue\n", rules
-    )
-    hosting.put(MALLORY, "mallory/many/.htaccess", settings)
+    furnish_many(site)
     told(site, "/alice/shop/")
     site.expects("no interpreter 'n3': this process has 4 already")
     statuses = [site.ask(f"/mallory/many/n{number}").status for number in range(4)]
@@ -690,16 +688,7 @@ def test_a_customer_who_takes_all_interpreters_of_a_process_harms_nobody_else(
         pytest.skip("files of two users can only be made by root")
     monkeypatch.setenv("MOD_WSGI_MAX_INTERPRETERS", "3")
     site = serve(CONFIG, processes=1)
-    hosting = Hosting(www=site.root / "htdocs")
-    hosting.shop(ALICE, "alice/code", "alice")
-    hosting.htaccess(ALICE, "alice/shop", "alice/code")
-    hosting.shop(MALLORY, "mallory/code", "mallory")
-    rules = "RewriteEngine On\nRewriteRule ^(.+)$ - [E=mod_wsgi.interpreter:$1]\n"
-    settings = HTACCESS.format(directory=f"{hosting.www}/mallory/code").replace(
-        "SetEnv mod_wsgi.interpreter blue\n", rules
-    )
-    one = "SetEnv mod_wsgi.process one\nSetEnv mod_wsgi.processes 1\n"
-    hosting.put(MALLORY, "mallory/many/.htaccess", settings + one)
+    furnish_many(site, "SetEnv mod_wsgi.process one\nSetEnv mod_wsgi.processes 1\n")
     site.expects("no interpreter 'n3': this process has 3 already")
     statuses = [site.ask(f"/mallory/many/n{number}").status for number in range(4)]
     assert statuses == [200, 200, 200, 503]

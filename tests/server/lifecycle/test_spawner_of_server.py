@@ -15,11 +15,13 @@ from typing import Any
 
 import pytest
 
+from bench.processes import program_of
 from tests.harness.cells import Cell
 from tests.harness.errorlog import until
 from tests.harness.serving import Workshop, running
 from tests.harness.site import Site, parent_of, running_processes
-from tools import TOP, httpd
+from tests.harness.spawner import compile_into
+from tools import httpd
 
 CONFIG = """
 @{base}
@@ -32,7 +34,6 @@ CONFIG = """
 </Location>
 """
 
-FLAGS = ("-std=c99", "-D_GNU_SOURCE", "-O1")
 PATIENCE = 10.0
 
 Stopped = tuple[Site, list[str]]
@@ -40,10 +41,7 @@ Stopped = tuple[Site, list[str]]
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    program = tmp_path_factory.mktemp("built") / "mod_wsgi-spawner"
-    sources = sorted(map(str, (TOP / "spawner").glob("*.c")))
-    subprocess.run(["gcc", *FLAGS, *sources, "-o", str(program), "-pthread"], check=True)
-    return program
+    return compile_into(tmp_path_factory.mktemp("built"))
 
 
 @pytest.fixture
@@ -74,13 +72,6 @@ def spawners(place: Path) -> list[int]:
     folder = place if place.is_dir() else place.parent
     program = str(folder / "mod_wsgi" / "mod_wsgi-spawner")
     return [pid for pid in running_processes() if program_of(pid) == program]
-
-
-def program_of(pid: int) -> str:
-    try:
-        return str(Path(f"/proc/{pid}/exe").readlink())
-    except OSError:
-        return ""
 
 
 def the_spawner(place: Path) -> int:

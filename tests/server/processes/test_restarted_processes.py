@@ -4,14 +4,13 @@ import os
 import signal
 import threading
 import time
-from dataclasses import dataclass, field
-from typing import Self
 
 import pytest
 
+from tests.harness.clients import goes_on, load
 from tests.harness.config import DEFAULT
 from tests.harness.errorlog import until
-from tests.harness.site import Site
+from tests.harness.site import Site, parent_of
 
 pytestmark = pytest.mark.needs("processes")
 
@@ -19,35 +18,6 @@ CONFIG = DEFAULT
 OPTIONS = {"processes": 2, "deaths": True}
 
 PATIENCE = 15.0
-
-
-@dataclass(kw_only=True)
-class Clients:
-    """Threads that ask without a break. Not frozen: answers are added."""
-
-    site: Site
-    statuses: list[int] = field(default_factory=list)
-    is_over: bool = False
-
-    def ask(self) -> None:
-        while not self.is_over:
-            self.statuses.append(self.site.ask("/dying/pid").status)
-
-    def __enter__(self) -> Self:
-        self.threads = [threading.Thread(target=self.ask) for _ in range(3)]
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.is_over = True
-        for thread in self.threads:
-            thread.join()
-
-    def go_on(self, count: int = 20) -> None:
-        """Waits for so many more answers."""
-        before = len(self.statuses)
-        assert until(lambda: len(self.statuses) >= before + count, PATIENCE)
 
 
 def restart_and_wait(site: Site) -> None:
@@ -58,12 +28,12 @@ def restart_and_wait(site: Site) -> None:
 
 
 def test_three_graceful_restarts_lose_no_request(site: Site) -> None:
-    with Clients(site=site) as clients:
-        clients.go_on()
+    with load(site, "/dying/pid") as answers:
+        goes_on(answers, 20)
         for _ in range(3):
             restart_and_wait(site)
-            clients.go_on()
-    assert set(clients.statuses) == {200}
+            goes_on(answers, 20)
+    assert answers.wrong == []
 
 
 def test_a_request_under_way_is_answered_after_a_graceful_restart(site: Site) -> None:
@@ -92,13 +62,13 @@ def test_a_hard_restart_keeps_the_spawner_and_replaces_the_processes(site: Site)
 
 def test_a_killed_spawner_loses_no_request(site: Site) -> None:
     site.expects("mod_wsgi-spawner has ended: another one begins")
-    with Clients(site=site) as clients:
-        clients.go_on()
+    with load(site, "/dying/pid") as answers:
+        goes_on(answers, 20)
         (spawner,) = site.spawners()
         os.kill(spawner, signal.SIGKILL)
         assert until(lambda: site.spawners() not in ([], [spawner]), PATIENCE)
-        clients.go_on()
-    assert set(clients.statuses) == {200}
+        goes_on(answers, 20)
+    assert answers.wrong == []
 
 
 def test_processes_that_are_killed_while_idle_lose_no_request(site: Site) -> None:
@@ -117,14 +87,6 @@ def test_no_process_is_left_when_spawner_and_server_are_gone(site: Site) -> None
     (spawner,), processes = site.spawners(), site.spawned()
     os.kill(spawner, signal.SIGKILL)
     started = time.monotonic()
-    assert until(lambda: not [pid for pid in processes if is_running(pid)], PATIENCE)
+    assert until(lambda: not any(map(parent_of, processes)), PATIENCE)
     assert time.monotonic() - started < PATIENCE
     assert site.get("/dying/pid").status_code == 200
-
-
-def is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True

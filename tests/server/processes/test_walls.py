@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import Serve
 from tests.harness import tls
-from tests.harness.accounts import ALICE, MALLORY
+from tests.harness.accounts import ALICE, MALLORY, give
 from tests.harness.cells import Cell
 from tests.harness.site import Site
 
@@ -50,21 +50,12 @@ SetEnv mod_wsgi.directory {directory}
 """
 
 
-def put(path: Path, owner: int, text: str, mode: int = 0o644) -> None:
-    if not path.parent.exists():
-        path.parent.mkdir(mode=0o755)
-        os.chown(path.parent, owner, owner)
-    path.write_text(text)
-    path.chmod(mode)
-    os.chown(path, owner, owner)
-
-
 def furnish(site: Site) -> None:
     for owner, name in ((ALICE, "alice"), (MALLORY, "mallory")):
         folder = site.root / "htdocs" / name
-        put(folder / "tries.py", owner, CODE)
-        put(folder / ".htaccess", owner, HTACCESS.format(directory=folder))
-        put(folder / "secret", owner, f"of {name}", mode=0o600)
+        give(folder / "tries.py", owner, CODE)
+        give(folder / ".htaccess", owner, HTACCESS.format(directory=folder))
+        give(folder / "secret", owner, f"of {name}", mode=0o600)
 
 
 @pytest.fixture

@@ -1,0 +1,15 @@
+"""The spawner, compiled alone: the tests that need it need no Python of applications."""
+
+import subprocess
+from pathlib import Path
+
+from tools import TOP
+
+FLAGS = ("-std=c99", "-D_GNU_SOURCE", "-g", "-Wall", "-Wextra", "-Werror")
+
+
+def compile_into(folder: Path) -> Path:
+    program = folder / "mod_wsgi-spawner"
+    sources = sorted(map(str, (TOP / "spawner").glob("*.c")))
+    subprocess.run(["gcc", *FLAGS, *sources, "-o", str(program), "-pthread"], check=True)
+    return program
