@@ -96,6 +96,7 @@ def checks() -> Iterator[Check]:
     yield Check(name="ruff check", commands=(python("ruff", "check"),))
     yield Check(name="codespell", commands=(python("codespell_lib"),))
     yield Check(name="documents", commands=(python("pytest", "-q", DOCUMENTS),))
+    yield Check(name="site", commands=((str(TOP / "dev"), "docs"),))
     yield Check(name="zizmor", commands=(zizmor(),))
     yield Check(name="check-jsonschema", commands=tuple(check_jsonschema()))
     yield Check(name="shellcheck", commands=(("shellcheck", *SHELL_SCRIPTS),))
