@@ -1,4 +1,6 @@
-"""Reads a page of docs/guides, and does what it says in a folder and with a server of its own.
+"""Reads a guide, does what it says in a folder and with a server of its own.
+
+The guides are the pages of docs/guides, and docs/tutorial.md.
 
 A comment that readers do not see stands before each block of a page and says what the block is:
 
@@ -16,7 +18,7 @@ itself: behind the colon (`<!-- ask: /cart 200 -->`) or in the lines below. No b
 A request is [METHOD] /path [Header:value ...] [field=value ...] STATUS [text of head or body]. A
 word in quotes that begins with a brace is a body of JSON.
 
-Nine comments never have a block:
+Ten comments never have a block:
 
     <!-- site: NAME -->              a scenario begins: a test with its own folder and server; the
                                      steps before the page's first `site` are taken there, too
@@ -24,6 +26,7 @@ Nine comments never have a block:
     <!-- apache: 2.2 2.4 -->         the scenario is for these servers only
     <!-- module: auth_basic -->      modules of Apache that it needs besides the usual ones
     <!-- python: 3.* -->             the scenario is for these Pythons only
+    <!-- needs: processes -->        what a cell needs for it, as in tests/harness/limits.py
     <!-- processes: 2 -->            it needs more processes of the server than one
     <!-- without: mod_wsgi -->       the server does not load the module
     <!-- program: git -->            a program without which the scenario is left out
@@ -52,7 +55,7 @@ from tests.harness.serving import Workshop
 from tests.harness.site import Site
 from tools import TOP, Problem, httpd
 
-PAGES = TOP / "docs" / "guides"
+PAGES = (TOP / "docs" / "tutorial.md", *sorted((TOP / "docs" / "guides").glob("*.md")))
 
 # The first request of a process imports a whole framework.
 TIMEOUT = 60.0
@@ -60,7 +63,13 @@ TIMEOUT = 60.0
 COMMENT = re.compile(r"<!-- (\w+)(?::[ ]?(.*?))?(?:\n(.*?))?\s*-->", re.DOTALL)
 NAMED = ("file", "append")
 WITH_BLOCK = (*NAMED, "run", "configuration", "ask", "log", "traceback", "refused", "shown")
-LISTS = {"apache": "lines", "module": "modules", "python": "pythons", "program": "programs"}
+LISTS = {
+    "apache": "lines",
+    "module": "modules",
+    "python": "pythons",
+    "needs": "needs",
+    "program": "programs",
+}
 WITHOUT_BLOCK = ("site", "same", *LISTS, "processes", "without", "perhaps")
 BLOCK = "    "
 
@@ -104,6 +113,7 @@ class Scenario:
     modules: tuple[str, ...] = ()
     programs: tuple[str, ...] = ()
     pythons: tuple[str, ...] = ("*",)
+    needs: tuple[str, ...] = ()
     processes: int = 1
     loaded: bool = True
 
@@ -117,7 +127,7 @@ class Scenario:
 
 def scenarios() -> list[Scenario]:
     """Those of all pages that have any."""
-    found = [each for page in sorted(PAGES.glob("*.md")) for each in read(page)]
+    found = [each for page in PAGES for each in read(page)]
     return [each for each in found if each.steps]
 
 

@@ -1,4 +1,4 @@
-"""Does what the pages of docs/guides say, word for word, and looks whether they are right.
+"""Does what the guides and the tutorial say, word for word, and looks whether they are right.
 
 How a page says what its blocks are: tests/harness/guides.py. Pages that need more than Django and
 Flask are among the slow tests.
@@ -14,15 +14,11 @@ from tests.harness.cells import Cell
 from tests.harness.guides import Scenario
 from tests.harness.serving import Workshop
 
-# Pages that show what an application does to another one of its process.
-SHARING = ("fastapi",)
-
 
 def as_parameter(scenario: Scenario) -> pytest.ParameterSet:
     release = venvs.release_of(scenario.packages)
     marks = [pytest.mark.pythons(*scenario.pythons)]
-    if scenario.name in SHARING:
-        marks += [pytest.mark.needs("shared-process")]
+    marks += [pytest.mark.needs(capability) for capability in scenario.needs]
     if release:
         marks += [pytest.mark.slow, pytest.mark.pythons(*release.pythons)]
     return pytest.param(scenario, id=scenario.name, marks=marks)
