@@ -80,6 +80,13 @@ static void each_env(void *record, wsgi_put *put, void *arg)
     wsgi_wire_each_variable(&x->got, put, arg);
 }
 
+static void each_configured(void *record, wsgi_put *put, void *arg)
+{
+    const wsgi_exchange *x = record;
+
+    wsgi_wire_each_configured(&x->got, put, arg);
+}
+
 static int64_t give_up_reading(wsgi_exchange *x, const char *why)
 {
     if (why != NULL)
@@ -122,7 +129,7 @@ static int64_t ask(wsgi_exchange *x, char *buffer, size_t size)
         return give_up_reading(x, "memory is out");
     if (wsgi_outgoing_flush(x) < 0)
         return give_up_reading(x, NULL);
-    got = wsgi_socket_receive(x->socket, room->data, &fd);
+    got = wsgi_socket_receive(x->socket, room->data, &fd, 1);
     if (fd >= 0)
         close(fd);
     if (got <= 0)
@@ -156,6 +163,7 @@ static int64_t read_body(void *record, char *buffer, size_t size)
 
 const wsgi_host wsgi_exchange_host = {
     .each_env = each_env,
+    .each_configured = each_configured,
     .read_body = read_body,
     .send_head = wsgi_outgoing_head,
     .send_body = wsgi_outgoing_body,
@@ -180,7 +188,7 @@ static int receive(wsgi_room *room, int socket, wsgi_wire_request *got)
         room->packet = malloc(WSGI_PACKET_MOST);
     if (room->packet == NULL)
         return -1;
-    size = wsgi_socket_receive(socket, room->packet, &fd);
+    size = wsgi_socket_receive(socket, room->packet, &fd, 1);
     if (fd >= 0)
         close(fd);
     if (size == 0 || (size < 0 && fd < 0 && errno == ECONNRESET))

@@ -91,7 +91,7 @@ static void drain(void)
 static void obey(char *buffer)
 {
     int fd;
-    long size = wsgi_socket_receive(WSGI_CONTROL_FD, buffer, &fd);
+    long size = wsgi_socket_receive(WSGI_CONTROL_FD, buffer, &fd, 1);
 
     if (size > 0 && buffer[0] == WSGI_CONTROL_CONNECTION && fd >= 0) {
         take_connection(fd);

@@ -17,6 +17,11 @@
 /* Of a body from which the server cuts a range. */
 #define WHOLE_MOST ((size_t)16 * 1024 * 1024)
 
+/* Pieces of a stream are put together up to this size. A larger one is not
+   copied for that. */
+#define PIECE_MOST 4096
+#define PIECES_MOST 16384
+
 /* A packet that is being obeyed. */
 typedef struct letter {
     wsgi_trip *trip;
@@ -106,12 +111,14 @@ static enum wsgi_next send_parts(letter *l, int is_end)
     int is_short = is_end && trip->left > 0, result;
     int skips = whole->size == 0;
 
+    trip->is_stream |= !is_end;
     l->parts[0].data = whole->data;
     l->parts[0].size = whole->size;
     result = trip->host->send_body(
         trip->request->record, l->parts + skips, l->count + 1 - (size_t)skips,
         is_end && !is_short ? WSGI_END : WSGI_FLUSH);
     l->count = whole->size = 0;
+    trip->is_held = 0;
     if (result < 0)
         return WSGI_NEXT_GONE;
     if (is_short)
@@ -147,23 +154,53 @@ static int wants_range(wsgi_trip *trip)
     return trip->wants_range;
 }
 
+/* Copies the parts of a body, since the packet will be overwritten. */
+static enum wsgi_next copy_parts(letter *l)
+{
+    wsgi_buffer *whole = &l->trip->scratch->whole;
+    size_t i;
+
+    for (i = 1; i <= l->count; i++)
+        if (wsgi_buffer_add(whole, l->parts[i].data, l->parts[i].size) < 0)
+            return WSGI_NEXT_GONE;
+    l->count = 0;
+    return WSGI_NEXT_PACKET;
+}
+
 /* A packet has ended in the middle of what the application has given at once.
    A server cuts ranges only out of a body that it gets in one piece, so it is
    kept for that. */
 static enum wsgi_next keep_parts(letter *l)
 {
     wsgi_buffer *whole = &l->trip->scratch->whole;
-    size_t i;
 
     if (l->count == 0)
         return WSGI_NEXT_PACKET;
-    if (whole->size > WHOLE_MOST || !wants_range(l->trip))
+    if (l->trip->is_stream || whole->size > WHOLE_MOST ||
+        !wants_range(l->trip))
         return send_parts(l, 0);
-    for (i = 1; i <= l->count; i++)
-        if (wsgi_buffer_add(whole, l->parts[i].data, l->parts[i].size) < 0)
-            return WSGI_NEXT_GONE;
-    l->count = 0;
-    return WSGI_NEXT_PACKET;
+    return copy_parts(l);
+}
+
+/* The application has given a piece of a stream. The first is sent at once: no
+   server is to take the stream for a body in one piece. A later one, if it is
+   small, may wait until wsgi_obey_pause for others that have come already. */
+static enum wsgi_next send_piece(letter *l)
+{
+    wsgi_trip *trip = l->trip;
+
+    if (!trip->is_stream || l->count != 1 || l->parts[1].size > PIECE_MOST ||
+        trip->scratch->whole.size + l->parts[1].size > PIECES_MOST)
+        return send_parts(l, 0);
+    trip->is_held = 1;
+    return copy_parts(l);
+}
+
+enum wsgi_next wsgi_obey_pause(wsgi_trip *trip)
+{
+    letter l = {.trip = trip, .fd = -1};
+
+    return trip->is_held ? send_parts(&l, 0) : WSGI_NEXT_PACKET;
 }
 
 /* Parts that follow each other in a packet are sent together. */
@@ -182,7 +219,7 @@ static enum wsgi_next obey_body(letter *l, const wsgi_frame *frame)
     }
     if (frame->flags == 0)
         return l->count < MOST_PARTS ? WSGI_NEXT_PACKET : keep_parts(l);
-    return send_parts(l, (frame->flags & WSGI_WIRE_END) != 0);
+    return frame->flags & WSGI_WIRE_END ? send_parts(l, 1) : send_piece(l);
 }
 
 /* ---- Files ------------------------------------------------------------ */

@@ -172,9 +172,12 @@ static int converse(wsgi_trip *trip, int is_reset)
         if (trip->connection->is_fresh && !has_spoken(trip->connection))
             return SILENT;
         size = wsgi_socket_receive(trip->connection->socket,
-                                   trip->scratch->received, &fd);
+                                   trip->scratch->received, &fd,
+                                   !trip->is_held);
         if (size > 0) {
             next = wsgi_obey_packet(trip, (size_t)size, fd);
+        } else if (size < 0 && errno == EAGAIN && trip->is_held) {
+            next = wsgi_obey_pause(trip);
         } else if (size < 0 && errno == ECONNRESET && !is_reset) {
             is_reset = 1;
         } else if (size < 0 && errno == EPROTO) {
@@ -184,6 +187,7 @@ static int converse(wsgi_trip *trip, int is_reset)
             next = is_reset && trip->stage == WSGI_TRIP_SENT ? UNREAD : LOST;
         }
     }
+    wsgi_obey_pause(trip);
     return next;
 }
 

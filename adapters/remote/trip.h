@@ -84,6 +84,8 @@ typedef struct wsgi_trip {
     int read_error;     /* what read_body has said after these; 0: nothing */
     int64_t left;       /* of Content-Length; -1: it is not counted */
     int wants_range;    /* the client asks for a part; -1: not known yet */
+    int is_stream;      /* some of the body was sent before its end */
+    int is_held;        /* pieces of a stream are in scratch->whole */
     int status;         /* of DONE and REFUSED */
     const char *broken; /* how the protocol was broken */
 } wsgi_trip;
@@ -104,5 +106,9 @@ void wsgi_obey_complain(const wsgi_trip *trip, const char *format, ...)
 /* Does what a packet says. fd came with it (else -1), and is closed. The
    packet is in scratch->received. */
 enum wsgi_next wsgi_obey_packet(wsgi_trip *trip, size_t size, int fd);
+
+/* Sends the pieces of a stream that wait for others, if there are any. To be
+   called before waiting for a packet, and at the end. */
+enum wsgi_next wsgi_obey_pause(wsgi_trip *trip);
 
 #endif

@@ -53,7 +53,7 @@ static int get_descriptor(struct msghdr *message)
     return fd;
 }
 
-long wsgi_socket_receive(int socket, char *buffer, int *fd)
+long wsgi_socket_receive(int socket, char *buffer, int *fd, int waits)
 {
     struct iovec vector = {.iov_base = buffer, .iov_len = WSGI_PACKET_MOST};
     room control = {.head = {.cmsg_len = 0}};
@@ -64,7 +64,8 @@ long wsgi_socket_receive(int socket, char *buffer, int *fd)
     do {
         message.msg_control = control.bytes;
         message.msg_controllen = CMSG_LEN(sizeof(int));
-        got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+        got = recvmsg(socket, &message,
+                      MSG_CMSG_CLOEXEC | (waits ? 0 : MSG_DONTWAIT));
     } while (got < 0 && errno == EINTR);
     if (got < 0)
         return -1;

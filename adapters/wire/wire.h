@@ -89,8 +89,10 @@ int wsgi_wire_put_request(wsgi_buffer *packet, const wsgi_request *request,
 /* A REQUEST that was read. Everything points into the packet. */
 typedef struct wsgi_wire_request {
     wsgi_request request;  /* record is NULL */
-    const char *variables; /* count times: name, NUL, value, NUL */
+    const char *variables; /* count of them, as they lie in the packet */
     unsigned count;
+    const char *configured; /* the first of them that may be a setting, and */
+    unsigned configured_count; /* those behind it */
     const char *eager;
     size_t eager_size;
 } wsgi_wire_request;
@@ -101,6 +103,10 @@ int wsgi_wire_get_request(const wsgi_frame *frame, wsgi_wire_request *to);
 /* Calls put(arg, ...) for each variable. */
 void wsgi_wire_each_variable(const wsgi_wire_request *request, wsgi_put *put,
                              void *arg);
+
+/* Calls put(arg, ...) for all that may be settings, and perhaps for others. */
+void wsgi_wire_each_configured(const wsgi_wire_request *request, wsgi_put *put,
+                               void *arg);
 
 /* ---- head.c: HEAD. ------------------------------------------------------ */
 
@@ -130,12 +136,13 @@ int wsgi_socket_send(int socket, const wsgi_chunk *parts, size_t count, int fd,
 
 /* Receives a packet into buffer, which has room for WSGI_PACKET_MOST bytes,
    and a descriptor into *fd (else -1), which is the caller's and closed on
-   exec. Waits. A packet that was cut, or has more than one descriptor, is
-   EPROTO. All its descriptors are closed then. Returns the size, 0 when the
+   exec. If waits is not 0, waits for a packet; else that none has come is
+   EAGAIN. A packet that was cut, or has more than one descriptor, is EPROTO.
+   All its descriptors are closed then. Returns the size, 0 when the
    other end is closed, or -1 with errno: ECONNRESET when the other end was
    closed before it had read all that was sent. ECONNRESET comes once, and
    before packets that the other end has sent: they come in the next calls. */
-long wsgi_socket_receive(int socket, char *buffer, int *fd);
+long wsgi_socket_receive(int socket, char *buffer, int *fd, int waits);
 
 /* Whether a read of a file may never return: its file system is a program of
    some user (FUSE), or unknown. Applications may wait for that, and a server

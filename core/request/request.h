@@ -128,6 +128,24 @@ void wsgi_settings_tell_misspelt(const wsgi_request *request);
    that can't be wrong are there after wsgi_settings_prepare. */
 const wsgi_process_settings *wsgi_settings_of_process(void);
 
+/* Whether two letters are the same, ignoring case. For letters only. */
+static inline int wsgi_is_same_letter(char a, char b)
+{
+    return (a | 0x20) == (b | 0x20);
+}
+
+/* Whether a variable may be a setting: mod_wsgi.x, or one that a redirect has
+   renamed to REDIRECT_mod_wsgi.x. This runs for every variable of every
+   request, so it calls no function. Three letters are compared because
+   REQUEST_ and REMOTE_ begin like REDIRECT_. */
+static inline int wsgi_may_be_setting(const char *name)
+{
+    return wsgi_is_same_letter(name[0], 'm') ||
+           (wsgi_is_same_letter(name[0], 'R') &&
+            wsgi_is_same_letter(name[1], 'E') &&
+            wsgi_is_same_letter(name[2], 'D'));
+}
+
 /* The NAME in mod_wsgi.environ.NAME, or NULL for any other variable. Also
    stores how often redirects have renamed the variable. */
 const char *wsgi_settings_environ_name(const char *name, int *renamed);

@@ -313,29 +313,11 @@ typedef struct found {
     unsigned long long environ_sum;
 } found;
 
-/* Whether two letters are the same, ignoring case. For letters only. */
-static inline int is_same_letter(char a, char b)
-{
-    return (a | 0x20) == (b | 0x20);
-}
-
 /* Ignores case. Comparing the first letter saves most calls. */
 static inline int is_prefix(const char *prefix, size_t size, const char *text)
 {
-    return is_same_letter(prefix[0], text[0]) &&
+    return wsgi_is_same_letter(prefix[0], text[0]) &&
            strncasecmp(prefix, text, size) == 0;
-}
-
-/* Whether a variable may be a setting: mod_wsgi.x, or one that a redirect has
-   renamed. This runs for every variable of every request, so it calls no
-   function. Three letters are compared because REQUEST_ and REMOTE_ begin like
-   REDIRECT_. */
-static inline int may_be_setting(const char *name)
-{
-    return is_same_letter(name[0], PREFIX[0]) ||
-           (is_same_letter(name[0], REDIRECT[0]) &&
-            is_same_letter(name[1], REDIRECT[1]) &&
-            is_same_letter(name[2], REDIRECT[2]));
 }
 
 const char *wsgi_settings_environ_name(const char *name, int *renamed)
@@ -385,7 +367,7 @@ static void put(void *arg, const char *name, const char *value)
     const char *own;
     int i;
 
-    if (!may_be_setting(name))
+    if (!wsgi_may_be_setting(name))
         return;
     if (is_prefix(REDIRECT, sizeof REDIRECT - 1, name)) {
         name += sizeof REDIRECT - 1;
@@ -403,7 +385,8 @@ static void put(void *arg, const char *name, const char *value)
     for (i = 0; i < COUNT; i++) {
         const char *known = settings[i].shown.name + sizeof PREFIX - 1;
 
-        if (is_same_letter(known[0], own[0]) && strcasecmp(known, own) == 0) {
+        if (wsgi_is_same_letter(known[0], own[0]) &&
+            strcasecmp(known, own) == 0) {
             values[i] = value;
             all->are_set |= 1UL << i;
             return;

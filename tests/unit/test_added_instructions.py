@@ -22,7 +22,7 @@ from tools.httpd import Load
 from tools.pythons import Python
 
 MOST_ADDED = 8000
-MOST_WITH_PROCESSES = 29000  # Apache's part, and all of the application's process
+MOST_WITH_PROCESSES = 25000  # Apache's part, and all of the application's process
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from tools.pythons import Python
 FRAME = struct.Struct("=IBBH")
 REQUEST, DATA, HEAD, BODY, FILE, READ, LOG, FAIL, DONE = range(1, 10)
 FLUSH, END = 1, 2
-OF_REQUEST, OF_HEAD, OF_FILE = struct.Struct("=qIIHBB4x"), struct.Struct("=qHB5x"), "=qq"
+OF_REQUEST, OF_HEAD, OF_FILE = struct.Struct("=qII8IBB6x"), struct.Struct("=qHB5x"), "=qq"
 PACKET = 131072
 SLOTS, SLOT = 64, struct.Struct("=IIII48x")
 
@@ -96,11 +96,19 @@ def request(
         "mod_wsgi.directory": str(APPS),
         **{name.replace("__", "."): value for name, value in variables.items()},
     }
-    pairs = [word for pair in given.items() for word in pair]
-    # uri, location, filename, path_info, site_name, scheme
-    named = texts(["/x", "/", "/srv/x", "", "localhost", "http"])
-    fixed = OF_REQUEST.pack(length, 80, len(eager), 0b01111011, 0, head_only)
-    return frame(REQUEST, fixed + named + texts(pairs) + eager, count=len(given))
+    # uri, location, directory, filename, path_info, site_name, scheme, authorization
+    named = ["/x", "/", None, "/srv/x", "", "localhost", "http", None]
+    sizes = [0 if text is None else len(text) + 1 for text in named]
+    fixed = OF_REQUEST.pack(length, 80, len(eager), *sizes, 0, head_only)
+    before = fixed + texts([text for text in named if text is not None])
+    pairs = b"".join(sized(name, value) for name, value in given.items())
+    return frame(REQUEST, before + pairs + eager, count=len(given))
+
+
+def sized(name: str, value: str) -> bytes:
+    """A variable as it lies in a REQUEST."""
+    words = [name.encode() + b"\0", value.encode() + b"\0"]
+    return struct.pack("=II", *map(len, words)) + b"".join(words)
 
 
 def frames(packet: bytes) -> Iterator[Frame]:
@@ -671,7 +679,7 @@ NONSENSE = {
     "a cut request": request("hello")[:-1],
     "two requests": request("hello") * 2,
     "more body than there is": request("hello", eager=b"12345", length=4),
-    "a request without variables": frame(REQUEST, b"\0" * 24, count=3),
+    "a request without variables": frame(REQUEST, bytes(OF_REQUEST.size), count=3),
     "too much": b"x" * (PACKET + 1),
 }
 

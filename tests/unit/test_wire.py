@@ -56,6 +56,12 @@ static wsgi_buffer packet;
 
 /* Reads the first frame of these bytes, which lie in memory of their size. Returns 1 if it is a
    REQUEST, or a HEAD that may be sent. */
+/* Reads every byte of a variable. */
+static void measure(void *arg, const char *name, const char *value)
+{
+    *(size_t *)arg += strlen(name) + strlen(value);
+}
+
 static int reads(const char *bytes, size_t size)
 {
     char *copy = malloc(size + 1);
@@ -66,13 +72,19 @@ static int reads(const char *bytes, size_t size)
     wsgi_frame frame;
     wsgi_head head;
     const char *why;
+    size_t measured = 0;
     int good = 0;
 
     if (size > 0)
         memcpy(at, bytes, size);
-    while (wsgi_wire_next(&all, &frame) == 1)
-        good |= wsgi_wire_get_request(&frame, &request) == 0 ||
-                wsgi_wire_get_head(&frame, &room, &head, &why) == 0;
+    while (wsgi_wire_next(&all, &frame) == 1) {
+        if (wsgi_wire_get_request(&frame, &request) == 0) {
+            wsgi_wire_each_variable(&request, measure, &measured);
+            wsgi_wire_each_configured(&request, measure, &measured);
+            good = 1;
+        }
+        good |= wsgi_wire_get_head(&frame, &room, &head, &why) == 0;
+    }
     free(room.data);
     free(copy);
     return good;
@@ -216,6 +228,7 @@ def test_a_request_comes_out_as_it_went_in(asked: Asked) -> None:
     printf("%d %d %d %d\n", r->is_file, r->may_execute, (int)r->body_length, r->head_only);
     printf("%s %s\n", text((char *)r->htaccess), text(r->record));
     wsgi_wire_each_variable(&got, show, NULL);
+    wsgi_wire_each_configured(&got, show, NULL);
     printf("%.*s\n", (int)got.eager_size, got.eager);"""
     )
     assert told == [
@@ -225,6 +238,7 @@ def test_a_request_comes_out_as_it_went_in(asked: Asked) -> None:
         "1 1 100 1",
         "NULL NULL",
         *("REQUEST_METHOD=POST", "EMPTY=", "mod_wsgi.application=shop"),
+        "mod_wsgi.application=shop",
         "eager",
     ]
 
@@ -389,7 +403,7 @@ static void send_text(int from, const char *text, int fd)
 
 static void receive(int from)
 {
-    long size = wsgi_socket_receive(from, buffer, &got);
+    long size = wsgi_socket_receive(from, buffer, &got, 1);
 
     if (size < 0)
         puts(errno == EPROTO ? "EPROTO" : errno == ECONNRESET ? "ECONNRESET" : strerror(errno));
