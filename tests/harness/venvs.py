@@ -37,8 +37,8 @@ class Release:
 
 CURRENT = ("3.11", "3.12", "3.13")
 
-# Trac asks setuptools for pkg_resources, which later ones announce the end of, and then do not
-# have any more.
+# Trac and Pyramid ask setuptools for pkg_resources, which later ones announce the end of, and then
+# do not have any more.
 APPLICATIONS: dict[str, Release] = {
     "moin": Release(packages=("moin==1.9.11",), pythons=("2.7",)),
     "trac": Release(
@@ -47,6 +47,8 @@ APPLICATIONS: dict[str, Release] = {
     "django": Release(packages=("django~=5.2.0",), pythons=CURRENT),
     "cherrypy": Release(packages=("cherrypy==18.10.0",), pythons=CURRENT),
     "turbogears": Release(packages=("turbogears2==2.5.1",), pythons=CURRENT),
+    "pyramid": Release(packages=("pyramid==2.1", "setuptools==75.8.2"), pythons=("3.11",)),
+    "mercurial": Release(packages=("mercurial==7.2.4",), pythons=("3.11",)),
     "fastapi": Release(packages=("fastapi==0.165.0", "a2wsgi==1.10.10"), pythons=CURRENT),
     "wsgidav": Release(packages=("wsgidav==4.4.0",), pythons=CURRENT),
     "dulwich": Release(packages=("dulwich==1.2.21",), pythons=CURRENT),
