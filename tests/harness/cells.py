@@ -134,8 +134,8 @@ def rest(tested: Cells, *, slow: bool, without_server: bool) -> str:
 def cover(cells: Sequence[Cell]) -> tuple[Cell, ...]:
     """The cells to choose where time is short.
 
-    Every server and every Python is in one; Apache 2.4 has its oldest and its newest Python under
-    prefork and event. Each line has one with processes.
+    Every server and every Python is in one; Apache 2.4 has its oldest Python under prefork, and
+    its newest under event. Each line has one with processes.
     """
     embedded = cover_embedded([cell for cell in cells if cell.mode == "embedded"])
     apart = cover_processes([cell for cell in cells if cell.mode == "processes"])
@@ -153,11 +153,12 @@ def cover_embedded(cells: Sequence[Cell]) -> list[Cell]:
         (servers_there[place % len(servers_there)], python)
         for place, python in enumerate(pythons_there)
     }
+    extremes = {"prefork": pythons_there[:1], "event": pythons_there[-1:]}
     chosen |= {
         (server, python)
         for server in servers_there
-        if server.line == "2.4" and server.mpm in ("prefork", "event")
-        for python in (pythons_there[0], pythons_there[-1])
+        if server.line == "2.4"
+        for python in extremes.get(server.mpm, [])
     }
     return [cell for cell in cells if (cell.server, cell.python) in chosen]
 
