@@ -118,15 +118,15 @@ static int make_packet(wsgi_trip *trip)
 {
     wsgi_buffer *packet = &trip->scratch->packet;
     const wsgi_buffer *body = &trip->scratch->body;
-    int result = wsgi_wire_put_request(packet, trip->request, trip->host,
-                                       body->data, body->size);
+    int result =
+        wsgi_wire_put_request(packet, trip->request, trip->host, body->size);
 
     trip->body_given = body->size;
     if (result != -2 || body->size == 0)
         return result;
     packet->size = 0;
     trip->body_given = 0;
-    return wsgi_wire_put_request(packet, trip->request, trip->host, NULL, 0);
+    return wsgi_wire_put_request(packet, trip->request, trip->host, 0);
 }
 
 /* Returns 0, or an HTTP status after logging. */
@@ -191,12 +191,14 @@ static int converse(wsgi_trip *trip, int is_reset)
     return next;
 }
 
-/* Sends the request on the trip's connection. */
+/* Sends the request on the trip's connection, with what has been read of its
+   body. */
 static int travel(wsgi_trip *trip)
 {
     const wsgi_buffer *packet = &trip->scratch->packet;
-    wsgi_chunk all = {packet->data, packet->size};
-    int sent = wsgi_socket_send(trip->connection->socket, &all, 1, -1, 1);
+    wsgi_chunk parts[] = {{packet->data, packet->size},
+                          {trip->scratch->body.data, trip->body_given}};
+    int sent = wsgi_socket_send(trip->connection->socket, parts, 2, -1, 1);
 
     if (sent == 0 || errno == EPIPE || errno == ECONNRESET)
         return converse(trip, sent < 0);

@@ -46,7 +46,7 @@ int wsgi_wire_put_head(wsgi_buffer *packet, const wsgi_head *head)
         return -1;
     if (packet->size > WSGI_PACKET_MOST || head->header_count > UINT16_MAX)
         return -2;
-    wsgi_wire_end(packet, begin);
+    wsgi_wire_end(packet, begin, 0);
     return 0;
 }
 

@@ -107,8 +107,7 @@ static int add_record(wsgi_buffer *packet, const wsgi_request *request,
 }
 
 int wsgi_wire_put_request(wsgi_buffer *packet, const wsgi_request *request,
-                          const wsgi_host *host, const char *eager,
-                          size_t eager_size)
+                          const wsgi_host *host, size_t eager_size)
 {
     const char *texts[TEXTS] = {
         [URI] = request->uri,
@@ -130,12 +129,10 @@ int wsgi_wire_put_request(wsgi_buffer *packet, const wsgi_request *request,
         host->each_env(request->record, put, &w);
     if (w.result < 0)
         return w.result;
-    if (wsgi_buffer_add(packet, eager, eager_size) < 0)
-        return -1;
-    if (packet->size > WSGI_PACKET_MOST || w.count > UINT16_MAX)
+    if (packet->size + eager_size > WSGI_PACKET_MOST || w.count > UINT16_MAX)
         return -2;
     wsgi_wire_set_count(packet, begin, w.count);
-    wsgi_wire_end(packet, begin);
+    wsgi_wire_end(packet, begin, eager_size);
     return 0;
 }
 

@@ -54,9 +54,9 @@ long wsgi_wire_begin(wsgi_buffer *packet, enum wsgi_frame_type type,
     return wsgi_buffer_add(packet, &head, sizeof head) < 0 ? -1 : begin;
 }
 
-void wsgi_wire_end(wsgi_buffer *packet, long begin)
+void wsgi_wire_end(wsgi_buffer *packet, long begin, size_t behind)
 {
-    uint32_t size = (uint32_t)(packet->size - (size_t)begin);
+    uint32_t size = (uint32_t)(packet->size - (size_t)begin + behind);
 
     memcpy(packet->data + begin + offsetof(wsgi_frame_head, size), &size,
            sizeof size);
@@ -78,6 +78,6 @@ int wsgi_wire_add(wsgi_buffer *packet, enum wsgi_frame_type type,
 
     if (begin < 0 || wsgi_buffer_add(packet, data, size) < 0)
         return -1;
-    wsgi_wire_end(packet, begin);
+    wsgi_wire_end(packet, begin, 0);
     return 0;
 }

@@ -62,10 +62,11 @@ const char *wsgi_wire_text(wsgi_packet *rest);
 
 /* Begins a frame at the end of a buffer. The caller appends its bytes, then
    calls wsgi_wire_end with what this returned. Returns where the frame begins,
-   or -1 when memory is out. */
+   or -1 when memory is out. behind: how many bytes of the frame are not in the
+   buffer. They are to be sent behind it, in the same packet. */
 long wsgi_wire_begin(wsgi_buffer *packet, enum wsgi_frame_type type,
                      unsigned flags, unsigned count);
-void wsgi_wire_end(wsgi_buffer *packet, long begin);
+void wsgi_wire_end(wsgi_buffer *packet, long begin, size_t behind);
 
 /* Changes the count of a frame that was begun. */
 void wsgi_wire_set_count(wsgi_buffer *packet, long begin, unsigned count);
@@ -77,14 +78,14 @@ int wsgi_wire_add(wsgi_buffer *packet, enum wsgi_frame_type type,
 
 /* ---- request.c: REQUEST. ------------------------------------------------ */
 
-/* Appends a REQUEST: the request, its variables from each_env of the host, and
-   eager bytes of its body that have been read already. Authorization is sent
+/* Appends a REQUEST: the request, and its variables from each_env of the host.
+   So many bytes of the body that have been read already are to be sent behind
+   it. Authorization is sent
    as it is. htaccess and may_execute are not sent: the server has checked
    them. Who reads it finds no htaccess, and that it may execute. Returns 0, -1
-   when memory is out, or -2 when the variables do not fit into a packet. */
+   when memory is out, or -2 when all this does not fit into a packet. */
 int wsgi_wire_put_request(wsgi_buffer *packet, const wsgi_request *request,
-                          const wsgi_host *host, const char *eager,
-                          size_t eager_size);
+                          const wsgi_host *host, size_t eager_size);
 
 /* A REQUEST that was read. Everything points into the packet. */
 typedef struct wsgi_wire_request {
