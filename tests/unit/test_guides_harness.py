@@ -1,10 +1,12 @@
 """The reader of docs/guides: what a block is, and that none is overlooked."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from tests.harness import guides
+from tools import TOP
 
 PAGE = """# A page
 
@@ -89,3 +91,24 @@ def test_a_request_has_headers_fields_and_a_text_to_find() -> None:
 def test_every_page_can_be_read() -> None:
     assert {page.stem for page in guides.PAGES} >= {"django", "static-files", "tutorial"}
     assert guides.scenarios()
+
+
+# Those of its version 6, from its source and its manual.
+DIRECTIVES = """
+WSGIAcceptMutex WSGIAccessScript WSGIApplicationGroup WSGIAuthGroupScript WSGIAuthUserScript
+WSGICallableObject WSGICaseSensitivity WSGIChunkedRequest WSGIDaemonProcess
+WSGIDestroyInterpreter WSGIDispatchScript WSGIDontWriteBytecode WSGIEnableSendfile
+WSGIErrorOverride WSGIFreeThreading WSGIGroupAuthoritative WSGIHandlerScript WSGIIgnoreActivity
+WSGIImportScript WSGIInterpreterOptions WSGIMapHEADToGET WSGIPassApacheRequest
+WSGIPassAuthorization WSGIPerInterpreterGIL WSGIProcessGroup WSGIPythonEggs WSGIPythonHashSeed
+WSGIPythonHome WSGIPythonOptimize WSGIPythonPath WSGIPythonWarnings WSGIRestrictEmbedded
+WSGIRestrictProcess WSGIRestrictSignal WSGIRestrictStdin WSGIRestrictStdout WSGIScriptAlias
+WSGIScriptAliasMatch WSGIScriptReloading WSGIServerMetrics WSGISlowRequests WSGISocketPrefix
+WSGISocketRotation WSGISwitchInterval WSGITelemetryOptions WSGITelemetryService
+WSGITrustedProxies WSGITrustedProxyHeaders WSGIVerboseDebugging
+"""
+
+
+def test_each_directive_of_the_other_module_has_an_answer() -> None:
+    page = (TOP / "docs" / "guides" / "from-mod_wsgi.md").read_text()
+    assert [name for name in DIRECTIVES.split() if not re.search(rf"\b{name}\b", page)] == []
