@@ -87,6 +87,13 @@ typedef struct wsgi_request {
     int head_only;       /* the method is HEAD: no body will be sent */
 } wsgi_request;
 
+/* What has been sent of a response. */
+typedef struct wsgi_sent {
+    int status;    /* of the response */
+    int is_broken; /* wsgi_host.fail was called */
+    int64_t bytes; /* of the body, as the client gets them */
+} wsgi_sent;
+
 /* Receives one variable of the CGI environment. value is never NULL. */
 typedef void wsgi_put(void *arg, const char *name, const char *value);
 
@@ -142,6 +149,10 @@ typedef struct wsgi_host {
     /* Shows the client that a response whose head was sent is not complete:
        sends no terminating chunk, and closes the connection. */
     void (*fail)(void *record);
+
+    /* Optional. Says what has been sent of a response. Called when the
+       application is done with the request. */
+    void (*measure)(void *record, wsgi_sent *sent);
 
     /* Optional. Whether this process is to end as soon as its requests have
        ended. Any thread, any time. */
@@ -209,6 +220,14 @@ void wsgi_start(const wsgi_process *process);
  * status that is returned.
  */
 int wsgi_handle(const wsgi_request *request);
+
+/*
+ * Answers a request for the status page: what the server's processes serve. In
+ * a customer's .htaccess only the customer's own. query is the URL's query
+ * string, or NULL, and chooses the format. The method is GET or HEAD. Returns
+ * what wsgi_handle returns. Any thread.
+ */
+int wsgi_status_serve(const wsgi_request *request, const char *query);
 
 /*
  * Ends Python in this process. Waits for threads that applications have

@@ -21,6 +21,7 @@
 
 /* What SetHandler and AddHandler call this module. */
 #define WSGI_HANDLER "mod_wsgi"
+#define WSGI_STATUS_HANDLER "mod_wsgi-status"
 
 /* A request under way: the record behind wsgi_request. */
 typedef struct exchange {
@@ -29,6 +30,7 @@ typedef struct exchange {
     int at_end;      /* the request's body has been read */
     int is_unwanted; /* the client was not asked to send the body */
     int begun;       /* the response's head was sent */
+    int is_broken;   /* the core has said so: fail */
     int is_cut;      /* only ranges of the response's body are sent */
 } exchange;
 

@@ -48,6 +48,15 @@ static void write_log(void *record, enum wsgi_level level, const char *line)
                       line);
 }
 
+static void measure(void *record, wsgi_sent *sent)
+{
+    const exchange *x = record;
+
+    sent->status = x->r->status;
+    sent->is_broken = x->is_broken;
+    sent->bytes = x->r->bytes_sent;
+}
+
 int wsgi_apache_log_of(const server_rec *server)
 {
     return server->error_log != NULL ? fileno(server->error_log) : -1;
@@ -68,6 +77,7 @@ const wsgi_host wsgi_apache_host = {
     .send_body = wsgi_apache_send_body,
     .send_file = wsgi_apache_send_file,
     .fail = wsgi_apache_fail,
+    .measure = measure,
     .log_descriptor = log_descriptor,
     .log = write_log,
 };

@@ -5,10 +5,17 @@
 
 #include <signal.h>
 
+#include "../remote/memory.h"
 #include "../remote/parent.h"
 #include "../remote/remote.h"
 
 server_rec *wsgi_apache_server;
+
+static void close_memory(void *unused)
+{
+    (void)unused;
+    wsgi_memory_close();
+}
 
 /* Runs in the process that starts the others. */
 static void init(server_rec *server, pool *p)
@@ -16,6 +23,8 @@ static void init(server_rec *server, pool *p)
     ap_add_version_component(wsgi_component); /* as ServerTokens allows */
     wsgi_note_signals();
     wsgi_apache_configure_spawner(p, server);
+    wsgi_memory_configure();
+    ap_register_cleanup(p, NULL, close_memory, ap_null_cleanup);
 }
 
 static void child_init(server_rec *server, pool *p)
@@ -29,6 +38,7 @@ static void child_init(server_rec *server, pool *p)
     (void)p;
     wsgi_apache_server = server;
     wsgi_parent_enter_child();
+    wsgi_memory_enter_child();
     if (ap_find_linked_module("mod_python.c") != NULL)
         process.refusal = "mod_python is loaded, and on Apache 1.3 it can't "
                           "share Python: take one LoadModule line out";
@@ -40,6 +50,7 @@ static void child_exit(server_rec *server, pool *p)
 {
     (void)server;
     (void)p;
+    wsgi_memory_leave_child();
     wsgi_stop();
 }
 
@@ -150,6 +161,25 @@ static int handle(request_rec *r)
     return status == 0 ? OK : status;
 }
 
+/* The status page. */
+static int handle_status(request_rec *r)
+{
+    exchange x = {.r = r};
+    wsgi_request request = {.record = NULL};
+    int status;
+
+    if (r->handler == NULL)
+        return DECLINED;
+    ap_kill_timeout(r);
+    r->allowed = 1 << M_GET;
+    if (r->method_number != M_GET)
+        return HTTP_METHOD_NOT_ALLOWED;
+    fill_in(&x, &request);
+    x.at_end = 1;
+    status = wsgi_status_serve(&request, r->args);
+    return status == 0 ? OK : status;
+}
+
 /* mod_mime ignores SetHandler if the URL leads to a directory that exists. */
 static int fixup(request_rec *r)
 {
@@ -161,13 +191,16 @@ static int fixup(request_rec *r)
         strcmp(r->content_type, DIR_MAGIC_TYPE) != 0)
         return DECLINED;
     handler = wsgi_apache_set_handler(r->per_dir_config);
-    if (handler == NULL || strcmp(handler, WSGI_HANDLER) != 0)
+    if (handler == NULL || (strcmp(handler, WSGI_HANDLER) != 0 &&
+                            strcmp(handler, WSGI_STATUS_HANDLER) != 0))
         return DECLINED;
-    r->handler = WSGI_HANDLER;
+    r->handler = handler;
     return OK;
 }
 
-static const handler_rec handlers[] = {{WSGI_HANDLER, handle}, {NULL, NULL}};
+static const handler_rec handlers[] = {{WSGI_HANDLER, handle},
+                                       {WSGI_STATUS_HANDLER, handle_status},
+                                       {NULL, NULL}};
 
 __attribute__((visibility("default"))) module wsgi_module = {
     STANDARD_MODULE_STUFF,

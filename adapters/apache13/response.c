@@ -248,8 +248,9 @@ int wsgi_apache_send_body(void *record, const wsgi_chunk *chunks, size_t count,
 /* Nothing more is written, not even the mark of the last chunk. */
 void wsgi_apache_fail(void *record)
 {
-    const exchange *x = record;
+    exchange *x = record;
 
+    x->is_broken = 1;
     x->r->connection->keepalive = -1;
     x->r->connection->aborted = 1;
 }

@@ -11,6 +11,7 @@
 
 /* What SetHandler and AddHandler call this module. */
 #define WSGI_HANDLER "mod_wsgi"
+#define WSGI_STATUS_HANDLER "mod_wsgi-status"
 
 extern module wsgi_module;
 
@@ -28,6 +29,7 @@ typedef struct exchange {
     int answered;                 /* ... and a filter answered in its place */
     int refused;                  /* the status with which the input filter
                                      wants to answer the client, or 0 */
+    int is_broken;                /* the core has said so: fail */
     int timed_out;                /* the server's Timeout, while it read */
 } exchange;
 

@@ -98,6 +98,15 @@ static void write_log(void *record, enum wsgi_level level, const char *line)
     }
 }
 
+static void measure(void *record, wsgi_sent *sent)
+{
+    const exchange *x = record;
+
+    sent->status = x->r->status;
+    sent->is_broken = x->is_broken;
+    sent->bytes = x->r->bytes_sent;
+}
+
 static int is_stopping(void)
 {
     int state = 0;
@@ -133,6 +142,7 @@ const wsgi_host wsgi_apache_host = {
     .is_ready = wsgi_apache_is_ready,
     .send_file = wsgi_apache_send_file,
     .fail = wsgi_apache_fail,
+    .measure = measure,
     .is_stopping = is_stopping,
     .log_descriptor = log_descriptor,
     .log = write_log,

@@ -6,6 +6,7 @@
 #include <apr_portable.h>
 #include <fcntl.h>
 
+#include "../remote/memory.h"
 #include "../remote/remote.h"
 
 server_rec *wsgi_apache_server;
@@ -13,6 +14,7 @@ server_rec *wsgi_apache_server;
 static apr_status_t stop(void *unused)
 {
     (void)unused;
+    wsgi_memory_leave_child();
     wsgi_stop();
     return APR_SUCCESS;
 }
@@ -22,6 +24,13 @@ static int ask_mpm(int question)
     int answer = 0;
 
     return ap_mpm_query(question, &answer) == APR_SUCCESS ? answer : 0;
+}
+
+static apr_status_t close_memory(void *unused)
+{
+    (void)unused;
+    wsgi_memory_close();
+    return APR_SUCCESS;
 }
 
 /* Whether this process exits within the handler of a signal, as a child does
@@ -41,6 +50,9 @@ static int post_config(apr_pool_t *config, apr_pool_t *log,
     ap_add_version_component(config, wsgi_component); /* as allowed */
     if (!wsgi_apache_misleads_mod_python()) {
         wsgi_apache_configure_spawner(config, server);
+        wsgi_memory_configure();
+        apr_pool_cleanup_register(config, NULL, close_memory,
+                                  apr_pool_cleanup_null);
         return OK;
     }
     ap_log_error(APLOG_MARK, APLOG_EMERG, 0, server,
@@ -61,6 +73,7 @@ static void child_init(apr_pool_t *pool, server_rec *server)
 
     wsgi_apache_server = server;
     wsgi_apache_enter_child(server);
+    wsgi_memory_enter_child();
     wsgi_apache_join_mod_python(&process);
     wsgi_start(&process);
     if (ends_in_handlers())
@@ -159,6 +172,25 @@ static void leave_rest(request_rec *r)
     r->connection->keepalive = AP_CONN_CLOSE;
 }
 
+/* The status page. */
+static int handle_status(request_rec *r)
+{
+    exchange x = {.r = r, .borrowed = PTHREAD_MUTEX_INITIALIZER};
+    wsgi_request request = {.record = NULL};
+    int status;
+
+    if (r->handler == NULL || strcmp(r->handler, WSGI_STATUS_HANDLER) != 0 ||
+        is_type(r->content_type))
+        return DECLINED;
+    ap_allow_standard_methods(r, REPLACE_ALLOW, M_GET, -1);
+    if (r->method_number != M_GET)
+        return HTTP_METHOD_NOT_ALLOWED;
+    fill_in(&x, &request);
+    x.thread = apr_os_thread_current();
+    status = wsgi_status_serve(&request, r->args);
+    return status == 0 ? OK : status;
+}
+
 static int handle(request_rec *r)
 {
     exchange x = {.r = r, .borrowed = PTHREAD_MUTEX_INITIALIZER};
@@ -194,7 +226,9 @@ static int fixup(request_rec *r)
 {
     if (r->main != NULL)
         wsgi_apache_note_htaccess(r);
-    if (r->handler == NULL || strcmp(r->handler, WSGI_HANDLER) != 0 ||
+    if (r->handler == NULL ||
+        (strcmp(r->handler, WSGI_HANDLER) != 0 &&
+         strcmp(r->handler, WSGI_STATUS_HANDLER) != 0) ||
         r->finfo.filetype != APR_DIR)
         return DECLINED;
     r->finfo.filetype = APR_NOFILE;
@@ -215,6 +249,7 @@ static void register_hooks(apr_pool_t *pool)
         ap_hook_pre_connection(pre_connection, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_fixups(fixup, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_handler(handle, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(handle_status, NULL, NULL, APR_HOOK_MIDDLE);
 }
 
 __attribute__((visibility("default"))) module wsgi_module = {

@@ -227,6 +227,7 @@ void wsgi_apache_fail(void *record)
 {
     exchange *x = wsgi_apache_borrow(record);
 
+    x->is_broken = 1;
     break_off(x);
     wsgi_apache_give_back(x);
 }

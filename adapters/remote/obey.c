@@ -445,6 +445,7 @@ static enum wsgi_next obey_spawner(letter *l, size_t size)
         return broken(trip, "the spawner has not said which process it is");
     memcpy(&given, frame.data, sizeof given);
     wsgi_group_note(trip->connection, &given, l->fd);
+    wsgi_tally_note_process(given.pid);
     l->fd = -1;
     return WSGI_NEXT_PACKET;
 }

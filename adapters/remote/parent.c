@@ -17,6 +17,7 @@
 
 #include "../wire/ask.h"
 #include "../wire/frames.h"
+#include "memory.h"
 #include "parent.h"
 
 #define SPAWNER "mod_wsgi/mod_wsgi-spawner"
@@ -165,7 +166,9 @@ static int is_kept(const char *variable)
     size_t i;
 
     if (strncmp(variable, WSGI_PARENT_VARIABLE "=",
-                sizeof WSGI_PARENT_VARIABLE) == 0)
+                sizeof WSGI_PARENT_VARIABLE) == 0 ||
+        strncmp(variable, WSGI_MEMORY_VARIABLE "=",
+                sizeof WSGI_MEMORY_VARIABLE) == 0)
         return 0;
     for (i = 0; i < sizeof fronts / sizeof *fronts; i++)
         if (strncmp(variable, fronts[i], strlen(fronts[i])) == 0)

@@ -334,12 +334,16 @@ static int run_elsewhere(const wsgi_request *request, const wsgi_settings *s)
 
 int wsgi_serve(const wsgi_request *request)
 {
+    wsgi_tally_use use;
     wsgi_decision decision;
     int status = wsgi_decide(request, &decision);
 
     if (status != 0)
         return status;
-    return decision.settings.process != NULL
-               ? run_elsewhere(request, &decision.settings)
-               : wsgi_run(request, &decision);
+    wsgi_tally_begin(&use, request, &decision.settings);
+    status = decision.settings.process != NULL
+                 ? run_elsewhere(request, &decision.settings)
+                 : wsgi_run(request, &decision);
+    wsgi_tally_end(&use, status);
+    return status;
 }

@@ -416,6 +416,7 @@ static wsgi_script *watch_and_load(const wanted *w)
 {
     wsgi_loading loading;
     wsgi_script *script;
+    uint64_t began = wsgi_tally_now();
 
     if (wsgi_loading_is_refused(w->request, w->interp, w->application)) {
         w->visit->status = 503;
@@ -426,6 +427,8 @@ static wsgi_script *watch_and_load(const wanted *w)
     script = load(w);
     wsgi_imports_end();
     wsgi_loading_end(&loading);
+    if (script != NULL)
+        wsgi_tally_note_load(w->request, wsgi_tally_now() - began);
     return script;
 }
 

@@ -24,6 +24,8 @@ static void emit(const wsgi_request *request, enum wsgi_level level,
 
     if (host != NULL)
         host->log(request != NULL ? request->record : NULL, level, line);
+    if (level == WSGI_ERROR && request != NULL)
+        wsgi_tally_note_error(request, line);
 }
 
 /* How many bytes a character may take in the log. Servers escape some, too. */

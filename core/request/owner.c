@@ -39,6 +39,12 @@ static int find_owner(const wsgi_request *request, long *owner)
     return 0;
 }
 
+int wsgi_owner_of(const wsgi_request *request, long *owner)
+{
+    *owner = -1;
+    return request->htaccess != NULL ? find_owner(request, owner) : 0;
+}
+
 static int is_off(const wsgi_settings *settings)
 {
     return settings->process != NULL && settings->process[0] == '\0';

@@ -13,6 +13,7 @@
 
 #include "../host.h"
 #include "gate.h"
+#include "tally.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -157,6 +158,11 @@ const char *wsgi_settings_environ_name(const char *name, int *renamed);
    a process of its own (settings->process). Returns 0. On failure logs why and
    returns an HTTP status. */
 int wsgi_owner_find(const wsgi_request *request, wsgi_settings *settings);
+
+/* The user whose .htaccess files took part in a request, 0 if they are all
+   root's, or -1 if there were none. Returns 0. On failure logs why and returns
+   an HTTP status. */
+int wsgi_owner_of(const wsgi_request *request, long *owner);
 
 /* Checks that an open file or directory may be used. In a customer's
    configuration it must belong to the customer, and must not be writable by

@@ -21,7 +21,7 @@ from tools import Problem, build, servers
 from tools.httpd import Load
 from tools.pythons import Python
 
-MOST_ADDED = 8000
+MOST_ADDED = 8600
 MOST_WITH_PROCESSES = 25000  # Apache's part, and all of the application's process
 
 

@@ -16,8 +16,8 @@ from tools.pythons import Python
 CORE = TOP / "core"
 
 # From the lowest to the highest. What lies in core/ itself is the top.
-LAYERS = ("request", "client", "python", "application", "wsgi", ".")
-WITHOUT_PYTHON = ("request", "client")
+LAYERS = ("request", "status", "client", "python", "application", "wsgi", ".")
+WITHOUT_PYTHON = ("request", "status", "client")
 
 SOURCES = sorted(CORE.rglob("*.c"))
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)

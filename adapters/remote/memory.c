@@ -1,0 +1,111 @@
+/*
+ * memory.c - the memory in which the server's processes count what they serve.
+ */
+#include "memory.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "../../core/request/request.h"
+
+#define SAFE_FD 10 /* descriptors below may get another meaning */
+
+static wsgi_tally *memory;
+static int kept = -1; /* the descriptor */
+
+/* Returns -1 where the system has no such files: the memory is lost when the
+   server restarts then. */
+static int make_file(void)
+{
+    int fd = -1;
+
+#ifdef SYS_memfd_create
+    int made = (int)syscall(SYS_memfd_create, "mod_wsgi status", 1U);
+
+    if (made >= 0) {
+        fd = fcntl(made, F_DUPFD_CLOEXEC, SAFE_FD);
+        close(made);
+    }
+    if (fd >= 0 && ftruncate(fd, (off_t)sizeof *memory) < 0) {
+        close(fd);
+        fd = -1;
+    }
+#endif
+    return fd;
+}
+
+/* Whether the descriptor is the file of that number, as large as it has to be.
+   Another version of this module may have another size. */
+static int is_ours(int fd, unsigned long number)
+{
+    struct stat s;
+
+    return fd >= 0 && fstat(fd, &s) == 0 && S_ISREG(s.st_mode) &&
+           (unsigned long)s.st_ino == number &&
+           s.st_size == (off_t)sizeof *memory;
+}
+
+/* The descriptor of the pass before, or -1. A program that the server has
+   started may have inherited the variable, but not the descriptor. */
+static int recall(void)
+{
+    char *text = getenv(WSGI_MEMORY_VARIABLE);
+    int fd;
+
+    if (text == NULL)
+        return -1;
+    fd = (int)strtol(text, &text, 10);
+    return is_ours(fd, strtoul(text, NULL, 10)) ? fd : -1;
+}
+
+static void keep(int fd)
+{
+    struct stat s;
+    char text[64];
+
+    if (fd < 0 || fstat(fd, &s) < 0)
+        return;
+    snprintf(text, sizeof text, "%d %lu", fd, (unsigned long)s.st_ino);
+    setenv(WSGI_MEMORY_VARIABLE, text, 1);
+}
+
+void wsgi_memory_configure(void)
+{
+    void *mapped;
+
+    kept = recall();
+    if (kept < 0) {
+        kept = make_file();
+        keep(kept);
+    }
+    mapped = mmap(NULL, sizeof *memory, PROT_READ | PROT_WRITE,
+                  kept >= 0 ? MAP_SHARED : MAP_SHARED | MAP_ANONYMOUS, kept,
+                  0);
+    memory = mapped != MAP_FAILED ? mapped : NULL;
+    wsgi_tally_open(memory, wsgi_component);
+}
+
+void wsgi_memory_close(void)
+{
+    wsgi_tally_open(NULL, "");
+    if (memory != NULL)
+        munmap(memory, sizeof *memory);
+    memory = NULL;
+}
+
+void wsgi_memory_enter_child(void)
+{
+    if (kept >= 0)
+        close(kept);
+    kept = -1;
+    unsetenv(WSGI_MEMORY_VARIABLE);
+    wsgi_tally_enter_child();
+}
+
+void wsgi_memory_leave_child(void)
+{
+    wsgi_tally_leave_child();
+}

@@ -1,0 +1,25 @@
+/*
+ * memory.h - the memory in which the server's processes count what they serve.
+ *
+ * The parent makes it. It stays over restarts of the server, though servers
+ * unload this module then: a descriptor stays open, and its number is in the
+ * environment (WSGI_MEMORY_VARIABLE).
+ */
+#ifndef WSGI_MEMORY_H
+#define WSGI_MEMORY_H
+
+#define WSGI_MEMORY_VARIABLE "MOD_WSGI_MEMORY"
+
+/* Called in each configuration pass, in the server's parent. Without memory
+   nothing is counted. */
+void wsgi_memory_configure(void);
+
+/* Called when a configuration ends, in the server's parent. */
+void wsgi_memory_close(void);
+
+/* Called in each child of the server, when it begins and when it ends. The
+   second is safe in a signal handler. */
+void wsgi_memory_enter_child(void);
+void wsgi_memory_leave_child(void);
+
+#endif

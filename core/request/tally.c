@@ -1,0 +1,448 @@
+/*
+ * tally.c - counts what is served, in memory that the server's processes
+ * share.
+ *
+ * A row belongs to an application with its settings. A request finds its row
+ * by comparing a few strings: with those of the thread's last request, then
+ * with those that this process knows, and once with the rows of the memory.
+ */
+#include <errno.h>
+#include <unistd.h>
+
+#include "request.h"
+
+#define OTHERS WSGI_TALLY_ROWS
+#define BUCKETS 256
+
+/* What tells applications apart. */
+enum text {
+    APPLICATION,
+    INTERPRETER,
+    DIRECTORY,
+    VIRTUALENV,
+    PROCESS,
+    USER,
+    PYTHON,
+    SITE,
+    TEXTS
+};
+
+typedef struct identity {
+    const char *texts[TEXTS]; /* NULL: not set */
+    long owner;
+    unsigned port;
+} identity;
+
+/* A row that this process knows. Nodes are only added. */
+typedef struct node {
+    struct node *next;
+    identity is;
+    unsigned row;
+} node;
+
+static wsgi_tally *tally; /* NULL: nothing is counted */
+static const char *component = "";
+static wsgi_tally_child *mine; /* NULL: no place was free */
+static node *known[BUCKETS];   /* atomic */
+static unsigned known_count;   /* atomic */
+
+/* What a thread keeps. It is one record, since each look for it takes time. */
+typedef struct kept {
+    const node *last; /* the row of its last request */
+    wsgi_tally_use *current;
+} kept;
+
+static __thread kept here;
+
+/* ---- Times -------------------------------------------------------------- */
+
+uint64_t wsgi_tally_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000U + (uint64_t)now.tv_nsec / 1000U;
+}
+
+unsigned wsgi_tally_bucket(uint64_t microseconds)
+{
+    unsigned power;
+
+    if (microseconds > UINT32_MAX)
+        microseconds = UINT32_MAX;
+    if (microseconds < 4)
+        return (unsigned)microseconds;
+    power = 31U - (unsigned)__builtin_clz((unsigned)microseconds);
+    return (power - 1) * 4 + ((unsigned)(microseconds >> (power - 2)) & 3U);
+}
+
+uint64_t wsgi_tally_bound(unsigned bucket)
+{
+    return bucket < 4 ? bucket
+                      : (uint64_t)(4 + bucket % 4) << (bucket / 4 - 1);
+}
+
+/* ---- Who ---------------------------------------------------------------- */
+
+static void identify(identity *is, const wsgi_request *request,
+                     const wsgi_settings *s)
+{
+    int is_default = s->interpreter == NULL;
+
+    is->texts[APPLICATION] = s->application != NULL ? s->application
+                                                    : request->filename;
+    is->texts[INTERPRETER] = s->interpreter;
+    is->texts[DIRECTORY] = s->directory;
+    is->texts[VIRTUALENV] = s->virtualenv;
+    is->texts[PROCESS] = s->process;
+    is->texts[USER] = s->user;
+    is->texts[PYTHON] = s->python;
+    is->texts[SITE] = is_default ? request->site_name : NULL;
+    is->port = is_default ? request->site_port : 0;
+    is->owner = s->owner;
+}
+
+static int is_same(const identity *a, const identity *b)
+{
+    int i;
+
+    if (a->owner != b->owner || a->port != b->port)
+        return 0;
+    for (i = 0; i < TEXTS; i++) {
+        const char *one = a->texts[i], *other = b->texts[i];
+
+        if (one != other &&
+            (one == NULL || other == NULL || strcmp(one, other) != 0))
+            return 0;
+    }
+    return 1;
+}
+
+/* Never 0. */
+static uint64_t hash(const identity *is)
+{
+    unsigned long long sum = WSGI_HASH_START;
+    int i;
+
+    for (i = 0; i < TEXTS; i++) {
+        const char *text = is->texts[i] != NULL ? is->texts[i] : "\1";
+
+        sum = wsgi_hash_add(sum, text, strlen(text) + 1);
+    }
+    sum = wsgi_hash_add(sum, (const char *)&is->owner, sizeof is->owner);
+    sum = wsgi_hash_add(sum, (const char *)&is->port, sizeof is->port);
+    return sum != 0 ? sum : 1;
+}
+
+/* names is all zeros. */
+static void name(wsgi_tally_names *names, const identity *is,
+                 const wsgi_request *request, const wsgi_settings *s)
+{
+    char *end = names->interpreter + sizeof names->interpreter - 1;
+
+    snprintf(names->application, sizeof names->application, "%s",
+             is->texts[APPLICATION]);
+    wsgi_naming_append(names->interpreter, end, request, s);
+    if (s->process != NULL)
+        wsgi_naming_process(request, s, names->process, sizeof names->process);
+    snprintf(names->user, sizeof names->user, "%s",
+             s->user != NULL ? s->user : "");
+    snprintf(names->python, sizeof names->python, "%s",
+             s->python != NULL ? s->python : "");
+    names->owner = s->owner;
+}
+
+/* ---- Rows of the memory ------------------------------------------------- */
+
+/* Whether the row has become the caller's. */
+static int claim(wsgi_tally_row *row, uint64_t key,
+                 const wsgi_tally_names *names)
+{
+    uint64_t free_key = 0;
+
+    if (!__atomic_compare_exchange_n(&row->key, &free_key, key, 0,
+                                     __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+        return 0;
+    row->names = *names;
+    row->first = (int64_t)time(NULL);
+    __atomic_store_n(&row->is_ready, 1U, __ATOMIC_RELEASE);
+    return 1;
+}
+
+/* The number of the row, which is made if it is missing. OTHERS: none is free,
+   or another process is just making it. */
+static unsigned find_row(uint64_t key, const wsgi_tally_names *names)
+{
+    unsigned i;
+
+    for (i = 0; i < WSGI_TALLY_ROWS; i++) {
+        unsigned at = (unsigned)((key + i) % WSGI_TALLY_ROWS);
+        wsgi_tally_row *row = &tally->rows[at];
+        uint64_t theirs = __atomic_load_n(&row->key, __ATOMIC_ACQUIRE);
+
+        if (theirs == 0 && claim(row, key, names))
+            return at;
+        if (__atomic_load_n(&row->key, __ATOMIC_ACQUIRE) != key)
+            continue;
+        if (!__atomic_load_n(&row->is_ready, __ATOMIC_ACQUIRE))
+            return OTHERS;
+        if (memcmp(&row->names, names, sizeof *names) == 0)
+            return at;
+    }
+    return OTHERS;
+}
+
+/* ---- What this process knows -------------------------------------------- */
+
+/* Copies the texts behind the node. Returns NULL when memory is out. */
+static node *new_node(const identity *is, unsigned row)
+{
+    size_t sizes[TEXTS], all = sizeof(node);
+    node *made;
+    char *at;
+    int i;
+
+    for (i = 0; i < TEXTS; i++) {
+        sizes[i] = is->texts[i] != NULL ? strlen(is->texts[i]) + 1 : 0;
+        all += sizes[i];
+    }
+    made = malloc(all);
+    if (made == NULL)
+        return NULL;
+    made->is = *is;
+    made->row = row;
+    at = (char *)(made + 1);
+    for (i = 0; i < TEXTS; i++)
+        if (is->texts[i] != NULL) {
+            made->is.texts[i] = memcpy(at, is->texts[i], sizes[i]);
+            at += sizes[i];
+        }
+    return made;
+}
+
+/* Returns NULL if the row is not to be remembered, or memory is out. */
+static const node *add_node(node **bucket, const identity *is, unsigned row)
+{
+    node *made;
+
+    if (row == OTHERS ||
+        __atomic_add_fetch(&known_count, 1, __ATOMIC_RELAXED) > 2 * OTHERS)
+        return NULL;
+    made = new_node(is, row);
+    if (made == NULL)
+        return NULL;
+    made->next = __atomic_load_n(bucket, __ATOMIC_ACQUIRE);
+    while (!__atomic_compare_exchange_n(bucket, &made->next, made, 0,
+                                        __ATOMIC_RELEASE, __ATOMIC_ACQUIRE))
+        ;
+    return made;
+}
+
+/* Stores the row's node, if it has one, in *found. Returns the row. */
+static unsigned look_up(const identity *is, const wsgi_request *request,
+                        const wsgi_settings *s, const node **found)
+{
+    uint64_t key = hash(is);
+    node **bucket = &known[key % BUCKETS];
+    node *at = __atomic_load_n(bucket, __ATOMIC_ACQUIRE);
+    wsgi_tally_names names = {.owner = 0};
+    unsigned row;
+
+    while (at != NULL && !is_same(&at->is, is))
+        at = at->next;
+    if (at != NULL) {
+        *found = at;
+        return at->row;
+    }
+    name(&names, is, request, s);
+    row = find_row(key, &names);
+    *found = add_node(bucket, is, row);
+    return row;
+}
+
+/* ---- Children ----------------------------------------------------------- */
+
+static int is_dead(uint32_t pid)
+{
+    return kill((pid_t)pid, 0) < 0 && errno == ESRCH;
+}
+
+/* Takes a place whose pid may be replaced. Returns whether it has worked. */
+static int take(uint32_t *place, uint32_t pid, int takes_dead)
+{
+    uint32_t theirs = __atomic_load_n(place, __ATOMIC_RELAXED);
+
+    if (theirs != 0 && !(takes_dead && is_dead(theirs)))
+        return 0;
+    return __atomic_compare_exchange_n(place, &theirs, pid, 0,
+                                       __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
+static wsgi_tally_child *find_place(int takes_dead)
+{
+    uint32_t pid = (uint32_t)getpid();
+    unsigned i;
+
+    for (i = 0; i < WSGI_TALLY_CHILDREN; i++)
+        if (take(&tally->children[i].pid, pid, takes_dead))
+            return &tally->children[i];
+    return NULL;
+}
+
+void wsgi_tally_enter_child(void)
+{
+    if (tally == NULL)
+        return;
+    mine = find_place(0);
+    if (mine == NULL)
+        mine = find_place(1);
+    if (mine == NULL)
+        return;
+    mine->requests = 0;
+    memset(mine->busy, 0, sizeof mine->busy);
+}
+
+void wsgi_tally_leave_child(void)
+{
+    if (mine != NULL && mine->pid == (uint32_t)getpid())
+        __atomic_store_n(&mine->pid, 0U, __ATOMIC_RELEASE);
+}
+
+void wsgi_tally_open(wsgi_tally *memory, const char *of)
+{
+    tally = memory;
+    component = of;
+    mine = NULL;
+    if (memory == NULL)
+        return;
+    if (memory->began == 0)
+        memory->began = (int64_t)time(NULL);
+    memory->starts++;
+}
+
+const wsgi_tally *wsgi_tally_memory(void)
+{
+    return tally;
+}
+
+const char *wsgi_tally_component(void)
+{
+    return component;
+}
+
+/* ---- A request ---------------------------------------------------------- */
+
+static void count_busy(unsigned row, int difference)
+{
+    if (mine != NULL)
+        __atomic_add_fetch(&mine->busy[row], (uint16_t)difference,
+                           __ATOMIC_RELAXED);
+}
+
+void wsgi_tally_begin(wsgi_tally_use *use, const wsgi_request *request,
+                      const wsgi_settings *settings)
+{
+    kept *self = &here;
+    identity is;
+
+    if (tally == NULL)
+        return;
+    identify(&is, request, settings);
+    use->row = self->last != NULL && is_same(&self->last->is, &is)
+                   ? self->last->row
+                   : look_up(&is, request, settings, &self->last);
+    use->request = request;
+    use->outer = self->current;
+    self->current = use;
+    count_busy(use->row, 1);
+    use->began = wsgi_tally_now();
+}
+
+static void add(uint64_t *to, uint64_t number)
+{
+    __atomic_add_fetch(to, number, __ATOMIC_RELAXED);
+}
+
+void wsgi_tally_end(wsgi_tally_use *use, int status)
+{
+    const wsgi_host *host = wsgi_process_given.host;
+    wsgi_sent sent = {.status = status};
+    wsgi_tally_row *row;
+    uint64_t time_taken;
+
+    if (tally == NULL)
+        return;
+    time_taken = wsgi_tally_now() - use->began;
+    if (status == 0 && host->measure != NULL)
+        host->measure(use->request->record, &sent);
+    row = &tally->rows[use->row];
+    add(&row->requests, 1);
+    add(&row->microseconds, time_taken);
+    add(&row->times[wsgi_tally_bucket(time_taken)], 1);
+    add(&row->bytes, (uint64_t)sent.bytes);
+    if (sent.status >= 500 || sent.is_broken)
+        add(&row->errors, 1);
+    __atomic_store_n(&row->last, (int64_t)time(NULL), __ATOMIC_RELAXED);
+    count_busy(use->row, -1);
+    if (mine != NULL)
+        add(&mine->requests, 1);
+    here.current = use->outer;
+}
+
+/* ---- What happens in between -------------------------------------------- */
+
+static wsgi_tally_row *row_of(const wsgi_request *request)
+{
+    const wsgi_tally_use *use = tally != NULL ? here.current : NULL;
+
+    return use != NULL && use->request == request ? &tally->rows[use->row]
+                                                  : NULL;
+}
+
+void wsgi_tally_note_error(const wsgi_request *request, const char *line)
+{
+    wsgi_tally_row *row = row_of(request);
+    size_t size = strlen(line);
+
+    if (row == NULL)
+        return;
+    if (size >= sizeof row->error)
+        size = sizeof row->error - 1;
+    memcpy(row->error, line, size);
+    row->error[size] = '\0';
+    row->error_at = (int64_t)time(NULL);
+}
+
+void wsgi_tally_note_load(const wsgi_request *request, uint64_t microseconds)
+{
+    wsgi_tally_row *row = row_of(request);
+
+    if (row != NULL)
+        row->load_ms = (uint32_t)(microseconds / 1000U) + 1;
+}
+
+/* Notes the process at a place that is its own already, or is free. */
+static int note_at(wsgi_tally_process *at, uint32_t pid, int takes_dead)
+{
+    if (at->pid != pid && !take(&at->pid, pid, takes_dead))
+        return 0;
+    at->row = here.current->row;
+    return 1;
+}
+
+void wsgi_tally_note_process(uint32_t pid)
+{
+    unsigned i;
+
+    if (tally == NULL || here.current == NULL)
+        return;
+    for (i = 0; i < WSGI_TALLY_PROCESSES; i++)
+        if (tally->processes[i].pid == pid || tally->processes[i].pid == 0)
+            break;
+    for (; i < WSGI_TALLY_PROCESSES; i++)
+        if (note_at(&tally->processes[i], pid, 0))
+            return;
+    for (i = 0; i < WSGI_TALLY_PROCESSES; i++)
+        if (note_at(&tally->processes[i], pid, 1))
+            return;
+}

@@ -1,0 +1,116 @@
+/*
+ * tally.h - memory that the server's processes share, in which they count what
+ * they serve.
+ *
+ * The server's parent makes it, and its children write it without locks. An
+ * application that runs in a child can write it, too. So whoever reads it
+ * believes nothing: no text ends where it should, and numbers may be any.
+ */
+#ifndef WSGI_TALLY_H
+#define WSGI_TALLY_H
+
+#include "../host.h"
+
+#define WSGI_TALLY_ROWS                                                       \
+    512 /* applications; one more row is for the others                       \
+         */
+#define WSGI_TALLY_CHILDREN 1024
+#define WSGI_TALLY_PROCESSES 512
+#define WSGI_TALLY_BUCKETS 124 /* of times: four for each power of two */
+#define WSGI_TALLY_NAME 256
+#define WSGI_TALLY_ERROR 201
+
+/* Who is meant. Rows of the same names are told apart by their keys. */
+typedef struct wsgi_tally_names {
+    char application[WSGI_TALLY_NAME];
+    char interpreter[WSGI_TALLY_NAME];
+    char process[WSGI_TALLY_NAME]; /* "": the server's own */
+    char user[64];                 /* mod_wsgi.user, or "" */
+    char python[16];               /* "": this module's */
+    int64_t owner;                 /* as in wsgi_settings */
+} wsgi_tally_names;
+
+/* An application. */
+typedef struct wsgi_tally_row {
+    uint64_t key;      /* a hash of the settings; 0: the row is free */
+    uint32_t is_ready; /* the names are there */
+    uint32_t load_ms;  /* how long it took to load last; 0: not known */
+    wsgi_tally_names names;
+    int64_t first, last; /* requests: seconds since 1970 */
+    uint64_t requests, errors, bytes, microseconds;
+    uint64_t times[WSGI_TALLY_BUCKETS];
+    int64_t error_at;
+    char error[WSGI_TALLY_ERROR];
+} wsgi_tally_row;
+
+/* A child of the server. Only the child itself writes it. */
+typedef struct wsgi_tally_child {
+    uint32_t pid; /* 0: free */
+    uint32_t unused;
+    uint64_t requests;
+    uint16_t busy[WSGI_TALLY_ROWS + 1]; /* requests under way */
+} wsgi_tally_child;
+
+/* An application's process. */
+typedef struct wsgi_tally_process {
+    uint32_t pid; /* 0: free */
+    uint32_t row;
+} wsgi_tally_process;
+
+typedef struct wsgi_tally {
+    int64_t began; /* seconds since 1970 */
+    uint64_t starts;
+    wsgi_tally_row rows[WSGI_TALLY_ROWS + 1];
+    wsgi_tally_child children[WSGI_TALLY_CHILDREN];
+    wsgi_tally_process processes[WSGI_TALLY_PROCESSES];
+} wsgi_tally;
+
+/* What is counted of a request under way. Only tally.c uses the fields. */
+typedef struct wsgi_tally_use {
+    const wsgi_request *request;
+    struct wsgi_tally_use *outer; /* of this thread, around a sub-request */
+    uint64_t began;               /* microseconds */
+    unsigned row;
+} wsgi_tally_use;
+
+struct wsgi_settings;
+
+/* Gives the memory, zeros to begin with, or NULL: nothing is counted then. For
+   the server's parent, before it has children. component is wsgi_component. */
+void wsgi_tally_open(wsgi_tally *memory, const char *component);
+
+/* The memory, or NULL, and what wsgi_tally_open was given. Any thread. */
+const wsgi_tally *wsgi_tally_memory(void);
+const char *wsgi_tally_component(void);
+
+/* Called when a child of the server begins, and when it ends. The second is
+   safe in a signal handler. */
+void wsgi_tally_enter_child(void);
+void wsgi_tally_leave_child(void);
+
+/* Called before and after an application serves a request, in the request's
+   thread. status is what wsgi_handle returns. Between the two, a call of
+   wsgi_tally_note_error or wsgi_tally_note_process in that thread is about
+   this request. */
+void wsgi_tally_begin(wsgi_tally_use *use, const wsgi_request *request,
+                      const struct wsgi_settings *settings);
+void wsgi_tally_end(wsgi_tally_use *use, int status);
+
+/* Notes a line of the log, if it is about the request that this thread serves.
+   Any thread. */
+void wsgi_tally_note_error(const wsgi_request *request, const char *line);
+
+/* Notes a process that serves the application. */
+void wsgi_tally_note_process(uint32_t pid);
+
+/* Notes how long the application took to load. */
+void wsgi_tally_note_load(const wsgi_request *request, uint64_t microseconds);
+
+/* Microseconds of a clock that only goes forward. Any thread. */
+uint64_t wsgi_tally_now(void);
+
+/* The bucket of a time, and the time in which a bucket begins. Pure. */
+unsigned wsgi_tally_bucket(uint64_t microseconds);
+uint64_t wsgi_tally_bound(unsigned bucket);
+
+#endif
