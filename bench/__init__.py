@@ -4,7 +4,7 @@ Everything is measured in one run on one machine. Results are ratios, since a ba
 about the machine than about the server.
 """
 
-from tools import TOP
+from command import TOP
 
 BENCH = TOP / "bench"
 APPS = BENCH / "apps"

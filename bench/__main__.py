@@ -17,9 +17,9 @@ from bench import chart, footprint, instructions, kit, load, report, results
 from bench.peers import BEFORE, FLOOR, FLUSHING, OURS, PEERS, Peer, Task
 from bench.results import Results
 from bench.workloads import CONNECTIONS, HELLO, WORKLOADS, Way, Workload, ways
-from tools import Problem, access, httpd, pythons, serve, servers
-from tools.httpd import Load
-from tools.servers import Server
+from command import Problem, access, httpd, pythons, serve, servers
+from command.httpd import Load
+from command.servers import Server
 
 LINE = "2.4"
 WHY_ONE_LINE = "its peers need that one"

@@ -13,7 +13,7 @@ from bench.peers import OURS, PEERS, PROCESSES
 from bench.report import told
 from bench.results import Results
 from bench.workloads import WAYS, WORKLOADS
-from tools import Problem
+from command import Problem
 
 MARK = "embedded"  # the peer whose bar is 1
 COLOURS = {

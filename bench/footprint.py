@@ -14,7 +14,7 @@ from bench.load import ask, check, pids
 from bench.peers import FLOOR, OURS, PEERS, Peer, Started, Task
 from bench.processes import copies, pss
 from bench.workloads import Way, applications
-from tools.httpd import Load
+from command.httpd import Load
 
 APPLICATIONS = (1, 10, 50)
 _WAY = Way(keep_alive=False, concurrency=16)

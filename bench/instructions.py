@@ -33,9 +33,9 @@ from bench.peers import (
 )
 from bench.processes import stat
 from bench.workloads import BELOW, HELLO, Workload
-from tools import Problem, httpd
-from tools.httpd import Load
-from tools.servers import Server
+from command import Problem, httpd
+from command.httpd import Load
+from command.servers import Server
 
 PROFILE = "profile"
 REQUESTS = 500

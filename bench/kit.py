@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import APPS, BENCH, BUILD, VENV
-from tools import Problem, access, build, httpd
-from tools.pythons import Python
-from tools.servers import Server
+from command import Problem, access, build, httpd
+from command.pythons import Python
+from command.servers import Server
 
 FILE_SIZE = 100 * 1024 * 1024
 PROGRAMS = {"valgrind": "valgrind", "wrk": "wrk"}

@@ -20,7 +20,7 @@ from bench import BENCH, http2, slow
 from bench.peers import Peer, Started, Task, can_serve
 from bench.processes import families, family, processor_seconds
 from bench.workloads import Way, Workload
-from tools import Problem
+from command import Problem
 
 ANSWER_SECONDS = 60.0
 WARM_SECONDS = 1

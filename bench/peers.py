@@ -15,9 +15,9 @@ from pathlib import Path
 from bench import APPS
 from bench.kit import Kit
 from bench.workloads import Workload
-from tools import Problem, httpd
-from tools.httpd import Load
-from tools.servers import Server
+from command import Problem, httpd
+from command.httpd import Load
+from command.servers import Server
 
 STOP_SECONDS = 15.0
 SHARED_MEMORY = "/dev/shm"  # noqa: S108  where gunicorn's documentation puts its heartbeats

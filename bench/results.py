@@ -11,9 +11,9 @@ from pathlib import Path
 from bench import BENCH
 from bench.footprint import Growth, Memory
 from bench.load import Sample, Series
-from tools import TOP
-from tools.pythons import Python
-from tools.servers import Server
+from command import TOP
+from command.pythons import Python
+from command.servers import Server
 
 
 @dataclass(frozen=True, kw_only=True)

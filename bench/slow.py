@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from urllib.parse import urlsplit
 
-from tools import Problem
+from command import Problem
 
 PAUSE = 0.01  # seconds from one byte to the next
 ANSWER_SECONDS = 30.0

@@ -31,6 +31,7 @@ from typing import Any
 from docker import DockerClient
 from rich.console import Console
 
+from command import TOP, Problem, serve
 from matrix import (
     HERE,
     CellFailed,
@@ -54,7 +55,6 @@ from matrix.containers import Site
 from matrix.data import Data
 from matrix.results import Report
 from matrix.verdict import Verdict
-from tools import TOP, Problem, serve
 
 FOLDER = TOP / "build" / "matrix"
 VERBS = ("list", "bases", "build", "test", "run", "report", "shell", "patch", "clean")

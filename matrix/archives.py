@@ -17,9 +17,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from command import Problem
 from matrix import CellFailed, Unavailable
 from matrix.data import Archive, Fix
-from tools import Problem
 
 _LOCKED = threading.Lock()
 _SECONDS = 60

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
+from command import Problem
 from matrix.data import Data, Python
-from tools import Problem
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tools import Problem
-from tools.servers import LINES, MPMS
+from command import Problem
+from command.servers import LINES, MPMS
 
 T = TypeVar("T")
 

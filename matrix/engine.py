@@ -21,8 +21,8 @@ import requests
 from docker import DockerClient
 from docker.models.containers import Container
 
+from command import Problem
 from matrix import CellFailed, Unavailable
-from tools import Problem
 
 # The label of everything that the matrix makes, so that `clean` finds it and nothing else.
 LABEL = "mod_wsgi.matrix"

@@ -21,11 +21,11 @@ import docker.errors
 import requests
 from docker import DockerClient
 
+from command import TOP
 from matrix import HERE, Unavailable, archives, engine
 from matrix.archives import Shelf
 from matrix.data import Apache, Archive, Base, Data, Fix, Python, Source
 from tests.harness import venvs
-from tools import TOP
 
 PREFIX = "mod_wsgi-matrix"
 SERVERS = "/opt/httpd"

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
+from command import TOP, Problem
 from matrix import CellFailed, Unavailable
 from matrix.cells import Cell
 from matrix.verdict import Verdict, judge
 from tests.harness import cells as machine
-from tools import TOP, Problem
 
 _GRACE_SECONDS = 60
 

@@ -3,8 +3,8 @@
 import shlex
 from collections.abc import Iterator
 
+from command import Problem
 from matrix.data import Apache, Fix
-from tools import Problem
 
 _FIRST = r"\A"
 _DELIMITERS = "/|,%~"

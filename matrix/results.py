@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tools import Problem
+from command import Problem
 
 # From the worst to the best: the order of counts and of reasons.
 STATES = ("failed", "unavailable", "not run", "passed", "built", "excluded")

@@ -6,12 +6,12 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import Any
 
+from command import Problem
 from matrix import CellFailed, Unavailable
 from matrix.cells import Cell, matches
 from matrix.progress import Progress
 from matrix.results import Result
 from matrix.verdict import Verdict
-from tools import Problem
 
 INTERRUPTED = "interrupted"
 

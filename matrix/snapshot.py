@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from command import TOP
 from matrix import engine
-from tools import TOP
 
 # The files that objects are made from. A change elsewhere rebuilds no module.
-COMPILED = ("core/", "adapters/", "tools/", "SConstruct", "matrix/site_scons/")
+COMPILED = ("core/", "adapters/", "command/", "SConstruct", "matrix/site_scons/")
 
 # Left out if there is no git to list the tree's files.
 _GENERATED = {"build", ".git", ".venv", "__pycache__"}

@@ -18,13 +18,13 @@ from typing import Any
 
 import pytest
 
+from command import TOP, Problem
 from tests.harness import accounts, grid, limits
 from tests.harness import cells as cells_of_machine
 from tests.harness.cells import Cell, Cells
 from tests.harness.config import DEFAULT
 from tests.harness.serving import Workshop, running
 from tests.harness.site import Site
-from tools import TOP, Problem
 
 Serve = Callable[..., Site]
 

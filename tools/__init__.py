@@ -1,9 +1,1 @@
-"""The project's own tools, shared by SConstruct, dev, the tests and the benchmarks."""
-
-from pathlib import Path
-
-TOP = Path(__file__).resolve().parent.parent
-
-
-class Problem(Exception):
-    """Something that the user can mend. The text is one line that says how."""
+"""The project's own tools for developers: what checks the sources and builds the site."""

@@ -19,11 +19,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from tools import TOP
+from command import TOP
 
 DATABASE = "compile_commands.json"
 C_FOLDERS = ("core", "adapters", "spawner", "bench", "tests")
-TYPED_FOLDERS = ("tools", "tests", "matrix", "bench")
+TYPED_FOLDERS = ("command", "tools", "tests", "matrix", "bench")
 DOCUMENTS = "tests/unit/test_documents.py"
 SHELL_SCRIPTS = ("dev", ".ci/run", "matrix/tools.sh")
 GITHUB_FILES = (

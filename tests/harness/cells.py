@@ -11,10 +11,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import tools.build
-from tools import Problem, access, pythons, servers
-from tools.pythons import Python
-from tools.servers import Server
+import command.build
+from command import Problem, access, pythons, servers
+from command.pythons import Python
+from command.servers import Server
 
 CHOICES = ("own", "all", "cover")
 MODES = ("embedded", "processes")
@@ -188,8 +188,8 @@ def build(cell: Cell, folder: Path) -> Path:
     With processes it has no Python, and the two programs of the cell are beside it.
     """
     if cell.mode == "embedded":
-        return Path(shutil.copy(tools.build.module(cell.server, cell.python), folder))
-    module, *programs = tools.build.module_and_programs(cell.server, cell.python)
+        return Path(shutil.copy(command.build.module(cell.server, cell.python), folder))
+    module, *programs = command.build.module_and_programs(cell.server, cell.python)
     (folder / "mod_wsgi").mkdir(exist_ok=True)
     for program in programs:
         shutil.copy(program, folder / "mod_wsgi")

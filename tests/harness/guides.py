@@ -49,11 +49,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from command import TOP, Problem, httpd
 from tests.harness import venvs
 from tests.harness.cells import Cell
 from tests.harness.serving import Workshop
 from tests.harness.site import Site
-from tools import TOP, Problem, httpd
 
 PAGES = (TOP / "docs" / "tutorial.md", *sorted((TOP / "docs" / "guides").glob("*.md")))
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
+from command import httpd
 from tests.harness.cells import Cell
 from tests.harness.config import APPS, expand
 from tests.harness.errorlog import Watch, until
 from tests.harness.site import Site, parent_of, words_of
-from tools import httpd
 
 DATA_SIZE = 200_003
 

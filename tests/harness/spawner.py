@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from tools import TOP
+from command import TOP
 
 FLAGS = ("-std=c99", "-D_GNU_SOURCE", "-g", "-Wall", "-Wextra", "-Werror")
 

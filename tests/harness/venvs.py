@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools import TOP, access, httpd
-from tools.build import one_at_a_time
-from tools.pythons import Python
+from command import TOP, access, httpd
+from command.build import one_at_a_time
+from command.pythons import Python
 
 PINS: dict[str, tuple[str, ...]] = {
     "2.7": ("django==1.11.29", "flask==1.1.4"),

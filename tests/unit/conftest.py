@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from command import Problem, build, pythons
+from command.pythons import Python
 from tests.harness.config import APPS
-from tools import Problem, build, pythons
-from tools.pythons import Python
 
 
 @dataclass(frozen=True, kw_only=True)

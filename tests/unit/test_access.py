@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tools import TOP, Problem, access, serve
-from tools.serve import Application
+from command import TOP, Problem, access, serve
+from command.serve import Application
 
 NOBODY = pwd.getpwnam("nobody")
 
@@ -58,8 +58,8 @@ def test_what_is_open_is_no_problem(closed: Path) -> None:
 def test_serve_names_the_closed_parts_of_the_python_and_of_the_application_at_once(
     closed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tools.httpd.unprivileged_user", lambda: NOBODY)
-    monkeypatch.setattr("tools.access.parts", lambda _: [closed / "tools"])
+    monkeypatch.setattr("command.httpd.unprivileged_user", lambda: NOBODY)
+    monkeypatch.setattr("command.access.parts", lambda _: [closed / "tools"])
     application = Application(setting="app", directories=(closed / "site",))
     with pytest.raises(Problem) as told:
         serve.require_readable(None, application, None)  # type: ignore[arg-type]
@@ -74,7 +74,7 @@ def test_the_example_can_be_read_whatever_the_mode_of_the_checkout_is(
     example = tmp_path / "checkout.py"
     example.touch(mode=0o600)
     (tmp_path / "root").mkdir()
-    monkeypatch.setattr("tools.serve.EXAMPLE", example)
+    monkeypatch.setattr("command.serve.EXAMPLE", example)
     found = serve.find_application(None, [], tmp_path / "root")
     assert found.file
     assert found.file.stat().st_mode & 0o777 == 0o644

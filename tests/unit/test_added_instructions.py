@@ -16,10 +16,10 @@ from bench import BUILD, instructions
 from bench.kit import Kit, build_floor
 from bench.peers import FLOOR, OURS, PEERS, PROCESSES, Peer, Task
 from bench.workloads import BELOW, HELLO, Workload
+from command import Problem, build, servers
+from command.httpd import Load
+from command.pythons import Python
 from tests.harness.instructions import cheapest
-from tools import Problem, build, servers
-from tools.httpd import Load
-from tools.pythons import Python
 
 MOST_ADDED = 8600
 MOST_WITH_PROCESSES = 25000  # Apache's part, and all of the application's process

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from command import pythons
+from command.pythons import Python
 from tests.harness.config import APPS, applications
 from tests.server.applications.test_validator import VALIDATED
-from tools import pythons
-from tools.pythons import Python
 
 SOURCES = sorted(APPS.glob("*.py"))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import TOP
+from command import TOP
 
 CORE = sorted((TOP / "core").rglob("*.[ch]"))
 CORE_SOURCES = [path for path in CORE if path.suffix == ".c"]

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from command.pythons import Python
 from tests.apps.numbered import piece
 from tests.harness.config import APPS
 from tests.unit.conftest import Bare
-from tools.pythons import Python
 
 MANY_LINES = b"123456789\n" * 1_000_000
 LINES = b"first\nsecond line\n\nlast without end"

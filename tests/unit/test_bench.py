@@ -17,9 +17,9 @@ from bench.kit import Kit
 from bench.load import Sample, Series, accepted
 from bench.peers import FLOOR, FLUSHING, OURS, PEERS, PROCESSES, Started, Task, can_serve
 from bench.workloads import BELOW, HELLO, WAYS, WORKLOADS, Workload, applications, ways
-from tools import TOP, Problem
-from tools.httpd import Load
-from tools.servers import Server
+from command import TOP, Problem
+from command.httpd import Load
+from command.servers import Server
 
 BY_NAME = {workload.name: workload for workload in WORKLOADS}
 IN_APACHE = [OURS, "before", FLOOR, FLUSHING, "embedded"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import TOP
+from command import TOP
 
 DUTIES = range(1, 77)
 SOURCES = sorted((TOP / "tests" / "server").rglob("test_*.py"))

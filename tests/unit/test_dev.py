@@ -18,7 +18,8 @@ from typing import TextIO
 import pytest
 
 from bench.__main__ import parse as parse_bench
-from tools import TOP, check, serve
+from command import TOP, serve
+from tools import check
 
 DEV = str(TOP / "dev")
 LINES_OF_A_SCREEN = 50

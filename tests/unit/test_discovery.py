@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import Problem, servers
+from command import Problem, servers
 
 RELEASE_2X = """
 #define AP_SERVER_MAJORVERSION_NUMBER 2

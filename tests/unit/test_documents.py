@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import TOP
+from command import TOP
 
 WIDTH = 100
 FOLDERS = ("docs", "tests", ".github", "matrix", "bench", "examples")

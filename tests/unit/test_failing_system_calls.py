@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from command import pythons
 from tests.unit.conftest import Bare, build_bare, make_bare
-from tools import pythons
 
 NO_MEMORY_FOR_BODIES = r"""
 #include <errno.h>

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from command import TOP
 from tests.harness import guides
-from tools import TOP
 
 PAGE = """# A page
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from _pytest.config import _prepareconfig
 
+from command import TOP, httpd, pythons
+from command.pythons import Python
+from command.servers import Server
 from tests.conftest import pytest_cmdline_main
 from tests.harness import grid, limits
 from tests.harness.cells import Cell, Cells, crowded, discover, rest
 from tests.harness.errorlog import Watch, is_severe
 from tests.harness.site import Config, message
-from tools import TOP, httpd, pythons
-from tools.pythons import Python
-from tools.servers import Server
 
 SEVERE = [
     "[Sun Nov 22 20:37:30 2026] [error] [client 127.0.0.1] something",
@@ -226,16 +226,16 @@ def a_machine(monkeypatch: pytest.MonkeyPatch, four_cells: Cells) -> None:
     older, newer = dict.fromkeys(each.python for each in four_cells.every)
     known = {"/usr/bin/python3": older, str(older.executable): older}
 
-    monkeypatch.setattr("tools.access.fault", lambda _: None)
-    monkeypatch.setattr("tools.servers.choose_apxs", lambda: new[0].apxs)
-    monkeypatch.setattr("tools.servers.line_of", lambda apxs: "2.2" if apxs.name else "2.4")
+    monkeypatch.setattr("command.access.fault", lambda _: None)
+    monkeypatch.setattr("command.servers.choose_apxs", lambda: new[0].apxs)
+    monkeypatch.setattr("command.servers.line_of", lambda apxs: "2.2" if apxs.name else "2.4")
     monkeypatch.setattr(
-        "tools.servers.find",
+        "command.servers.find",
         lambda lines=(): [each for each in every if not lines or each.line in lines],
     )
-    monkeypatch.setattr("tools.pythons.choose", lambda want, **_: known[want])
+    monkeypatch.setattr("command.pythons.choose", lambda want, **_: known[want])
     monkeypatch.setattr(
-        "tools.pythons.find",
+        "command.pythons.find",
         lambda wanted=(): [known[each] for each in wanted] or [older, newer],
     )
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tools import TOP, Problem, servers
-from tools.pythons import Python
+from command import TOP, Problem, servers
+from command.pythons import Python
 
 Scons = Callable[..., str]
 

@@ -22,9 +22,9 @@ from pathlib import Path
 
 import pytest
 
+from command.pythons import Python
 from tests.harness.config import APPS
 from tests.harness.instructions import cheapest
-from tools.pythons import Python
 
 MOST_CHANGE = 0.03
 KNOWN = Path(__file__).with_name("instructions.json")

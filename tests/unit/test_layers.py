@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tools import TOP
-from tools.pythons import Python
+from command import TOP
+from command.pythons import Python
 
 CORE = TOP / "core"
 

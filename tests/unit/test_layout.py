@@ -2,7 +2,7 @@
 
 import re
 
-from tools import TOP
+from command import TOP
 
 SERVER = TOP / "tests" / "server"
 README = TOP / "tests" / "README.md"

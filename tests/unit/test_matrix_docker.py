@@ -11,6 +11,7 @@ from typing import Any
 import docker.errors
 import pytest
 
+from command import Problem
 from matrix import (
     HERE,
     CellFailed,
@@ -25,7 +26,6 @@ from matrix import (
 )
 from matrix.archives import Shelf
 from matrix.containers import Once
-from tools import Problem
 
 OWN = data.load(HERE / "matrix.toml")
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from command import TOP
 from matrix import HERE, data, images
 from matrix.archives import Shelf
-from tools import TOP
 
 FOLDER = "/opt/expat"
 OWN = data.load(HERE / "matrix.toml").apaches["2.0"]

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from command import Problem
 from matrix import (
     CellFailed,
     Unavailable,
@@ -27,7 +28,6 @@ from matrix.progress import Progress
 from matrix.results import Report, Result
 from matrix.verdict import Verdict
 from tests.harness.errorlog import until
-from tools import Problem
 
 CELL = Cell(line="2.4", mpm="event", python="3.14t", suite="sid")
 

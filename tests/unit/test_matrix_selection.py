@@ -4,9 +4,9 @@ import re
 
 import pytest
 
+from command import TOP, Problem
 from matrix import HERE, cells, data
 from matrix.cells import Cell
-from tools import TOP, Problem
 
 SMALL = """
 [limits]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tools import TOP, servers
-from tools.servers import Server
+from command import TOP, servers
+from command.servers import Server
 
 THREADLESS = "#include <apr.h>\n#undef APR_HAS_THREADS\n#define APR_HAS_THREADS 0\n"
 MODERN = [server for server in servers.find() if server.line != "1.3"]

@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 
+from command import Problem, build
+from command.pythons import Python
 from tests.harness.config import APPS
-from tools import Problem, build
-from tools.pythons import Python
 
 FRAME = struct.Struct("=IBBH")
 REQUEST, DATA, HEAD, BODY, FILE, READ, LOG, FAIL, DONE = range(1, 10)

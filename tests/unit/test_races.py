@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from command import TOP, pythons
 from tests.harness.config import APPS
 from tests.unit.conftest import build_bare
-from tools import TOP, pythons
 
 OPTIONS = f"suppressions={TOP / 'tests' / 'tsan.supp'} report_thread_leaks=0"
 NONE = "no free-threaded Python on PATH or in pyenv: install python3.13t, or name it with --python"

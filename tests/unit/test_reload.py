@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from command.pythons import Python
 from tests.harness.limits import NO_OWN_LOCK
 from tests.unit.conftest import Bare
-from tools.pythons import Python
 
 MODULE = """
 import time

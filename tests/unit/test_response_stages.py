@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from command.pythons import Python
 from tests.unit.conftest import Bare, build_bare, make_bare
-from tools.pythons import Python
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import TOP
+from command import TOP
 
 CORE = TOP / "core"
 RULES = [CORE / "request" / f"{name}.c" for name in ("section", "copies", "header", "names")]

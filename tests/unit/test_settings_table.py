@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from command import TOP
 from tests.unit.conftest import Bare
-from tools import TOP
 
 PAGE = TOP / "docs" / "configuration.md"
 NAME = re.compile(r"\| `((?:mod_wsgi\.|MOD_WSGI_|TMPDIR)\w*(?:\.NAME)?)` \|")

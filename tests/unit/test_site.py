@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tools import TOP, pages, site
+from command import TOP
+from tools import pages, site
 
 
 @pytest.mark.parametrize(

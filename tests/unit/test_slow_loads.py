@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from command.pythons import Python
 from tests.unit.conftest import Bare
-from tools.pythons import Python
 
 # The first to import it takes longer than the bound of core/application/loading.c; the other's
 # application computes meanwhile.

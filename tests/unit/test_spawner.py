@@ -21,8 +21,8 @@ from typing import Any
 
 import pytest
 
+from command import TOP
 from tests.harness.spawner import compile_into
-from tools import TOP
 
 FAKE = TOP / "tests" / "unit" / "spawned.py"
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from command.pythons import Python
 from tests.unit.conftest import Bare
-from tools.pythons import Python
 
 ATTEMPTS = 3
 

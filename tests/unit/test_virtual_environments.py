@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
+from command.pythons import Python
 from tests.harness import venvs
 from tests.harness.config import APPS
 from tests.unit.conftest import Bare
-from tools.pythons import Python
 
 Make = Callable[[Python, Path], None]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import TOP
+from command import TOP
 
 CORE, WIRE = TOP / "core", TOP / "adapters" / "wire"
 SOURCES = [

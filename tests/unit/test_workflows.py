@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from tools import TOP, check
+from command import TOP
+from tools import check
 
 WORKFLOW = """\
 name: one

@@ -10,10 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from tools import TOP
+from command import TOP
 
 # What might be looked for there first: Python's own modules, those of the tools, and ours.
-OTHERS = ("pip", "setuptools", "pytest", "SCons", "tools", "matrix", "bench", "tests", "docker")
+OTHERS = (
+    "pip",
+    "setuptools",
+    "pytest",
+    "SCons",
+    "command",
+    "tools",
+    "matrix",
+    "bench",
+    "tests",
+    "docker",
+)
 
 TRAP = """
 with open({mark!r}, "a") as stream:
@@ -56,7 +67,7 @@ def test_the_trap_works(mark: Path) -> None:
 
 def test_a_python_that_is_asked_about_itself_looks_elsewhere(mark: Path) -> None:
     """Every Python of this machine, for what tells them apart differs."""
-    ask = "from tools import pythons; print(len(pythons.find()))"
+    ask = "from command import pythons; print(len(pythons.find()))"
     told = subprocess.run(
         [sys.executable, "-P", "-c", ask],
         env={**os.environ, "PYTHONPATH": str(TOP)},

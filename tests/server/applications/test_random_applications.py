@@ -20,10 +20,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.configuration import set_hypothesis_home_dir
 
+from command import TOP
 from tests.harness.cells import Cell
 from tests.harness.errorlog import is_severe
 from tests.harness.site import Site, message
-from tools import TOP
 
 # What hypothesis notes for itself belongs where everything made belongs.
 set_hypothesis_home_dir(TOP / "build" / "hypothesis")

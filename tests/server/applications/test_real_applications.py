@@ -19,11 +19,11 @@ from urllib.parse import urljoin
 import pytest
 import requests
 
+from command import TOP, httpd
 from tests.harness import venvs
 from tests.harness.cells import Cell
 from tests.harness.serving import Workshop, running
 from tests.harness.site import Site, session
-from tools import TOP, httpd
 
 pytestmark = pytest.mark.slow
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from command import TOP
 from tests.harness import tls
 from tests.harness.cells import Cell
 from tests.harness.site import Site
-from tools import TOP
 
 TLS_INCLUDES = """
 LoadModule include_module "@{modules}/mod_include.so"

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 import pytest
 import requests
 
+from command import TOP, httpd
 from tests.harness.cells import Cell
-from tools import TOP, httpd
 
 # It builds a module that embeds the Python.
 pytestmark = pytest.mark.needs("python-in-the-module")
@@ -28,7 +28,7 @@ def served(cell: Cell, *words: str, umask: int = USUAL) -> Iterator[tuple[str, l
         *("--python", str(cell.python.executable), "--port", str(httpd.free_port())),
     ]
     with subprocess.Popen(
-        [sys.executable, "-m", "tools.serve", *choice, *words],
+        [sys.executable, "-m", "command.serve", *choice, *words],
         cwd=TOP,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 
 from bench.processes import program_of
+from command import httpd
 from tests.harness.cells import Cell
 from tests.harness.errorlog import until
 from tests.harness.serving import Workshop, running
 from tests.harness.site import Site, parent_of, running_processes
 from tests.harness.spawner import compile_into
-from tools import httpd
 
 CONFIG = """
 @{base}

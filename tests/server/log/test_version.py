@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from command import TOP
 from tests.conftest import Serve
 from tests.harness.config import DEFAULT
 from tests.harness.site import Site
-from tools import TOP
 
 VERSION = (TOP / "VERSION").read_text().strip()
 

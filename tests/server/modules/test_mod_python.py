@@ -16,13 +16,13 @@ from typing import Any
 
 import pytest
 
+from command import Problem, httpd
 from tests.conftest import SITES, fail_if_told
 from tests.harness.cells import Cell
 from tests.harness.config import expand
 from tests.harness.errorlog import Watch, until
 from tests.harness.serving import CONNECTIONS_END, Workshop
 from tests.harness.site import Site
-from tools import Problem, httpd
 
 pytestmark = pytest.mark.needs("mod-python", "python-in-the-module")
 

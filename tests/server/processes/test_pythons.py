@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-import tools.build
+import command.build
+from command import access, pythons
+from command.pythons import Python
 from tests.harness.cells import Cell
 from tests.harness.serving import Workshop, running
 from tests.harness.site import Site
-from tools import access, pythons
-from tools.pythons import Python
 
 pytestmark = pytest.mark.needs("processes")
 
@@ -49,7 +49,7 @@ def site(
     (folder / "mod_wsgi").mkdir(parents=True)
     shutil.copy(module, folder)
     for python in all_pythons:
-        for program in tools.build.module_and_programs(cell.server, python)[1:]:
+        for program in command.build.module_and_programs(cell.server, python)[1:]:
             shutil.copy(program, folder / "mod_wsgi")
     versions = [each.version + each.abi for each in all_pythons]
     config = "".join(LOCATION.format(version=version) for version in [*versions, "9.9"])

@@ -6,8 +6,8 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from tools import Problem, httpd, pythons
-from tools.pythons import Python
+from . import Problem, httpd, pythons
+from .pythons import Python
 
 
 def fault(python: Python) -> str | None:

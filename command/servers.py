@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from tools import Problem
+from . import Problem
 
 LINES = ("1.3", "2.0", "2.2", "2.4")
 MPMS = ("prefork", "worker", "event")  # as they came

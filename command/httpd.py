@@ -19,8 +19,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools import Problem
-from tools.servers import Server
+from . import Problem
+from .servers import Server
 
 # In the order that 1.3 wants: there, the module that was loaded last is asked first. Names that a
 # line does not have are left out: mod_access became mod_authz_host in 2.2.

@@ -21,9 +21,9 @@ from threading import Event, Thread
 from types import FrameType
 from typing import NoReturn
 
-from tools import TOP, Problem, access, build, httpd, pythons, servers
-from tools.pythons import Python
-from tools.servers import Server
+from . import TOP, Problem, access, build, httpd, pythons, servers
+from .pythons import Python
+from .servers import Server
 
 EXAMPLE = TOP / "examples" / "environ.py"
 APPLICATION = re.compile(r"(?P<where>[^:]+?)(?:::(?P<name>[A-Za-z_][\w.]*))?")

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tools import TOP, Problem
-from tools.pythons import Python
-from tools.servers import Server
+from . import TOP, Problem
+from .pythons import Python
+from .servers import Server
 
 SECONDS = 600
 

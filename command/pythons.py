@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from tools import Problem
+from . import Problem
 
 _QUESTION = """
 import sys
