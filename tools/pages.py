@@ -1,12 +1,14 @@
 """Translates the repository's pages into pages for the generator of the site.
 
-The pages are written for readers of the repository. The site needs four changes:
+The pages are written for readers of the repository. The site needs these changes:
 
 - Pages outside of docs/ become pages of the site, below project/. A link to any other file outside
   of docs/ becomes plain text.
+- A link that has the name of its file for a text gets the title of that page.
 - Comments disappear. Those that tests/harness/guides.py knows say what a block is: its language,
   and the name of its file.
-- Indented blocks become fenced ones, which have a language.
+- Indented blocks become fenced ones, which have a language. A paragraph that only names the file
+  of the block disappears, since the block has the name.
 - What is inside of a list is indented by four columns, as Python's Markdown wants it.
 """
 
@@ -24,6 +26,9 @@ MARK = "\x00"
 BLOCK = "    "
 LINK = re.compile(r"\[([^\[\]]*)\]\(([^)\s]+)\)")
 FENCED = re.compile(r"(^```[^\n]+\n.*?^```$)", re.DOTALL | re.MULTILINE)
+NAMED_TWICE = re.compile(r"^`([^`\n]+)`:\n\s*(``` \{[^\n]* title=\"\1\")", re.MULTILINE)
+FILE_NAME = re.compile(r"`?[\w./-]+\.md`?")
+CODE = re.compile(r"`[^`]+`")
 ITEM = re.compile(r"( *)([-*] |\d+\. )")
 
 KINDS = {"run": "sh", "configuration": "apache", "traceback": "pytb"}
@@ -70,9 +75,10 @@ def translated(markdown: str, place: str) -> str:
     """The Markdown of a page as the site's generator reads it."""
     without_comments = COMMENT.sub(marked, markdown)
     lines = "\n".join(lists(fenced(without_comments.splitlines()))) + "\n"
+    lines = NAMED_TWICE.sub(r"\2", lines)
     parts = FENCED.split(lines)  # every second one is a block
     return "".join(
-        part if number % 2 else relinked(part, place) for number, part in enumerate(parts)
+        part if number % 2 else relinked(bars(part), place) for number, part in enumerate(parts)
     )
 
 
@@ -165,6 +171,15 @@ def lists(lines: Iterator[str]) -> Iterator[str]:
         blank = False
 
 
+def bars(text: str) -> str:
+    """The text with plain bars in the code of tables: there the site would show the backslash."""
+    lines = text.splitlines(keepends=True)
+    return "".join(
+        CODE.sub(lambda code: code[0].replace("\\|", "|"), line) if line.startswith("|") else line
+        for line in lines
+    )
+
+
 def relinked(text: str, place: str) -> str:
     """The text with links that lead to the same pages from this place on the site."""
     outer = {where: name for name, where in outer_pages().items()}
@@ -180,9 +195,18 @@ def relinked(text: str, place: str) -> str:
         if not where:
             return words
         relative = posixpath.relpath(where, posixpath.dirname(place) or ".")
+        if FILE_NAME.fullmatch(words):
+            words = title(target) or words
         return f"[{words}]({relative}{hash_mark}{anchor})"
 
     return LINK.sub(link, text)
+
+
+def title(target: str) -> str:
+    """The title of a page of the repository; "" if there is no such page."""
+    path = TOP / target
+    lines = path.read_text().splitlines() if path.is_file() else []
+    return lines[0].removeprefix("# ") if lines and lines[0].startswith("# ") else ""
 
 
 def place_of(target: str) -> str:

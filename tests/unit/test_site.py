@@ -17,12 +17,27 @@ from tools import pages, site
             "<!-- append: /srv/a.py -->\n\n    b\n\n    c\n",
             '\n\n``` {.python title="/srv/a.py"}\nb\n\nc\n```\n\n',
         ),
+        (
+            "b\n\n`/srv/a.py`:\n\n<!-- file: /srv/a.py -->\n\n    c\n",
+            'b\n\n``` {.python title="/srv/a.py"}\nc\n```\n\n',
+        ),
         ("<!-- append: /srv/a.py\n\n    secret\n-->\na", "\na\n"),
         ("<!-- ask: / 200 -->\na", "\na\n"),
         ("- a\n  - b\n    c\n- d", "- a\n    - b\n        c\n- d\n"),
+        ("| `a\\|b` |\n", "| `a|b` |\n"),
         ("- a\n\n      code\n\nb", "- a\n\n        code\n\nb\n"),
     ],
-    ids=["guessed", "announced", "named", "hidden", "unseen", "nested", "code in a list"],
+    ids=[
+        "guessed",
+        "announced",
+        "named",
+        "named twice",
+        "hidden",
+        "unseen",
+        "nested",
+        "bar in a table",
+        "code in a list",
+    ],
 )
 def test_a_block_gets_a_language_and_a_list_its_columns(written: str, translated: str) -> None:
     assert pages.translated(written, "README.md") == translated
@@ -33,6 +48,7 @@ def test_a_block_gets_a_language_and_a_list_its_columns(written: str, translated
     [
         ("guides/flask.md", "[a](../processes.md#why)", "[a](../processes.md#why)"),
         ("installation.md", "[a](../README.md)", "[a](project/readme.md)"),
+        ("guides/flask.md", "[tested.md](../tested.md)", "[What was tested](../tested.md)"),
         ("guides/flask.md", "[a](../../core/core.h)", "a"),
         ("project/readme.md", "[a\nb](docs/tested.md)", "[a\nb](../tested.md)"),
         ("project/tests-readme.md", "[a](../docs/decisions)", "[a](../decisions/README.md)"),
