@@ -28,6 +28,7 @@ class Kit:
     ours: Path
     before: Path | None  # an older build of ours
     floor: Path
+    least: Path | None  # where it is not asked for
     incumbent: Path
     venv: Path
     file: Path
@@ -44,6 +45,7 @@ def prepare(server: Server, python: Python, before: Path | None = None) -> Kit:
         ours=build.module(server, python),
         before=before,
         floor=build_floor(server),
+        least=build_least(server, python),
         incumbent=find_incumbent(),
         venv=VENV,
         file=make_file(),
@@ -72,14 +74,25 @@ def make_venv(python: Python) -> None:
 
 
 def build_floor(server: Server) -> Path:
-    """Builds the floor by the server's apxs, from a copy, since apxs leaves files beside it."""
-    folder = BUILD / f"floor-{server.version}"
+    return build_by_apxs(server, "mod_floor", f"floor-{server.version}")
+
+
+def build_least(server: Server, python: Python) -> Path:
+    """Builds the least that calls Python, linked with the Python that we have, too."""
+    link = f"-Wl,-rpath,{python.libdir}"
+    flags = [f"-I{python.include}", f"-L{python.libdir}", f"-l{python.library}", link]
+    return build_by_apxs(server, "mod_least", f"least-{server.version}-{python.name}", flags)
+
+
+def build_by_apxs(server: Server, name: str, place: str, flags: Sequence[str] = ()) -> Path:
+    """Builds a module by the server's apxs, from a copy, since apxs leaves files beside it."""
+    folder = BUILD / place
     folder.mkdir(exist_ok=True)
-    source, built = folder / "mod_floor.c", folder / ".libs" / "mod_floor.so"
-    text = (BENCH / "floor" / "mod_floor.c").read_text()
+    source, built = folder / f"{name}.c", folder / ".libs" / f"{name}.so"
+    text = (BENCH / "floor" / f"{name}.c").read_text()
     if not built.is_file() or not source.is_file() or source.read_text() != text:
         source.write_text(text)
-        run([str(server.apxs), "-c", source.name], cwd=folder)
+        run([str(server.apxs), "-c", *flags, source.name], cwd=folder)
     return built
 
 

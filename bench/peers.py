@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench import APPS
 from bench.kit import Kit
-from bench.workloads import Workload
+from bench.workloads import HELLO, Workload
 from command import Problem, httpd
 from command.httpd import Load
 from command.servers import Server
@@ -24,6 +24,7 @@ SHARED_MEMORY = "/dev/shm"  # noqa: S108  where gunicorn's documentation puts it
 
 # MaxKeepAliveRequests: a round is not disturbed by reconnecting. EnableSendfile: Apache 2.4 has it
 # off, and servers that send files in production turn it on.
+MOST_OF_LEAST = 10  # mounts that bench/floor/mod_least.c has interpreters for
 COMMON = "MaxKeepAliveRequests 0\nKeepAliveTimeout 60\nEnableSendfile On\n"
 
 
@@ -96,6 +97,14 @@ def start_floor(task: Task) -> Iterator[Started]:
 @contextmanager
 def start_flushing_floor(task: Task) -> Iterator[Started]:
     with apache(task, task.kit.floor, "FloorFlush On\n" + our_lines(task)) as started:
+        yield started
+
+
+@contextmanager
+def start_least(task: Task) -> Iterator[Started]:
+    if task.kit.least is None:
+        raise Problem("the least that calls Python was not built")
+    with apache(task, task.kit.least, our_lines(task)) as started:
         yield started
 
 
@@ -254,7 +263,7 @@ def start_granian(task: Task) -> Iterator[Started]:
 
 
 OURS, BEFORE, FLOOR, FLUSHING = "mod_wsgi", "before", "floor", "flushing"
-PROCESSES = "processes"
+PROCESSES, LEAST = "processes", "least"
 
 PEERS = {
     peer.name: peer
@@ -266,6 +275,7 @@ PEERS = {
         Peer(
             name=FLUSHING, title="C handler, flushes", start=start_flushing_floor, in_apache=True
         ),
+        Peer(name=LEAST, title="least that calls Python", start=start_least, in_apache=True),
         Peer(name="embedded", title="incumbent, embedded", start=start_embedded, in_apache=True),
         Peer(name="daemon", title="incumbent, daemon", start=start_daemon),
         Peer(name="uwsgi", title="Apache + uWSGI", start=start_uwsgi),
@@ -276,7 +286,9 @@ PEERS = {
 
 
 def can_serve(peer: Peer, workload: Workload) -> bool:
-    """The C handlers know only some answers. Some workloads are for peers in Apache only."""
+    """The handlers of bench/floor know only some answers. Only peers in Apache can do the rest."""
+    if peer.name == LEAST:
+        return workload.callable == HELLO.callable and workload.mounts <= MOST_OF_LEAST
     if peer.name in (FLOOR, FLUSHING):
         return workload.has_floor
     return peer.in_apache or not workload.in_apache

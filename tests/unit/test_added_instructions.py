@@ -40,6 +40,7 @@ def task(python: Python) -> Task:
         ours=build.module(server, python),
         before=None,
         floor=build_floor(server),
+        least=None,
         incumbent=Path(),
         venv=Path(),
         file=Path(),

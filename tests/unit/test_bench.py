@@ -15,14 +15,14 @@ from bench import BENCH, http2, instructions, peers, processes, report, slow
 from bench.__main__ import chosen_peers, chosen_ways, chosen_workloads, load_for, parse
 from bench.kit import Kit
 from bench.load import Sample, Series, accepted
-from bench.peers import FLOOR, FLUSHING, OURS, PEERS, PROCESSES, Started, Task, can_serve
+from bench.peers import FLOOR, FLUSHING, LEAST, OURS, PEERS, PROCESSES, Started, Task, can_serve
 from bench.workloads import BELOW, HELLO, WAYS, WORKLOADS, Workload, applications, ways
 from command import TOP, Problem
 from command.httpd import Load
 from command.servers import Server
 
 BY_NAME = {workload.name: workload for workload in WORKLOADS}
-IN_APACHE = [OURS, "before", FLOOR, FLUSHING, "embedded"]
+IN_APACHE = [OURS, "before", FLOOR, FLUSHING, LEAST, "embedded"]
 
 
 def server(mpm: str = "event", modules: Path = Path("/nowhere")) -> Server:
@@ -50,7 +50,14 @@ def configuration(peer: str, workload: Workload, monkeypatch: pytest.MonkeyPatch
     python = cast("Any", None)
     here = Path(__file__)
     kit = Kit(
-        python=python, ours=here, before=here, floor=here, incumbent=here, venv=here, file=here
+        python=python,
+        ours=here,
+        before=here,
+        floor=here,
+        least=here,
+        incumbent=here,
+        venv=here,
+        file=here,
     )
     load = Load(processes=1, threads=8)
     with PEERS[peer].start(Task(server=server(), kit=kit, load=load, workload=workload)):
@@ -66,6 +73,7 @@ def test_the_c_handlers_are_configured_as_we_are(
     assert ours.count("SetEnv mod_wsgi.") == 3 * workload.mounts
     assert configuration(FLOOR, workload, monkeypatch) == ours
     assert configuration(FLUSHING, workload, monkeypatch) == "FloorFlush On\n" + ours
+    assert configuration(LEAST, workload, monkeypatch) == ours
 
 
 def test_each_of_many_applications_has_its_own_interpreter(
@@ -124,13 +132,17 @@ def test_applications_are_asked_below_their_mounts() -> None:
 
 @pytest.mark.parametrize("name", ["apps10", "apps50", "pipelined", "http2", "deflate", "slow"])
 def test_what_only_apache_does_is_asked_of_peers_in_apache(name: str) -> None:
-    assert [each.name for each in PEERS.values() if can_serve(each, BY_NAME[name])] == IN_APACHE
+    asked = [each.name for each in PEERS.values() if can_serve(each, BY_NAME[name])]
+    knows_least = can_serve(PEERS[LEAST], BY_NAME[name])
+    assert asked == [each for each in IN_APACHE if each != LEAST or knows_least]
     assert ways(BY_NAME[name], "event") == [WAYS[0]]
 
 
 def test_the_c_handlers_are_asked_only_what_they_answer() -> None:
     assert can_serve(PEERS[FLOOR], BY_NAME["page"])
     assert not can_serve(PEERS[FLUSHING], BY_NAME["django"])
+    assert can_serve(PEERS[LEAST], BY_NAME["apps10"])
+    assert not any(can_serve(PEERS[LEAST], BY_NAME[name]) for name in ("page", "apps50"))
     text = (BENCH / "floor" / "mod_floor.c").read_text()
     for workload in WORKLOADS:
         known = f'"work::{workload.callable}"' in text or workload.callable == "hello"
@@ -146,9 +158,15 @@ def test_prefork_is_asked_64_at_once_only_by_choice() -> None:
     assert load_for("event", chosen) == Load(processes=2, threads=64)
 
 
-def test_a_run_of_the_overhead_keeps_its_connections_and_asks_four_peers() -> None:
+def test_a_run_of_the_overhead_keeps_its_connections_and_asks_five_peers() -> None:
     arguments = parse(["--overhead"])
-    assert [peer.name for peer in chosen_peers(arguments)] == [OURS, FLOOR, FLUSHING, "embedded"]
+    assert [peer.name for peer in chosen_peers(arguments)] == [
+        OURS,
+        FLOOR,
+        FLUSHING,
+        LEAST,
+        "embedded",
+    ]
     asked = chosen_ways(HELLO, "prefork", arguments)
     assert sorted(way.concurrency for way in asked) == [1, 8, 64]
     assert all(way.keep_alive for way in asked)
