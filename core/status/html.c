@@ -146,8 +146,12 @@ static void write_place(wsgi_writer *w, const wsgi_status_row *row)
         wsgi_writer_add(w, ", in the server");
         return;
     }
-    wsgi_writer_add(w, ", process ");
-    wsgi_writer_html(w, names->process);
+    if (strcmp(names->process, names->interpreter) == 0) {
+        wsgi_writer_add(w, ", process of that name");
+    } else {
+        wsgi_writer_add(w, ", process ");
+        wsgi_writer_html(w, names->process);
+    }
     if (row->user[0] != '\0') {
         wsgi_writer_add(w, " of ");
         wsgi_writer_html(w, row->user);
@@ -191,6 +195,8 @@ static void write_row(wsgi_writer *w, const wsgi_snapshot *s,
     write_size(w, "Sent", (double)f->bytes);
     write_duration(w, "Load", f->load_ms > 0 ? f->load_ms / 1e3 : -1);
     show_age(text, sizeof text, f->last > 0 ? (double)(s->now - f->last) : -1);
+    if (f->last > 0)
+        snprintf(text + strlen(text), sizeof text - strlen(text), " ago");
     write_cell(w, "Last request", (double)(s->now - f->last), text);
     wsgi_writer_add(w, "</tr>\n");
 }

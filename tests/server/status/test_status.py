@@ -175,7 +175,7 @@ def test_the_counts_stay_over_a_graceful_restart(serve: Serve) -> None:
     site.get("/hello")
     before = set(site.children())
     site.restart()
-    assert until(lambda: set(site.children()) - before)
+    assert until(lambda: set(site.children()) - before, 20)
     site.get("/hello")
     assert until(lambda: row(site, "hello::named")["requests"] == 2)
 
