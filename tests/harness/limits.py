@@ -12,6 +12,7 @@ NO_CGI_PASS_AUTH = "CGIPassAuth is a directive of Apache 2.4.13 and later"
 NO_HTTP2 = "HTTP/2 came with Apache 2.4"
 NO_SUBSTITUTE = "mod_substitute came with Apache 2.2.7, and limits lines in 2.4 only"
 NO_MOD_PYTHON = "the mod_python installed here is built for Apache 2.4"
+NO_OTHER_MOD_WSGI = "the other module of this name is installed for Apache 2.4"
 NO_OWN_LOCK = "interpreters with a lock of their own came with Python 3.12"
 NO_OLD_EXTENSIONS = (
     "a free-threaded Python refuses extension modules with a single phase of initialisation in "
@@ -52,6 +53,7 @@ LIMITS: dict[str, dict[str, str]] = {
         "input-programs": "Apache 1.3 has no filters: a handler reads straight from the client",
         "http2": NO_HTTP2,
         "mod-python": NO_MOD_PYTHON,
+        "other-mod-wsgi": NO_OTHER_MOD_WSGI,
     },
     "apache2.0": {
         "input-programs": "the mod_ext_filter of Apache 2.0 knows no filters of requests",
@@ -62,6 +64,7 @@ LIMITS: dict[str, dict[str, str]] = {
         "keep-alive-after-chunked": CLOSES_AFTER_CHUNKS,
         "http2": NO_HTTP2,
         "mod-python": NO_MOD_PYTHON,
+        "other-mod-wsgi": NO_OTHER_MOD_WSGI,
     },
     "apache2.2": {
         "failing-filter": NO_SUBSTITUTE,
@@ -69,6 +72,7 @@ LIMITS: dict[str, dict[str, str]] = {
         "keep-alive-after-chunked": CLOSES_AFTER_CHUNKS,
         "http2": NO_HTTP2,
         "mod-python": NO_MOD_PYTHON,
+        "other-mod-wsgi": NO_OTHER_MOD_WSGI,
     },
     "embedded": {"processes": "an application that is embedded has no process of its own"},
     "prefork": {

@@ -1,0 +1,7 @@
+"""`python -m command.convert`, as `mod_wsgi convert`."""
+
+import sys
+
+from . import main
+
+sys.exit(main())

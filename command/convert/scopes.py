@@ -1,0 +1,175 @@
+"""What has to be known of a whole configuration before one line of it can be converted."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .parse import Directive, Item, Section, parse, read, words
+
+INCLUDES = ("include", "includeoptional", "accessconfig", "resourceconfig")
+ALIASES = ("alias", "aliasmatch", "scriptalias", "scriptaliasmatch")
+MOUNTS = ("wsgiscriptalias", "wsgiscriptaliasmatch")
+
+# Sections that have their own aliases, and those that only hold lines of the scope around them.
+SCOPES = ("virtualhost", "macro")
+# Within a section, these only say for which requests their lines are.
+LIMITS = ("limit", "limitexcept", "requireall", "requireany", "requirenone")
+WRAPPERS = ("ifmodule", "ifdefine", "ifversion", "iffile", "ifdirective", "ifsection", "else")
+
+
+@dataclass(kw_only=True, eq=False)
+class Scope:
+    """The server, a virtual host or a macro: where aliases and settings belong to."""
+
+    kind: str
+    outer: "Scope | None" = None
+    server_name: str = ""
+    callable: str = ""
+    interpreter: str = ""
+    group: str = ""
+    reloading: bool = False
+    aliases: list[Directive] = field(default_factory=list)
+    first_mount: int = 0
+    last_alias: int = 0
+    forced: bool = False
+    # What is written while the scope is converted.
+    reload_written: bool = False
+    copied: bool = False
+    mounted: set[tuple[str, ...]] = field(default_factory=set)
+    moved: list[str] = field(default_factory=list)
+
+    @property
+    def moves(self) -> bool:
+        """Whether mounts must be written at the end, behind an Alias that comes later."""
+        return self.forced or 0 < self.first_mount < self.last_alias
+
+    @property
+    def base(self) -> "Scope":
+        """The server's own scope."""
+        return self.outer.base if self.outer else self
+
+
+@dataclass(kw_only=True)
+class Server:
+    """The files of one configuration, and what all of them say together."""
+
+    root: Path
+    line: str = "2.4"
+    files: dict[Path, list[Item]] = field(default_factory=dict)
+    daemons: dict[str, dict[str, str]] = field(default_factory=dict)
+    handlers: set[str] = field(default_factory=set)
+    chosen: set[str] = field(default_factory=set)
+    scopes: dict[int, Scope] = field(default_factory=dict)
+    scope: Scope = field(default_factory=lambda: Scope(kind="server"))
+    users: dict[Path, list[Scope]] = field(default_factory=dict)
+    count: int = 0
+
+    def add(self, path: Path) -> None:
+        """Reads a file that the caller has named, and those that it includes."""
+        if path not in self.files:
+            self._file(path, self.scope)
+            self._agree()
+
+    def add_text(self, text: str) -> None:
+        """Reads what comes from standard input."""
+        self.files[Path("-")] = parse(text)
+        self._items(self.files[Path("-")], self.scope, inside=False)
+
+    def included(self, directive: Directive) -> list[Path]:
+        """The files that Include names: one, those of a folder, or those that a pattern fits."""
+        return [path for word in directive.words for path in self._matching(word)]
+
+    def absolute(self, name: str) -> Path:
+        """The path that a relative one means to Apache."""
+        return Path(name) if name.startswith("/") else self.root / name
+
+    def _matching(self, word: str) -> Iterator[Path]:
+        if "${" in word:
+            return
+        for path in sorted(Path("/").glob(str(self.absolute(word)).lstrip("/"))):
+            if path.is_dir():
+                yield from sorted(each for each in path.rglob("*") if each.is_file())
+            elif path.is_file():
+                yield path
+
+    def _file(self, path: Path, scope: Scope, *, inside: bool = False) -> None:
+        if path not in self.files:
+            self.files[path] = read(path)
+        self.users.setdefault(path, []).append(scope)
+        self._items(self.files[path], scope, inside=inside)
+
+    def _agree(self) -> None:
+        """If a file is included in several scopes, its mounts move in all of them or in none."""
+        shared = [scopes for scopes in self.users.values() if len(scopes) > 1]
+        for _ in shared:
+            for scopes in shared:
+                if any(scope.moves for scope in scopes):
+                    for scope in scopes:
+                        scope.forced = True
+
+    def _items(self, items: Sequence[Item], scope: Scope, *, inside: bool) -> None:
+        for item in items:
+            self.count += 1
+            if isinstance(item, Section):
+                self._section(item, scope, inside=inside)
+            else:
+                self._directive(item, scope, inside=inside)
+
+    def _section(self, section: Section, scope: Scope, *, inside: bool) -> None:
+        if section.lower in SCOPES:
+            own = self.scopes.setdefault(id(section), Scope(kind=section.lower, outer=scope))
+            self._items(section.items, own, inside=False)
+        else:
+            self._items(section.items, scope, inside=inside or section.lower not in WRAPPERS)
+
+    def _directive(self, item: Directive, scope: Scope, *, inside: bool) -> None:
+        if item.lower in INCLUDES:
+            for path in self.included(item):
+                self._file(path, scope, inside=inside)
+        elif item.lower == "wsgidaemonprocess":
+            found = item.words
+            self.daemons[found[0] if found else ""] = options(found[1:])
+        elif item.lower == "wsgihandlerscript" and item.words:
+            self.handlers.add(item.words[0].lower())
+        elif item.lower == "serverroot" and item.words:
+            self.root = Path(item.words[0])
+        elif item.lower == "wsgiapplicationgroup":
+            self.chosen |= set(re.findall(r"%\{ENV:([^}]+)\}", item.arguments))
+        if not inside:
+            self._of_scope(item, scope)
+
+    def _of_scope(self, item: Directive, scope: Scope) -> None:
+        first = item.words[0] if item.words else ""
+        if item.lower == "servername":
+            scope.server_name = first
+        elif item.lower == "wsgicallableobject":
+            scope.callable = first
+        elif item.lower == "wsgiapplicationgroup":
+            scope.interpreter = first
+        elif item.lower == "wsgiprocessgroup":
+            scope.group = first
+        elif item.lower == "wsgiscriptreloading":
+            scope.reloading = True
+        elif item.lower in ALIASES:
+            scope.aliases.append(item)
+            scope.last_alias = self.count
+        elif item.lower in MOUNTS and not scope.first_mount:
+            scope.first_mount = self.count
+
+
+def directives_of(items: Sequence[Item]) -> list[Directive]:
+    """Those of a section, also within `<IfModule>`, `<Limit>` and the like."""
+    found: list[Directive] = []
+    for item in items:
+        if isinstance(item, Directive):
+            found.append(item)
+        elif item.lower in (*WRAPPERS, *LIMITS):
+            found += directives_of(item.items)
+    return found
+
+
+def options(found: Iterable[str]) -> dict[str, str]:
+    """`processes=2 'lang=en US'` as names and values, which may have quotes of their own."""
+    pairs = (word.partition("=") for word in found)
+    return {name.lower(): (words(value) or [""])[0] for name, _, value in pairs}

@@ -1,0 +1,99 @@
+"""`mod_wsgi convert`: the same site with the other module and, converted, with this one.
+
+Each example is a virtual host. One server of either kind serves them all.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from command.convert import convert
+from tests.harness.cells import Cell
+from tests.harness.converting import EXAMPLES, FILES, Example
+from tests.harness.serving import Workshop, running
+from tests.harness.site import Site
+
+pytestmark = pytest.mark.needs("other-mod-wsgi")
+
+BAD = 400
+
+# What the two modules have in common of an environ.
+COMPARED = (
+    *("REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "REQUEST_URI"),
+    *("SERVER_NAME", "HTTP_AUTHORIZATION", "REMOTE_USER", "SHOP"),
+    *("wsgi.multithread", "wsgi.multiprocess", "wsgi.run_once", "wsgi.url_scheme"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """The two servers, and the folder of the site."""
+
+    theirs: Site
+    ours: Site
+
+
+def other_module(cell: Cell) -> Path:
+    found = cell.server.modules / "mod_wsgi.so"
+    if not found.exists():
+        pytest.skip("the other module is not installed: libapache2-mod-wsgi-py3 on Debian")
+    return found
+
+
+def configuration(folder: Path) -> str:
+    hosts = [
+        f"<VirtualHost *:@{{port}}>\n    ServerName {each.name}\n{each.text}\n</VirtualHost>\n"
+        for each in EXAMPLES
+    ]
+    return "\n".join(hosts).replace("@{site}", str(folder))
+
+
+@pytest.fixture(scope="module")
+def pair(cell: Cell, module: Path, workshop: Workshop) -> Iterator[Pair]:
+    other = other_module(cell)
+    folder = workshop.folder / "converted"
+    for name, text in FILES.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    text = configuration(folder)
+    before = folder / "before.conf"
+    before.write_text(text)
+    texts, _ = convert([before])
+    with ExitStack() as stack:
+        load = f'LoadModule wsgi_module "{other}"\nWSGISocketPrefix @{{logs}}/wsgi\n'
+        theirs = stack.enter_context(running(cell, None, workshop, load + text))
+        ours = stack.enter_context(running(cell, module, workshop, texts[before]))
+        yield Pair(theirs=theirs, ours=ours)
+
+
+def seen(site: Site, example: Example, path: str) -> Any:
+    headers = {"Host": example.name, **example.headers}
+    answer = site.get(path, headers=headers)
+    if answer.headers.get("Content-Type") != "application/json":
+        return answer.status_code, answer.text if answer.ok else ""
+    environ = json.loads(answer.text)
+    return answer.status_code, {name: environ.get(name) for name in COMPARED}
+
+
+def asked() -> Iterator[Any]:
+    """Each path of each example, for the cells that can have what it is about."""
+    for example in EXAMPLES:
+        needed = "processes" if "WSGIDaemonProcess" in example.text else "python-in-the-module"
+        for path in example.paths:
+            name = f"{example.name}{path}"
+            yield pytest.param(example, path, id=name, marks=pytest.mark.needs(needed))
+
+
+@pytest.mark.parametrize(("example", "path"), asked())
+def test_a_converted_site_answers_as_before(pair: Pair, example: Example, path: str) -> None:
+    theirs = seen(pair.theirs, example, path)
+    if theirs[0] >= BAD:
+        pair.theirs.tolerates(r".")
+        pair.ours.tolerates(r".")
+    assert seen(pair.ours, example, path) == theirs
