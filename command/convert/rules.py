@@ -277,7 +277,9 @@ class Mount:
 
     @property
     def is_folder(self) -> bool:
-        return not self.matches and (self.target.endswith("/") or Path(self.target).is_dir())
+        if self.matches or self.target.endswith((".wsgi", ".py")):
+            return False
+        return self.target.endswith("/") or Path(self.target).is_dir()
 
 
 def mount(item: Directive, place: Place) -> str:
@@ -287,7 +289,7 @@ def mount(item: Directive, place: Place) -> str:
     matches = item.lower.endswith("match")
     one = Mount(
         url=url,
-        target=target,
+        target=_file(target),
         matches=matches,
         options=options(word for word in rest if word),
         indent=item.indent,
@@ -301,6 +303,12 @@ def mount(item: Directive, place: Place) -> str:
         wrapped = section.begin.text + wrapped + end
     place.scope.moved.append(reloading(one.indent, place) + copies(one, place) + wrapped)
     return was(item, "It is at the end of this part, since each Alias comes first.")
+
+
+def _file(target: str) -> str:
+    """`site.wsgi/` without the slash at its end, which means nothing for a file."""
+    bare = target.rstrip("/")
+    return bare if bare.endswith((".wsgi", ".py")) or Path(bare).is_file() else target
 
 
 def alias(one: Mount) -> str:

@@ -21,6 +21,7 @@ FILES = {
     "code/shop/wsgi.py": APPLICATION,
     "code/named.py": NAMED,
     "code/importing.wsgi": "from shop.wsgi import application\n",
+    "bin/identity-wsgi": APPLICATION,
     "scripts/one.wsgi": APPLICATION,
     "scripts/two.wsgi": APPLICATION,
     "static/site.css": "p { color: black }\n",
@@ -44,13 +45,14 @@ class Example:
     text: str
     paths: tuple[str, ...]
     headers: Mapping[str, str] = field(default_factory=dict)
+    differs: tuple[str, ...] = ()
 
 
 def _example(name: str, text: str, *paths: str, **headers: str) -> Example:
     return Example(name=name, text=GRANTED + text, paths=paths, headers=headers)
 
 
-EXAMPLES = (
+TYPICAL = (
     _example(
         "mounted",
         "    WSGIScriptAlias /shop @{site}/shop.wsgi",
@@ -205,3 +207,147 @@ EXAMPLES = (
         *("/shop/a", "/shop/b/c"),
     ),
 )
+
+# What public projects give their users for this, in small.
+PUBLIC = (
+    _example(
+        "trac",
+        """
+    WSGIScriptAlias /trac @{site}/shop.wsgi
+    <Directory @{site}>
+        WSGIApplicationGroup %{GLOBAL}
+    </Directory>
+""",
+        *("/trac", "/trac/wiki/Start?version=1"),
+    ),
+    _example(
+        "moinmoin",
+        """
+    Alias /moin_static @{site}/static
+    WSGIScriptAlias /wiki @{site}/shop.wsgi
+    WSGIDaemonProcess moin user=www-data group=www-data processes=5 threads=10 \\
+        maximum-requests=1000 umask=0007
+    WSGIProcessGroup moin
+""",
+        *("/wiki", "/wiki/Front%20Page", "/moin_static/site.css"),
+    ),
+    _example(
+        "graphite",
+        """
+    WSGIDaemonProcess graphite processes=5 threads=5 display-name='%{GROUP}' inactivity-timeout=120
+    WSGIProcessGroup graphite
+    WSGIApplicationGroup %{GLOBAL}
+    WSGIImportScript @{site}/shop.wsgi process-group=graphite application-group=%{GLOBAL}
+    WSGIScriptAlias / @{site}/shop.wsgi
+    Alias /content/ @{site}/static/
+    <Location "/content/">
+        SetHandler None
+    </Location>
+""",
+        *("/", "/render?target=a", "/content/site.css"),
+    ),
+    _example(
+        "identity",
+        """
+    WSGIDaemonProcess identity processes=5 threads=1 user=www-data group=www-data \\
+        display-name=%{GROUP}
+    WSGIProcessGroup identity
+    WSGIScriptAlias / @{site}/bin/identity-wsgi
+    WSGIApplicationGroup %{GLOBAL}
+    WSGIPassAuthorization On
+    LimitRequestBody 114688
+    <Directory @{site}/bin>
+        Require all granted
+    </Directory>
+    Alias /identity @{site}/bin/identity-wsgi
+    <Location /identity>
+        SetHandler wsgi-script
+        Options +ExecCGI
+        WSGIProcessGroup identity
+        WSGIApplicationGroup %{GLOBAL}
+        WSGIPassAuthorization On
+    </Location>
+""",
+        *("/v3/users", "/identity/v3", "/identity"),
+        Authorization="Basic YWxpY2U6cmlnaHQ=",
+    ),
+    _example(
+        "puppetboard",
+        """
+    WSGIDaemonProcess board user=www-data group=www-data threads=5 maximum-requests=1000
+    WSGIScriptAlias / @{site}/code/shop/wsgi.py
+    <Directory @{site}/code/shop>
+        WSGIProcessGroup board
+        WSGIApplicationGroup %{GLOBAL}
+        Require all granted
+    </Directory>
+    Alias /static @{site}/static
+""",
+        *("/", "/nodes", "/static/site.css"),
+    ),
+    _example(
+        "reviewboard",
+        """
+    WSGIPassAuthorization On
+    WSGIScriptAlias "/" "@{site}/shop.wsgi/"
+    <Location "/media">
+        SetHandler None
+    </Location>
+    Alias /media "@{site}/static"
+""",
+        *("/r/1/", "/media/site.css"),
+    ),
+    _example(
+        "hyperkitty",
+        """
+    Alias /mailman3/favicon.ico @{site}/static/site.css
+    Alias /mailman3/static @{site}/static
+    <IfModule mod_wsgi.c>
+        WSGIScriptAlias /mailman3 @{site}/code/importing.wsgi
+        WSGIDaemonProcess mailman threads=25 python-path=@{site}/code user=www-data group=www-data
+        WSGIProcessGroup mailman
+    </IfModule>
+""",
+        *("/mailman3", "/mailman3/lists/", "/mailman3/static/site.css", "/mailman3/favicon.ico"),
+    ),
+    _example(
+        "kallithea",
+        """
+    WSGIDaemonProcess kallithea processes=5 threads=1 maximum-requests=100 lang=C.UTF-8
+    WSGIProcessGroup kallithea
+    WSGIScriptAlias /kallithea @{site}/shop.wsgi
+    WSGIPassAuthorization On
+""",
+        *("/kallithea", "/kallithea/repository/file"),
+        Authorization="Basic YWxpY2U6cmlnaHQ=",
+    ),
+    _example(
+        "radicale",
+        """
+    WSGIScriptAlias /radicale @{site}/shop.wsgi
+    <Location /radicale>
+        RequestHeader unset X-Forwarded-User
+        SetEnv SHOP calendar
+    </Location>
+""",
+        *("/radicale/alice/", "/radicale"),
+    ),
+    Example(
+        name="pgadmin",
+        text=GRANTED
+        + """
+    WSGIDaemonProcess pgadmin processes=1 threads=25
+    WSGIScriptAlias /pgadmin4 @{site}/shop.wsgi
+    <Directory @{site}>
+        WSGIProcessGroup pgadmin
+        WSGIApplicationGroup %{GLOBAL}
+        Require all granted
+    </Directory>
+""",
+        paths=("/pgadmin4", "/pgadmin4/browser/"),
+        # It was true where `processes` was written, even as 1.
+        differs=("wsgi.multiprocess",),
+    ),
+)
+
+EXAMPLES = (*TYPICAL, *PUBLIC)
