@@ -42,8 +42,8 @@ REMARKS = {
     "WSGIRestrictSignal": "signal.signal() never has an effect here but a line in the log.",
     "WSGIRestrictStdin": "sys.stdin may be read here. It is the server's, and usually empty.",
     "WSGIRestrictStdout": "print() is allowed here, and writes to the error log.",
-    "WSGIServerMetrics": "It gave applications the numbers of Apache's scoreboard. See Apache's "
-    "mod_status.",
+    "WSGIServerMetrics": "It gave applications the numbers of Apache's scoreboard. See SetHandler "
+    "mod_wsgi-status.",
     "WSGISlowRequests": "It logged requests that take long. There is none here.",
     "WSGISocketPrefix": "It named the sockets of daemons. Sockets have no name here.",
     "WSGISocketRotation": "It named the sockets of daemons. Sockets have no name here.",
@@ -79,7 +79,7 @@ OPTIONS = {
     "restart-interval": "a process stays until the server restarts",
     "script-group": "Apache still decides which files it serves",
     "script-user": "Apache still decides which files it serves",
-    "server-metrics": "see Apache's mod_status",
+    "server-metrics": "see SetHandler mod_wsgi-status",
     "shutdown-timeout": "a process that ends finishes its requests first",
     "socket-user": "sockets have no name here",
     "stack-size": "threads have the system's size of a stack",

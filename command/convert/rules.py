@@ -130,6 +130,8 @@ def process_group(item: Directive, place: Place) -> str:
 
 def group(indent: str, name: str, place: Place) -> str:
     """The variables of the daemon with this name."""
+    if name in {"", "%{GLOBAL}"} and place.htaccess:
+        return comment(indent, "The application runs as this file's owner, in its own processes.")
     if name in {"", "%{GLOBAL}"}:
         return set_env(indent, "process", "off")
     lines = set_env(indent, "process", name)
@@ -138,14 +140,7 @@ def group(indent: str, name: str, place: Place) -> str:
         return lines + comment(
             indent, f"No WSGIDaemonProcess {name} is in these files, so its options are missing."
         )
-    user = daemon.get("user", "")
-    if user.startswith("#"):
-        lines += comment(indent, f"user={user}: mod_wsgi.user must be a name, not a number.")
-    elif user and place.htaccess:
-        lines += comment(indent, f"user={user}: this file's owner is the user here.")
-    elif user:
-        lines += set_env(indent, "user", user)
-    lines += numbers(indent, daemon)
+    lines += user_of(indent, daemon.get("user", ""), place) + numbers(indent, daemon)
     home = daemon.get("python-home") or environment_of(daemon.get("python-path", ""))
     if home:
         lines += set_env(indent, "virtualenv", home)
@@ -157,6 +152,14 @@ def group(indent: str, name: str, place: Place) -> str:
     if "python-eggs" in daemon:
         lines += set_env(indent, "environ.PYTHON_EGG_CACHE", daemon["python-eggs"])
     return lines
+
+
+def user_of(indent: str, user: str, place: Place) -> str:
+    if user.startswith("#"):
+        return comment(indent, f"user={user}: mod_wsgi.user must be a name, not a number.")
+    if user and place.htaccess:
+        return comment(indent, f"user={user}: this file's owner is the user here.")
+    return set_env(indent, "user", user) if user else ""
 
 
 def numbers(indent: str, daemon: dict[str, str]) -> str:

@@ -250,6 +250,16 @@ def test_a_customers_file_keeps_its_settings(tmp_path: Path) -> None:
     ]
 
 
+def test_a_customer_sets_neither_user_nor_the_servers_processes(tmp_path: Path) -> None:
+    (tmp_path / "httpd.conf").write_text("WSGIDaemonProcess shop user=alice\n")
+    path = tmp_path / ".htaccess"
+    path.write_text("WSGIProcessGroup shop\nWSGIProcessGroup %{GLOBAL}\n")
+    texts, _ = convert([tmp_path / "httpd.conf", path])
+    lines = active(texts[path])
+    assert lines[0] == "SetEnv mod_wsgi.process shop"
+    assert not [line for line in lines if "mod_wsgi.user" in line or line.endswith(" off")]
+
+
 def test_a_customers_file_that_a_script_protected_is_closed(tmp_path: Path) -> None:
     lines = active(converted(tmp_path, "WSGIAccessScript /srv/x.py\n", name=".htaccess"))
     assert lines[:2] == ['<If "true">', DENIED]
