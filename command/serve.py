@@ -21,7 +21,7 @@ from threading import Event, Thread
 from types import FrameType
 from typing import NoReturn
 
-from . import TOP, Problem, access, build, httpd, pythons, servers
+from . import TOP, Problem, access, httpd, module, pythons, servers
 from .pythons import Python
 from .servers import Server
 
@@ -38,24 +38,24 @@ class Application:
     file: Path | None = None
 
 
-def main(words: Sequence[str] | None = None) -> int:
+def main(words: Sequence[str] | None = None, prog: str = "dev serve") -> int:
     """Serves until it is told to stop.
 
     Returns 0 then, 1 if the server failed, 2 if it cannot start.
     """
-    arguments = parse(words)
+    arguments = parse(words, prog)
     listen_to_signals()
     try:
         return serve(arguments)
     except Problem as problem:
-        print(f"dev serve: {problem}", file=sys.stderr)
+        print(f"{prog}: {problem}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
 
 
-def parse(words: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="dev serve", description=__doc__)
+def parse(words: Sequence[str] | None, prog: str = "dev serve") -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog=prog, description=__doc__)
     parser.add_argument(
         "app",
         nargs="?",
@@ -105,14 +105,15 @@ def serve(arguments: argparse.Namespace) -> int:
     with httpd.server_root() as root:
         application = find_application(arguments.app, arguments.directory, root)
         require_readable(python, application, arguments.virtualenv)
-        print(f"building {server.name}-{python.name}", flush=True)
-        module = build.module(server, python)
+        if module.in_checkout():
+            print(f"building {server.name}-{python.name}", flush=True)
+        loaded = module.find(server, python)
         mount = arguments.mount.rstrip("/")
         body = configuration(mount or "/", application, arguments.virtualenv)
         with (
             followed(root / "error.log", root / "access.log") as begin,
             httpd.running(
-                server, module, body=body, root=root, host=host, port=arguments.port, load=load
+                server, loaded, body=body, root=root, host=host, port=arguments.port, load=load
             ) as running,
         ):
             url = f"{running.url}{mount}/"
@@ -219,16 +220,29 @@ def find_application(app: str | None, directories: Sequence[Path], root: Path) -
     The example is copied to the server's root, because the project may be in a home that is closed
     to the server's user.
     """
-    added = tuple(directory.resolve() for directory in directories)
-    for directory in added:
-        if not directory.is_dir():
-            raise Problem(f"--directory {directory} is not a directory")
+    added = existing(directories)
     if app is None:
+        if not EXAMPLE.is_file():
+            raise Problem("say what to serve: file.py::callable or module::callable")
         copy = Path(shutil.copy(EXAMPLE, root))
         httpd.open_to_all(copy)
         return Application(
             setting=f"{EXAMPLE.stem}::application", directories=(root, *added), file=copy
         )
+    return named_application(app, added)
+
+
+def existing(directories: Sequence[Path]) -> tuple[Path, ...]:
+    """The whole paths of what --directory names."""
+    added = tuple(directory.resolve() for directory in directories)
+    for directory in added:
+        if not directory.is_dir():
+            raise Problem(f"--directory {directory} is not a directory")
+    return added
+
+
+def named_application(app: str, added: tuple[Path, ...]) -> Application:
+    """What an APP means that is named. The folders added are on sys.path, too."""
     match = APPLICATION.fullmatch(app)
     if not match:
         raise Problem(f"{app} is not an application: write file.py::callable or module::callable")
@@ -244,10 +258,10 @@ def application_in_file(path: Path, name: str, added: tuple[Path, ...]) -> Appli
         raise Problem(f"there is no file {path}")
     if path.suffix != ".py" or "." in path.stem:
         raise Problem(f"{path.name} cannot be imported: a module's file is called name.py")
-    module, folder = path.stem, path.parent
+    dotted, folder = path.stem, path.parent
     while (folder / "__init__.py").is_file():
-        module, folder = f"{folder.name}.{module}", folder.parent
-    return Application(setting=f"{module}::{name}", directories=(folder, *added), file=path)
+        dotted, folder = f"{folder.name}.{dotted}", folder.parent
+    return Application(setting=f"{dotted}::{name}", directories=(folder, *added), file=path)
 
 
 def require_readable(python: Python, application: Application, virtualenv: Path | None) -> None:
@@ -287,7 +301,7 @@ def wait(process: subprocess.Popen[bytes]) -> int:
         stop_listening()
         print("stopping", flush=True)
         return 0
-    print(f"dev serve: Apache ended by itself, with status {process.returncode}", file=sys.stderr)
+    print(f"Apache ended by itself, with status {process.returncode}", file=sys.stderr)
     return 1
 
 

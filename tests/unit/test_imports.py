@@ -28,8 +28,10 @@ def names_in(path: Path, top: Path) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             above = folders[: len(folders) + 1 - node.level] if node.level else ()
             module = ".".join([*above, *filter(None, [node.module])])
-            yield module
             yield from (f"{module}.{alias.name}" for alias in node.names)
+            beside = [path.with_name(f"{alias.name}.py") for alias in node.names]
+            if node.module or not all(file.is_file() for file in beside):
+                yield module  # `from . import b` needs no more than b, where b is a module
 
 
 def imports(top: Path, *packages: str) -> dict[str, set[str]]:

@@ -1,0 +1,80 @@
+"""What the command mod_wsgi says without a server."""
+
+from pathlib import Path
+
+import pytest
+
+from command.__main__ import main
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "shop.py"
+    path.write_text("application = None\n")
+    (tmp_path / "static").mkdir()
+    return path
+
+
+def test_without_a_verb_it_says_what_it_can(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    assert "module-config" in capsys.readouterr().out
+
+
+def test_an_unknown_verb_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sevre"]) == 2
+    assert "unknown verb: sevre" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "opens"),
+    [
+        ("1.3", "Allow from all"),
+        ("2.0", "Allow from all"),
+        ("2.2", "Allow from all"),
+        ("2.4", "Require all granted"),
+    ],
+)
+def test_access_is_written_as_the_line_knows_it(
+    file: Path, capsys: pytest.CaptureFixture[str], line: str, opens: str
+) -> None:
+    assert main(["config", str(file), "--apache", line]) == 0
+    text = capsys.readouterr().out
+    assert opens in text
+    assert ("Require" in text) is (line == "2.4")
+
+
+def test_options_of_processes_give_the_application_processes(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["config", str(file), "--user", "shop", "--threads", "3"]) == 0
+    text = capsys.readouterr().out
+    assert 'SetEnv mod_wsgi.process "auto"' in text
+    assert 'SetEnv mod_wsgi.user "shop"' in text
+    assert 'SetEnv mod_wsgi.threads "3"' in text
+
+
+def test_1_3_adds_the_module_that_it_loads(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    so = file.with_name("mod_wsgi.so")
+    so.touch()
+    assert main(["config", str(file), "--apache", "1.3", "--module", str(so)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == [f'LoadModule wsgi_module "{so}"', "AddModule mod_wsgi.c"]
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--static", "static"], "is not URL=DIR"),
+        (["--static", "/static/=/not/there"], "there is no folder /not/there"),
+        (["--env", "1=2"], "is not NAME=VALUE"),
+        (["--env", "A=two\nlines"], "is not NAME=VALUE"),
+        (["--mount", "shop"], "is not the path of a URL"),
+        (["--virtualenv", "/not/there"], "has no bin/python"),
+        (["--module", "/not/there"], "is not a file"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(
+    file: Path, capsys: pytest.CaptureFixture[str], words: list[str], complaint: str
+) -> None:
+    assert main(["config", str(file), *words]) == 2
+    assert complaint in capsys.readouterr().err
