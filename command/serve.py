@@ -21,7 +21,7 @@ from threading import Event, Thread
 from types import FrameType
 from typing import NoReturn
 
-from . import TOP, Problem, access, httpd, module, pythons, servers
+from . import TOP, Problem, access, httpd, module, pythons, recognise, servers
 from .pythons import Python
 from .servers import Server
 
@@ -60,8 +60,9 @@ def parse(words: Sequence[str] | None, prog: str = "dev serve") -> argparse.Name
         "app",
         nargs="?",
         metavar="APP",
-        help="path/to/file.py::callable or package.module::callable; the callable is "
-        "'application' if not named; without APP, a page that shows the environ",
+        help="path/to/file.py::callable or package.module::callable, or a folder, such as that of "
+        "Django's manage.py; a callable that is not named is 'application', in a file also "
+        "'app'; without APP, a page that shows the environ",
     )
     parser.add_argument(
         "--directory",
@@ -246,9 +247,12 @@ def named_application(app: str, added: tuple[Path, ...]) -> Application:
     match = APPLICATION.fullmatch(app)
     if not match:
         raise Problem(f"{app} is not an application: write file.py::callable or module::callable")
-    where, name = match["where"], match["name"] or "application"
-    if "/" in where or where.endswith(".py"):
-        return application_in_file(Path(where).resolve(), name, added)
+    where, name = match["where"], match["name"]
+    if "/" in where or where.endswith(".py") or where == ".":
+        path = Path(where).resolve()
+        file = recognise.file_in(path) if path.is_dir() and not name else path
+        return application_in_file(file, name or recognise.callable_in(file), added)
+    name = name or "application"
     return Application(setting=f"{where}::{name}", directories=added or (Path.cwd(),))
 
 

@@ -78,3 +78,63 @@ def test_what_makes_no_sense_is_refused(
 ) -> None:
     assert main(["config", str(file), *words]) == 2
     assert complaint in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "chosen"),
+    [
+        ("app = None", "app"),
+        ("app = None\napplication = app", "application"),
+        ("from shop import site as app", "app"),
+        ("def app(environ, start_response): pass", "app"),
+        ("site = None", "application"),
+        ("print 'of Python 2.7'", "application"),
+    ],
+)
+def test_a_callable_that_is_not_named_has_a_usual_name(
+    file: Path, capsys: pytest.CaptureFixture[str], text: str, chosen: str
+) -> None:
+    file.write_text(text)
+    assert main(["config", str(file)]) == 0
+    assert f'mod_wsgi.application "shop::{chosen}"' in capsys.readouterr().out
+
+
+def test_a_folder_with_one_application_stands_for_it(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.with_name("other.py").write_text("price = 3\n")
+    assert main(["config", str(file.parent)]) == 0
+    assert 'mod_wsgi.application "shop::application"' in capsys.readouterr().out
+
+
+def test_a_folder_with_several_applications_names_them(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.with_name("other.py").write_text("app = None\n")
+    assert main(["config", str(file.parent)]) == 2
+    told = capsys.readouterr().err
+    assert "other.py::app" in told
+    assert "shop.py::application" in told
+
+
+def test_a_folder_without_an_application_is_refused(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.unlink()
+    assert main(["config", str(file.parent)]) == 2
+    assert "has an application or app" in capsys.readouterr().err
+
+
+def test_the_folder_of_manage_py_stands_for_djangos_application(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (file.parent / "manage.py").write_text(
+        'os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mysite.settings")\n'
+    )
+    (file.parent / "mysite").mkdir()
+    (file.parent / "mysite" / "__init__.py").touch()
+    (file.parent / "mysite" / "wsgi.py").write_text("application = None\n")
+    assert main(["config", str(file.parent)]) == 0
+    text = capsys.readouterr().out
+    assert 'mod_wsgi.application "mysite.wsgi::application"' in text
+    assert f'mod_wsgi.directory "{file.parent}"' in text
