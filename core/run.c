@@ -62,10 +62,10 @@ static int serve(wsgi_visit *visit, const wsgi_settings *settings,
     enum wsgi_kind kind = WSGI_KIND_UNKNOWN;
     int status = 0;
 
-    if (settings->reload)
+    if (settings->reload != NULL)
         wsgi_reload_check(visit, settings);
     application = wsgi_script_find(visit, settings);
-    if (settings->reload)
+    if (settings->reload != NULL)
         wsgi_reload_watch(visit, settings);
     if (application == NULL)
         return visit->status;

@@ -8,6 +8,9 @@
  * that works, the fresh one takes the old one's place. If not, the old one
  * keeps serving.
  *
+ * If mod_wsgi.reload names a file, only that file is checked. So it can be
+ * touched when an edit is complete.
+ *
  * A module may be imported at any time, and edited before its first check. So
  * a file that is new here counts as changed if it is younger than the last
  * check. At the first check, it counts as changed if it is younger than the
@@ -108,18 +111,21 @@ static int has_file_changed(wsgi_watch *watch, const char *path)
     return changed > 0;
 }
 
-/* Whether any file has changed. All are checked, even after the first that has
-   changed, so that one edit of several files is noticed only once. */
-static int has_any_changed(const wsgi_interp *interp, wsgi_watch *watch,
-                           const wsgi_request *request,
-                           const wsgi_settings *settings)
+static int is_touched_file(const wsgi_settings *settings)
 {
-    struct timespec now;
+    return settings->reload[0] != '\0';
+}
+
+/* Whether a source has changed. All are checked, even after the first that has
+   changed, so that one edit of several files is noticed only once. */
+static int has_source_changed(const wsgi_interp *interp, wsgi_watch *watch,
+                              const wsgi_request *request,
+                              const wsgi_settings *settings)
+{
     PyObject *modules;
     Py_ssize_t i;
     int changed = 0;
 
-    clock_gettime(CLOCK_REALTIME_COARSE, &now); /* the clock of file systems */
     modules = PyDict_Values(PyImport_GetModuleDict());
     if (settings->application == NULL)
         changed = has_file_changed(watch, request->filename);
@@ -133,6 +139,21 @@ static int has_any_changed(const wsgi_interp *interp, wsgi_watch *watch,
     }
     Py_XDECREF(modules);
     PyErr_Clear();
+    return changed;
+}
+
+/* Whether any file has changed that the setting asks to look at. */
+static int has_any_changed(const wsgi_interp *interp, wsgi_watch *watch,
+                           const wsgi_request *request,
+                           const wsgi_settings *settings)
+{
+    struct timespec now;
+    int changed;
+
+    clock_gettime(CLOCK_REALTIME_COARSE, &now); /* the clock of file systems */
+    changed = is_touched_file(settings)
+                  ? has_file_changed(watch, settings->reload)
+                  : has_source_changed(interp, watch, request, settings);
     watch->since = now;
     return changed;
 }
@@ -262,7 +283,7 @@ static void swap(wsgi_visit *visit, const wsgi_settings *settings,
     Py_BEGIN_ALLOW_THREADS
     fresh =
         wsgi_registry_again(visit->request, settings, old, &watch->crowded);
-    if (fresh != NULL)
+    if (fresh != NULL && !is_touched_file(settings))
         tree = sum_of_tree(settings); /* before the attempt, so that no later
                                          edit is missed */
     Py_END_ALLOW_THREADS

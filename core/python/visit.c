@@ -39,7 +39,8 @@ static int is_first(const char *name)
 static int is_for_main(const wsgi_settings *s, const char *name)
 {
     return wsgi_process_given.has_owner && s->interpreter == NULL &&
-           !s->own_gil && s->interpreters == 1 && !s->reload && is_first(name);
+           !s->own_gil && s->interpreters == 1 && s->reload == NULL &&
+           is_first(name);
 }
 
 /* Makes the name in the registry. A customer's begins with the customer's

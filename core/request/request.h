@@ -64,8 +64,9 @@ struct wsgi_settings {
     const char *directory;   /* NULL, or absolute paths with ':' between */
     const char *virtualenv;  /* NULL, or an absolute path */
     const char *script_name; /* NULL: where the section says */
+    const char *reload; /* NULL: never; WSGI_RELOAD_SOURCES; or the file that
+                           is touched to reload */
     long interpreters;
-    int reload;
     int own_gil;
     int authorization;
     int buffer_body;
@@ -86,6 +87,9 @@ struct wsgi_settings {
 
 /* A process that is named like the interpreter would be. */
 #define WSGI_PROCESS_AUTO "auto"
+
+/* The application is loaded anew when its sources have changed. */
+#define WSGI_RELOAD_SOURCES ""
 
 /* No process of its own. wsgi_decide makes NULL of it. */
 #define WSGI_PROCESS_OFF ""

@@ -18,7 +18,7 @@
 #define REDIRECT "REDIRECT_"
 #define ENVIRON "environ."
 
-#define OFF "off" /* no process of its own */
+#define OFF "off"
 
 /* The longest name of an interpreter, a process or a user, in bytes. */
 #define NAME_SIZE 255
@@ -54,7 +54,7 @@ struct setting {
 
 static reader read_application, read_path, read_paths, read_script_name,
     read_text, read_name, read_process, read_user, read_version, read_choice,
-    read_number;
+    read_number, read_reload;
 
 #define EVERYBODY "everybody"
 #define EVERYBODY_OWN "everybody; customers name their own only"
@@ -125,13 +125,14 @@ static const setting settings[] = {
     },
     {
         .shown = {.name = PREFIX "reload",
-                  .words = {"off", "on"},
-                  .standard = "off",
+                  .values = "`" OFF "`, `on`, an absolute path of a file",
+                  .standard = OFF,
                   .setter = EVERYBODY,
                   .text = "`on`: a changed application is loaded in a fresh "
-                          "interpreter, which takes the old one's place"},
-        .read = read_choice,
-        .place = CHOICE(reload),
+                          "interpreter, which takes the old one's place; a "
+                          "file: so it is when that file is touched"},
+        .read = read_reload,
+        .place = TEXT(reload),
     },
     {
         .shown = {.name = PREFIX "gil",
@@ -565,6 +566,21 @@ static int read_choice(const wsgi_request *request, const setting *is,
     snprintf(why, sizeof why, "is neither '%s' nor '%s'", is->shown.words[0],
              is->shown.words[1]);
     return refuse(request, is, value, why);
+}
+
+/* off, on, or the file that is touched to reload. */
+static int read_reload(const wsgi_request *request, const setting *is,
+                       const char *value, void *to)
+{
+    if (strcasecmp(value, OFF) == 0)
+        return read_text(request, is, NULL, to);
+    if (strcasecmp(value, "on") == 0)
+        return read_text(request, is, WSGI_RELOAD_SOURCES, to);
+    if (*value == '/')
+        return read_text(request, is, value, to);
+    return refuse(request, is, value,
+                  "is neither 'off' nor 'on', and not an absolute path: "
+                  "begin a file's path with /");
 }
 
 static int read_number(const wsgi_request *request, const setting *is,

@@ -63,6 +63,12 @@ SetEnv mod_wsgi.directory "@{www}/code:@{apps}"
     SetEnv mod_wsgi.application front
     SetEnv mod_wsgi.interpreter never
 </Location>
+<Location /touched>
+    SetHandler mod_wsgi
+    SetEnv mod_wsgi.reload "@{scratch}/restart.txt"
+    SetEnv mod_wsgi.application front
+    SetEnv mod_wsgi.interpreter touched
+</Location>
 <Location /inner>
     SetHandler mod_wsgi
     SetEnv mod_wsgi.application package.inner
@@ -183,6 +189,17 @@ def test_without_reload_nothing_is_loaded_anew(site: Site) -> None:
     assert site.get("/never").text == "one helped"
     edit(site, "code/front.py", MODULE.format("", "two"))
     goes_on_saying(site, "/never", "one helped")
+
+
+def test_a_file_that_is_touched_decides_when_edits_count(site: Site) -> None:
+    assert site.get("/touched").text == "one helped"
+    edit(site, "code/front.py", MODULE.format("", "two"))
+    goes_on_saying(site, "/touched", "one helped", 1.2)
+    (site.scratch / "restart.txt").touch()
+    comes_to_say(site, "/touched", "two helped")
+    edit(site, "code/helper.py", HELPER.format("changed"))
+    os.utime(site.scratch / "restart.txt")
+    comes_to_say(site, "/touched", "two changed")
 
 
 def test_an_application_that_did_not_change_is_not_loaded_anew(site: Site) -> None:
