@@ -82,9 +82,12 @@ typedef struct wsgi_request {
     unsigned site_port;        /* the port the request came to */
     const char *scheme;        /* "http" or "https" */
     const char *authorization; /* the client's Authorization header */
-    int64_t body_length; /* of the request: 0 none, -1 unknown (chunked) */
-    int expects;         /* the client sends no body before 100 Continue */
-    int head_only;       /* the method is HEAD: no body will be sent */
+    int64_t body_length;  /* of the request: 0 none, -1 unknown (chunked) */
+    int expects;          /* the client sends no body before 100 Continue */
+    int head_only;        /* the method is HEAD: no body will be sent */
+    const char *recalled; /* the core's own: there is no request, only its
+                             settings (request/recall.c). Else NULL */
+    size_t recalled_size;
 } wsgi_request;
 
 /* What has been sent of a response. */
@@ -220,6 +223,14 @@ void wsgi_start(const wsgi_process *process);
  * status that is returned.
  */
 int wsgi_handle(const wsgi_request *request);
+
+/*
+ * Loads the applications that this server has served in the last minutes, so
+ * that the first request of this process need not wait. Call it once, in a
+ * process that serves, after wsgi_start, before it takes requests. Waits for
+ * at most five seconds.
+ */
+void wsgi_warm(void);
 
 /*
  * Answers a request for the status page: what the server's processes serve. In

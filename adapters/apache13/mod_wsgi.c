@@ -44,6 +44,7 @@ static void child_init(server_rec *server, pool *p)
                           "share Python: take one LoadModule line out";
     wsgi_start(&process);
     wsgi_stop_before_signals();
+    wsgi_warm();
 }
 
 static void child_exit(server_rec *server, pool *p)

@@ -79,6 +79,7 @@ static void child_init(apr_pool_t *pool, server_rec *server)
     if (ends_in_handlers())
         wsgi_stop_before_signals();
     apr_pool_cleanup_register(pool, NULL, stop, apr_pool_cleanup_null);
+    wsgi_warm();
 }
 
 /* Programs that applications start must not inherit the connection: it would

@@ -24,6 +24,10 @@ void wsgi_stop_before_signals(void)
 {
 }
 
+void wsgi_warm(void)
+{
+}
+
 int wsgi_run(const wsgi_request *request, const wsgi_decision *decision)
 {
     (void)decision;

@@ -63,6 +63,8 @@ int wsgi_errors_log(const wsgi_request *request, PyObject *texts)
     int count = 0;
     Py_ssize_t i;
 
+    if (request != NULL && request->recalled != NULL)
+        return 1; /* the first request will log it */
     for (i = 0; texts != NULL && i < PyTuple_GET_SIZE(texts); i++)
         count += log_text(request, PyTuple_GET_ITEM(texts, i));
     return count;

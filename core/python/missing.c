@@ -247,7 +247,8 @@ static void tell_variable(const wsgi_request *request, const char *name)
 {
     search s = {.name = name};
 
-    wsgi_process_given.host->each_env(request->record, compare, &s);
+    if (request->recalled == NULL)
+        wsgi_process_given.host->each_env(request->record, compare, &s);
     wsgi_log(request, WSGI_ERROR,
              "os.environ has no %s%s; \"SetEnv mod_wsgi.environ.%s value\" "
              "puts it there before the application is loaded",

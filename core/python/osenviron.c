@@ -132,18 +132,25 @@ static void want(void *arg, const char *name, const char *value)
     Py_XDECREF(text);
 }
 
+static void each_variable(const wsgi_request *request, walk *w)
+{
+    if (request->recalled != NULL)
+        wsgi_recall_each(request, want, w);
+    else
+        wsgi_process_given.host->each_env(request->record, want, w);
+}
+
 /* The variables that a request has for os.environ: a dict of bytes. A renamed
    variable stands in for a missing one. */
 static PyObject *wanted_by(const wsgi_request *request)
 {
-    const wsgi_host *host = wsgi_process_given.host;
     walk w = {.wanted = PyDict_New(), .renamed = 1};
 
     if (w.wanted == NULL)
         return NULL;
-    host->each_env(request->record, want, &w);
+    each_variable(request, &w);
     w.renamed = 0;
-    host->each_env(request->record, want, &w);
+    each_variable(request, &w);
     if (w.failed)
         Py_CLEAR(w.wanted);
     return w.wanted;

@@ -103,6 +103,9 @@ void wsgi_log(const wsgi_request *request, enum wsgi_level level,
     char line[LINE_SIZE];
     va_list args;
 
+    if (request != NULL && request->recalled != NULL && level == WSGI_ERROR)
+        return; /* the first request will log it */
+
     memcpy(line, prefix, sizeof prefix);
     va_start(args, format);
     vsnprintf(line + sizeof prefix - 1, sizeof line - sizeof prefix, format,

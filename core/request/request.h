@@ -155,6 +155,20 @@ static inline int wsgi_may_be_setting(const char *name)
    stores how often redirects have renamed the variable. */
 const char *wsgi_settings_environ_name(const char *name, int *renamed);
 
+/* ---- recall.c: loading without a request. ------------------------------- */
+
+/* Stores what loading the request's application needs. If it does not fit,
+   to->size is 0. */
+void wsgi_recall_put(wsgi_tally_recall *to, const wsgi_request *request);
+
+/* Makes a request of that, whose texts are borrowed from it: it has no record,
+   and nothing is logged of its failures. from must not be in memory that
+   others write. Returns 0, or -1 if it is of no use. */
+int wsgi_recall_get(const wsgi_tally_recall *from, wsgi_request *request);
+
+/* Calls put(arg, ...) for the settings of such a request. */
+void wsgi_recall_each(const wsgi_request *request, wsgi_put *put, void *arg);
+
 /* ---- owner.c: what the configuration of a customer may do. -------------- */
 
 /* Finds out whose configuration a request has (settings->owner), and checks

@@ -706,7 +706,9 @@ static void each_configured(const wsgi_request *request, wsgi_put *to,
 {
     const wsgi_host *host = wsgi_process_given.host;
 
-    if (host->each_configured != NULL)
+    if (request->recalled != NULL)
+        wsgi_recall_each(request, to, arg);
+    else if (host->each_configured != NULL)
         host->each_configured(request->record, to, arg);
     else
         host->each_env(request->record, to, arg);

@@ -156,7 +156,7 @@ static void name(wsgi_tally_names *names, const identity *is,
 
 /* Whether the row has become the caller's. */
 static int claim(wsgi_tally_row *row, uint64_t key,
-                 const wsgi_tally_names *names)
+                 const wsgi_tally_names *names, const wsgi_request *request)
 {
     uint64_t free_key = 0;
 
@@ -164,6 +164,9 @@ static int claim(wsgi_tally_row *row, uint64_t key,
                                      __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
         return 0;
     row->names = *names;
+    if (names->owner < 0 && names->process[0] == '\0' &&
+        request->htaccess == NULL)
+        wsgi_recall_put(&row->recall, request);
     row->first = (int64_t)time(NULL);
     __atomic_store_n(&row->is_ready, 1U, __ATOMIC_RELEASE);
     return 1;
@@ -171,7 +174,8 @@ static int claim(wsgi_tally_row *row, uint64_t key,
 
 /* The number of the row, which is made if it is missing. OTHERS: none is free,
    or another process is just making it. */
-static unsigned find_row(uint64_t key, const wsgi_tally_names *names)
+static unsigned find_row(uint64_t key, const wsgi_tally_names *names,
+                         const wsgi_request *request)
 {
     unsigned i;
 
@@ -180,7 +184,7 @@ static unsigned find_row(uint64_t key, const wsgi_tally_names *names)
         wsgi_tally_row *row = &tally->rows[at];
         uint64_t theirs = __atomic_load_n(&row->key, __ATOMIC_ACQUIRE);
 
-        if (theirs == 0 && claim(row, key, names))
+        if (theirs == 0 && claim(row, key, names, request))
             return at;
         if (__atomic_load_n(&row->key, __ATOMIC_ACQUIRE) != key)
             continue;
@@ -255,7 +259,7 @@ static unsigned look_up(const identity *is, const wsgi_request *request,
         return at->row;
     }
     name(&names, is, request, s);
-    row = find_row(key, &names);
+    row = find_row(key, &names, request);
     *found = add_node(bucket, is, row);
     return row;
 }
@@ -445,4 +449,40 @@ void wsgi_tally_note_process(uint32_t pid)
     for (i = 0; i < WSGI_TALLY_PROCESSES; i++)
         if (note_at(&tally->processes[i], pid, 1))
             return;
+}
+
+/* ---- For new processes -------------------------------------------------- */
+
+/* The most used row of those that were not taken yet, or NULL. */
+static const wsgi_tally_row *next_used(const unsigned char *taken,
+                                       int64_t since)
+{
+    const wsgi_tally_row *best = NULL;
+    unsigned i;
+
+    for (i = 0; i < WSGI_TALLY_ROWS; i++) {
+        const wsgi_tally_row *row = &tally->rows[i];
+
+        if (!taken[i] && __atomic_load_n(&row->is_ready, __ATOMIC_ACQUIRE) &&
+            row->recall.size != 0 && row->last >= since &&
+            (best == NULL || row->requests > best->requests))
+            best = row;
+    }
+    return best;
+}
+
+unsigned wsgi_tally_recall_most(wsgi_tally_recall *to, unsigned most,
+                                int64_t recent)
+{
+    unsigned char taken[WSGI_TALLY_ROWS] = {0};
+    int64_t since = (int64_t)time(NULL) - recent;
+    const wsgi_tally_row *row;
+    unsigned count = 0;
+
+    while (tally != NULL && count < most &&
+           (row = next_used(taken, since)) != NULL) {
+        taken[row - tally->rows] = 1;
+        to[count++] = row->recall;
+    }
+    return count;
 }

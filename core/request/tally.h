@@ -30,6 +30,14 @@ typedef struct wsgi_tally_names {
     int64_t owner;                 /* as in wsgi_settings */
 } wsgi_tally_names;
 
+/* What loading an application needs. Written once, before is_ready. */
+typedef struct wsgi_tally_recall {
+    uint32_t size; /* of the texts; 0: the application is not to be loaded */
+    uint32_t port;
+    uint32_t is_file, may_execute;
+    char texts[2048];
+} wsgi_tally_recall;
+
 /* An application. */
 typedef struct wsgi_tally_row {
     uint64_t key;      /* a hash of the settings; 0: the row is free */
@@ -40,6 +48,7 @@ typedef struct wsgi_tally_row {
     uint64_t requests, errors, bytes, microseconds;
     uint64_t times[WSGI_TALLY_BUCKETS];
     int64_t error_at;
+    wsgi_tally_recall recall;
     char error[WSGI_TALLY_ERROR];
 } wsgi_tally_row;
 
@@ -105,6 +114,12 @@ void wsgi_tally_note_process(uint32_t pid);
 
 /* Notes how long the application took to load. */
 void wsgi_tally_note_load(const wsgi_request *request, uint64_t microseconds);
+
+/* Copies what loading needs of the applications in the server's own processes
+   that were used in the last so many seconds: of the most used ones, at most
+   this number. Returns how many. */
+unsigned wsgi_tally_recall_most(wsgi_tally_recall *to, unsigned most,
+                                int64_t recent);
 
 /* Microseconds of a clock that only goes forward. Any thread. */
 uint64_t wsgi_tally_now(void);

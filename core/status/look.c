@@ -42,7 +42,8 @@ const char *const wsgi_look_style[] = {
     "grid-template-columns:repeat(3,1fr);padding:.6rem .8rem;"
     "border-top:1px solid var(--line)}tbody tr:first-child{border-top:0}"
     "tbody th{grid-column:1/-1;min-width:0}tbody th,tbody td{border:0;"
-    "padding:.15rem 0}tbody td.n{text-align:left}td:before{content:attr(data-n);"
+    "padding:.15rem 0}tbody "
+    "td.n{text-align:left}td:before{content:attr(data-n);"
     "display:block;font-size:.75rem;color:var(--soft)}}",
     NULL};
 

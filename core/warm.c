@@ -1,0 +1,78 @@
+/*
+ * warm.c - a new process of the server loads what its siblings have served,
+ * before it takes requests.
+ *
+ * The loads are in a thread of their own, and the process waits for that
+ * thread for a few seconds only. An application that does not load is left to
+ * its first request, which logs why.
+ */
+#include <errno.h>
+#include <semaphore.h>
+#include <time.h>
+
+#include "run.h"
+#include "wsgi/wsgi.h"
+
+#define PATIENCE 5 /* seconds for all of them */
+#define RECENT 600 /* seconds since an application was used */
+#define MOST 16
+
+/* The copies live as long as the process: a load may outlast the wait. */
+static wsgi_tally_recall chosen[MOST];
+static unsigned count;
+static struct timespec until;
+static sem_t done;
+
+static int is_late(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return wsgi_process_is_ending() || now.tv_sec >= until.tv_sec;
+}
+
+/* Loads in the interpreter in which a request would run. */
+static void load(const wsgi_request *request, const wsgi_settings *settings)
+{
+    wsgi_visit visit;
+
+    if (wsgi_visit_enter(&visit, request, settings) != 0)
+        return;
+    wsgi_script_find(&visit, settings);
+    if (settings->reload)
+        wsgi_reload_watch(&visit, settings);
+    wsgi_visit_leave(&visit);
+    wsgi_visit_done(&visit);
+}
+
+static void *load_all(void *unused)
+{
+    wsgi_request request;
+    wsgi_decision decision;
+    unsigned i;
+
+    (void)unused;
+    for (i = 0; i < count && !is_late(); i++)
+        if (wsgi_recall_get(&chosen[i], &request) == 0 &&
+            wsgi_decide(&request, &decision) == 0 &&
+            decision.settings.process == NULL &&
+            wsgi_limits_apply(&request, &decision.settings) == 0)
+            load(&request, &decision.settings);
+    sem_post(&done);
+    return NULL;
+}
+
+void wsgi_warm(void)
+{
+    if (wsgi_process_is_shared() || wsgi_process_given.refusal != NULL)
+        return;
+    count = wsgi_tally_recall_most(chosen, MOST, RECENT);
+    if (count == 0)
+        return;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += PATIENCE;
+    sem_init(&done, 0, 0);
+    if (wsgi_process_add_thread(load_all, NULL, 0) == 0)
+        while (sem_timedwait(&done, &until) < 0 && errno == EINTR)
+            ;
+}

@@ -1,0 +1,83 @@
+"""A new process has loaded what was served before, when its first request comes."""
+
+import time
+
+import pytest
+
+from tests.conftest import Serve
+from tests.harness.errorlog import until
+from tests.harness.site import Site
+
+pytestmark = pytest.mark.needs("python-in-the-module")
+
+CONFIG = """
+<Location />
+    SetHandler mod_wsgi
+    SetEnv mod_wsgi.application slow
+    SetEnv mod_wsgi.directory "@{www}"
+    SetEnv mod_wsgi.interpreter slow
+    SetEnv mod_wsgi.environ.COLOUR blue
+</Location>
+"""
+
+SLOW = """
+import os, time
+
+COLOUR = os.environ["COLOUR"]
+if os.path.exists("%s"):
+    raise RuntimeError("no start while this is there")
+time.sleep(0.5)
+LOADED = time.time()
+
+
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [("%%d %%.3f %%s" %% (os.getpid(), LOADED, COLOUR)).encode("ascii")]
+"""
+
+
+def started(serve: Serve) -> Site:
+    return serve(CONFIG, files={"slow.py": SLOW % "@{www}/stop"}, processes=1)
+
+
+def asked(site: Site) -> tuple[int, float, float]:
+    """Which process has answered, how long before the question it was loaded, and how it was."""
+    now = time.time()
+    answer = site.get("/")
+    pid, loaded, colour = answer.text.split()
+    assert colour == "blue"
+    return int(pid), now - float(loaded), time.time() - now
+
+
+def answer_of_another(site: Site, pid: int) -> tuple[int, float, float]:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        found = asked(site)
+        if found[0] != pid:
+            return found
+        time.sleep(0.3)
+    pytest.fail("no new process has answered")
+
+
+def test_a_new_child_has_loaded_before_its_first_request(serve: Serve) -> None:
+    site = started(serve)
+    pid, ago, _ = asked(site)
+    assert ago < 0
+    site.restart()
+    assert until(lambda: set(site.children()) - {pid}, 20)
+    time.sleep(1.5)
+    _, ago, took = answer_of_another(site, pid)
+    assert ago > 0
+    assert took < 0.4
+
+
+def test_a_load_that_fails_beforehand_is_logged_by_its_request_only(serve: Serve) -> None:
+    site = started(serve)
+    pid, _, _ = asked(site)
+    (site.root / "htdocs" / "stop").write_text("")
+    site.restart()
+    assert until(lambda: set(site.children()) - {pid}, 20)
+    time.sleep(1)
+    (site.root / "htdocs" / "stop").unlink()
+    _, ago, _ = answer_of_another(site, pid)
+    assert ago < 0
