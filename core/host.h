@@ -123,6 +123,11 @@ typedef struct wsgi_host {
        before the application. */
     void (*translate_path)(void *record);
 
+    /* Optional. From now on, a response with a status of 400 to 599 has the
+       server's own error page for a body (ErrorDocument). The application's
+       body is not sent. Called at most once, and before the application. */
+    void (*use_error_pages)(void *record);
+
     /* Blocks until at least one byte of the request's body is there. Returns
        the number of bytes stored in buffer (at most size), 0 at the end of
        the body, or one of wsgi_read. Asks a waiting client to go on
@@ -348,8 +353,8 @@ int wsgi_copies_count(const wsgi_table *mine, const wsgi_table *theirs);
 int wsgi_copies_may_stay(const wsgi_table *mine, int i,
                          const wsgi_table *theirs, int copies);
 
-/* ---- request/header.c: which headers of a request are safe to believe. Pure
-   functions of strings. Any thread, any time. ----------------------------- */
+/* ---- request/header.c: which headers of a request are safe to believe, and
+   what headers are about. Pure functions of strings. Any thread, any time. */
 
 /* Whether a header must not become a variable. Either another name gives the
    same variable (X_Forwarded_For and X-Forwarded-For), or it is Proxy, whose
@@ -366,5 +371,9 @@ void wsgi_header_to_variable(const char *name, char *variable);
 /* Whether everybody reads the same number in the value of Content-Length:
    digits, and nothing else. NULL (there is no such header) is fine, too. */
 int wsgi_header_is_length(const char *value);
+
+/* Whether a header of a response is about its body, so that it must not stand
+   above another body (RFC 9110, section 8). */
+int wsgi_header_is_about_body(const char *name);
 
 #endif

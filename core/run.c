@@ -132,14 +132,6 @@ static int run_with_body(const wsgi_request *request,
     return status;
 }
 
-static void translate_path(const wsgi_request *request)
-{
-    const wsgi_host *host = wsgi_process_given.host;
-
-    if (host->translate_path != NULL)
-        host->translate_path(request->record);
-}
-
 int wsgi_run(const wsgi_request *request, const wsgi_decision *decision)
 {
     wsgi_decision possible = *decision;
@@ -147,8 +139,7 @@ int wsgi_run(const wsgi_request *request, const wsgi_decision *decision)
 
     if (status != 0)
         return status;
-    if (possible.settings.path_translated)
-        translate_path(request);
+    wsgi_decide_tell_host(request, &possible.settings);
     return possible.settings.buffer_body && request->body_length != 0
                ? run_with_body(request, &possible)
                : run_decided(request, &possible, NULL);

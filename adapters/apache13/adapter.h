@@ -26,12 +26,14 @@
 /* A request under way: the record behind wsgi_request. */
 typedef struct exchange {
     request_rec *r;
-    int reading;     /* the body has been asked for */
-    int at_end;      /* the request's body has been read */
-    int is_unwanted; /* the client was not asked to send the body */
-    int begun;       /* the response's head was sent */
-    int is_broken;   /* the core has said so: fail */
-    int is_cut;      /* only ranges of the response's body are sent */
+    int reading;         /* the body has been asked for */
+    int at_end;          /* the request's body has been read */
+    int is_unwanted;     /* the client was not asked to send the body */
+    int begun;           /* the response's head was sent */
+    int is_broken;       /* the core has said so: fail */
+    int is_cut;          /* only ranges of the response's body are sent */
+    int has_error_pages; /* the application wants the server's */
+    int error_page;      /* the status of the one to be sent, or 0 */
 } exchange;
 
 /* mod_wsgi.c: the main server. Its log takes lines that belong to no request.

@@ -25,6 +25,16 @@ static void translate_path(void *record)
     ap_add_cgi_vars(x->r);
 }
 
+/* An error page's own errors are its own, and a sub-request is a part of
+   another response. */
+static void use_error_pages(void *record)
+{
+    exchange *x = record;
+
+    x->has_error_pages = x->r->main == NULL &&
+                         !wsgi_apache_is_error_document(x->r);
+}
+
 void wsgi_apache_begin_waiting(exchange *x, const char *what)
 {
     ap_soft_timeout((char *)what, x->r);
@@ -72,6 +82,7 @@ static int log_descriptor(void *record)
 const wsgi_host wsgi_apache_host = {
     .each_env = each_env,
     .translate_path = translate_path,
+    .use_error_pages = use_error_pages,
     .read_body = wsgi_apache_read_body,
     .send_head = wsgi_apache_send_head,
     .send_body = wsgi_apache_send_body,

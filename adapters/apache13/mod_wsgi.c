@@ -156,6 +156,8 @@ static int handle(request_rec *r)
     x.at_end = request.body_length == 0;
     status = handle_unseen(r, &request);
     if (status == 0)
+        status = x.error_page;
+    if (status == 0)
         wsgi_apache_drain(&x);
     else
         wsgi_apache_leave_rest(&x); /* no error page waits for the rest */

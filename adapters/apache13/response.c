@@ -49,9 +49,26 @@ static void send_http_header(request_rec *r)
         r->connection->aborted = 1;
 }
 
-int wsgi_apache_send_head(void *record, const wsgi_head *head)
+/* The server's error page will be the body. Headers that are not about the
+   body go along: the server keeps what is in err_headers_out. */
+static void leave_to_server(exchange *x, const wsgi_head *head)
 {
-    exchange *x = record;
+    size_t i;
+
+    x->error_page = head->status;
+    for (i = 0; i < head->header_count; i++)
+        if (!wsgi_header_is_about_body(head->headers[i].name))
+            ap_table_add(x->r->err_headers_out, head->headers[i].name,
+                         head->headers[i].value);
+}
+
+static int is_left_to_server(const exchange *x, const wsgi_head *head)
+{
+    return x->has_error_pages && head->status >= 400 && head->status < 600;
+}
+
+static void set_head(exchange *x, const wsgi_head *head)
+{
     request_rec *r = x->r;
     size_t i;
 
@@ -66,6 +83,16 @@ int wsgi_apache_send_head(void *record, const wsgi_head *head)
     for (i = 0; i < head->header_count; i++)
         ap_table_add(r->headers_out, head->headers[i].name,
                      head->headers[i].value);
+}
+
+int wsgi_apache_send_head(void *record, const wsgi_head *head)
+{
+    exchange *x = record;
+
+    if (is_left_to_server(x, head))
+        leave_to_server(x, head);
+    else
+        set_head(x, head);
     return 0;
 }
 
@@ -223,8 +250,11 @@ static int push_out(exchange *x, enum wsgi_after after)
 static int send_content(exchange *x, const content *c, enum wsgi_after after)
 {
     int64_t offset = 0, length = -1;
-    int result = begin(x, c->size, after);
+    int result;
 
+    if (x->error_page)
+        return 0;
+    result = begin(x, c->size, after);
     wsgi_apache_begin_waiting(x, "send the response");
     while (result == 0 && next_part(x, c->size, &offset, &length))
         result = c->chunks != NULL ? write_chunks(x, c, offset, length)
@@ -250,6 +280,8 @@ void wsgi_apache_fail(void *record)
 {
     exchange *x = record;
 
+    if (x->error_page)
+        return;
     x->is_broken = 1;
     x->r->connection->keepalive = -1;
     x->r->connection->aborted = 1;

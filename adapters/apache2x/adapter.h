@@ -31,6 +31,8 @@ typedef struct exchange {
                                      wants to answer the client, or 0 */
     int is_broken;                /* the core has said so: fail */
     int timed_out;                /* the server's Timeout, while it read */
+    int has_error_pages;          /* the application wants the server's */
+    int error_page;               /* the status of the one to be sent, or 0 */
 } exchange;
 
 /* mod_wsgi.c: the main server. Its log takes lines that belong to no request.

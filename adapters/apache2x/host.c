@@ -43,6 +43,16 @@ static void translate_path(void *record)
     ap_add_cgi_vars(x->r);
 }
 
+/* An error page's own errors are its own, and a sub-request is a part of
+   another response. */
+static void use_error_pages(void *record)
+{
+    exchange *x = record;
+
+    x->has_error_pages = x->r->main == NULL &&
+                         !wsgi_apache_is_error_document(x->r);
+}
+
 static int is_its_thread(const exchange *x)
 {
     return apr_os_thread_equal(x->thread, apr_os_thread_current());
@@ -136,6 +146,7 @@ const wsgi_host wsgi_apache_host = {
     .each_env = each_env,
     .each_configured = each_configured,
     .translate_path = translate_path,
+    .use_error_pages = use_error_pages,
     .read_body = wsgi_apache_read_body,
     .send_head = wsgi_apache_send_head,
     .send_body = wsgi_apache_send_body,

@@ -215,6 +215,8 @@ static int handle(request_rec *r)
     x.thread = apr_os_thread_current();
     x.body_left = request.body_length;
     status = wsgi_serve(&request);
+    if (status == 0)
+        status = x.error_page;
     if (status != 0 && request.body_length != 0 && !x.at_end)
         leave_rest(r);
     return status == 0 ? OK : status;

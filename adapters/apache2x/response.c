@@ -22,9 +22,26 @@ static void forget_guesses(request_rec *r)
     r->content_languages = NULL;
 }
 
-int wsgi_apache_send_head(void *record, const wsgi_head *head)
+/* The server's error page will be the body. Headers that are not about the
+   body go along: the server keeps what is in err_headers_out. */
+static void leave_to_server(exchange *x, const wsgi_head *head)
 {
-    exchange *x = wsgi_apache_borrow(record);
+    size_t i;
+
+    x->error_page = head->status;
+    for (i = 0; i < head->header_count; i++)
+        if (!wsgi_header_is_about_body(head->headers[i].name))
+            apr_table_add(x->r->err_headers_out, head->headers[i].name,
+                          head->headers[i].value);
+}
+
+static int is_left_to_server(const exchange *x, const wsgi_head *head)
+{
+    return x->has_error_pages && head->status >= 400 && head->status < 600;
+}
+
+static void set_head(exchange *x, const wsgi_head *head)
+{
     request_rec *r = x->r;
     size_t i;
 
@@ -42,6 +59,16 @@ int wsgi_apache_send_head(void *record, const wsgi_head *head)
     for (i = 0; i < head->header_count; i++)
         apr_table_add(r->headers_out, head->headers[i].name,
                       head->headers[i].value);
+}
+
+int wsgi_apache_send_head(void *record, const wsgi_head *head)
+{
+    exchange *x = wsgi_apache_borrow(record);
+
+    if (is_left_to_server(x, head))
+        leave_to_server(x, head);
+    else
+        set_head(x, head);
     wsgi_apache_give_back(x);
     return 0;
 }
@@ -151,7 +178,7 @@ int wsgi_apache_send_body(void *record, const wsgi_chunk *chunks, size_t count,
                           enum wsgi_after after)
 {
     exchange *x = wsgi_apache_borrow(record);
-    int result = send_chunks(x, chunks, count, after);
+    int result = x->error_page ? 0 : send_chunks(x, chunks, count, after);
 
     wsgi_apache_give_back(x);
     return result;
@@ -227,8 +254,10 @@ void wsgi_apache_fail(void *record)
 {
     exchange *x = wsgi_apache_borrow(record);
 
-    x->is_broken = 1;
-    break_off(x);
+    if (!x->error_page) {
+        x->is_broken = 1;
+        break_off(x);
+    }
     wsgi_apache_give_back(x);
 }
 
@@ -334,7 +363,7 @@ int wsgi_apache_send_file(void *record, int fd, int64_t offset, int64_t size,
                           enum wsgi_after after)
 {
     exchange *x = wsgi_apache_borrow(record);
-    int result = send_part(x, fd, offset, size, after);
+    int result = x->error_page ? 0 : send_part(x, fd, offset, size, after);
 
     wsgi_apache_give_back(x);
     return result;

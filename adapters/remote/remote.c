@@ -322,8 +322,7 @@ static int run_elsewhere(const wsgi_request *request, const wsgi_settings *s)
         return 500;
     }
     check_environment(request);
-    if (s->path_translated && trip.host->translate_path != NULL)
-        trip.host->translate_path(request->record);
+    wsgi_decide_tell_host(request, s);
     fill_ask(&trip.ask, request, s);
     status = pack(&trip);
     if (status == 0)

@@ -24,3 +24,14 @@ int wsgi_decide(const wsgi_request *request, wsgi_decision *decision)
              settings->script_name, request->uri);
     return 500;
 }
+
+void wsgi_decide_tell_host(const wsgi_request *request,
+                           const wsgi_settings *settings)
+{
+    const wsgi_host *host = wsgi_process_given.host;
+
+    if (settings->path_translated && host->translate_path != NULL)
+        host->translate_path(request->record);
+    if (settings->error_pages && host->use_error_pages != NULL)
+        host->use_error_pages(request->record);
+}

@@ -1,5 +1,6 @@
 /*
- * header.c - which headers of a request are safe to believe.
+ * header.c - which headers of a request are safe to believe, and what headers
+ * are about.
  *
  * Pure strings. Older servers pass headers on that newer ones refuse.
  */
@@ -37,4 +38,18 @@ int wsgi_header_is_length(const char *value)
 {
     return value == NULL ||
            (*value != '\0' && value[strspn(value, "0123456789")] == '\0');
+}
+
+int wsgi_header_is_about_body(const char *name)
+{
+    static const char *const others[] = {"ETag", "Last-Modified",
+                                         "Accept-Ranges"};
+    size_t i;
+
+    for (i = 0; i < sizeof others / sizeof *others; i++)
+        if (strcasecmp(name, others[i]) == 0)
+            return 1;
+    return strncasecmp(name, "Content-", sizeof "Content-" - 1) == 0 &&
+           strncasecmp(name, "Content-Security-Policy",
+                       sizeof "Content-Security-Policy" - 1) != 0;
 }

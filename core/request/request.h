@@ -71,6 +71,7 @@ struct wsgi_settings {
     int authorization;
     int buffer_body;
     int path_translated;
+    int error_pages;
     const char *process; /* NULL: the server's own; else the name of an
                             application's process, or WSGI_PROCESS_AUTO */
     const char *user;    /* who that process is; NULL: the server's user */
@@ -264,6 +265,12 @@ typedef struct wsgi_decision {
    Returns 0 and fills in the decision. On failure logs why and returns the
    HTTP status of the error page that the server is to send. */
 int wsgi_decide(const wsgi_request *request, wsgi_decision *decision);
+
+/* Tells the host what the settings ask of it. To be called where the host is a
+   server, after wsgi_decide and before the application. The request's thread.
+ */
+void wsgi_decide_tell_host(const wsgi_request *request,
+                           const wsgi_settings *settings);
 
 /* ---- process.c: the server's process. Any thread, any time. ------------- */
 

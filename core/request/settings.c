@@ -174,6 +174,17 @@ static const setting settings[] = {
         .place = CHOICE(path_translated),
     },
     {
+        .shown = {.name = PREFIX "error_pages",
+                  .words = {"off", "on"},
+                  .standard = "off",
+                  .setter = EVERYBODY,
+                  .text = "`on`: the server's error page takes the place of "
+                          "the body of an application's response with a "
+                          "status of 400 to 599"},
+        .read = read_choice,
+        .place = CHOICE(error_pages),
+    },
+    {
         .shown = {.name = PREFIX "process",
                   .values = "a name, up to " DIGITS(
                       NAME_SIZE) " bytes; "
