@@ -17,8 +17,6 @@ REMARKS = {
     "WSGIDontWriteBytecode": _PROCESS_ENVIRONMENT.format("PYTHONDONTWRITEBYTECODE"),
     "WSGIEnableSendfile": "Files of wsgi.file_wrapper are sent with sendfile here, unless "
     "Apache's own EnableSendfile is Off.",
-    "WSGIErrorOverride": "It replaced an application's error pages by Apache's ErrorDocument. The "
-    "application's own pages are sent here.",
     "WSGIFreeThreading": "It switched free threads on. Build the module for a free-threaded "
     "Python, and set PYTHON_GIL=0 in the server's environment.",
     "WSGIIgnoreActivity": "It was about the inactivity timeout of daemons, which is not here.",

@@ -532,6 +532,7 @@ RULES: dict[str, Callable[[Directive, Place], str | None]] = {
     "wsgicallableobject": callable_object,
     "wsgichunkedrequest": chunked,
     "wsgidaemonprocess": daemon_process,
+    "wsgierroroverride": switch("error_pages"),
     "wsgigroupauthoritative": group_authoritative,
     "wsgihandlerscript": lambda item, _: was(
         item,

@@ -53,6 +53,12 @@ def test_no_directive_of_the_other_module_stays(tmp_path: Path, name: str) -> No
         assert not [line for line in active(text) if line.lower().startswith("wsgi")]
 
 
+def test_error_pages_of_the_server_are_asked_for(tmp_path: Path) -> None:
+    assert active(converted(tmp_path, "WSGIErrorOverride On\n")) == [
+        "SetEnv mod_wsgi.error_pages on"
+    ]
+
+
 def test_an_unknown_directive_of_the_other_module_is_a_comment(tmp_path: Path) -> None:
     assert converted(tmp_path, "WSGIFuture On\n").startswith("# WSGIFuture On\n# mod_wsgi: ")
 
