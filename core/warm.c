@@ -4,7 +4,8 @@
  *
  * The loads are in a thread of their own, and the process waits for that
  * thread for a few seconds only. An application that does not load is left to
- * its first request, which logs why.
+ * its first request, which logs why. One that has ended a process while it was
+ * loaded is not loaded beforehand again.
  */
 #include <errno.h>
 #include <semaphore.h>
@@ -32,7 +33,7 @@ static int is_late(void)
 }
 
 /* Loads in the interpreter in which a request would run. */
-static void load(const wsgi_request *request, const wsgi_settings *settings)
+static void load_in(const wsgi_request *request, const wsgi_settings *settings)
 {
     wsgi_visit visit;
 
@@ -45,19 +46,27 @@ static void load(const wsgi_request *request, const wsgi_settings *settings)
     wsgi_visit_done(&visit);
 }
 
-static void *load_all(void *unused)
+static void load(const wsgi_tally_recall *which)
 {
     wsgi_request request;
     wsgi_decision decision;
+
+    wsgi_tally_note_loading(which);
+    if (wsgi_recall_get(which, &request) == 0 &&
+        wsgi_decide(&request, &decision) == 0 &&
+        decision.settings.process == NULL &&
+        wsgi_limits_apply(&request, &decision.settings) == 0)
+        load_in(&request, &decision.settings);
+    wsgi_tally_note_loading(NULL);
+}
+
+static void *load_all(void *unused)
+{
     unsigned i;
 
     (void)unused;
     for (i = 0; i < count && !is_late(); i++)
-        if (wsgi_recall_get(&chosen[i], &request) == 0 &&
-            wsgi_decide(&request, &decision) == 0 &&
-            decision.settings.process == NULL &&
-            wsgi_limits_apply(&request, &decision.settings) == 0)
-            load(&request, &decision.settings);
+        load(&chosen[i]);
     sem_post(&done);
     return NULL;
 }

@@ -303,6 +303,7 @@ void wsgi_tally_enter_child(void)
     if (mine == NULL)
         return;
     mine->requests = 0;
+    mine->loading = 0;
     memset(mine->busy, 0, sizeof mine->busy);
 }
 
@@ -471,6 +472,29 @@ static const wsgi_tally_row *next_used(const unsigned char *taken,
     return best;
 }
 
+/* Whatever a child was loading when it died is not loaded beforehand again. */
+static void forget_deadly(void)
+{
+    unsigned i;
+
+    for (i = 0; i < WSGI_TALLY_CHILDREN; i++) {
+        wsgi_tally_child *child = &tally->children[i];
+        uint32_t loading = child->loading;
+
+        if (loading == 0 || loading > WSGI_TALLY_ROWS || child->pid == 0 ||
+            !is_dead(child->pid))
+            continue;
+        tally->rows[loading - 1].recall.size = 0;
+        child->loading = 0;
+    }
+}
+
+void wsgi_tally_note_loading(const wsgi_tally_recall *which)
+{
+    if (mine != NULL)
+        mine->loading = which != NULL ? which->row + 1 : 0;
+}
+
 unsigned wsgi_tally_recall_most(wsgi_tally_recall *to, unsigned most,
                                 int64_t recent)
 {
@@ -479,10 +503,15 @@ unsigned wsgi_tally_recall_most(wsgi_tally_recall *to, unsigned most,
     const wsgi_tally_row *row;
     unsigned count = 0;
 
-    while (tally != NULL && count < most &&
-           (row = next_used(taken, since)) != NULL) {
-        taken[row - tally->rows] = 1;
-        to[count++] = row->recall;
+    if (tally == NULL || mine == NULL)
+        return 0;
+    forget_deadly();
+    while (count < most && (row = next_used(taken, since)) != NULL) {
+        uint32_t number = (uint32_t)(row - tally->rows);
+
+        taken[number] = 1;
+        to[count] = row->recall;
+        to[count++].row = number;
     }
     return count;
 }

@@ -33,6 +33,7 @@ typedef struct wsgi_tally_names {
 /* What loading an application needs. Written once, before is_ready. */
 typedef struct wsgi_tally_recall {
     uint32_t size; /* of the texts; 0: the application is not to be loaded */
+    uint32_t row;  /* in a copy: whose it is */
     uint32_t port;
     uint32_t is_file, may_execute;
     char texts[2048];
@@ -54,8 +55,8 @@ typedef struct wsgi_tally_row {
 
 /* A child of the server. Only the child itself writes it. */
 typedef struct wsgi_tally_child {
-    uint32_t pid; /* 0: free */
-    uint32_t unused;
+    uint32_t pid;     /* 0: free */
+    uint32_t loading; /* the row of what it loads beforehand, plus 1; or 0 */
     uint64_t requests;
     uint16_t busy[WSGI_TALLY_ROWS + 1]; /* requests under way */
 } wsgi_tally_child;
@@ -120,6 +121,11 @@ void wsgi_tally_note_load(const wsgi_request *request, uint64_t microseconds);
    this number. Returns how many. */
 unsigned wsgi_tally_recall_most(wsgi_tally_recall *to, unsigned most,
                                 int64_t recent);
+
+/* Notes which application this child loads before it takes requests, NULL:
+   none any more. If the child ends meanwhile, the application is not loaded
+   beforehand again: it could end every child. */
+void wsgi_tally_note_loading(const wsgi_tally_recall *which);
 
 /* Microseconds of a clock that only goes forward. Any thread. */
 uint64_t wsgi_tally_now(void);

@@ -20,6 +20,18 @@ CONFIG = """
 </Location>
 """
 
+DEADLY = """
+import os, signal
+
+if os.path.exists("%s"):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [str(os.getpid()).encode("ascii")]
+"""
+
 SLOW = """
 import os, time
 
@@ -81,3 +93,24 @@ def test_a_load_that_fails_beforehand_is_logged_by_its_request_only(serve: Serve
     (site.root / "htdocs" / "stop").unlink()
     _, ago, _ = answer_of_another(site, pid)
     assert ago < 0
+
+
+def test_an_application_that_ends_the_process_while_it_loads_ends_no_second_one(
+    serve: Serve,
+) -> None:
+    """Otherwise no child would ever take a request."""
+    config = CONFIG.replace("<Location />", "<Location /deadly>").replace("slow", "deadly")
+    files = {"deadly.py": DEADLY % "@{www}/stop", "fine.txt": "fine"}
+    site = serve(config, files=files, processes=1)
+    site.tolerates(r"exit signal Killed|signal 9")
+    pid = int(site.get("/deadly").text)
+    (site.root / "htdocs" / "stop").write_text("")
+    site.restart()
+    assert until(lambda: set(site.children()) - {pid}, 20)
+    time.sleep(1)
+    assert until(lambda: site.get("/fine.txt").text == "fine", 20)
+    before = set(site.children())
+    time.sleep(1.5)
+    assert before & set(site.children())
+    (site.root / "htdocs" / "stop").unlink()
+    assert int(site.get("/deadly").text) != pid
