@@ -21,7 +21,7 @@ from threading import Event, Thread
 from types import FrameType
 from typing import NoReturn
 
-from . import TOP, Problem, access, httpd, module, pythons, recognise, servers
+from . import TOP, Problem, access, build, httpd, pythons, recognise, servers
 from .pythons import Python
 from .servers import Server
 
@@ -106,9 +106,8 @@ def serve(arguments: argparse.Namespace) -> int:
     with httpd.server_root() as root:
         application = find_application(arguments.app, arguments.directory, root)
         require_readable(python, application, arguments.virtualenv)
-        if module.in_checkout():
-            print(f"building {server.name}-{python.name}", flush=True)
-        loaded = module.find(server, python)
+        print(f"building {server.name}-{python.name}", flush=True)
+        loaded = build.module(server, python)
         mount = arguments.mount.rstrip("/")
         body = configuration(mount or "/", application, arguments.virtualenv)
         with (
@@ -223,8 +222,6 @@ def find_application(app: str | None, directories: Sequence[Path], root: Path) -
     """
     added = existing(directories)
     if app is None:
-        if not EXAMPLE.is_file():
-            raise Problem("say what to serve: file.py::callable or module::callable")
         copy = Path(shutil.copy(EXAMPLE, root))
         httpd.open_to_all(copy)
         return Application(

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import Problem, module, pythons, serve, servers
+from . import Problem, build, pythons, serve, servers
 
 NAME = re.compile(r"[A-Za-z_]\w*")
 
@@ -91,12 +91,21 @@ def lines(arguments: argparse.Namespace) -> Iterator[str]:
     yield "</VirtualHost>"
 
 
+def load_lines(module: Path, line: str) -> list[str]:
+    """What loads the module, in the main part of a server's configuration.
+
+    A configuration of 1.3 that has ClearModuleList needs AddModule, too.
+    """
+    load = f'LoadModule wsgi_module "{module}"'
+    return [load, "AddModule mod_wsgi.c"] if line == "1.3" else [load]
+
+
 def loading(file: Path | None, line: str) -> list[str]:
     if file is None:
         return ['# The server loads the module once: "mod_wsgi module-config" prints how.']
     if not file.is_file():
         raise Problem(f"--module {file} is not a file")
-    return module.lines(file.resolve(), line)
+    return load_lines(file.resolve(), line)
 
 
 def static(text: str) -> Static:
@@ -173,9 +182,9 @@ def module_config(words: Sequence[str], prog: str = "mod_wsgi module-config") ->
     arguments = parser.parse_args(words)
     try:
         server = servers.choose(arguments.apache, arguments.apxs)
-        found = module.find(server, pythons.choose(arguments.python))
+        found = build.module(server, pythons.choose(arguments.python))
     except Problem as problem:
         print(f"{prog}: {problem}", file=sys.stderr)
         return 2
-    print("\n".join(module.lines(found, server.line)))
+    print("\n".join(load_lines(found, server.line)))
     return 0

@@ -3,15 +3,13 @@
  */
 #include "memory.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../../core/request/request.h"
-
-#define SAFE_FD 10 /* descriptors below may get another meaning */
+#include "parent.h"
 
 static wsgi_tally *memory;
 static int kept = -1; /* the descriptor */
@@ -25,10 +23,8 @@ static int make_file(void)
 #ifdef SYS_memfd_create
     int made = (int)syscall(SYS_memfd_create, "mod_wsgi status", 1U);
 
-    if (made >= 0) {
-        fd = fcntl(made, F_DUPFD_CLOEXEC, SAFE_FD);
-        close(made);
-    }
+    if (made >= 0)
+        fd = wsgi_parent_lift(made);
     if (fd >= 0 && ftruncate(fd, (off_t)sizeof *memory) < 0) {
         close(fd);
         fd = -1;
@@ -44,7 +40,7 @@ static int is_ours(int fd, unsigned long number)
     struct stat s;
 
     return fd >= 0 && fstat(fd, &s) == 0 && S_ISREG(s.st_mode) &&
-           (unsigned long)s.st_ino == number &&
+           wsgi_parent_number_of(fd) == number &&
            s.st_size == (off_t)sizeof *memory;
 }
 
@@ -63,12 +59,11 @@ static int recall(void)
 
 static void keep(int fd)
 {
-    struct stat s;
     char text[64];
 
-    if (fd < 0 || fstat(fd, &s) < 0)
+    if (fd < 0)
         return;
-    snprintf(text, sizeof text, "%d %lu", fd, (unsigned long)s.st_ino);
+    snprintf(text, sizeof text, "%d %lu", fd, wsgi_parent_number_of(fd));
     setenv(WSGI_MEMORY_VARIABLE, text, 1);
 }
 

@@ -60,7 +60,7 @@ const char *wsgi_parent_problem(void)
 
 /* ---- What is kept ----------------------------------------------------- */
 
-static unsigned long number_of(int fd)
+unsigned long wsgi_parent_number_of(int fd)
 {
     struct stat s;
 
@@ -92,8 +92,8 @@ static int recall(void)
     k.asks_number = strtoul(text, &text, 10);
     k.spawners_number = strtoul(text, &text, 10);
     k.pid = strtol(text, &text, 10);
-    if (*text != '\0' || number_of(k.asks) != k.asks_number ||
-        number_of(k.spawners) != k.spawners_number)
+    if (*text != '\0' || wsgi_parent_number_of(k.asks) != k.asks_number ||
+        wsgi_parent_number_of(k.spawners) != k.spawners_number)
         return 0;
     here = k;
     return 1;
@@ -101,7 +101,7 @@ static int recall(void)
 
 /* ---- The ask socket --------------------------------------------------- */
 
-static int lift(int fd)
+int wsgi_parent_lift(int fd)
 {
     int lifted = fcntl(fd, F_DUPFD_CLOEXEC, SAFE_FD);
 
@@ -120,11 +120,11 @@ static int make_socket(void)
                  strerror(errno));
         return -1;
     }
-    here.asks = lift(pair[0]);
-    here.spawners = lift(pair[1]);
+    here.asks = wsgi_parent_lift(pair[0]);
+    here.spawners = wsgi_parent_lift(pair[1]);
     setsockopt(here.spawners, SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes);
-    here.asks_number = number_of(here.asks);
-    here.spawners_number = number_of(here.spawners);
+    here.asks_number = wsgi_parent_number_of(here.asks);
+    here.spawners_number = wsgi_parent_number_of(here.spawners);
     return 0;
 }
 

@@ -19,6 +19,8 @@
 #include <string.h>
 #include <util_script.h>
 
+#include "flush.h"
+
 static const char paragraph[] =
     "<p>A paragraph of a page, as templates make it.</p>\n";
 static char whole_page[197 * (sizeof paragraph - 1)];
@@ -89,21 +91,6 @@ static int answer(request_rec *r)
     if (name != NULL && strcmp(name, "work::echo") == 0)
         return echo(r);
     return hello(r);
-}
-
-/* The end of the response, then what makes the connection's filters send. */
-static int flush_end(request_rec *r)
-{
-    apr_bucket_alloc_t *allocator = r->connection->bucket_alloc;
-    apr_bucket_brigade *out = apr_brigade_create(r->pool, allocator);
-
-    APR_BRIGADE_INSERT_TAIL(out, apr_bucket_eos_create(allocator));
-    ap_pass_brigade(r->output_filters, out);
-    apr_brigade_cleanup(out);
-    APR_BRIGADE_INSERT_TAIL(out, apr_bucket_flush_create(allocator));
-    ap_pass_brigade(r->connection->output_filters, out);
-    apr_brigade_cleanup(out);
-    return OK;
 }
 
 static int handle(request_rec *r)

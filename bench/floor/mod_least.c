@@ -19,6 +19,8 @@
 #include <string.h>
 #include <util_script.h>
 
+#include "flush.h"
+
 #define INTERPRETERS 10
 #define MOST_NAMES 64
 
@@ -129,20 +131,6 @@ static void answer(request_rec *r, int number)
     PyEval_SaveThread();
 }
 
-/* As in mod_floor.c. */
-static void flush_end(request_rec *r)
-{
-    apr_bucket_alloc_t *allocator = r->connection->bucket_alloc;
-    apr_bucket_brigade *out = apr_brigade_create(r->pool, allocator);
-
-    APR_BRIGADE_INSERT_TAIL(out, apr_bucket_eos_create(allocator));
-    ap_pass_brigade(r->output_filters, out);
-    apr_brigade_cleanup(out);
-    APR_BRIGADE_INSERT_TAIL(out, apr_bucket_flush_create(allocator));
-    ap_pass_brigade(r->connection->output_filters, out);
-    apr_brigade_cleanup(out);
-}
-
 static int handle(request_rec *r)
 {
     if (r->handler == NULL || strcmp(r->handler, "mod_wsgi") != 0)
@@ -153,8 +141,7 @@ static int handle(request_rec *r)
     ap_add_cgi_vars(r);
     ap_set_content_type(r, "text/plain");
     answer(r, number_of(r));
-    flush_end(r);
-    return OK;
+    return flush_end(r);
 }
 
 static const char *set_environ(cmd_parms *command, void *config, int on)

@@ -132,14 +132,6 @@ static void want(void *arg, const char *name, const char *value)
     Py_XDECREF(text);
 }
 
-static void each_variable(const wsgi_request *request, walk *w)
-{
-    if (request->recalled != NULL)
-        wsgi_recall_each(request, want, w);
-    else
-        wsgi_process_given.host->each_env(request->record, want, w);
-}
-
 /* The variables that a request has for os.environ: a dict of bytes. A renamed
    variable stands in for a missing one. */
 static PyObject *wanted_by(const wsgi_request *request)
@@ -148,9 +140,9 @@ static PyObject *wanted_by(const wsgi_request *request)
 
     if (w.wanted == NULL)
         return NULL;
-    each_variable(request, &w);
+    wsgi_recall_each(request, want, &w);
     w.renamed = 0;
-    each_variable(request, &w);
+    wsgi_recall_each(request, want, &w);
     if (w.failed)
         Py_CLEAR(w.wanted);
     return w.wanted;

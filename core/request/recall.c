@@ -39,7 +39,6 @@ static void put(void *arg, const char *name, const char *value)
 
 void wsgi_recall_put(wsgi_tally_recall *to, const wsgi_request *request)
 {
-    const wsgi_host *host = wsgi_process_given.host;
     packer p = {to->texts, to->texts + sizeof to->texts};
 
     to->size = 0;
@@ -53,10 +52,7 @@ void wsgi_recall_put(wsgi_tally_recall *to, const wsgi_request *request)
     pack(&p, request->path_info);
     pack(&p, request->site_name);
     pack(&p, request->scheme);
-    if (host->each_configured != NULL)
-        host->each_configured(request->record, put, &p);
-    else
-        host->each_env(request->record, put, &p);
+    wsgi_recall_each(request, put, &p);
     if (p.at != NULL)
         to->size = (uint32_t)(p.at - to->texts);
 }
@@ -100,7 +96,8 @@ int wsgi_recall_get(const wsgi_tally_recall *from, wsgi_request *request)
                : -1;
 }
 
-void wsgi_recall_each(const wsgi_request *request, wsgi_put *give, void *arg)
+static void each_recalled(const wsgi_request *request, wsgi_put *give,
+                          void *arg)
 {
     const char *at = request->recalled, *end = at + request->recalled_size;
 
@@ -111,4 +108,16 @@ void wsgi_recall_each(const wsgi_request *request, wsgi_put *give, void *arg)
         if (name != NULL && value != NULL)
             give(arg, name, value);
     }
+}
+
+void wsgi_recall_each(const wsgi_request *request, wsgi_put *give, void *arg)
+{
+    const wsgi_host *host = wsgi_process_given.host;
+
+    if (request->recalled != NULL)
+        each_recalled(request, give, arg);
+    else if (host->each_configured != NULL)
+        host->each_configured(request->record, give, arg);
+    else
+        host->each_env(request->record, give, arg);
 }

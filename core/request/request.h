@@ -167,7 +167,8 @@ void wsgi_recall_put(wsgi_tally_recall *to, const wsgi_request *request);
    others write. Returns 0, or -1 if it is of no use. */
 int wsgi_recall_get(const wsgi_tally_recall *from, wsgi_request *request);
 
-/* Calls put(arg, ...) for the settings of such a request. */
+/* Calls put(arg, ...) for the settings of a request, such a one or another,
+   and perhaps for others of its variables. */
 void wsgi_recall_each(const wsgi_request *request, wsgi_put *put, void *arg);
 
 /* ---- owner.c: what the configuration of a customer may do. -------------- */

@@ -712,24 +712,11 @@ static int read_all(const wsgi_request *request, const found *all,
     return 0;
 }
 
-static void each_configured(const wsgi_request *request, wsgi_put *to,
-                            void *arg)
-{
-    const wsgi_host *host = wsgi_process_given.host;
-
-    if (request->recalled != NULL)
-        wsgi_recall_each(request, to, arg);
-    else if (host->each_configured != NULL)
-        host->each_configured(request->record, to, arg);
-    else
-        host->each_env(request->record, to, arg);
-}
-
 int wsgi_settings_read(const wsgi_request *request, wsgi_settings *s)
 {
     found all = {.unknown = NULL};
 
-    each_configured(request, put, &all);
+    wsgi_recall_each(request, put, &all);
     if (all.unknown != NULL)
         return refuse_unknown(request, &all);
     if (all.misnamed != NULL)

@@ -40,7 +40,7 @@ def task(python: Python) -> Task:
         ours=build.module(server, python),
         before=None,
         floor=build_floor(server),
-        least=None,
+        least=Path(),
         incumbent=Path(),
         venv=Path(),
         file=Path(),
