@@ -62,7 +62,7 @@ static void measure(void *record, wsgi_sent *sent)
 {
     const exchange *x = record;
 
-    sent->status = x->r->status;
+    sent->status = x->error_page ? x->error_page : x->r->status;
     sent->is_broken = x->is_broken;
     sent->bytes = x->r->bytes_sent;
 }

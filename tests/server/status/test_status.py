@@ -37,12 +37,24 @@ CONFIG = """
     SetEnv mod_wsgi.directory "@{www}"
     SetEnv mod_wsgi.interpreter failing
 </Location>
+<Location /paged>
+    SetHandler mod_wsgi
+    SetEnv mod_wsgi.application fails::busy
+    SetEnv mod_wsgi.directory "@{www}"
+    SetEnv mod_wsgi.interpreter failing
+    SetEnv mod_wsgi.error_pages on
+</Location>
 """
 
 FILES = {
     "fails.py": """
 def application(environ, start_response):
     raise ValueError("<script>of the last line")
+
+
+def busy(environ, start_response):
+    start_response("503 Busy", [])
+    return []
 """
 }
 
@@ -88,6 +100,11 @@ def test_an_exception_is_an_error_with_its_last_line(site: Site) -> None:
     assert after["errors"] == before + 1
     assert "ValueError: <script>of the last line" in after["last_error"]
     assert "<script>of" not in site.get("/status").text
+
+
+def test_an_error_whose_page_is_the_servers_is_an_error(site: Site) -> None:
+    assert site.get("/paged").status_code == 503
+    assert row(site, "fails::busy", "failing")["errors"] == 1
 
 
 class Balanced(HTMLParser):
