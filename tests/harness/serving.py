@@ -38,6 +38,9 @@ SLOW_TO_STOP = (("2.0", "worker"), ("2.2", "worker"))
 # both have one cause is likely, not proven; shorten this to look again.
 CONNECTIONS_END = 0.1
 
+# So long a start waits for the spawner's program. Some tests keep it from starting.
+SPAWNER_SECONDS = 5
+
 # Applications' processes end this many seconds after the server at the latest.
 PROCESSES_END = 10.0
 
@@ -133,6 +136,8 @@ def running(
         )
         # The parent listens before it has anyone to serve.
         assert until(site.children), f"the server of {cell.name} started no process"
+        if apart:  # until its program runs, it looks like one of the server's own
+            until(site.spawners, SPAWNER_SECONDS)
         yield site
         beside = [*site.spawners(), *site.spawned()]
         if cell.server.mpm == "event":

@@ -342,9 +342,16 @@ def threads_of(site: Site) -> int:
 
 
 def test_thread_locals_of_the_one_that_is_replaced_end(site: Site) -> None:
+    """When each thread that was in it has served again: requests at once reach them all."""
     site.get("/endings/local?local")
     replace(site)
-    assert until(lambda: site.get("/endings/front") and (site.scratch / "local.told").exists(), 10)
+
+    def has_ended(pool: ThreadPoolExecutor) -> bool:
+        list(pool.map(site.get, ["/endings/front"] * 8))
+        return (site.scratch / "local.told").exists()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert until(lambda: has_ended(pool), 10)
 
 
 @pytest.mark.slow
