@@ -21,7 +21,7 @@ static int break_off(wsgi_call *call, enum wsgi_kind kind, const char *name)
 {
     int status = error_status(call);
 
-    wsgi_call_report(call, "the application raised an exception:");
+    wsgi_call_report(call, "MW0501: the application raised an exception:");
     wsgi_kinds_hint(call->lease.request, kind, name);
     if (!wsgi_call_has_begun(call)) {
         call->is_discarded = 1; /* threads and destructors may still write */
@@ -71,7 +71,8 @@ static int serve(wsgi_visit *visit, const wsgi_settings *settings,
         return visit->status;
     call = wsgi_call_new(visit);
     if (call == NULL) {
-        wsgi_errors_report(visit->request, "the request can't be served:");
+        wsgi_errors_report(visit->request,
+                           "MW0505: the request can't be served:");
         return 500;
     }
     Py_INCREF(application);

@@ -153,7 +153,7 @@ static void refuse(const arrival *letter, int status, const char *why)
     if (letter->fds[0] >= 0)
         wsgi_packet_refuse(letter->fds[0], status, 0, why);
     close_fds(letter);
-    wsgi_log_say(NULL, WSGI_LOG_ERROR, "%s", why);
+    wsgi_log_say(NULL, WSGI_LOG_ERROR, "MW0705: %s", why);
 }
 
 static void read_ask(void *unused)

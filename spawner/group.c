@@ -123,7 +123,7 @@ static int start_another(wsgi_group *group)
 
     group->wants_swap = 0;
     if (worker == NULL) {
-        wsgi_log_say(group->log, WSGI_LOG_ERROR, "%s", report.text);
+        wsgi_log_say(group->log, WSGI_LOG_ERROR, "MW0706: %s", report.text);
         wsgi_queue_refuse(group, &report);
         return -1;
     }
@@ -265,8 +265,9 @@ static void bury(wsgi_group *group, wsgi_worker *worker, int status)
     describe(cause, sizeof cause, worker, status);
     if ((status != 0 || !worker->is_draining) && !worker->is_killed &&
         worker->report.status == 0)
-        wsgi_log_say(group->log, WSGI_LOG_ERROR, "process %ld of %s: %s",
-                     (long)worker->pid, group->title, cause);
+        wsgi_log_say(group->log, WSGI_LOG_ERROR,
+                     "MW0707: process %ld of %s: %s", (long)worker->pid,
+                     group->title, cause);
     if (!worker->is_ready && !worker->is_draining)
         fail(group, worker, cause);
     else
@@ -310,8 +311,8 @@ static void kill_now(wsgi_worker *worker, const char *why)
     worker->is_killed = 1;
     kill(worker->pid, SIGKILL);
     wsgi_log_say(worker->group->log, WSGI_LOG_ERROR,
-                 "process %ld of %s %s: it is killed", (long)worker->pid,
-                 worker->group->title, why);
+                 "MW0708: process %ld of %s %s: it is killed",
+                 (long)worker->pid, worker->group->title, why);
 }
 
 /* Kills processes that do not end in time, or do not get ready. */

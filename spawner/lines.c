@@ -41,7 +41,7 @@ static void tell_left_out(wsgi_lines *lines, const target *to)
     if (lines->left_out == 0)
         return;
     snprintf(text, sizeof text,
-             "%u lines are left out here: more than %d in a second",
+             "MW0709: %u lines are left out here: more than %d in a second",
              lines->left_out, MOST_IN_A_SECOND);
     lines->left_out = 0;
     write_line(to, WSGI_LOG_WARNING, text, strlen(text));

@@ -225,8 +225,10 @@ static void tell_left_out(wsgi_log *log)
     pthread_mutex_unlock(&mutex);
     if (n == 0)
         return;
-    snprintf(text, sizeof text,
-             "mod_wsgi: %u lines are missing here: the log was too slow", n);
+    snprintf(
+        text, sizeof text,
+        "mod_wsgi: MW0710: %u lines are missing here: the log was too slow",
+        n);
     add(log, WSGI_LOG_WARNING, text, strlen(text));
 }
 

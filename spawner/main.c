@@ -148,11 +148,12 @@ static int start(char **argv)
 int main(int argc, char **argv)
 {
     if (argc != 3 || arrange_descriptors() < 0) {
-        fputs("mod_wsgi-spawner is started by the server\n", stderr);
+        fputs("mod_wsgi: MW0704: mod_wsgi-spawner is started by the server\n",
+              stderr);
         return 2;
     }
     if (start(argv) < 0) {
-        perror("mod_wsgi-spawner");
+        perror("mod_wsgi: MW0701: mod_wsgi-spawner can't start");
         return 1;
     }
     while (!is_ending || wsgi_group_any())

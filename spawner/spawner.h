@@ -73,6 +73,8 @@ void wsgi_log_close(wsgi_log *log);
    lines are left out, and counted, when the log takes no more. */
 void wsgi_log_line(wsgi_log *log, enum wsgi_log_level level, const char *line,
                    size_t size);
+/* The same, prefixed with "mod_wsgi: ". The format begins with a code, as that
+   of the core's wsgi_log. */
 void wsgi_log_say(wsgi_log *log, enum wsgi_log_level level, const char *format,
                   ...) __attribute__((format(printf, 3, 4)));
 

@@ -214,8 +214,8 @@ static int write_file(exchange *x, const content *c, int64_t offset,
 
         if (got <= 0) {
             ap_log_rerror(APLOG_MARK, APLOG_ERR | APLOG_NOERRNO, x->r,
-                          "mod_wsgi: a file became shorter while it was sent: "
-                          "the connection is closed");
+                          "mod_wsgi: MW0511: a file became shorter while it "
+                          "was sent: the connection is closed");
             wsgi_apache_fail(x);
             return -1;
         }

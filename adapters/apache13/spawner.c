@@ -40,13 +40,14 @@ static void maintain(int reason, void *server, ap_wait_t status)
     ap_unregister_other_child(server);
     if (reason != OC_REASON_DEATH && reason != OC_REASON_LOST)
         return;
-    ap_log_error(APLOG_MARK, APLOG_ERR | APLOG_NOERRNO, s,
-                 "mod_wsgi: mod_wsgi-spawner has ended: another one begins");
+    ap_log_error(
+        APLOG_MARK, APLOG_ERR | APLOG_NOERRNO, s,
+        "mod_wsgi: MW0702: mod_wsgi-spawner has ended: another one begins");
     pid = wsgi_parent_respawn(&parent);
     if (pid == 0)
         ap_log_error(APLOG_MARK, APLOG_ERR | APLOG_NOERRNO, s,
-                     "mod_wsgi: no mod_wsgi-spawner could be started: %s: "
-                     "mend that and restart the server",
+                     "mod_wsgi: MW0703: no mod_wsgi-spawner could be started: "
+                     "%s: mend that and restart the server",
                      wsgi_parent_problem());
     watch(s, pid);
 }

@@ -55,10 +55,11 @@ static int post_config(apr_pool_t *config, apr_pool_t *log,
                                   apr_pool_cleanup_null);
         return OK;
     }
-    ap_log_error(APLOG_MARK, APLOG_EMERG, 0, server,
-                 "mod_wsgi: mod_python is loaded behind this module, and was "
-                 "built with another version of Python: put its LoadModule "
-                 "line before this module's, or build both with the same");
+    ap_log_error(
+        APLOG_MARK, APLOG_EMERG, 0, server,
+        "mod_wsgi: MW0421: mod_python is loaded behind this module, and was "
+        "built with another version of Python: put its LoadModule line before "
+        "this module's, or build both with the same");
     return HTTP_INTERNAL_SERVER_ERROR;
 }
 
@@ -129,7 +130,7 @@ static int is_too_large(request_rec *r)
         return 0;
     ap_log_rerror(
         APLOG_MARK, APLOG_INFO, 0, r,
-        "mod_wsgi: the request's body of %" APR_OFF_T_FMT
+        "mod_wsgi: MW0512: the request's body of %" APR_OFF_T_FMT
         " bytes is larger than LimitRequestBody allows (%" APR_OFF_T_FMT ")",
         r->remaining, limit);
     return 1;

@@ -123,8 +123,8 @@ static int pass(exchange *x)
     else if (status != APR_SUCCESS && !connection->aborted) {
         if (!is_about_client(status))
             ap_log_rerror(APLOG_MARK, APLOG_ERR, status, x->r,
-                          "mod_wsgi: a filter of the response failed: the "
-                          "connection is closed");
+                          "mod_wsgi: MW0509: a filter of the response failed: "
+                          "the connection is closed");
         break_connection(connection);
     }
     x->begun = 1;
@@ -312,8 +312,9 @@ static apr_status_t check_length(int fd, int64_t end)
 
 static int give_up_file(exchange *x, apr_status_t status)
 {
-    ap_log_rerror(APLOG_MARK, APLOG_ERR, status, x->r,
-                  "mod_wsgi: a file can't be sent: the connection is closed");
+    ap_log_rerror(
+        APLOG_MARK, APLOG_ERR, status, x->r,
+        "mod_wsgi: MW0510: a file can't be sent: the connection is closed");
     break_off(x);
     return -1;
 }

@@ -91,7 +91,8 @@ static int64_t give_up_reading(wsgi_exchange *x, const char *why)
 {
     if (why != NULL)
         wsgi_log(&x->got.request, WSGI_ERROR,
-                 "the server's answer about the request's body is wrong: %s",
+                 "MW0610: the server's answer about the request's body is "
+                 "wrong: %s",
                  why);
     x->is_gone = 1;
     return WSGI_READ_GONE;
@@ -197,10 +198,10 @@ static int receive(wsgi_room *room, int socket, wsgi_wire_request *got)
         wsgi_wire_only(room->packet, (size_t)size, &frame) == 0 &&
         wsgi_wire_get_request(&frame, got) == 0)
         return 0;
-    wsgi_log(NULL, WSGI_ERROR,
-             "the server has sent something that is no request: the "
-             "connection is closed. Restart the server if the module was "
-             "replaced");
+    wsgi_log(
+        NULL, WSGI_ERROR,
+        "MW0611: the server has sent something that is no request: the "
+        "connection is closed. Restart the server if the module was replaced");
     return -1;
 }
 

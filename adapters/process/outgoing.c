@@ -43,7 +43,8 @@ static int give_up_head(wsgi_exchange *x, const char *why)
     x->room->out.size = 0;
     x->failure = 500;
     wsgi_log(&x->got.request, WSGI_ERROR,
-             "the response's status and headers can't be sent: %s", why);
+             "MW0612: the response's status and headers can't be sent: %s",
+             why);
     return -1;
 }
 

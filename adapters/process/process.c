@@ -63,7 +63,8 @@ static void take_connection(int socket)
         wsgi_crew_add(socket);
         return;
     }
-    complain("a connection was refused", "the server's user has not made it");
+    complain("MW0613: a connection was refused",
+             "the server's user has not made it");
     close(socket);
 }
 
@@ -195,8 +196,9 @@ int main(int argc, char **argv)
     int error = argc == WSGI_ARGUMENT_COUNT ? start(argv) : EINVAL;
 
     if (error != 0) {
-        complain("the process can't be started; mod_wsgi-spawner starts it",
-                 strerror(error));
+        complain(
+            "MW0614: the process can't be started; mod_wsgi-spawner starts it",
+            strerror(error));
         return 1;
     }
     has_control = 1;

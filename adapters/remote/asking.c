@@ -38,8 +38,8 @@ static int refuse(const wsgi_request *request, const wsgi_ask *ask,
                   const char *why)
 {
     wsgi_log(request, WSGI_ERROR,
-             "mod_wsgi.process '%s' can't be had, since mod_wsgi-spawner does "
-             "not answer: %s",
+             "MW0601: mod_wsgi.process '%s' can't be had, since "
+             "mod_wsgi-spawner does not answer: %s",
              ask->name, why);
     return 503;
 }

@@ -32,7 +32,7 @@ int wsgi_run(const wsgi_request *request, const wsgi_decision *decision)
 {
     (void)decision;
     wsgi_log(request, WSGI_ERROR,
-             "this module was built without Python: set mod_wsgi.process, "
-             "\"SetEnv mod_wsgi.process auto\"");
+             "MW0609: this module was built without Python: set "
+             "mod_wsgi.process, \"SetEnv mod_wsgi.process auto\"");
     return 500;
 }

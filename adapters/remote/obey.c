@@ -38,7 +38,8 @@ static enum wsgi_next broken(wsgi_trip *trip, const char *how)
     return WSGI_NEXT_BROKEN;
 }
 
-void wsgi_obey_complain(const wsgi_trip *trip, const char *format, ...)
+void wsgi_obey_complain(const wsgi_trip *trip, const char *code,
+                        const char *format, ...)
 {
     const wsgi_ask *ask = &trip->ask;
     char what[1024];
@@ -47,7 +48,7 @@ void wsgi_obey_complain(const wsgi_trip *trip, const char *format, ...)
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
-    wsgi_log(trip->request, WSGI_ERROR, "process %u of %s%s%s %s",
+    wsgi_log(trip->request, WSGI_ERROR, "%s: process %u of %s%s%s %s", code,
              trip->connection->pid, ask->user, ask->user[0] ? "/" : "",
              ask->name, what);
 }
@@ -95,7 +96,8 @@ static int64_t count_down(wsgi_trip *trip, int64_t size)
 /* The end has come before all that Content-Length has promised. */
 static enum wsgi_next fail_short(wsgi_trip *trip)
 {
-    wsgi_obey_complain(trip, "sent %lld bytes less than Content-Length says",
+    wsgi_obey_complain(trip, "MW0605",
+                       "sent %lld bytes less than Content-Length says",
                        (long long)trip->left);
     trip->stage = WSGI_TRIP_FAILED;
     trip->host->fail(trip->request->record);
@@ -423,7 +425,7 @@ static enum wsgi_next take_refusal(wsgi_trip *trip, const wsgi_frame *frame)
     memcpy(&refused, frame->data, sizeof refused);
     trip->status =
         refused.status >= 400 && refused.status <= 599 ? refused.status : 503;
-    wsgi_log(trip->request, WSGI_ERROR, "mod_wsgi.process '%s': %.*s",
+    wsgi_log(trip->request, WSGI_ERROR, "MW0603: mod_wsgi.process '%s': %.*s",
              trip->ask.name, (int)(frame->size - sizeof refused),
              frame->data + sizeof refused);
     return WSGI_NEXT_REFUSED;

@@ -138,7 +138,8 @@ static int pack(wsgi_trip *trip)
         result = make_packet(trip);
     if (result == 0)
         return 0;
-    wsgi_log(trip->request, WSGI_ERROR, "the request can't be sent: %s",
+    wsgi_log(trip->request, WSGI_ERROR,
+             "MW0608: the request can't be sent: %s",
              result == -1 ? "out of memory"
                           : "its variables have more than 128 KB");
     return result == -1 ? 500 : 431;
@@ -219,10 +220,10 @@ static int break_off(const wsgi_trip *trip, int status)
 /* The words are the core's, for applications in the server's process. */
 static void log_gone(const wsgi_trip *trip)
 {
-    wsgi_log(trip->request, WSGI_INFO, "the client went away %s",
+    wsgi_log(trip->request, WSGI_INFO, "MW0506: %s",
              trip->read_error == WSGI_READ_GONE
-                 ? "while sending the request's body"
-                 : "before the response was complete");
+                 ? "the client went away while sending the request's body"
+                 : "the client went away before the response was complete");
 }
 
 /* Ends the use of the connection. Returns what wsgi_handle returns. */
@@ -239,14 +240,17 @@ static int finish(wsgi_trip *trip, int outcome)
     } else if (outcome == WSGI_NEXT_REFUSED) {
         status = trip->status;
     } else if (outcome == WSGI_NEXT_BROKEN) {
-        wsgi_obey_complain(trip, "broke the protocol: %s", trip->broken);
+        wsgi_obey_complain(trip, "MW0606", "broke the protocol: %s",
+                           trip->broken);
         status = break_off(trip, BAD_GATEWAY);
     } else if (outcome == LOST) {
-        wsgi_obey_complain(trip, "has ended, serving %s", trip->request->uri);
+        wsgi_obey_complain(trip, "MW0607", "has ended, serving %s",
+                           trip->request->uri);
         status = break_off(trip, BAD_GATEWAY);
     } else {
         wsgi_log(trip->request, WSGI_ERROR,
-                 "mod_wsgi.process '%s' can't be had: %s", trip->ask.name,
+                 "MW0602: mod_wsgi.process '%s' can't be had: %s",
+                 trip->ask.name,
                  outcome == UNSENT ? trip->broken
                                    : "mod_wsgi-spawner does not answer");
         status = UNAVAILABLE;
@@ -264,7 +268,7 @@ static int connect_trip(wsgi_trip *trip)
 
     trip->connection = wsgi_group_take(&trip->ask);
     if (trip->connection == NULL) {
-        wsgi_log(trip->request, WSGI_ERROR, "out of memory");
+        wsgi_log(trip->request, WSGI_ERROR, "MW0001: out of memory");
         return 500;
     }
     if (trip->connection->is_fresh)
@@ -292,8 +296,8 @@ static int try_all(wsgi_trip *trip)
         wsgi_group_close(trip->connection);
     }
     wsgi_log(trip->request, WSGI_ERROR,
-             "mod_wsgi.process '%s': %d processes have ended before they read "
-             "the request",
+             "MW0604: mod_wsgi.process '%s': %d processes have ended before "
+             "they read the request",
              trip->ask.name, MOST_TRIES);
     return UNAVAILABLE;
 }
@@ -318,7 +322,7 @@ static int run_elsewhere(const wsgi_request *request, const wsgi_settings *s)
     int status;
 
     if (trip.scratch == NULL) {
-        wsgi_log(request, WSGI_ERROR, "out of memory");
+        wsgi_log(request, WSGI_ERROR, "MW0001: out of memory");
         return 500;
     }
     check_environment(request);

@@ -98,10 +98,11 @@ enum wsgi_next {
     WSGI_NEXT_BROKEN   /* trip->broken says why */
 };
 
-/* Logs what a process has done: "process 71 of alice/shop " comes before it.
- */
-void wsgi_obey_complain(const wsgi_trip *trip, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+/* Logs what a process has done: "MW0605: process 71 of alice/shop " comes
+   before it, with the code that is given. */
+void wsgi_obey_complain(const wsgi_trip *trip, const char *code,
+                        const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* Does what a packet says. fd came with it (else -1), and is closed. The
    packet is in scratch->received. */

@@ -132,7 +132,7 @@ void wsgi_failures_note(const wsgi_request *request, wsgi_interp *interp,
         *place = make(application, texts);
     } else if (first != NULL && !is_same(first->texts, texts)) {
         wsgi_log(request, WSGI_ERROR,
-                 "the first attempt to load '%s', %ld s ago, failed "
+                 "MW0307: the first attempt to load '%s', %ld s ago, failed "
                  "differently. What it left behind may be the cause of this "
                  "error. When that first error is mended, restart the server. "
                  "The first attempt raised:",

@@ -95,7 +95,7 @@ void wsgi_kinds_hint(const wsgi_request *request, enum wsgi_kind kind,
     };
 
     if (texts[kind] != NULL)
-        wsgi_log(request, WSGI_ERROR, "mod_wsgi.application '%s' %s",
+        wsgi_log(request, WSGI_ERROR, "MW0306: mod_wsgi.application '%s' %s",
                  name != NULL ? name : request->filename, texts[kind]);
 }
 

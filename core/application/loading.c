@@ -48,10 +48,10 @@ static void tell(wsgi_loading *l)
         texts = PySequence_Tuple(lines);
     PyErr_Clear();
     wsgi_log(l->request, WSGI_ERROR,
-             "'%s' is still being loaded after %d s, in the interpreter '%s'; "
-             "its requests wait. Does its module start a server of its own "
-             "(app.run())? That belongs under \"if __name__ == "
-             "'__main__':\". The load is here:",
+             "MW0308: '%s' is still being loaded after %d s, in the "
+             "interpreter '%s'; its requests wait. Does its module start a "
+             "server of its own (app.run())? That belongs under \"if __name__ "
+             "== '__main__':\". The load is here:",
              l->application, SECONDS, l->interp->shown);
     wsgi_errors_log(l->request, texts);
     PyErr_Clear();
@@ -67,7 +67,7 @@ static void interrupt(wsgi_loading *l)
     if (!l->is_over) {
         if (!l->is_interrupted)
             wsgi_log(l->request, WSGI_WARNING,
-                     "the load of '%s' is interrupted, because this "
+                     "MW0309: the load of '%s' is interrupted, because this "
                      "process is ending",
                      l->application);
         l->is_interrupted = 1;
@@ -174,7 +174,7 @@ int wsgi_loading_is_refused(const wsgi_request *request,
     if (!__atomic_load_n(&interp->loads_nothing, __ATOMIC_ACQUIRE))
         return 0;
     wsgi_log(request, WSGI_WARNING,
-             "'%s' is not loaded, because this process is ending",
+             "MW0310: '%s' is not loaded, because this process is ending",
              application);
     return 1;
 }

@@ -232,8 +232,8 @@ static int is_replaceable(const wsgi_interp *interp, wsgi_watch *watch,
         return 1;
     if (!watch->refused)
         wsgi_log(request, WSGI_WARNING,
-                 "the application has changed, but mod_wsgi.reload can't "
-                 "replace the interpreter '%s', %s: restart the server",
+                 "MW0313: the application has changed, but mod_wsgi.reload "
+                 "can't replace the interpreter '%s', %s: restart the server",
                  interp->shown,
                  is_main ? "which is Python's main one"
                          : "which belongs to mod_python");
@@ -259,12 +259,12 @@ static int load_anew(wsgi_visit *visit, const wsgi_settings *settings,
     write_no_copies();
     if (wsgi_script_find(visit, settings) == NULL) {
         wsgi_log(visit->request, WSGI_ERROR,
-                 "the application has changed but does not load: the old one "
-                 "keeps serving");
+                 "MW0312: the application has changed but does not load: the "
+                 "old one keeps serving");
         return 0;
     }
     wsgi_log(visit->request, WSGI_INFO,
-             "the application has changed and was loaded anew");
+             "MW0311: the application has changed and was loaded anew");
     Py_BEGIN_ALLOW_THREADS /* the registry's lock is held while interpreters
                               are made */
     wsgi_registry_replace(old, visit->slot->interp);

@@ -110,15 +110,17 @@ static void report_missing(const wanted *w, const char *module)
 
     if (wsgi_spelling_mend(w->application, advice, sizeof advice) ||
         is_closed(w, module, advice, sizeof advice))
-        wsgi_log(w->request, WSGI_ERROR, "mod_wsgi.application '%s': %s; %s",
-                 w->application, message, advice);
-    else
         wsgi_log(w->request, WSGI_ERROR,
-                 "mod_wsgi.application '%s': %s in the interpreter '%s'; set "
-                 "mod_wsgi.directory (now %s) to the directory that holds %s",
-                 w->application, message, w->interp->shown,
-                 w->settings->directory ? w->settings->directory : "not set",
-                 module);
+                 "MW0301: mod_wsgi.application '%s': %s; %s", w->application,
+                 message, advice);
+    else
+        wsgi_log(
+            w->request, WSGI_ERROR,
+            "MW0302: mod_wsgi.application '%s': %s in the interpreter '%s'; "
+            "set mod_wsgi.directory (now %s) to the directory that holds %s",
+            w->application, message, w->interp->shown,
+            w->settings->directory ? w->settings->directory : "not set",
+            module);
     Py_XDECREF(holder);
 }
 
@@ -130,7 +132,8 @@ static void report_failed(const wanted *w)
     int is_refusal =
         wsgi_imports_is_refusal(); /* the reason has been logged */
 
-    snprintf(what, sizeof what, "%s'%s' can't be loaded, because it raised:",
+    snprintf(what, sizeof what,
+             "MW0303: %s'%s' can't be loaded, because it raised:",
              w->is_file ? "the application file " : "mod_wsgi.application ",
              w->application);
     wsgi_missing_find(&missing);
@@ -312,7 +315,8 @@ static void report_no_callable(const wanted *w, PyObject *module)
     char advice[WSGI_STEPS_SIZE];
 
     advise(w, module, advice, sizeof advice);
-    wsgi_log(w->request, WSGI_ERROR, "%s'%s': there is no '%s' (%s); %s",
+    wsgi_log(w->request, WSGI_ERROR,
+             "MW0304: %s'%s': there is no '%s' (%s); %s",
              w->is_file ? "the application file " : "mod_wsgi.application ",
              w->application, callable_name(w), message, advice);
     Py_XDECREF(holder);
@@ -335,8 +339,8 @@ static PyObject *get_callable(const wanted *w, PyObject *module)
             report_failed(w);
     } else if (!PyCallable_Check(callable)) {
         wsgi_log(w->request, WSGI_ERROR,
-                 "mod_wsgi.application '%s': '%s' is not callable but of the "
-                 "type %s; name the callable as in module::callable",
+                 "MW0305: mod_wsgi.application '%s': '%s' is not callable but "
+                 "of the type %s; name the callable as in module::callable",
                  w->application, name, Py_TYPE(callable)->tp_name);
         Py_CLEAR(callable);
     }
@@ -369,7 +373,7 @@ static wsgi_script *remember(const wanted *w, PyObject *callable)
     if (script != NULL)
         script->application = strdup(w->application);
     if (script == NULL || script->application == NULL) {
-        wsgi_log(w->request, WSGI_ERROR, "out of memory");
+        wsgi_log(w->request, WSGI_ERROR, "MW0001: out of memory");
         free(script);
         Py_DECREF(callable);
         return NULL;

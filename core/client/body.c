@@ -44,14 +44,14 @@ int wsgi_body_status(int error)
 
 static int spoilt_by_client(const wsgi_request *request, int error)
 {
-    wsgi_log(request, WSGI_INFO, "%s", wsgi_body_explain(error));
+    wsgi_log(request, WSGI_INFO, "MW0506: %s", wsgi_body_explain(error));
     return wsgi_body_status(error);
 }
 
 static int no_memory(const wsgi_request *request)
 {
-    wsgi_log(request, WSGI_ERROR, "the request's body can't be kept: %s",
-             strerror(ENOMEM));
+    wsgi_log(request, WSGI_ERROR,
+             "MW0508: the request's body can't be kept: %s", strerror(ENOMEM));
     return 500;
 }
 
@@ -62,8 +62,8 @@ static int not_kept(const wsgi_request *request)
 
     wsgi_log(
         request, WSGI_ERROR,
-        "the request's body can't be kept in %s: %s; mod_wsgi.buffer_body "
-        "needs a directory with room: set " WSGI_TMPDIR
+        "MW0507: the request's body can't be kept in %s: %s; "
+        "mod_wsgi.buffer_body needs a directory with room: set " WSGI_TMPDIR
         " in the server's environment",
         wsgi_settings_of_process()->temporary, strerror(errno));
     return is_full ? 507 : 500;

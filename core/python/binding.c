@@ -225,22 +225,22 @@ static void tell(const wsgi_request *request, const search *s)
 {
     if (s->best >= 0)
         wsgi_log(request, WSGI_ERROR,
-                 "'%s' can be in only one interpreter of a process, and the "
-                 "interpreter '%s' has it: set mod_wsgi.interpreter to "
-                 "main_interpreter (and mod_wsgi.gil to shared) for all "
+                 "MW0320: '%s' can be in only one interpreter of a process, "
+                 "and the interpreter '%s' has it: set mod_wsgi.interpreter "
+                 "to main_interpreter (and mod_wsgi.gil to shared) for all "
                  "applications that use it",
                  s->names[s->best], s->owner->shown);
     else if (s->asking == wsgi_interp_main())
         wsgi_log(request, WSGI_ERROR,
-                 "an extension module can be in only one interpreter of a "
-                 "process, and another one had it before: set "
+                 "MW0321: an extension module can be in only one interpreter "
+                 "of a process, and another one had it before: set "
                  "mod_wsgi.interpreter to main_interpreter for all "
                  "applications that use it, and restart the server");
     else
         wsgi_log(request, WSGI_ERROR,
-                 "an extension module does not support this interpreter: set "
-                 "mod_wsgi.interpreter to main_interpreter, and mod_wsgi.gil "
-                 "to shared if it is own");
+                 "MW0322: an extension module does not support this "
+                 "interpreter: set mod_wsgi.interpreter to main_interpreter, "
+                 "and mod_wsgi.gil to shared if it is own");
 }
 
 void wsgi_binding_hint(const wsgi_request *request, PyObject *type,

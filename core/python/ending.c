@@ -24,7 +24,8 @@ static void call_if_imported(const char *module, const char *function)
         return;
     result = PyObject_CallMethod(found, (char *)function, NULL);
     if (result == NULL)
-        wsgi_errors_report(NULL, "ending threads or atexit functions failed:");
+        wsgi_errors_report(
+            NULL, "MW0412: ending threads or atexit functions failed:");
     Py_XDECREF(result);
 }
 
@@ -95,7 +96,8 @@ static PyObject *start_ender(int *told)
         started = PyObject_CallMethod(thread, (char *)"start", NULL);
     if (started == NULL) {
         if (!*told)
-            wsgi_errors_report(NULL, "an interpreter can't be ended yet:");
+            wsgi_errors_report(NULL,
+                               "MW0413: an interpreter can't be ended yet:");
         *told = 1;
         PyErr_Clear();
         Py_CLEAR(thread);
@@ -176,12 +178,13 @@ static enum progress wait_for_threads(wsgi_interp *interp)
     if (!is_late(interp))
         return WAITING;
     if (!interp->lingers)
-        wsgi_log(NULL, WSGI_WARNING,
-                 "a replaced interpreter '%s' stays in memory: threads that "
-                 "the application started in it have not ended in %d seconds, "
-                 "and go on; daemon threads do so until the process ends, "
-                 "unless a function registered with atexit ends them",
-                 interp->shown, PATIENCE_SECONDS);
+        wsgi_log(
+            NULL, WSGI_WARNING,
+            "MW0411: a replaced interpreter '%s' stays in memory: threads "
+            "that the application started in it have not ended in %d seconds, "
+            "and go on; daemon threads do so until the process ends, unless a "
+            "function registered with atexit ends them",
+            interp->shown, PATIENCE_SECONDS);
     interp->lingers = 1;
     return ASLEEP;
 }

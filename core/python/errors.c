@@ -102,7 +102,7 @@ void wsgi_errors_report(const wsgi_request *request, const char *what)
     texts = format_exception(type, value, traceback);
     if (wsgi_errors_log(request, texts) == 0)
         wsgi_log(request, WSGI_ERROR,
-                 "%s (the module traceback had no text for it)",
+                 "MW0420: %s (the module traceback had no text for it)",
                  name_of(type));
     wsgi_binding_hint(request, type, value, traceback);
     Py_XDECREF(texts);

@@ -115,8 +115,8 @@ static void after_fork_in_copy(void)
     if (forking == IN_OTHER)
         _exit(1);
     if (wsgi_python_keep_first() < 0 && forking == IN_FIRST) {
-        say("mod_wsgi: a forked copy of the process ends: Python's list of "
-            "interpreters was not found\n");
+        say("mod_wsgi: MW0419: a forked copy of the process ends: Python's "
+            "list of interpreters was not found\n");
         _exit(1);
     }
     errno = before;
@@ -165,9 +165,9 @@ static int status_of_error(const wsgi_request *request)
     if (PyErr_Occurred() == NULL)
         return 0;
     if (!PyErr_ExceptionMatches(PyExc_SystemExit)) {
-        wsgi_errors_report(request, "in a copy of the process, which it "
-                                    "forked, the application raised an "
-                                    "exception:");
+        wsgi_errors_report(request,
+                           "MW0418: in a copy of the process, which it "
+                           "forked, the application raised an exception:");
         return 1;
     }
     PyErr_Fetch(&type, &value, &traceback);
@@ -198,9 +198,9 @@ static PyObject *before_fork(PyObject *address, PyObject *unused)
     if (strcmp(interp->name, WSGI_MAIN_INTERPRETER) != 0) {
         forking = IN_OTHER;
         wsgi_log(wsgi_thread_request(), WSGI_ERROR,
-                 "the application forks in the interpreter '%s', and the copy "
-                 "of the process ends at once: this Python can fork only in "
-                 "its first interpreter; set mod_wsgi.interpreter to "
+                 "MW0417: the application forks in the interpreter '%s', and "
+                 "the copy of the process ends at once: this Python can fork "
+                 "only in its first interpreter; set mod_wsgi.interpreter to "
                  "main_interpreter",
                  interp->shown);
     }

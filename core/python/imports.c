@@ -93,13 +93,13 @@ static void refuse(const wsgi_interp *interp, const char *name,
 
     if (info->st_mode & S_IWOTH)
         wsgi_log(wsgi_thread_request(), WSGI_ERROR,
-                 "'%s' can't be imported: it can be written to by everybody: "
-                 "forbid that with \"chmod o-w\"",
+                 "MW0208: '%s' can't be imported: it can be written to by "
+                 "everybody: forbid that with \"chmod o-w\"",
                  name);
     else
         wsgi_log(wsgi_thread_request(), WSGI_ERROR,
-                 "'%s' can't be imported: it belongs to the user %ld, and the "
-                 "interpreter '%s' is the user %ld's: a customer's "
+                 "MW0209: '%s' can't be imported: it belongs to the user %ld, "
+                 "and the interpreter '%s' is the user %ld's: a customer's "
                  "application must be the customer's own",
                  name, (long)info->st_uid, interp->shown, interp->owner);
     snprintf(words, sizeof words,

@@ -21,17 +21,16 @@ static int check_gil(const wsgi_request *request, wsgi_settings *s)
     if (!s->own_gil)
         return 0;
     if (WSGI_HAS_OWN_GIL && wsgi_settings_want_main(s)) {
-        wsgi_log(
-            request, WSGI_ERROR,
-            "mod_wsgi.gil 'own' is not possible in main_interpreter: choose "
-            "another mod_wsgi.interpreter");
+        wsgi_log(request, WSGI_ERROR,
+                 "MW0118: mod_wsgi.gil 'own' is not possible in "
+                 "main_interpreter: choose another mod_wsgi.interpreter");
         return -1;
     }
     if (WSGI_HAS_OWN_GIL && !wsgi_process_is_shared())
         return 0;
     if (is_first(&told))
         wsgi_log(request, WSGI_WARNING,
-                 "mod_wsgi.gil 'own' %s: the lock is shared",
+                 "MW0119: mod_wsgi.gil 'own' %s: the lock is shared",
                  WSGI_HAS_OWN_GIL
                      ? "is not possible in an interpreter of mod_python's"
                      : "needs Python 3.12 or newer, and this is " PY_VERSION);
@@ -48,19 +47,18 @@ static int check_pool(const wsgi_request *request, wsgi_settings *s)
     if (s->interpreters == 1)
         return 0;
     if (wsgi_settings_want_main(s)) {
-        wsgi_log(
-            request, WSGI_ERROR,
-            "mod_wsgi.interpreters '%ld' is not possible for "
-            "main_interpreter, of which there is only one: choose another "
-            "mod_wsgi.interpreter",
-            s->interpreters);
+        wsgi_log(request, WSGI_ERROR,
+                 "MW0121: mod_wsgi.interpreters '%ld' is not possible for "
+                 "main_interpreter, of which there is only one: choose "
+                 "another mod_wsgi.interpreter",
+                 s->interpreters);
         return -1;
     }
     if (!wsgi_process_is_shared())
         return 0;
     if (is_first(&told))
         wsgi_log(request, WSGI_WARNING,
-                 "mod_wsgi.interpreters '%ld' is not possible beside "
+                 "MW0122: mod_wsgi.interpreters '%ld' is not possible beside "
                  "mod_python, which has one interpreter for each name: that "
                  "one serves",
                  s->interpreters);
@@ -77,8 +75,8 @@ static void check_environ(const wsgi_request *request, wsgi_settings *s)
         return;
     if (is_first(&told))
         wsgi_log(request, WSGI_WARNING,
-                 "mod_wsgi.environ.NAME has no effect beside mod_python: its "
-                 "interpreters stay as they are");
+                 "MW0124: mod_wsgi.environ.NAME has no effect beside "
+                 "mod_python: its interpreters stay as they are");
     s->environ_sum = 0;
 }
 

@@ -129,10 +129,10 @@ static void prepare_or_report(making *m)
     m->result = prepare(m->interp);
     if (m->result == 0)
         return;
-    snprintf(
-        what, sizeof what,
-        "the interpreter '%s' can't be prepared, because this was raised:",
-        m->interp->shown);
+    snprintf(what, sizeof what,
+             "MW0407: the interpreter '%s' can't be prepared, because this "
+             "was raised:",
+             m->interp->shown);
     wsgi_errors_report(m->request, what);
 }
 
@@ -151,8 +151,8 @@ static void make_own(void *arg)
             wsgi_python_new_interp(m->interp->own_gil, why, sizeof why);
     if (m->interp->first_state == NULL) {
         wsgi_log(m->request, WSGI_ERROR,
-                 "the interpreter '%s' can't be made: %s", m->interp->shown,
-                 why);
+                 "MW0406: the interpreter '%s' can't be made: %s",
+                 m->interp->shown, why);
         return;
     }
     wsgi_states_show(m->interp->first_state);
@@ -268,7 +268,7 @@ wsgi_interp *wsgi_making_new(const wsgi_request *request,
     making m = {.request = request};
 
     if (interp == NULL && (interp = new_named(name)) == NULL) {
-        wsgi_log(request, WSGI_ERROR, "out of memory");
+        wsgi_log(request, WSGI_ERROR, "MW0001: out of memory");
         wsgi_interp_forget_one();
         return NULL;
     }

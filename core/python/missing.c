@@ -250,8 +250,8 @@ static void tell_variable(const wsgi_request *request, const char *name)
     if (request->recalled == NULL)
         wsgi_process_given.host->each_env(request->record, compare, &s);
     wsgi_log(request, WSGI_ERROR,
-             "os.environ has no %s%s; \"SetEnv mod_wsgi.environ.%s value\" "
-             "puts it there before the application is loaded",
+             "MW0315: os.environ has no %s%s; \"SetEnv mod_wsgi.environ.%s "
+             "value\" puts it there before the application is loaded",
              name,
              s.found ? ": what SetEnv sets is in the environ of each request "
                        "only"
@@ -300,8 +300,8 @@ static int tell_inside(const wsgi_request *request,
         return 0;
     above = (size_t)(strrchr(path, '/') - path);
     wsgi_log(request, WSGI_ERROR,
-             "there is no '%s', and mod_wsgi.directory '%s' looks like '%s' "
-             "itself: set it to '%.*s'%s%s%s",
+             "MW0316: there is no '%s', and mod_wsgi.directory '%s' looks "
+             "like '%s' itself: set it to '%.*s'%s%s%s",
              package, path, package, above > 0 ? (int)above : 1, path,
              settings->application != NULL ? ", and begin "
                                              "mod_wsgi.application with '"
@@ -327,18 +327,18 @@ static void tell_package(const wsgi_request *request,
     }
     if (root == NULL)
         wsgi_log(request, WSGI_ERROR,
-                 "there is no '%s', and mod_wsgi.virtualenv is not set: set "
-                 "it to the virtual environment (of Python %s) that has '%s'; "
-                 "a module of your own is looked for in mod_wsgi.directory "
-                 "(now %s)",
+                 "MW0317: there is no '%s', and mod_wsgi.virtualenv is not "
+                 "set: set it to the virtual environment (of Python %s) that "
+                 "has '%s'; a module of your own is looked for in "
+                 "mod_wsgi.directory (now %s)",
                  package, WSGI_PYTHON_SERIES, package, own);
     else
-        wsgi_log(request, WSGI_ERROR,
-                 "there is no '%s' in %s '%s' (Python %s): install a package "
-                 "that has it with \"%s/bin/python -m pip install\"; a module "
-                 "of your "
-                 "own is looked for in mod_wsgi.directory (now %s)",
-                 package, what, root, WSGI_PYTHON_SERIES, root, own);
+        wsgi_log(
+            request, WSGI_ERROR,
+            "MW0318: there is no '%s' in %s '%s' (Python %s): install a "
+            "package that has it with \"%s/bin/python -m pip install\"; a "
+            "module of your own is looked for in mod_wsgi.directory (now %s)",
+            package, what, root, WSGI_PYTHON_SERIES, root, own);
 }
 
 static void tell_file(const wsgi_request *request, const char *file)
@@ -346,7 +346,7 @@ static void tell_file(const wsgi_request *request, const char *file)
     char why[WSGI_STEPS_SIZE];
 
     if (wsgi_steps_explain(file, why, sizeof why))
-        wsgi_log(request, WSGI_ERROR, "'%s': %s", file, why);
+        wsgi_log(request, WSGI_ERROR, "MW0319: '%s': %s", file, why);
 }
 
 void wsgi_missing_hint(const wsgi_request *request,

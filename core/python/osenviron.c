@@ -170,13 +170,13 @@ static int report_difference(const wsgi_request *request, wsgi_interp *interp,
 
     if (is_told != 0)
         return is_told < 0 ? -1 : 0;
-    wsgi_log(request, WSGI_WARNING,
-             "mod_wsgi.environ.%s differs from what the interpreter '%s' was "
-             "given first and keeps: give this application its own "
-             "mod_wsgi.interpreter; if the value was changed, restart the "
-             "server, or change the application's file if mod_wsgi.reload "
-             "is on",
-             PyBytes_AS_STRING(name), interp->shown);
+    wsgi_log(
+        request, WSGI_WARNING,
+        "MW0125: mod_wsgi.environ.%s differs from what the interpreter '%s' "
+        "was given first and keeps: give this application its own "
+        "mod_wsgi.interpreter; if the value was changed, restart the server, "
+        "or change the application's file if mod_wsgi.reload is on",
+        PyBytes_AS_STRING(name), interp->shown);
     return PySet_Add(interp->environ_told, name);
 }
 

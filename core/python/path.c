@@ -31,7 +31,7 @@ static int insert(wsgi_interp *interp, PyObject *path, Py_ssize_t place)
 /* Logs the exception that is set. Returns the HTTP status for the client. */
 static int report(const wsgi_request *request)
 {
-    wsgi_errors_report(request, "sys.path can't be set up:");
+    wsgi_errors_report(request, "MW0409: sys.path can't be set up:");
     return 500;
 }
 
@@ -89,9 +89,10 @@ static int run_site(const wsgi_request *request, wsgi_interp *interp,
         interp->needs_site = 0;
         return 0;
     }
-    snprintf(what, sizeof what,
-             "the interpreter '%s' can't be made, because site raised:",
-             interp->shown);
+    snprintf(
+        what, sizeof what,
+        "MW0408: the interpreter '%s' can't be made, because site raised:",
+        interp->shown);
     wsgi_errors_report(request, what);
     return 500;
 }
@@ -108,9 +109,9 @@ static int add_virtualenv(const wsgi_request *request, wsgi_interp *interp,
         if (strcmp(interp->virtualenv, root) == 0)
             return 0;
         wsgi_log(request, WSGI_ERROR,
-                 "mod_wsgi.virtualenv '%s' can't be used: the interpreter "
-                 "'%s' uses '%s' already; give this application its own "
-                 "mod_wsgi.interpreter",
+                 "MW0117: mod_wsgi.virtualenv '%s' can't be used: the "
+                 "interpreter '%s' uses '%s' already; give this application "
+                 "its own mod_wsgi.interpreter",
                  root, interp->shown, interp->virtualenv);
         return 500;
     }

@@ -38,8 +38,8 @@ static int take_place_in_pool(const wsgi_request *request,
     if (!told)
         wsgi_log(
             request, WSGI_WARNING,
-            "mod_wsgi.interpreters '%ld' is not reached: there are %ld, and "
-            "this process has as many as " WSGI_MAX_INTERPRETERS
+            "MW0123: mod_wsgi.interpreters '%ld' is not reached: there are "
+            "%ld, and this process has as many as " WSGI_MAX_INTERPRETERS
             " allows, %ld; raise that in the server's environment",
             settings->interpreters, count, most());
     told = 1;
@@ -54,8 +54,8 @@ static int take_first_place(const wsgi_request *request, const char *name)
         return 1;
     wsgi_log(
         request, WSGI_ERROR,
-        "no interpreter '%s': this process has %ld already (replaced ones "
-        "that have not ended count), as many as " WSGI_MAX_INTERPRETERS
+        "MW0410: no interpreter '%s': this process has %ld already (replaced "
+        "ones that have not ended count), as many as " WSGI_MAX_INTERPRETERS
         " allows; raise that in the server's environment, or set "
         "mod_wsgi.interpreter to share one",
         wsgi_making_shown_part(name), most());
@@ -101,13 +101,12 @@ static int is_agreed(const wsgi_request *request,
 {
     if (interp->own_gil == settings->own_gil)
         return 1;
-    wsgi_log(
-        request, WSGI_ERROR,
-        "mod_wsgi.gil '%s' is not possible: the interpreter '%s' was made "
-        "with mod_wsgi.gil '%s'; give this application its own "
-        "mod_wsgi.interpreter",
-        settings->own_gil ? "own" : "shared", interp->shown,
-        interp->own_gil ? "own" : "shared");
+    wsgi_log(request, WSGI_ERROR,
+             "MW0120: mod_wsgi.gil '%s' is not possible: the interpreter '%s' "
+             "was made with mod_wsgi.gil '%s'; give this application its own "
+             "mod_wsgi.interpreter",
+             settings->own_gil ? "own" : "shared", interp->shown,
+             interp->own_gil ? "own" : "shared");
     return 0;
 }
 
@@ -153,10 +152,11 @@ wsgi_interp *wsgi_registry_again(const wsgi_request *request,
     }
     if (!*told)
         wsgi_log(request, WSGI_WARNING,
-                 "the application of the interpreter '%s' has changed, but is "
-                 "not loaded again until another interpreter has ended: this "
-                 "process has %ld (replaced ones that have not ended count), "
-                 "as many as " WSGI_MAX_INTERPRETERS " allows",
+                 "MW0314: the application of the interpreter '%s' has "
+                 "changed, but is not loaded again until another interpreter "
+                 "has ended: this process has %ld (replaced ones that have "
+                 "not ended count), as many as " WSGI_MAX_INTERPRETERS
+                 " allows",
                  interp->shown, most());
     *told = 1;
     return NULL;

@@ -12,7 +12,8 @@
 /* ---- errors.c: exceptions. ---------------------------------------------- */
 
 /* Logs the exception that is set, with its traceback, and clears it. what is
-   the first line: what could not be done. request may be NULL. */
+   the first line: the message's code, and what could not be done. request may
+   be NULL. */
 void wsgi_errors_report(const wsgi_request *request, const char *what);
 
 /* The traceback of the exception that is set, as a tuple of texts, or NULL.

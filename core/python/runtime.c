@@ -61,7 +61,8 @@ static void own_python(void)
     }
     wsgi_states_prepare();
     if (wsgi_signals_prepare() < 0)
-        wsgi_errors_report(NULL, "signals can't be left to the server:");
+        wsgi_errors_report(NULL,
+                           "MW0405: signals can't be left to the server:");
     main_state = PyEval_SaveThread();
     wsgi_process_set_python();
     set_state(RUNNING);
@@ -147,11 +148,10 @@ static void start_thread(const wsgi_request *request)
     while (error == 0 && sem_wait(&started) < 0 && errno == EINTR)
         ;
     if (error != 0)
-        wsgi_log(
-            request, WSGI_ERROR,
-            "Python %s can't be started now, because there is no thread: %s; "
-            "requests try again, once a second",
-            PY_VERSION, strerror(error));
+        wsgi_log(request, WSGI_ERROR,
+                 "MW0402: Python %s can't be started now, because there is no "
+                 "thread: %s; requests try again, once a second",
+                 PY_VERSION, strerror(error));
 }
 
 static void report_failure(const wsgi_request *request)
@@ -159,7 +159,7 @@ static void report_failure(const wsgi_request *request)
     const char *home = wsgi_settings_of_process()->python_home;
 
     wsgi_log(request, WSGI_ERROR,
-             "Python %s can't be started: %s (" WSGI_PYTHON_HOME
+             "MW0403: Python %s can't be started: %s (" WSGI_PYTHON_HOME
              " is %s%s%s in the server's environment; it must be the prefix "
              "of a Python %d.%d, a virtual environment of one, or unset)",
              PY_VERSION, failure, home ? "'" : "", home ? home : "not set",
@@ -172,7 +172,7 @@ static void report_refusal(const wsgi_request *request)
     static int reported;
 
     if (!__atomic_exchange_n(&reported, 1, __ATOMIC_RELAXED))
-        wsgi_log(request, WSGI_ERROR, "Python is not started: %s",
+        wsgi_log(request, WSGI_ERROR, "MW0404: Python is not started: %s",
                  wsgi_process_given.refusal);
 }
 

@@ -108,8 +108,8 @@ WSGI_FUNCTION(ignore_call)
     told = f->answer(original, count > 0 ? args[0] : NULL);
     if (told != NULL)
         wsgi_log(wsgi_thread_request(), WSGI_WARNING,
-                 "the application's call of %s.%s() has no effect: signals "
-                 "are the server's",
+                 "MW0416: the application's call of %s.%s() has no effect: "
+                 "signals are the server's",
                  f->shown, f->method.ml_name);
     return told;
 }

@@ -50,10 +50,10 @@ void wsgi_states_prepare(void)
     is_key_known = state != NULL && each < PTHREAD_KEYS_MAX;
     key = each;
     if (!is_key_known)
-        wsgi_log(NULL, WSGI_WARNING,
-                 "requests that change between interpreters take longer: it "
-                 "was not found where this Python keeps the state of a "
-                 "thread");
+        wsgi_log(
+            NULL, WSGI_WARNING,
+            "MW0415: requests that change between interpreters take longer: "
+            "it was not found where this Python keeps the state of a thread");
 }
 
 int wsgi_states_may_be_many(void)

@@ -251,9 +251,9 @@ void wsgi_turns_begin(wsgi_interp *interp)
     error = start(interp);
     if (error != 0)
         wsgi_log(NULL, WSGI_WARNING,
-                 "while an application of the interpreter '%s' computes, "
-                 "others wait, because no thread could be made that lets "
-                 "them take turns: %s",
+                 "MW0414: while an application of the interpreter '%s' "
+                 "computes, others wait, because no thread could be made that "
+                 "lets them take turns: %s",
                  interp->shown, strerror(error));
 }
 

@@ -29,8 +29,9 @@ void wsgi_version_tell(const wsgi_request *request,
     env = settings->virtualenv != NULL ? settings->virtualenv
                                        : wsgi_virtualenv_of_process();
     wsgi_log(request, WSGI_INFO,
-             WSGI_VERSION " has made the interpreter '%s' for '%s': Python "
-                          "%.*s of %s, %s%s%s",
+             "MW0401: " WSGI_VERSION
+             " has made the interpreter '%s' for '%s': Python "
+             "%.*s of %s, %s%s%s",
              interp->shown, application, (int)strcspn(version, " "), version,
              library(), env != NULL ? "in the virtual environment '" : "",
              env != NULL ? env : "in no virtual environment",

@@ -157,8 +157,8 @@ static int refuse_version(const wsgi_request *request,
                           const wsgi_virtualenv *env, const char *other)
 {
     wsgi_log(request, WSGI_ERROR,
-             "%s '%s' was made for %s, and this server runs %s: make it again "
-             "with \"%s -m venv --clear %s\"",
+             "MW0113: %s '%s' was made for %s, and this server runs %s: make "
+             "it again with \"%s -m venv --clear %s\"",
              env->what, env->root, other, WSGI_PYTHON_NAME, WSGI_PYTHON_NAME,
              env->root);
     return 500;
@@ -167,7 +167,8 @@ static int refuse_version(const wsgi_request *request,
 static int refuse_other(const wsgi_request *request,
                         const wsgi_virtualenv *env, const char *why)
 {
-    wsgi_log(request, WSGI_ERROR, "%s '%s' %s", env->what, env->root, why);
+    wsgi_log(request, WSGI_ERROR, "MW0114: %s '%s' %s", env->what, env->root,
+             why);
     return 500;
 }
 
@@ -281,15 +282,15 @@ static void warn_of_command(const wsgi_request *request,
         snprintf(ours, sizeof ours, "%s", WSGI_PYTHON_EXECUTABLE);
     if (!has(env->root, "bin/python"))
         wsgi_log(request, WSGI_WARNING,
-                 "%s '%s' has no bin/python, which is sys.executable: the "
-                 "application can't start Python with it",
+                 "MW0115: %s '%s' has no bin/python, which is sys.executable: "
+                 "the application can't start Python with it",
                  env->what, env->root);
     else if (from->home[0] != '\0' && stat(ours, &command) == 0 &&
              !holds(from->home, &command))
         wsgi_log(request, WSGI_WARNING,
-                 "%s '%s' was made with the Python in '%s', and this server "
-                 "runs '%s': what the application starts with sys.executable "
-                 "runs in that one",
+                 "MW0116: %s '%s' was made with the Python in '%s', and this "
+                 "server runs '%s': what the application starts with "
+                 "sys.executable runs in that one",
                  env->what, env->root, from->home, ours);
 }
 

@@ -62,10 +62,11 @@ static int make_name(const wsgi_request *request, const wsgi_settings *s,
         snprintf(name, KEY_SIZE, "%s", WSGI_MAIN_INTERPRETER);
     if (to < end)
         return 0;
-    wsgi_log(request, WSGI_ERROR,
-             "the interpreter's name, made of site and mod_wsgi.directory, is "
-             "over %d bytes: set mod_wsgi.interpreter to a short one",
-             KEY_SIZE);
+    wsgi_log(
+        request, WSGI_ERROR,
+        "MW0126: the interpreter's name, made of site and mod_wsgi.directory, "
+        "is over %d bytes: set mod_wsgi.interpreter to a short one",
+        KEY_SIZE);
     return -1;
 }
 

@@ -19,8 +19,8 @@ int wsgi_decide(const wsgi_request *request, wsgi_decision *decision)
     if (wsgi_mount_split(request, settings, &decision->mount) == 0)
         return 0;
     wsgi_log(request, WSGI_ERROR,
-             "mod_wsgi.script_name '%s' is not the beginning of the URL "
-             "'%s': set it to the path that leads to the application",
+             "MW0108: mod_wsgi.script_name '%s' is not the beginning of the "
+             "URL '%s': set it to the path that leads to the application",
              settings->script_name, request->uri);
     return 500;
 }

@@ -37,18 +37,20 @@ static int refuse(const wsgi_request *request, const char *what,
     char why[WSGI_STEPS_SIZE];
 
     if (wsgi_steps_explain(name, why, sizeof why))
-        wsgi_log(request, WSGI_ERROR, "%s '%s' can't be used: %s", what, name,
-                 why);
+        wsgi_log(request, WSGI_ERROR, "MW0109: %s '%s' can't be used: %s",
+                 what, name, why);
     else if (access(name, F_OK) != 0)
         wsgi_log(request, WSGI_ERROR,
-                 "%s '%s' does not exist: correct the path", what, name);
+                 "MW0110: %s '%s' does not exist: correct the path", what,
+                 name);
     else if (!is_directory(name))
         wsgi_log(request, WSGI_ERROR,
-                 "%s '%s' is a file: name a directory here", what, name);
+                 "MW0111: %s '%s' is a file: name a directory here", what,
+                 name);
     else
         wsgi_log(request, WSGI_ERROR,
-                 "%s '%s' is not a directory that this server's user can "
-                 "read: correct its permissions",
+                 "MW0112: %s '%s' is not a directory that this server's user "
+                 "can read: correct its permissions",
                  what, name);
     return 500;
 }

@@ -18,7 +18,7 @@
 static int forbid(const wsgi_request *request, const char *why)
 {
     wsgi_log(request, WSGI_ERROR,
-             "the .htaccess file of %s may not serve %s: %s",
+             "MW0201: the .htaccess file of %s may not serve %s: %s",
              request->htaccess[0], request->uri, why);
     return FORBIDDEN;
 }
@@ -102,8 +102,8 @@ static int check_embedded(const wsgi_request *request, const wsgi_settings *s)
 
     if (s->process != NULL || value == NULL)
         return 0;
-    wsgi_log(request, WSGI_ERROR, "mod_wsgi.%s '%s' needs %s, or take it out",
-             name, value,
+    wsgi_log(request, WSGI_ERROR,
+             "MW0202: mod_wsgi.%s '%s' needs %s, or take it out", name, value,
              s->owner > 0 ? "processes of customers, which the administrator "
                             "has forbidden (" WSGI_USERS " is none)"
                           : "mod_wsgi.process: write \"SetEnv "
@@ -136,16 +136,16 @@ static int forbid_file(const wsgi_request *request, const wsgi_settings *s,
                        const char *what, const char *path, long owner)
 {
     if (wsgi_process_given.has_owner)
-        wsgi_log(request, WSGI_ERROR,
-                 "%s '%s' belongs to the user %ld, and this process is the "
-                 "user %ld's: a customer's application must be the "
-                 "customer's own",
-                 what, path, owner, s->owner);
+        wsgi_log(
+            request, WSGI_ERROR,
+            "MW0203: %s '%s' belongs to the user %ld, and this process is the "
+            "user %ld's: a customer's application must be the customer's own",
+            what, path, owner, s->owner);
     else
         wsgi_log(request, WSGI_ERROR,
-                 "%s '%s' belongs to the user %ld, and the .htaccess file of "
-                 "%s is the user %ld's: a customer's application must be the "
-                 "customer's own",
+                 "MW0204: %s '%s' belongs to the user %ld, and the .htaccess "
+                 "file of %s is the user %ld's: a customer's application must "
+                 "be the customer's own",
                  what, path, owner, request->htaccess[0], s->owner);
     return FORBIDDEN;
 }
@@ -158,21 +158,22 @@ int wsgi_owner_check(const wsgi_request *request, const wsgi_settings *s,
     if (s->owner < 0)
         return 0;
     if (fstat(fd, &info) < 0) {
-        wsgi_log(request, WSGI_ERROR, "%s '%s' can't be looked at: %s", what,
-                 path, strerror(errno));
+        wsgi_log(request, WSGI_ERROR, "MW0205: %s '%s' can't be looked at: %s",
+                 what, path, strerror(errno));
         return FORBIDDEN;
     }
     if (!S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode)) {
         wsgi_log(request, WSGI_ERROR,
-                 "%s '%s' is neither a file nor a directory", what, path);
+                 "MW0206: %s '%s' is neither a file nor a directory", what,
+                 path);
         return FORBIDDEN;
     }
     if ((long)info.st_uid != s->owner)
         return forbid_file(request, s, what, path, (long)info.st_uid);
     if (info.st_mode & S_IWOTH) {
         wsgi_log(request, WSGI_ERROR,
-                 "%s '%s' can be written to by everybody: forbid that with "
-                 "\"chmod o-w\"",
+                 "MW0207: %s '%s' can be written to by everybody: forbid that "
+                 "with \"chmod o-w\"",
                  what, path);
         return FORBIDDEN;
     }

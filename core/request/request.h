@@ -40,7 +40,9 @@ static inline struct timespec wsgi_from_now(long nanoseconds)
 
 /* ---- log.c: lines for the server's error log. Any thread, lock or not. -- */
 
-/* Writes one line, prefixed with "mod_wsgi: ". request may be NULL. */
+/* Writes one line, prefixed with "mod_wsgi: ". The format begins with the
+   message's code, "MW0104: ", which docs/messages.md explains. request may be
+   NULL. */
 void wsgi_log(const wsgi_request *request, enum wsgi_level level,
               const char *format, ...) __attribute__((format(printf, 3, 4)));
 

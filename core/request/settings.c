@@ -421,11 +421,11 @@ static int refuse(const wsgi_request *request, const setting *is,
                   const char *value, const char *why)
 {
     if (is->forgives)
-        wsgi_log(request, WSGI_WARNING, "%s '%s' %s: %s is used",
+        wsgi_log(request, WSGI_WARNING, "MW0101: %s '%s' %s: %s is used",
                  is->shown.name, value, why, is->shown.standard);
     else
-        wsgi_log(request, WSGI_ERROR, "%s '%s' %s", is->shown.name, value,
-                 why);
+        wsgi_log(request, WSGI_ERROR, "MW0102: %s '%s' %s", is->shown.name,
+                 value, why);
     return -1;
 }
 
@@ -647,15 +647,15 @@ static int check_source(const wsgi_request *request, const wsgi_settings *s)
         return 0;
     if (!is_of_section(request)) {
         wsgi_log(request, WSGI_INFO,
-                 "there is no file for %s, and mod_wsgi.application is not "
-                 "set",
+                 "MW0103: there is no file for %s, and mod_wsgi.application "
+                 "is not set",
                  request->uri);
         return 404;
     }
     wsgi_log(request, WSGI_ERROR,
-             "no application is set for %s: beside SetHandler mod_wsgi write "
-             "\"SetEnv mod_wsgi.application module::callable\", "
-             "\"SetEnv mod_wsgi.interpreter name\" and "
+             "MW0104: no application is set for %s: beside SetHandler "
+             "mod_wsgi write \"SetEnv mod_wsgi.application "
+             "module::callable\", \"SetEnv mod_wsgi.interpreter name\" and "
              "\"SetEnv mod_wsgi.directory /directory/containing/module\"",
              request->uri);
     return 500;
@@ -675,10 +675,11 @@ static int refuse_unknown(const wsgi_request *request, const found *all)
                     wsgi_buffer_add(&known, name, strlen(name)) < 0;
     }
     is_short |= wsgi_buffer_add(&known, "", 1) < 0;
-    wsgi_log(request, WSGI_ERROR,
-             "%s '%s' is not a variable of this module: the names are %s",
-             all->unknown, all->unknown_value,
-             is_short ? "in docs/configuration.md" : known.data);
+    wsgi_log(
+        request, WSGI_ERROR,
+        "MW0105: %s '%s' is not a variable of this module: the names are %s",
+        all->unknown, all->unknown_value,
+        is_short ? "in docs/configuration.md" : known.data);
     free(known.data);
     return 500;
 }
@@ -687,7 +688,7 @@ static int refuse_unknown(const wsgi_request *request, const found *all)
 static int refuse_environ_name(const wsgi_request *request, const char *name)
 {
     wsgi_log(request, WSGI_ERROR,
-             PREFIX ENVIRON
+             "MW0106: " PREFIX ENVIRON
              "%.*s can't be a variable of os.environ: its name "
              "must not be empty or contain '=' or control characters; write "
              "SetEnv " PREFIX ENVIRON "NAME value",
@@ -764,8 +765,8 @@ void wsgi_settings_tell_misspelt(const wsgi_request *request)
     for (i = 0; i < PROCESS_COUNT; i++)
         if (process_misspelt[i] != NULL)
             wsgi_log(request, WSGI_WARNING,
-                     "%s in the server's environment is not a variable of "
-                     "this module: is %s meant?",
+                     "MW0107: %s in the server's environment is not a "
+                     "variable of this module: is %s meant?",
                      process_misspelt[i], process_settings[i].shown.name);
 }
 

@@ -65,8 +65,8 @@ static int answer(const wsgi_request *request, const format *chosen,
 
     if (wsgi_snapshot_take(&snapshot, owner) < 0) {
         wsgi_log(request, WSGI_ERROR,
-                 "there is no status: no memory could be had when the server "
-                 "started");
+                 "MW0801: there is no status: no memory could be had when the "
+                 "server started");
     } else {
         chosen->write(&w, &snapshot);
         status = w.is_short ? 500 : 0;

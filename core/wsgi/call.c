@@ -117,7 +117,8 @@ static const char *explain_gone(int read_error)
 
 void wsgi_call_log_gone(const wsgi_visit *visit)
 {
-    wsgi_log(visit->request, WSGI_INFO, "%s", explain_gone(visit->read_error));
+    wsgi_log(visit->request, WSGI_INFO, "MW0506: %s",
+             explain_gone(visit->read_error));
 }
 
 /* If a framework has raised an exception of its own for ours, the line names
@@ -133,10 +134,10 @@ static void log_client(const wsgi_call *call, const char *words)
     if (text != NULL)
         bytes = wsgi_text_bytes(text);
     if (bytes != NULL)
-        wsgi_log(call->lease.request, WSGI_INFO, "%s (%s: %.300s)", words,
-                 PyExceptionClass_Name(type), PyBytes_AS_STRING(bytes));
+        wsgi_log(call->lease.request, WSGI_INFO, "MW0506: %s (%s: %.300s)",
+                 words, PyExceptionClass_Name(type), PyBytes_AS_STRING(bytes));
     else
-        wsgi_log(call->lease.request, WSGI_INFO, "%s", words);
+        wsgi_log(call->lease.request, WSGI_INFO, "MW0506: %s", words);
     Py_XDECREF(bytes);
     Py_XDECREF(text);
     Py_XDECREF(type);

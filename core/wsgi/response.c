@@ -230,7 +230,7 @@ static int end_body(wsgi_call *call)
     if (wsgi_call_is_over(call))
         return 0;
     wsgi_log(call->lease.request, WSGI_ERROR,
-             "the application returned %lld of the %lld bytes its "
+             "MW0503: the application returned %lld of the %lld bytes its "
              "Content-Length announced: the connection is closed",
              (long long)call->sent, (long long)length);
     wsgi_sending_fail(call);
@@ -256,7 +256,7 @@ static void close_result(wsgi_call *call, PyObject *result)
     wsgi_fork_leave(call->lease.request);
     if (PyErr_Occurred()) {
         Py_BEGIN_CRITICAL_SECTION(call);
-        wsgi_call_report(call, "the response's close() failed");
+        wsgi_call_report(call, "MW0502: the response's close() failed");
         Py_END_CRITICAL_SECTION();
     }
     Py_XDECREF(answer);

@@ -52,8 +52,8 @@ int64_t wsgi_sending_allow(const wsgi_call *call, int64_t size)
 
     if (room < size && !wsgi_sending_is_bodiless(call))
         wsgi_log(call->lease.request, WSGI_WARNING,
-                 "the application returned more than the %lld bytes its "
-                 "Content-Length announced: the rest is not sent",
+                 "MW0504: the application returned more than the %lld bytes "
+                 "its Content-Length announced: the rest is not sent",
                  (long long)call->head.content_length);
     return room;
 }

@@ -84,7 +84,7 @@ def build_bare(python: Python, profile: str) -> Path:
 
 
 # Every run makes one, and says so.
-OF_AN_INTERPRETER = re.compile(r"\[info\] mod_wsgi: [\d.]+ has made the interpreter ")
+OF_AN_INTERPRETER = re.compile(r"\[info\] mod_wsgi: MW0401: [\d.]+ has made the interpreter ")
 
 
 @pytest.fixture

@@ -221,7 +221,7 @@ def test_a_body_that_cannot_be_read_is_one_line_of_the_log(
         f"bodies::{name}",
         body=b"some",
     )
-    assert outcome.log == (f"[info] mod_wsgi: {WHAT_CLIENTS_DO[failure]}",)
+    assert outcome.log == (f"[info] mod_wsgi: MW0506: {WHAT_CLIENTS_DO[failure]}",)
 
 
 @pytest.mark.parametrize("failure", WHAT_CLIENTS_DO)
@@ -231,7 +231,7 @@ def test_the_line_says_what_a_framework_has_made_of_the_error(bare: Bare, failur
         body=b"some",
     )
     words = WHAT_CLIENTS_DO[failure]
-    line = rf"\[info\] mod_wsgi: {words} \((exceptions\.)?ValueError: {words}\)"
+    line = rf"\[info\] mod_wsgi: MW0506: {words} \((exceptions\.)?ValueError: {words}\)"
     assert len(outcome.log) == 1
     assert re.fullmatch(line, outcome.log[0])
     assert (outcome.status or "").startswith("4")
@@ -265,7 +265,7 @@ def test_a_client_that_left_its_upload_is_not_said_to_have_left_the_response(
         f"bodies::{name}",
         body=b"some",
     )
-    assert outcome.log == (f"[info] mod_wsgi: {line}",)
+    assert outcome.log == (f"[info] mod_wsgi: MW0506: {line}",)
 
 
 @pytest.mark.parametrize("taken", ["0", "1", "20", "60", "70000", "200000"])
@@ -416,7 +416,7 @@ def test_a_buffered_body_that_cannot_be_read_is_one_line_of_the_log(
     )
     statuses = {"gone": 400, "timeout": 408, "large": 413, "bad": 400}
     assert outcome.status == f"{statuses[failure]} (error page)"
-    assert outcome.log == (f"[info] mod_wsgi: {WHAT_CLIENTS_DO[failure]}",)
+    assert outcome.log == (f"[info] mod_wsgi: MW0506: {WHAT_CLIENTS_DO[failure]}",)
 
 
 @pytest.mark.parametrize("size", [0, 1, 65535, 65536, 65537, 300_000])
@@ -453,5 +453,8 @@ def test_a_full_disk_is_a_507(bare_host: Path, tmp_path: Path) -> None:
         env={**os.environ, "TMPDIR": str(tmp_path)},
     )
     assert "Status: 507 (error page)" in done.stdout
-    assert f"[error] mod_wsgi: the request's body can't be kept in {tmp_path}: " in done.stderr
+    assert (
+        f"[error] mod_wsgi: MW0507: the request's body can't be kept in {tmp_path}: "
+        in done.stderr
+    )
     assert [path.name for path in tmp_path.iterdir()] == ["body"]

@@ -85,7 +85,7 @@ def test_a_body_that_memory_is_short_of_does_not_blame_the_temporary_directory(
     outcome = bare(*buffered, "bodies::read_by_length", body=b"x")
     assert outcome.status == "500 (error page)"
     assert outcome.errors == [
-        "[error] mod_wsgi: the request's body can't be kept: Cannot allocate memory"
+        "[error] mod_wsgi: MW0508: the request's body can't be kept: Cannot allocate memory"
     ]
 
 

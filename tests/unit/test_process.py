@@ -691,7 +691,9 @@ def test_nonsense_is_answered_by_the_end_of_its_connection(
     connection = process.connect()
     connection.send(packet)
     assert connection.socket.recv(1) == b""
-    assert until(lambda: "<3>mod_wsgi: the server has sent something that" in process.text())
+    assert until(
+        lambda: "<3>mod_wsgi: MW0611: the server has sent something that" in process.text()
+    )
     assert process.connect().ask("hello").done == 0
 
 

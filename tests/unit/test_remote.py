@@ -492,7 +492,7 @@ def test_a_refusal_is_logged(start: Start, *, reads_first: bool) -> None:
     connection.close()
     outcome = server.outcome()
     assert outcome.status == "500 (error page)"
-    assert outcome.log == ("[error] mod_wsgi: mod_wsgi.process 'shop': no such user: bob",)
+    assert outcome.log == ("[error] mod_wsgi: MW0603: mod_wsgi.process 'shop': no such user: bob",)
 
 
 @pytest.mark.parametrize("status", [0, 200, 999])
@@ -555,7 +555,7 @@ def test_a_wrong_frame_is_a_bad_gateway(start: Start, packet: bytes) -> None:
     server.process_of().send(packet)
     outcome = server.outcome()
     assert outcome.status == "502 (error page)"
-    assert outcome.says("[error] mod_wsgi: process 71 of shop broke the protocol: ")
+    assert outcome.says("[error] mod_wsgi: MW0606: process 71 of shop broke the protocol: ")
 
 
 BROKEN_LATER = {
@@ -583,7 +583,7 @@ def test_a_wrong_frame_behind_the_head_breaks_the_response_off(
     server.process_of().send(packet)
     outcome = server.outcome()
     assert outcome.status == "200 OK"
-    assert outcome.says("[error] mod_wsgi: process 71 of shop broke the protocol: ")
+    assert outcome.says("[error] mod_wsgi: MW0606: process 71 of shop broke the protocol: ")
     ended = frame(BODY, flags=END) in packet or packet.startswith(HELLO)
     assert outcome.broken_off != ended
 

@@ -70,7 +70,9 @@ def test_a_wrong_number_in_the_environment_is_a_warning(
     outcome = bare("--requests", "3", "respond::one_block")
     line = f"MOD_WSGI_MAX_INTERPRETERS '{value}' is not a number from 1 to 10000: 64 is used"
     assert (outcome.code, outcome.errors) == (0, [])
-    assert [each for each in outcome.log if "[warning]" in each] == [f"[warning] mod_wsgi: {line}"]
+    assert [each for each in outcome.log if "[warning]" in each] == [
+        f"[warning] mod_wsgi: MW0101: {line}"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -92,7 +94,9 @@ def test_a_misspelt_variable_of_the_environment_is_a_warning(
         f"{name} in the server's environment is not a variable of this module: is {meant} meant?"
     )
     assert (outcome.code, outcome.errors) == (0, [])
-    assert [each for each in outcome.log if "[warning]" in each] == [f"[warning] mod_wsgi: {line}"]
+    assert [each for each in outcome.log if "[warning]" in each] == [
+        f"[warning] mod_wsgi: MW0107: {line}"
+    ]
 
 
 @pytest.mark.parametrize("name", ["MOD_WSGI_VENV", "MOD_WSGI_PYTHON_PREFIX", "MODDIR", "TMPDIRS"])

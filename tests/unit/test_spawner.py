@@ -573,7 +573,7 @@ def test_a_process_that_was_killed_is_told_of_and_replaced(spawner: Spawner) -> 
     assert given.ends()
     line = spawner.logs("signal 9")
     assert re.search(
-        rf"\[error\] mod_wsgi: process {given.pid} of .+/shop: signal 9 after 0 s", line
+        rf"\[error\] mod_wsgi: MW0707: process {given.pid} of .+/shop: signal 9 after 0 s", line
     )
     assert spawner.given().pid != given.pid
 

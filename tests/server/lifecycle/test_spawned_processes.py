@@ -50,7 +50,7 @@ def test_a_spawner_that_is_killed_costs_no_request(site: Site) -> None:
 
 def test_a_process_that_is_killed_costs_the_requests_in_it_at_most(site: Site) -> None:
     site.expects("signal 9")
-    site.tolerates("mod_wsgi: process .* serving")
+    site.tolerates("mod_wsgi: MW0607: process .* serving")
     with load(site) as answers:
         for _ in range(3):
             goes_on(answers, 20)

@@ -47,7 +47,7 @@ def test_a_new_interpreter_is_one_line_that_says_what_runs(serve: Serve, version
     line = site.watch.wait_for("has made the interpreter")
     plain = version.rstrip("t")
     for pattern in (
-        rf"mod_wsgi: {re.escape(VERSION)} has made the interpreter 'told' for 'hello::named'",
+        rf"MW0401: {re.escape(VERSION)} has made the interpreter 'told' for 'hello::named'",
         rf": Python {re.escape(plain)}\.\d",
         rf"of /\S*libpython{re.escape(plain)}\S*",
         "in no virtual environment",
