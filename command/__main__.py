@@ -3,13 +3,14 @@
 import sys
 from collections.abc import Callable, Sequence
 
-from . import convert, serve, site
+from . import convert, doctor, serve, site
 
 USAGE = """usage: mod_wsgi VERB [ARGUMENT...]
 
   serve [APP]    serves a WSGI application on 127.0.0.1 until Ctrl-C
   config APP     prints the configuration of a site, for Apache 1.3 to 2.4
   module-config  prints what loads the module
+  doctor [CONF]  says what is wrong with a server's configuration, and what mends it
   convert FILE   reads directives of the other mod_wsgi or of mod_python, prints variables
 
 mod_wsgi VERB --help lists the options of a verb."""
@@ -18,6 +19,7 @@ VERBS: dict[str, Callable[[Sequence[str], str], int]] = {
     "serve": serve.main,
     "config": site.main,
     "module-config": site.module_config,
+    "doctor": doctor.main,
     "convert": lambda words, _: convert.main(words),
 }
 

@@ -42,10 +42,10 @@ def require(paths: Iterable[Path], user: pwd.struct_passwd | None) -> None:
     closed = {path: found for path in paths if (found := obstacles(path, user))}
     if closed:
         unread = ", ".join(str(path) for path in closed)
-        raise Problem(f"{user.pw_name} cannot read {unread}: {_remedy(closed)}")
+        raise Problem(f"{user.pw_name} cannot read {unread}: {remedy(closed)}")
 
 
-def _remedy(closed: Mapping[Path, Sequence[Path]]) -> str:
+def remedy(closed: Mapping[Path, Sequence[Path]]) -> str:
     """The commands that open all of it, and no more than is needed."""
     read = {path.resolve() for path in closed}
     found = dict.fromkeys(each for way in closed.values() for each in way)
