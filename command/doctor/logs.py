@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+from .. import TOP
 from .patient import Finding, Patient
 
 TAIL = 1 << 20
@@ -13,7 +14,9 @@ FORMAT = "%a %b %d %H:%M:%S %Y"
 STARTED = "resuming normal operations"
 TIME = re.compile(r"^\[(\w{3} \w{3} +\d+ [\d:]+)(?:\.\d+)? (\d{4})\]")
 LEVEL = re.compile(r"\[(?:\w*:)?(emerg|alert|crit|error|warn)\]")
-OURS = re.compile(r"mod_wsgi: (?:(MW\d{4}): )?(.*)")
+# A process writes who it is before the code.
+OURS = re.compile(r"mod_wsgi: (?:\[pid \d+\] [^:]*: )?(MW\d{4}): (.*)")
+MESSAGES = TOP / "docs" / "messages.md"
 
 # Lines of the server's own that have to do with applications, and what they mean.
 MEANINGS = (
@@ -39,15 +42,6 @@ MEANINGS = (
         "two files are loaded as wsgi_module: take one of the LoadModule lines out",
     ),
 )
-# What the module's own lines do not say by themselves.
-HINTS = (
-    ("is no variable of this module|is not a variable", "correct the name in the configuration"),
-    ("populate\\(\\) isn't reentrant", "the traceback behind it is the cause"),
-    ("No module named", "install the package where mod_wsgi.virtualenv or directory leads"),
-    ("ended|can't be had|does not answer", "see docs/processes.md#when-something-breaks"),
-    ("is still being loaded", "a module ends with app.run(): guard it with __name__"),
-)
-LAST = "do what the line says; docs/guides/troubleshooting.md explains more"
 
 
 def check(patient: Patient) -> Iterator[Finding]:
@@ -116,15 +110,24 @@ def recent(path: Path, since: datetime | None) -> Iterator[str]:
 def meaning(path: Path, line: str) -> Finding | None:
     """What a line means, if it tells of something wrong."""
     level = LEVEL.search(line)
-    for pattern, remedy in MEANINGS:
+    for pattern, mending in MEANINGS:
         if re.search(pattern, line):
             said = re.sub(r"^(?:\[[^\]]*\] )+", "", line)
-            return Finding(where=f"{path}: ", what=said, remedy=remedy)
+            return Finding(where=f"{path}: ", what=said, remedy=mending)
     ours = OURS.search(line)
     if ours is None or level is None:
         return None
-    code, text = ours[1], ours[2]
-    remedy = next((hint for pattern, hint in HINTS if re.search(pattern, text)), LAST)
-    if code:
-        remedy = f"docs/messages.md#{code.lower()} explains it"
-    return Finding(where=f"{path}: ", what=f"the log says: {text}", remedy=remedy)
+    return Finding(where=f"{path}: ", what=f"the log says: {ours[2]}", remedy=remedy(ours[1]))
+
+
+def remedy(code: str) -> str:
+    """What docs/messages.md has as the remedy, where the page is installed."""
+    page = f"docs/messages.md#{code.lower()} explains it"
+    try:
+        text = MESSAGES.read_text()
+    except OSError:
+        return page
+    match = re.search(
+        rf"^### {code}\n.*?\*\*Remedy:\*\* (.*?)\n\n", text, re.MULTILINE | re.DOTALL
+    )
+    return f"{' '.join(match[1].split())} ({code})" if match and "###" not in match[1] else page

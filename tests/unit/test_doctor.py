@@ -229,10 +229,10 @@ def test_the_script_says_which_program_it_starts_in_which_environment(root: Path
 def test_only_what_the_log_says_since_the_start_counts(root: Path) -> None:
     now = time.strftime("%a %b %d %H:%M:%S")
     (root / "error.log").write_text(
-        "[Mon Jan 05 10:00:00.123456 2026] [wsgi:error] [pid 1] mod_wsgi: an old complaint\n"
+        "[Mon Jan 05 10:00:00.123456 2026] [wsgi:error] [pid 1] mod_wsgi: MW0101: old\n"
         f"[{now}.000000 2099] [mpm_event:notice] [pid 1] Apache -- resuming normal operations\n"
         f"[{now}.000001 2099] [wsgi:error] [pid 1] [client ::1] mod_wsgi: MW0101: a new one\n"
-        f"[{now}.000001 2099] [wsgi:info] [pid 1] mod_wsgi: has made an interpreter\n"
+        f"[{now}.000001 2099] [wsgi:info] [pid 1] mod_wsgi: MW0402: has made an interpreter\n"
         f"[{now}.000002 2099] [core:notice] [pid 1] AH00051: child pid 2 exit signal "
         "Segmentation fault (11)\n"
     )
@@ -242,7 +242,16 @@ def test_only_what_the_log_says_since_the_start_counts(root: Path) -> None:
         "the log says: a new one",
         "AH00051: child pid 2 exit signal Segmentation fault (11)",
     ]
-    assert found[0].remedy == "docs/messages.md#mw0101 explains it"
+    assert found[0].remedy.endswith(" (MW0101)")
+
+
+def test_where_the_page_of_messages_is_not_the_code_leads_to_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert logs.remedy("MW0001").startswith("Give the machine more memory")
+    assert logs.remedy("MW9999") == "docs/messages.md#mw9999 explains it"
+    monkeypatch.setattr(logs, "MESSAGES", Path("/not/there"))
+    assert logs.remedy("MW0001") == "docs/messages.md#mw0001 explains it"
 
 
 def test_apparmor_that_does_not_know_the_directory_is_told(
