@@ -6,13 +6,13 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from . import Problem, httpd, pythons
+from . import Problem, httpd, module
 from .pythons import Python
 
 
 def fault(python: Python) -> str | None:
     """Why no server can run this Python here, and how to mend that. None if one can."""
-    trouble = pythons.fault(python)
+    trouble = module.fault(python)
     if trouble:
         return trouble
     try:
@@ -23,8 +23,12 @@ def fault(python: Python) -> str | None:
 
 
 def parts(python: Python) -> tuple[Path, ...]:
-    """Files of a Python that a server needs. If these can be read, the rest can."""
-    return python.shared_library, python.stdlib / "os.py"
+    """Files of a Python that a server needs. If these can be read, the rest can.
+
+    Without Python's headers, the library has another name.
+    """
+    paths = (python.shared_library, python.stdlib / "os.py")
+    return tuple(path for path in paths if path.exists())
 
 
 def obstacles(path: Path, user: pwd.struct_passwd) -> list[Path]:

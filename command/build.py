@@ -17,7 +17,12 @@ SECONDS = 600
 def module(server: Server, python: Python) -> Path:
     """Builds the module for this server and Python."""
     scons(f"apache={server.line}", f"apxs={server.apxs}", f"python={python.executable}")
-    return TOP / "build" / f"apache{server.line}-{python.name}" / "mod_wsgi.so"
+    return TOP / "build" / folder(server.line, python) / "mod_wsgi.so"
+
+
+def folder(line: str, python: Python) -> str:
+    """The name of the folder that holds the module for a line of Apache and a Python."""
+    return f"apache{line}-{python.name}"
 
 
 def module_and_programs(server: Server, python: Python) -> tuple[Path, Path, Path]:
@@ -26,10 +31,10 @@ def module_and_programs(server: Server, python: Python) -> tuple[Path, Path, Pat
     That is a module without Python, the spawner, and the program of this Python's processes.
     """
     scons(f"apache={server.line}", f"apxs={server.apxs}", f"python=none,{python.executable}")
-    folder = TOP / "build" / f"apache{server.line}"
-    programs = folder / "mod_wsgi"
+    made = TOP / "build" / f"apache{server.line}"
+    programs = made / "mod_wsgi"
     return (
-        folder / "mod_wsgi.so",
+        made / "mod_wsgi.so",
         programs / "mod_wsgi-spawner",
         programs / f"mod_wsgi-{python.name}",
     )

@@ -21,11 +21,11 @@ from threading import Event, Thread
 from types import FrameType
 from typing import NoReturn
 
-from . import TOP, Problem, access, build, httpd, pythons, recognise, servers
+from . import Problem, access, httpd, module, pythons, recognise, servers
 from .pythons import Python
 from .servers import Server
 
-EXAMPLE = TOP / "examples" / "environ.py"
+EXAMPLE = module.example()
 APPLICATION = re.compile(r"(?P<where>[^:]+?)(?:::(?P<name>[A-Za-z_][\w.]*))?")
 
 
@@ -97,19 +97,21 @@ def parse(words: Sequence[str] | None, prog: str = "dev serve") -> argparse.Name
 
 def serve(arguments: argparse.Namespace) -> int:
     """Checks what it can before it builds, then builds and runs."""
-    server = servers.choose(arguments.apache, arguments.apxs, arguments.mpm)
+    server = module.choose_server(arguments.apache, arguments.apxs, arguments.mpm)
     host = address(arguments.host, server)
     require_port(host, arguments.port)
     require_mount(arguments.mount)
     load = load_of(server, arguments)
-    python = choose_python(arguments.python, arguments.virtualenv)
+    virtualenv = arguments.virtualenv or module.default_virtualenv()
+    python = choose_python(arguments.python, virtualenv)
     with httpd.server_root() as root:
         application = find_application(arguments.app, arguments.directory, root)
-        require_readable(python, application, arguments.virtualenv)
-        print(f"building {server.name}-{python.name}", flush=True)
-        loaded = build.module(server, python)
+        require_readable(python, application, virtualenv)
+        if not module.is_installed():
+            print(f"building {server.name}-{python.name}", flush=True)
+        loaded = module.find(server, python)
         mount = arguments.mount.rstrip("/")
-        body = configuration(mount or "/", application, arguments.virtualenv)
+        body = configuration(mount or "/", application, virtualenv)
         with (
             followed(root / "error.log", root / "access.log") as begin,
             httpd.running(
@@ -209,9 +211,11 @@ def choose_python(wanted: str, virtualenv: Path | None) -> Python:
             raise Problem(
                 f"--virtualenv {virtualenv} has no bin/python: make it with python -m venv"
             )
+    wanted = wanted or module.default_python()
     with suppress(Problem):
         return pythons.choose(wanted, access.fault)
-    return pythons.choose(wanted)  # closed to the user: require_readable() says how to open it
+    # Closed to the user: require_readable() says how to open it.
+    return pythons.choose(wanted, module.fault)
 
 
 def find_application(app: str | None, directories: Sequence[Path], root: Path) -> Application:

@@ -23,7 +23,15 @@ _LOOKED = "PATH, /usr/local/apache*, /opt/httpd/*"
 _SHAPING = re.compile(r"-D|-pthread$|-m\d\d$|-fgnu89-inline$")
 _VERSION_2X = re.compile(r'#define\s+AP_SERVER_(MAJOR|MINOR|PATCH)\w+?(?:_NUMBER)?\s+"?(\d+)')
 _VERSION_13 = re.compile(r'#define\s+SERVER_BASEREVISION\s+"([\d.]+)')
+_VERSION_TOLD = re.compile(r"^Server version: Apache/([\d.]+)", re.MULTILINE)
 _COMPILED_IN = re.compile(r"^\s+(\w+)\.c$", re.MULTILINE)
+
+# The programs of Debian, Fedora and Alpine, each with its folder of modules.
+_DISTRIBUTIONS = (
+    (Path("/usr/sbin/apache2"), Path("/usr/lib/apache2/modules")),
+    (Path("/usr/sbin/httpd"), Path("/usr/lib64/httpd/modules")),
+    (Path("/usr/sbin/httpd"), Path("/usr/lib/apache2")),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +74,23 @@ def choose(line: str | None = None, apxs: Path | None = None, mpm: str | None = 
     servers = find([line_of(program)], apxs)
     if not servers:
         raise Problem(f"{program} is here, but its server is not: {INSTALL_SERVER}")
+    return _with_mpm(servers, mpm)
+
+
+def choose_to_run(
+    line: str | None = None, apxs: Path | None = None, mpm: str | None = None
+) -> Server:
+    """Like choose(), for a module that was built already: then a server without apxs will do."""
+    if apxs is not None or any(line in (None, line_of(each)) for each in _ordered()):
+        return choose(line, apxs, mpm)
+    servers = [server for server in _without_apxs() if line in (None, server.line)]
+    if not servers:
+        raise Problem(f"no Apache {line or ''}".rstrip() + f" found: {INSTALL_SERVER}")
+    return _with_mpm(servers, mpm)
+
+
+def _with_mpm(servers: Sequence[Server], mpm: str | None) -> Server:
+    """The server with this MPM, or with the most modern one."""
     suitable = [server for server in servers if mpm in (None, server.mpm)]
     if not suitable:
         have = ", ".join(server.mpm for server in servers)
@@ -170,10 +195,7 @@ def _servers(apxs: Path) -> Iterator[Server]:
     httpd = _httpd(apxs)
     if httpd is None:
         return
-    listing = subprocess.run(
-        [str(httpd), "-l"], capture_output=True, text=True, timeout=30, check=False
-    ).stdout
-    static = frozenset(_COMPILED_IN.findall(listing))
+    static = frozenset(_COMPILED_IN.findall(_printed(httpd, "-l")))
     modules = Path(query(apxs, "LIBEXECDIR"))
     line = line_of(apxs)
     for mpm in _mpms(line, static, modules):
@@ -186,6 +208,35 @@ def _servers(apxs: Path) -> Iterator[Server]:
             modules=modules,
             static=static,
         )
+
+
+def _without_apxs() -> Iterator[Server]:
+    """The servers of distributions, where apxs comes with the headers and may not be there."""
+    for httpd, modules in _DISTRIBUTIONS:
+        if not os.access(httpd, os.X_OK) or not modules.is_dir():
+            continue
+        version = _printed(httpd, "-v")
+        static = frozenset(_COMPILED_IN.findall(_printed(httpd, "-l")))
+        found = _VERSION_TOLD.search(version)
+        if found is None:
+            continue
+        line = ".".join(found[1].split(".")[:2])
+        for mpm in _mpms(line, static, modules):
+            yield Server(
+                line=line,
+                version=found[1],
+                mpm=mpm,
+                apxs=httpd.with_name("apxs"),
+                httpd=httpd,
+                modules=modules,
+                static=static,
+            )
+
+
+def _printed(httpd: Path, option: str) -> str:
+    return subprocess.run(
+        [str(httpd), option], capture_output=True, text=True, timeout=30, check=False
+    ).stdout
 
 
 def _httpd(apxs: Path) -> Path | None:

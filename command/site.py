@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import Problem, build, pythons, serve, servers
+from . import Problem, module, pythons, serve, servers
 
 NAME = re.compile(r"[A-Za-z_]\w*")
 
@@ -181,8 +181,9 @@ def module_config(words: Sequence[str], prog: str = "mod_wsgi module-config") ->
     parser.add_argument("--python", default="", help="version or path; default: first on PATH")
     arguments = parser.parse_args(words)
     try:
-        server = servers.choose(arguments.apache, arguments.apxs)
-        found = build.module(server, pythons.choose(arguments.python))
+        server = module.choose_server(arguments.apache, arguments.apxs)
+        wanted = arguments.python or module.default_python()
+        found = module.find(server, pythons.choose(wanted, module.fault))
     except Problem as problem:
         print(f"{prog}: {problem}", file=sys.stderr)
         return 2
