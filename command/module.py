@@ -9,22 +9,14 @@ it. In a package of a distribution, this mod_wsgi.so is a link to the one in the
 import sys
 from pathlib import Path
 
-from . import TOP, Problem, build, pythons, servers
+from . import MODULES, Problem, build, pythons, servers
 from .pythons import Python
 from .servers import Server
-
-_HERE = Path(__file__).resolve().parent
-MODULES = _HERE / "modules"
 
 
 def is_installed() -> bool:
     """Whether this command was installed with modules, so that it cannot build one."""
     return MODULES.is_dir()
-
-
-def example() -> Path:
-    """The application that is served if none is named."""
-    return (_HERE if is_installed() else TOP) / "examples" / "environ.py"
 
 
 def find(server: Server, python: Python) -> Path:

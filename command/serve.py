@@ -21,11 +21,11 @@ from threading import Event, Thread
 from types import FrameType
 from typing import NoReturn
 
-from . import Problem, access, httpd, module, pythons, recognise, servers
+from . import DATA, Problem, access, httpd, module, pythons, recognise, servers
 from .pythons import Python
 from .servers import Server
 
-EXAMPLE = module.example()
+EXAMPLE = DATA / "examples" / "environ.py"
 APPLICATION = re.compile(r"(?P<where>[^:]+?)(?:::(?P<name>[A-Za-z_][\w.]*))?")
 
 

@@ -13,12 +13,15 @@ TOP = Path(__file__).resolve().parent.parent
 
 PACKAGE = "mod_wsgi_command"
 
+# What command/ reads of the rest of the tree.
+DATA = ("docs/messages.md", "examples/environ.py")
+
 
 def files() -> dict[Path, str]:
     """The files that an installed command has, each with its name within the package."""
     command = TOP / "command"
     found = {path: str(path.relative_to(command)) for path in sorted(command.rglob("*.py"))}
-    return {**found, TOP / "examples" / "environ.py": "examples/environ.py"}
+    return {**found, **{TOP / name: name for name in DATA}}
 
 
 def copy(folder: Path) -> None:

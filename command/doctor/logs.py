@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from .. import TOP
+from .. import DATA
 from .patient import Finding, Patient
 
 TAIL = 1 << 20
@@ -16,7 +16,7 @@ TIME = re.compile(r"^\[(\w{3} \w{3} +\d+ [\d:]+)(?:\.\d+)? (\d{4})\]")
 LEVEL = re.compile(r"\[(?:\w*:)?(emerg|alert|crit|error|warn)\]")
 # A process writes who it is before the code.
 OURS = re.compile(r"mod_wsgi: (?:\[pid \d+\] [^:]*: )?(MW\d{4}): (.*)")
-MESSAGES = TOP / "docs" / "messages.md"
+MESSAGES = DATA / "docs" / "messages.md"
 
 # Lines of the server's own that have to do with applications, and what they mean.
 MEANINGS = (

@@ -1,6 +1,7 @@
 """The command mod_wsgi where it is installed: beside its modules, without sources."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from command import Problem, build, pythons, servers
+from command import TOP, Problem, build, pythons, servers
 from tools import installed, manual
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -89,3 +90,9 @@ def test_each_verb_is_in_the_manual_page() -> None:
 def test_the_manual_page_has_no_unknown_requests() -> None:
     requests = {line.split()[0] for line in manual.lines() if line.startswith((".", "'"))}
     assert requests == {".TH", ".SH", ".B", ".nf", ".fi"}
+
+
+def test_it_has_what_it_reads_of_the_tree() -> None:
+    sources = "".join(path.read_text() for path in (TOP / "command").rglob("*.py"))
+    read = {"/".join(re.findall(r'"(.*?)"', each)) for each in re.findall(r"DATA( / .*)", sources)}
+    assert read == set(installed.DATA)
