@@ -47,7 +47,20 @@ _NAMES_13 = {
     "mod_log_config": "config_log_module",
 }
 
-_MIME_TYPES = "text/html html\ntext/plain txt\ntext/css css\nimage/png png\n"
+_MIME_TYPES = """text/html html
+text/plain txt
+text/css css
+text/javascript js mjs
+application/json json
+application/pdf pdf
+font/woff2 woff2
+image/gif gif
+image/jpeg jpg jpeg
+image/png png
+image/svg+xml svg
+image/webp webp
+image/x-icon ico
+"""
 
 
 @dataclass(frozen=True, kw_only=True)

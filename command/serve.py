@@ -15,18 +15,23 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event, Thread
 from types import FrameType
 from typing import NoReturn
 
-from . import DATA, Problem, access, httpd, module, pythons, recognise, servers
+from . import DATA, Problem, access, directives, httpd, module, pythons, recognise, servers
+from .directives import Static
 from .pythons import Python
 from .servers import Server
 
 EXAMPLE = DATA / "examples" / "environ.py"
-APPLICATION = re.compile(r"(?P<where>[^:]+?)(?:::(?P<name>[A-Za-z_][\w.]*))?")
+ERROR_PAGE = Path(__file__).parent / "pages" / "error_page.py"
+ERROR_URL = "/.mod_wsgi-error"
+# A module of this name is made, where no file has the application.
+MADE = "mod_wsgi_serve"
+APPLICATION = re.compile(r"(?P<where>[^:]+?)(?:::(?P<name>[A-Za-z_][\w.]*)(?P<call>\(\))?)?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +41,8 @@ class Application:
     setting: str
     directories: tuple[Path, ...]
     file: Path | None = None
+    made: str = ""
+    others: tuple[str, ...] = ()
 
 
 def main(words: Sequence[str] | None = None, prog: str = "dev serve") -> int:
@@ -62,7 +69,7 @@ def parse(words: Sequence[str] | None, prog: str = "dev serve") -> argparse.Name
         metavar="APP",
         help="path/to/file.py::callable or package.module::callable, or a folder, such as that of "
         "Django's manage.py; a callable that is not named is 'application', in a file also "
-        "'app'; without APP, a page that shows the environ",
+        "'app', or what create_app() returns; without APP, a page that shows the environ",
     )
     parser.add_argument(
         "--directory",
@@ -90,6 +97,19 @@ def parse(words: Sequence[str] | None, prog: str = "dev serve") -> argparse.Name
         type=Path,
         help="the folder of a virtual environment, whose packages the application uses",
     )
+    parser.add_argument(
+        "--static",
+        action="append",
+        default=[],
+        metavar="URL=DIR",
+        help="files that Apache sends itself, such as /static/=static; may be repeated",
+    )
+    parser.add_argument(
+        "--reload",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="load the application anew when one of its files has changed (default)",
+    )
     parser.add_argument("--processes", type=int, help="default: 4, or 2 with threads")
     parser.add_argument("--threads", type=int, help="in each process; default: 8")
     return parser.parse_args(words)
@@ -102,16 +122,21 @@ def serve(arguments: argparse.Namespace) -> int:
     require_port(host, arguments.port)
     require_mount(arguments.mount)
     load = load_of(server, arguments)
+    served = [directives.static(text) for text in arguments.static]
     virtualenv = arguments.virtualenv or module.default_virtualenv()
     python = choose_python(arguments.python, virtualenv)
     with httpd.server_root() as root:
         application = find_application(arguments.app, arguments.directory, root)
-        require_readable(python, application, virtualenv)
+        require_readable(python, application, [virtualenv, *(each.folder for each in served)])
+        print(chosen(application), end="")
         if not module.is_installed():
             print(f"building {server.name}-{python.name}", flush=True)
         loaded = module.find(server, python)
         mount = arguments.mount.rstrip("/")
-        body = configuration(mount or "/", application, virtualenv)
+        settings = variables(application, virtualenv, reload=arguments.reload)
+        body = configuration(mount or "/", settings, served, server.line)
+        if ipaddress.ip_address(host).is_loopback:
+            body += error_page(root)
         with (
             followed(root / "error.log", root / "access.log") as begin,
             httpd.running(
@@ -219,10 +244,10 @@ def choose_python(wanted: str, virtualenv: Path | None) -> Python:
 
 
 def find_application(app: str | None, directories: Sequence[Path], root: Path) -> Application:
-    """Finds out what APP means.
+    """Finds out what APP means. What has to be made for it is made in the server's root.
 
-    The example is copied to the server's root, because the project may be in a home that is closed
-    to the server's user.
+    The example is copied there, because the project may be in a home that is closed to the
+    server's user.
     """
     added = existing(directories)
     if app is None:
@@ -231,7 +256,26 @@ def find_application(app: str | None, directories: Sequence[Path], root: Path) -
         return Application(
             setting=f"{EXAMPLE.stem}::application", directories=(root, *added), file=copy
         )
-    return named_application(app, added)
+    application = named_application(app, added)
+    if application.made:
+        made = root / f"{MADE}.py"
+        made.write_text(application.made)
+        httpd.open_to_all(made)
+        return replace(application, directories=(root, *application.directories))
+    return application
+
+
+def chosen(application: Application) -> str:
+    """A line that says which application was found, and how to choose another."""
+    if application.file is None:
+        return ""
+    if application.made:
+        call = application.made.strip().rpartition(" = ")[2]
+        what = f"found {call} for {application.file}"
+    else:
+        what = f"found {application.setting} of {application.file}"
+    also = f"; for another write {' or '.join(application.others)}" if application.others else ""
+    return f"{what}{also}\n"
 
 
 def existing(directories: Sequence[Path]) -> tuple[Path, ...]:
@@ -251,51 +295,107 @@ def named_application(app: str, added: tuple[Path, ...]) -> Application:
     where, name = match["where"], match["name"]
     if "/" in where or where.endswith(".py") or where == ".":
         path = Path(where).resolve()
-        file = recognise.file_in(path) if path.is_dir() and not name else path
-        return application_in_file(file, name or recognise.callable_in(file), added)
+        if match["call"]:
+            return application_in_file(recognise.called(path, name), added)
+        if name:
+            return application_in_file(recognise.Found(file=path, name=name), added)
+        found = recognise.in_folder(path) if path.is_dir() else recognise.callable_in(path)
+        return application_in_file(found, added)
     name = name or "application"
+    if match["call"]:
+        made = recognise.CALLED.format(module=where, name=name)
+        return Application(
+            setting=f"{MADE}::application", directories=added or (Path.cwd(),), made=made
+        )
     return Application(setting=f"{where}::{name}", directories=added or (Path.cwd(),))
 
 
-def application_in_file(path: Path, name: str, added: tuple[Path, ...]) -> Application:
+def application_in_file(found: recognise.Found, added: tuple[Path, ...]) -> Application:
     """A file in a package is imported as a module of the package, as its other modules expect."""
+    path = found.file
     if not path.is_file():
         raise Problem(f"there is no file {path}")
     if path.suffix != ".py" or "." in path.stem:
         raise Problem(f"{path.name} cannot be imported: a module's file is called name.py")
-    dotted, folder = path.stem, path.parent
-    while (folder / "__init__.py").is_file():
-        dotted, folder = f"{folder.name}.{dotted}", folder.parent
-    return Application(setting=f"{dotted}::{name}", directories=(folder, *added), file=path)
+    module, folder = recognise.dotted(path)
+    return Application(
+        setting=f"{MADE}::application" if found.made else f"{module}::{found.name}",
+        directories=(found.top or folder, *added),
+        file=path,
+        made=found.made,
+        others=found.others,
+    )
 
 
-def require_readable(python: Python, application: Application, virtualenv: Path | None) -> None:
+def require_readable(
+    python: Python, application: Application, folders: Sequence[Path | None]
+) -> None:
     """If root runs it, Apache changes to another user.
 
     Raises a Problem that names all that is closed.
     """
     user = httpd.unprivileged_user()
-    paths = [*access.parts(python), application.file, *application.directories, virtualenv]
+    paths = [*access.parts(python), application.file, *application.directories, *folders]
     access.require([path for path in paths if path is not None], user)
 
 
-def configuration(mount: str, application: Application, virtualenv: Path | None) -> str:
-    """The few lines of configuration that anybody would write."""
+def variables(
+    application: Application, virtualenv: Path | None, *, reload: bool = True
+) -> dict[str, str]:
+    """The values of the mod_wsgi.* variables that the application is served with."""
     settings = {
         "application": application.setting,
         "interpreter": "serve",
         "directory": ":".join(str(directory) for directory in application.directories),
-        "reload": "on",
+        "reload": "on" if reload else "off",
     }
     if virtualenv:
         settings["virtualenv"] = str(virtualenv.resolve())
-    lines = [f"    SetEnv mod_wsgi.{name} {quoted(text)}" for name, text in settings.items()]
-    return "\n".join([f"<Location {mount}>", "    SetHandler mod_wsgi", *lines, "</Location>"])
+    return settings
 
 
-def quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+def configuration(
+    mount: str, settings: dict[str, str], served: Sequence[Static], line: str
+) -> str:
+    """The few lines of configuration that anybody would write."""
+    lines = [
+        *directives.aliases(served),
+        f"<Location {mount}>",
+        "    SetHandler mod_wsgi",
+        *directives.indented(directives.variables(settings)),
+        "</Location>",
+        *directives.exceptions(served, line),
+    ]
+    return "\n".join(lines)
+
+
+def error_page(root: Path) -> str:
+    """What shows an error of the application in the browser: a small application of its own.
+
+    It reads the log. Nobody but the server's user may do that, too.
+    """
+    log, user = root / "error.log", httpd.unprivileged_user()
+    log.touch(mode=0o600)
+    if user:
+        shutil.chown(log, user.pw_uid, user.pw_gid)
+    httpd.open_to_all(Path(shutil.copy(ERROR_PAGE, root)))
+    settings = {
+        "application": ERROR_PAGE.stem,
+        "interpreter": "serve-error-page",
+        "directory": str(root),
+        "reload": "off",
+        "virtualenv": "",
+        "environ.SERVE_LOG": str(log),
+    }
+    lines = [
+        "",
+        f"ErrorDocument 500 {ERROR_URL}",
+        f"<Location {ERROR_URL}>",
+        "    SetHandler mod_wsgi",
+        *directives.indented(directives.variables(settings)),
+        "</Location>",
+    ]
+    return "\n".join(lines)
 
 
 def wait(process: subprocess.Popen[bytes]) -> int:

@@ -7,20 +7,12 @@ import argparse
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from . import Problem, module, pythons, serve, servers
+from .directives import access, aliases, exceptions, indented, quoted, static, variables
 
 NAME = re.compile(r"[A-Za-z_]\w*")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Static:
-    """Files that Apache sends itself: a URL that ends with "/", and the folder behind it."""
-
-    url: str
-    folder: Path
 
 
 def main(words: Sequence[str], prog: str = "mod_wsgi config") -> int:
@@ -79,12 +71,11 @@ def lines(arguments: argparse.Namespace) -> Iterator[str]:
         yield "# Once in the server, if it has several names at this port:"
         yield f"# NameVirtualHost *:{arguments.port}"
     yield f"<VirtualHost *:{arguments.port}>"
-    yield f"    ServerName {serve.quoted(arguments.server_name)}"
+    yield f"    ServerName {quoted(arguments.server_name)}"
     yield from indented(aliases(served))
-    yield f"    <Location {serve.quoted(arguments.mount.rstrip('/') or '/')}>"
+    yield f"    <Location {quoted(arguments.mount.rstrip('/') or '/')}>"
     yield "        SetHandler mod_wsgi"
-    for name, text in settings(arguments).items():
-        yield f"        SetEnv mod_wsgi.{name} {serve.quoted(text)}"
+    yield from indented(indented(variables(settings(arguments))))
     yield from indented(indented(access(arguments.apache)))
     yield "    </Location>"
     yield from indented(exceptions(served, arguments.apache))
@@ -108,20 +99,15 @@ def loading(file: Path | None, line: str) -> list[str]:
     return load_lines(file.resolve(), line)
 
 
-def static(text: str) -> Static:
-    """The meaning of --static URL=DIR."""
-    url, equals, folder = text.partition("=")
-    if not equals or not folder or not re.fullmatch(r"(/[\w.~-]+)+/?", url):
-        raise Problem(f"--static {text} is not URL=DIR: write it like /static/=/srv/shop/static")
-    if not Path(folder).is_dir():
-        raise Problem(f"--static {text}: there is no folder {folder}")
-    return Static(url=url.rstrip("/") + "/", folder=Path(folder).resolve())
-
-
 def settings(arguments: argparse.Namespace) -> dict[str, str]:
     """The values of the mod_wsgi.* variables."""
     added = serve.existing(arguments.directory)
     application = serve.named_application(arguments.app, added)
+    if application.made:
+        raise Problem(
+            f"{application.file} has no application yet: add these lines to a file, and name that "
+            f"one:\n{application.made}"
+        )
     found = {
         "application": application.setting,
         "directory": ":".join(str(folder) for folder in application.directories),
@@ -144,33 +130,6 @@ def process(arguments: argparse.Namespace) -> dict[str, str]:
     names = ("user", "python", "processes", "threads")
     chosen = {name: str(value) for name in names if (value := getattr(arguments, name))}
     return {"process": "auto", **chosen} if chosen else {}
-
-
-def aliases(served: Sequence[Static]) -> Iterator[str]:
-    for each in served:
-        yield f"Alias {each.url} {serve.quoted(f'{each.folder}/')}"
-
-
-def exceptions(served: Sequence[Static], line: str) -> Iterator[str]:
-    """Takes the static files out of the application's section. So they stand after it."""
-    for each in served:
-        yield f"<Location {each.url}>"
-        yield f"    SetHandler {'default-handler' if line == '1.3' else 'none'}"
-        yield "</Location>"
-        yield f"<Directory {serve.quoted(str(each.folder))}>"
-        yield from indented(access(line))
-        yield "</Directory>"
-
-
-def access(line: str) -> list[str]:
-    """Lets everybody in."""
-    if line == "2.4":
-        return ["Require all granted"]
-    return ["Order allow,deny", "Allow from all"]
-
-
-def indented(inner: Iterator[str] | Sequence[str]) -> Iterator[str]:
-    return (f"    {each}" for each in inner)
 
 
 def module_config(words: Sequence[str], prog: str = "mod_wsgi module-config") -> int:

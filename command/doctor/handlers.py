@@ -31,7 +31,7 @@ def handlers(patient: Patient) -> Iterator[tuple[Line, str]]:
         if line.name in {"sethandler", "addhandler"} and line.words:
             name = line.words[0]
         elif line.name == "rewriterule" and line.words[2:]:
-            match = re.search(r"\bH(?:andler)?=([^,\]]+)", line.words[2])
+            match = re.search(r"\b(?:H|handler)=([^,\]]+)", line.words[2])
             name = match[1] if match else ""
         else:
             continue
