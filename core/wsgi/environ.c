@@ -22,6 +22,7 @@ typedef struct entry {
     const char *name;   /* the bytes of key */
     const char *bytes;  /* the bytes of value */
     unsigned long turn; /* the last request that had it */
+    int is_plain;       /* put need not look at the name */
 } entry;
 
 struct wsgi_environ {
@@ -55,6 +56,21 @@ static unsigned hash(const char *name)
     return h & (BUCKETS - 1);
 }
 
+/* Whether only the core sets a variable: wsgi.*, and those of mount.c. */
+static int is_ours(const char *name)
+{
+    switch (name[0]) {
+    case 'S':
+        return name[1] == 'C' && strcmp(name, "SCRIPT_NAME") == 0;
+    case 'P':
+        return name[1] == 'A' && strcmp(name, "PATH_INFO") == 0;
+    case 'w':
+        return strncmp(name, "wsgi.", 5) == 0;
+    default:
+        return 0;
+    }
+}
+
 /* The entry for a name that is not where it was expected; made if need be.
    NULL when the cache is full, or with an exception set. */
 static entry *look_up(wsgi_environ *cache, const char *name)
@@ -72,6 +88,7 @@ static entry *look_up(wsgi_environ *cache, const char *name)
     if (e->key == NULL)
         return NULL;
     e->name = wsgi_native_data(e->key, &size);
+    e->is_plain = !is_ours(name) && strcmp(name, "HTTPS") != 0;
     e->chain = *bucket;
     *bucket = e;
     cache->count++;
@@ -112,16 +129,16 @@ static int put_extra(walk *w, const char *name, const char *bytes)
     return result;
 }
 
-static int put_entry(walk *w, const char *name, const char *bytes)
+/* The next entry of the last request, if it has this name, or NULL. */
+static entry *expected(const walk *w, const char *name)
 {
     entry *e = *w->place;
 
-    if (e == NULL || strcmp(e->name, name) != 0) {
-        e = look_up(w->cache, name);
-        if (e == NULL)
-            return PyErr_Occurred() ? -1 : put_extra(w, name, bytes);
-        *w->place = e;
-    }
+    return e != NULL && strcmp(e->name, name) == 0 ? e : NULL;
+}
+
+static int put_at(walk *w, entry *e, const char *bytes)
+{
     w->place = &e->following;
     w->seen += e->turn != w->cache->turn;
     e->turn = w->cache->turn;
@@ -130,19 +147,17 @@ static int put_entry(walk *w, const char *name, const char *bytes)
     return set_value(w, e, bytes);
 }
 
-/* Whether only the core sets a variable: wsgi.*, and those of mount.c. */
-static int is_ours(const char *name)
+static int put_entry(walk *w, const char *name, const char *bytes)
 {
-    switch (name[0]) {
-    case 'S':
-        return name[1] == 'C' && strcmp(name, "SCRIPT_NAME") == 0;
-    case 'P':
-        return name[1] == 'A' && strcmp(name, "PATH_INFO") == 0;
-    case 'w':
-        return strncmp(name, "wsgi.", 5) == 0;
-    default:
-        return 0;
-    }
+    entry *e = expected(w, name);
+
+    if (e != NULL)
+        return put_at(w, e, bytes);
+    e = look_up(w->cache, name);
+    if (e == NULL)
+        return PyErr_Occurred() ? -1 : put_extra(w, name, bytes);
+    *w->place = e;
+    return put_at(w, e, bytes);
 }
 
 /* Whether a variable is for os.environ only, or describes the request's body
@@ -157,25 +172,27 @@ static int is_hidden(const walk *w, const char *name)
     return wsgi_settings_environ_name(name, &renamed) != NULL;
 }
 
-/* Compared by hand: the name of each header's variable begins with HTTP, too,
-   and would cost a call. */
-static int is_https(const char *name)
+static void put_unexpected(walk *w, const char *name, const char *value)
 {
-    return name[0] == 'H' && name[1] == 'T' && name[2] == 'T' &&
-           name[3] == 'P' && name[4] == 'S' && name[5] == '\0';
+    if (is_ours(name) || (w->hides && is_hidden(w, name)))
+        return;
+    if (strcmp(name, "HTTPS") == 0)
+        w->https = strcmp(value, "on") == 0 || strcmp(value, "1") == 0;
+    w->failed = put_entry(w, name, value) < 0;
 }
 
 static void put(void *arg, const char *name, const char *value)
 {
     walk *w = arg;
+    entry *e;
 
-    if (w->failed || is_ours(name))
+    if (w->failed)
         return;
-    if (w->hides && is_hidden(w, name))
-        return;
-    if (is_https(name))
-        w->https = strcmp(value, "on") == 0 || strcmp(value, "1") == 0;
-    w->failed = put_entry(w, name, value) < 0;
+    e = w->hides ? NULL : expected(w, name);
+    if (e != NULL && e->is_plain)
+        w->failed = put_at(w, e, value) < 0;
+    else
+        put_unexpected(w, name, value);
 }
 
 /* Removes the variables that the last request had and this one lacks. */
