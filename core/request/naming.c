@@ -5,9 +5,10 @@
 
 static char *append(char *to, const char *end, const char *text)
 {
-    while (to < end && *text != '\0')
-        *to++ = *text++;
-    return to;
+    size_t size = strnlen(text, (size_t)(end - to));
+
+    memcpy(to, text, size);
+    return to + size;
 }
 
 char *wsgi_naming_append_number(char *to, const char *end,
