@@ -21,8 +21,8 @@ from command.httpd import Load
 from command.pythons import Python
 from tests.harness.instructions import cheapest
 
-MOST_ADDED = 8400
-MOST_WITH_PROCESSES = 25000  # Apache's part, and all of the application's process
+MOST_ADDED = 8000
+MOST_WITH_PROCESSES = 24000  # Apache's part, and all of the application's process
 
 
 @pytest.fixture(scope="module")
