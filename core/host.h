@@ -149,6 +149,11 @@ typedef struct wsgi_host {
        more. */
     int (*is_ready)(void *record);
 
+    /* Optional. How many nanoseconds small pieces of a response may gather
+       before a thread of the core sends them. For a host whose send_body is
+       dear. */
+    long gather_ns;
+
     /* Optional. Sends size bytes of an open file from offset on, without
        copying them if the server can. The file stays the caller's. */
     int (*send_file)(void *record, int fd, int64_t offset, int64_t size,

@@ -10,6 +10,10 @@
 
 #define LOG_MS 100 /* the longest wait for the server to take a line */
 
+/* Each packet wakes a thread of the server, which sends it to the client. So
+   the pieces of a stream are sent ten thousand times a second at most. */
+#define GATHER_NS 100000
+
 static int is_copy;
 
 void wsgi_exchange_set_copy(void)
@@ -169,6 +173,7 @@ const wsgi_host wsgi_exchange_host = {
     .send_head = wsgi_outgoing_head,
     .send_body = wsgi_outgoing_body,
     .is_ready = wsgi_outgoing_is_ready,
+    .gather_ns = GATHER_NS,
     .send_file = wsgi_outgoing_file,
     .fail = wsgi_outgoing_fail,
     .is_stopping = wsgi_crew_is_draining,

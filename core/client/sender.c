@@ -94,9 +94,9 @@ static wsgi_chunk swap_rooms(void)
     return chunk;
 }
 
-static void pause_for(long milliseconds)
+static void pause_for(long nanoseconds)
 {
-    const struct timespec time = {.tv_nsec = milliseconds * WSGI_MS};
+    const struct timespec time = {.tv_nsec = nanoseconds};
 
     nanosleep(&time, NULL);
 }
@@ -131,6 +131,19 @@ static int send_filled(void)
     return ready;
 }
 
+/* Gives more pieces time to come, if each send is dear to the host. The caller
+   holds the lock, which is released meanwhile. */
+static void let_gather(void)
+{
+    long nanoseconds = wsgi_process_given.host->gather_ns;
+
+    if (nanoseconds == 0)
+        return;
+    pthread_mutex_unlock(&lock);
+    pause_for(nanoseconds);
+    pthread_mutex_lock(&lock);
+}
+
 static void *send_pieces(void *unused)
 {
     static const struct sched_param none = {.sched_priority = 0};
@@ -146,10 +159,11 @@ static void *send_pieces(void *unused)
         pthread_mutex_lock(&lock);
         while (filled == 0)
             pthread_cond_wait(&given, &lock);
-        was_ready = send_filled();
+        let_gather();
+        was_ready = filled == 0 || send_filled(); /* 0: taken back */
         pthread_mutex_unlock(&lock);
         if (!was_ready)
-            pause_for(PAUSE_MS);
+            pause_for(PAUSE_MS * WSGI_MS);
     }
     return NULL;
 }
@@ -268,6 +282,6 @@ void wsgi_sender_stop(void)
     for (i = 0; i < PATIENCE_MS; i++) {
         if (!__atomic_load_n(&is_busy, __ATOMIC_SEQ_CST))
             return;
-        pause_for(1);
+        pause_for(WSGI_MS);
     }
 }
