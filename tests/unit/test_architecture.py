@@ -127,7 +127,7 @@ def host_slots() -> dict[str, bool]:
         r"typedef struct wsgi_host \{(.*?)\} wsgi_host;", HOST_HEADER.read_text(), re.DOTALL
     )
     assert match, "core/host.h declares no wsgi_host"
-    pieces = re.findall(r"/\*(.*?)\*/\s*[\w\s\*]+?(?:\(\*(\w+)\)|\*(\w+);)", match[1], re.DOTALL)
+    pieces = re.findall(r"/\*(.*?)\*/\s*[\w\s\*]+?(?:\(\*(\w+)\)|\b(\w+);)", match[1], re.DOTALL)
     return {
         called or plain: comment.strip().startswith("Optional")
         for comment, called, plain in pieces
