@@ -1,10 +1,14 @@
 """Reads a guide, does what it says in a folder and with a server of its own.
 
-The guides are the pages of docs/guides, and docs/tutorial.md.
+The guides are the pages of docs/guides, docs/tutorial.md and docs/command.md.
 
 A comment that readers do not see stands before each block of a page and says what the block is:
 
     <!-- run -->                     commands of a shell, ended by the first that fails
+    <!-- fails -->                   such commands, of which the last has another status than 0
+    <!-- said -->                    lines that these commands have printed, in that order
+    <!-- prints -->                  a command that prints configuration, which is added
+    <!-- start -->                   a command mod_wsgi serve: the requests behind it go there
     <!-- file: /srv/shop/app.py -->  the whole file; `append:` adds to one that is there
     <!-- configuration -->           lines for Apache, added to those of the scenario before them
     <!-- ask -->                     requests with their answers: GET /cart  200  Your cart
@@ -18,7 +22,7 @@ itself: behind the colon (`<!-- ask: /cart 200 -->`) or in the lines below. No b
 A request is [METHOD] /path [Header:value ...] [field=value ...] STATUS [text of head or body]. A
 word in quotes that begins with a brace is a body of JSON.
 
-Ten comments never have a block:
+Eleven comments never have a block:
 
     <!-- site: NAME -->              a scenario begins: a test with its own folder and server; the
                                      steps before the page's first `site` are taken there, too
@@ -27,6 +31,7 @@ Ten comments never have a block:
     <!-- module: auth_basic -->      modules of Apache that it needs besides the usual ones
     <!-- python: 3.* -->             the scenario is for these Pythons only
     <!-- needs: processes -->        what a cell needs for it, as in tests/harness/limits.py
+    <!-- slow: WHY -->               it is among the slow tests
     <!-- processes: 2 -->            it needs more processes of the server than one
     <!-- without: mod_wsgi -->       the server does not load the module
     <!-- program: git -->            a program without which the scenario is left out
@@ -34,7 +39,8 @@ Ten comments never have a block:
 
 Steps are taken in the page's order. The server starts before the first request. `/srv/` stands for
 a scratch folder, `http://localhost/` for the server, `127.0.0.1:8080` for a second port,
-`www-data` for the user that it serves as, `apache2ctl` for the server's program. Before the page's
+`www-data` for the user that it serves as, `apache2ctl` for the server's program, and `mod_wsgi` at
+the beginning of a line for the command, which is told about the test's server. Before the page's
 configuration stands what Debian's has: no file may be served unless that is granted. A `python3 -m
 venv` with its `pip install` becomes an environment that is kept for all tests
 (tests/harness/venvs.py), with the releases that the tests are made for.
@@ -43,11 +49,15 @@ venv` with its `pip install` becomes an environment that is kept for all tests
 import os
 import re
 import shlex
+import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import requests
 
 from command import TOP, Problem, httpd
 from tests.harness import venvs
@@ -55,14 +65,16 @@ from tests.harness.cells import Cell
 from tests.harness.serving import Workshop
 from tests.harness.site import Site
 
-PAGES = (TOP / "docs" / "tutorial.md", *sorted((TOP / "docs" / "guides").glob("*.md")))
+DOCS = TOP / "docs"
+PAGES = (DOCS / "tutorial.md", DOCS / "command.md", *sorted((DOCS / "guides").glob("*.md")))
 
 # The first request of a process imports a whole framework.
 TIMEOUT = 60.0
 
 COMMENT = re.compile(r"<!-- (\w+)(?::[ ]?(.*?))?(?:\n(.*?))?\s*-->", re.DOTALL)
 NAMED = ("file", "append")
-WITH_BLOCK = (*NAMED, "run", "configuration", "ask", "log", "traceback", "refused", "shown")
+COMMANDS = ("run", "fails", "said", "prints", "start")
+WITH_BLOCK = (*NAMED, *COMMANDS, "configuration", "ask", "log", "traceback", "refused", "shown")
 LISTS = {
     "apache": "lines",
     "module": "modules",
@@ -70,9 +82,10 @@ LISTS = {
     "needs": "needs",
     "program": "programs",
 }
-WITHOUT_BLOCK = ("site", "same", *LISTS, "processes", "without", "perhaps")
+WITHOUT_BLOCK = ("site", "same", *LISTS, "slow", "processes", "without", "perhaps")
 BLOCK = "    "
 
+VERB = re.compile(r"^mod_wsgi (serve|config|module-config|doctor|convert)\b", re.MULTILINE)
 ENVIRONMENT = re.compile(r"^(?:python3 -m venv|virtualenv -p python2\.7) (\S+)$", re.MULTILINE)
 INSTALLATION = re.compile(r"^\S+/bin/pip install (.+)$", re.MULTILINE)
 
@@ -116,6 +129,7 @@ class Scenario:
     needs: tuple[str, ...] = ()
     processes: int = 1
     loaded: bool = True
+    is_slow: bool = False
 
     @property
     def packages(self) -> tuple[str, ...]:
@@ -163,6 +177,8 @@ def with_step(scenario: Scenario, step: Step) -> Scenario:
         return replace(scenario, **listed)
     if step.kind == "processes":
         return replace(scenario, processes=int(step.argument))
+    if step.kind == "slow":
+        return replace(scenario, is_slow=True)
     if step.kind == "without":
         return replace(scenario, loaded=False)
     if step.kind == "shown":
@@ -214,9 +230,12 @@ def play(scenario: Scenario, cell: Cell, workshop: Workshop, serve: Callable[...
     root = workshop.new_root(cell)
     (root / "srv").mkdir()
     show = Performance(scenario=scenario, cell=cell, workshop=workshop, root=root, serve=serve)
-    for step in scenario.steps:
-        getattr(show, step.kind)(replace(step, text=show.local(step.text)))
-    show.end()
+    try:
+        for step in scenario.steps:
+            getattr(show, step.kind)(replace(step, text=show.local(step.text)))
+        show.end()
+    finally:
+        show.stop()
 
 
 @dataclass(kw_only=True)
@@ -231,6 +250,8 @@ class Performance:
     config: str = STRICT
     site: Site | None = None
     has_refused: bool = False
+    output: str = ""
+    started: subprocess.Popen[str] | None = None
     second_port: int = field(default_factory=httpd.free_port)
 
     def local(self, text: str) -> str:
@@ -256,9 +277,49 @@ class Performance:
             stream.write(step.text)
 
     def run(self, step: Step) -> None:
+        assert self.shell(step) == 0, f"{step.place}\n{step.text}\n{self.output}"
+
+    def fails(self, step: Step) -> None:
+        assert self.shell(step) != 0, f"{step.place}\n{step.text}\n{self.output}"
+
+    def said(self, step: Step) -> None:
+        place = 0
+        for line in filter(None, map(str.strip, step.text.splitlines())):
+            found = re.compile(pattern(line)).search(self.output, place)
+            assert found, f"{step.place}: {line}\n{self.output}"
+            place = found.end()
+
+    def prints(self, step: Step) -> None:
+        self.run(step)
+        printed = self.output.replace("@", "@@").replace(":80>", ":@{port}>")
+        self.config += printed
+
+    def start(self, step: Step) -> None:
+        """Starts a server of the command's own. end() stops it, as Ctrl-C does."""
+        port = httpd.free_port()
+        command = f"{self.with_verbs(step.text).strip()} --port {port}"
+        self.started = subprocess.Popen(
+            ["sh", "-c", f"exec env {command}"],
+            env={**clean_environment(), "HOME": str(self.root)},
+            cwd=self.root,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert self.started.stdout
+        self.second_port = port
+        for line in self.started.stdout:
+            self.output += line
+            if line.startswith("Ctrl-C"):
+                return
+        raise AssertionError(f"{step.place}\n{self.output}")
+
+    def shell(self, step: Step) -> int:
+        """Runs commands, keeps what they say, and returns their status."""
+        commands = self.with_verbs(self.with_server(step.text))
         done = subprocess.run(
             ["sh", "-eu"],
-            input=self.with_environment(self.with_server(step.text)),
+            input=self.with_environment(commands),
             env={**clean_environment(), "HOME": str(self.root)},
             cwd=self.root,
             stdout=subprocess.PIPE,
@@ -267,7 +328,27 @@ class Performance:
             check=False,
             timeout=300,
         )
-        assert done.returncode == 0, f"{step.place}\n{step.text}\n{done.stdout}"
+        self.output = done.stdout
+        return done.returncode
+
+    def with_verbs(self, commands: str) -> str:
+        """The commands with this checkout's mod_wsgi, which is told about the cell."""
+        server, python = self.cell.server, self.cell.python
+        chosen = ["--apache", server.line, "--python", str(python.executable)]
+        options: dict[str, list[str | Path]] = {
+            "serve": [*chosen, "--mpm", server.mpm],
+            "module-config": [*chosen],
+        }
+
+        def whole(found: re.Match[str]) -> str:
+            words: list[str | Path] = [sys.executable, "-m", "command", found[1]]
+            words += options.get(found[1], [])
+            if found[1] == "doctor":
+                conf = self.site_there().root / "httpd.conf"
+                words += ["--httpd", server.httpd, conf]
+            return f"PYTHONPATH={TOP} {shlex.join(map(str, words))}"
+
+        return VERB.sub(whole, commands)
 
     def with_server(self, commands: str) -> str:
         """The commands with this test's server, which they need, in place of Debian's."""
@@ -290,12 +371,21 @@ class Performance:
         assert not self.site, f"{step.place}: the server runs already: begin a <!-- site: NAME -->"
         self.config += step.text.replace("@", "@@")
 
+    def request(self, method: str, path: str, **options: Any) -> requests.Response:
+        """Asks the server that the command has started, or that of the configuration."""
+        if self.started:
+            url = f"http://127.0.0.1:{self.second_port}{path}"
+            return requests.request(method, url, timeout=TIMEOUT, **options)
+        site = self.site_there()
+        site.tolerates("File does not exist")  # what servers before 2.4 say to a 404 of their own
+        return site.request(method, path, timeout=TIMEOUT, **options)
+
     def site_there(self) -> Site:
         if not self.site:
-            self.site = self.start()
+            self.site = self.started_site()
         return self.site
 
-    def start(self) -> Site:
+    def started_site(self) -> Site:
         modules = loading(self.cell, self.scenario.modules)
         config = modules + for_line(self.config, self.cell.server.line)
         own = self.scenario
@@ -303,12 +393,19 @@ class Performance:
 
     def end(self) -> None:
         """The server must start, also where the page asks nothing, or else have refused to."""
-        if not self.has_refused:
+        if not self.has_refused and not self.started:
             self.site_there()
+
+    def stop(self) -> None:
+        """Ends what the command has started, as Ctrl-C does."""
+        if self.started:
+            self.started.send_signal(signal.SIGINT)
+            self.started.communicate(timeout=60)
+            assert self.started.returncode == 0
 
     def refused(self, step: Step) -> None:
         try:
-            self.start()
+            self.started_site()
         except Problem as problem:
             told = str(problem)
         else:
@@ -318,11 +415,9 @@ class Performance:
         self.has_refused = True
 
     def ask(self, step: Step) -> None:
-        site = self.site_there()
-        site.tolerates("File does not exist")  # what servers before 2.4 say to a 404 of their own
         for line in filter(None, step.text.splitlines()):
             method, path, options, status, wanted = exchange(line)
-            reply = site.request(method, path, timeout=TIMEOUT, **options)
+            reply = self.request(method, path, **options)
             heads = "".join(f"{name}: {value}\n" for name, value in reply.headers.items())
             told = f"{heads}\n{reply.text}"
             assert (reply.status_code, wanted in told) == (status, True), (

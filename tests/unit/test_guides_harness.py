@@ -112,3 +112,9 @@ WSGITrustedProxies WSGITrustedProxyHeaders WSGIVerboseDebugging
 def test_each_directive_of_the_other_module_has_an_answer() -> None:
     page = (TOP / "docs" / "guides" / "from-mod_wsgi.md").read_text()
     assert [name for name in DIRECTIVES.split() if not re.search(rf"\b{name}\b", page)] == []
+
+
+def test_a_site_may_be_slow(tmp_path: Path) -> None:
+    one, two = read(tmp_path, "<!-- site: one -->\n<!-- slow: it builds -->\n<!-- site: two -->\n")
+    assert (one.is_slow, two.is_slow) == (True, False)
+    assert one.steps == ()

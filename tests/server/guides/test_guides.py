@@ -1,7 +1,7 @@
 """Does what the guides and the tutorial say, word for word, and looks whether they are right.
 
 How a page says what its blocks are: tests/harness/guides.py. Pages that need more than Django and
-Flask are among the slow tests.
+Flask are among the slow tests, and so are scenarios that say it.
 """
 
 import shutil
@@ -20,7 +20,9 @@ def as_parameter(scenario: Scenario) -> pytest.ParameterSet:
     marks = [pytest.mark.pythons(*scenario.pythons)]
     marks += [pytest.mark.needs(capability) for capability in scenario.needs]
     if release:
-        marks += [pytest.mark.slow, pytest.mark.pythons(*release.pythons)]
+        marks += [pytest.mark.pythons(*release.pythons)]
+    if release or scenario.is_slow:
+        marks += [pytest.mark.slow]
     return pytest.param(scenario, id=scenario.name, marks=marks)
 
 
