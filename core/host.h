@@ -167,6 +167,10 @@ typedef struct wsgi_host {
        application is done with the request. */
     void (*measure)(void *record, wsgi_sent *sent);
 
+    /* Optional. Says how long the request's application took to load, here and
+       now or before there were requests. */
+    void (*note_load)(void *record, uint64_t microseconds);
+
     /* Optional. Whether this process is to end as soon as its requests have
        ended. Any thread, any time. */
     int (*is_stopping)(void);
@@ -241,6 +245,15 @@ int wsgi_handle(const wsgi_request *request);
  * at most five seconds.
  */
 void wsgi_warm(void);
+
+/*
+ * The same for a process of applications (has_owner), whose predecessors have
+ * left notes (request/notes.h). Begins the loads, and does not wait. Ends
+ * beginning new ones after so many seconds. Calls done() in another thread
+ * when all that has ended. Returns 0, or -1 if there is nothing to load. done
+ * is not called then.
+ */
+int wsgi_warm_begin(int seconds, void (*done)(void));
 
 /*
  * Answers a request for the status page: what the server's processes serve. In

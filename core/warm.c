@@ -1,6 +1,6 @@
 /*
- * warm.c - a new process of the server loads what its siblings have served,
- * before it takes requests.
+ * warm.c - a new process loads what its siblings have served, before it takes
+ * requests.
  *
  * The loads are in a thread of their own, and the process waits for that
  * thread for a few seconds only. An application that does not load is left to
@@ -11,18 +11,21 @@
 #include <semaphore.h>
 #include <time.h>
 
+#include "request/notes.h"
 #include "run.h"
 #include "wsgi/wsgi.h"
 
 #define PATIENCE 5 /* seconds for all of them */
 #define RECENT 600 /* seconds since an application was used */
-#define MOST 16
+#define MOST WSGI_NOTES_MOST
 
 /* The copies live as long as the process: a load may outlast the wait. */
 static wsgi_tally_recall chosen[MOST];
 static unsigned count;
 static struct timespec until;
 static sem_t done;
+static void (*note)(const wsgi_tally_recall *which);
+static void (*tell)(void);
 
 static int is_late(void)
 {
@@ -51,13 +54,13 @@ static void load(const wsgi_tally_recall *which)
     wsgi_request request;
     wsgi_decision decision;
 
-    wsgi_tally_note_loading(which);
+    note(which);
     if (wsgi_recall_get(which, &request) == 0 &&
         wsgi_decide(&request, &decision) == 0 &&
         decision.settings.process == NULL &&
         wsgi_limits_apply(&request, &decision.settings) == 0)
         load_in(&request, &decision.settings);
-    wsgi_tally_note_loading(NULL);
+    note(NULL);
 }
 
 static void *load_all(void *unused)
@@ -67,8 +70,23 @@ static void *load_all(void *unused)
     (void)unused;
     for (i = 0; i < count && !is_late(); i++)
         load(&chosen[i]);
-    sem_post(&done);
+    tell();
     return NULL;
+}
+
+/* Returns 0, or an errno. */
+static int begin(int seconds)
+{
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += seconds;
+    return wsgi_process_add_thread(load_all, NULL, 0);
+}
+
+/* ---- A child of the server ---------------------------------------------- */
+
+static void wake(void)
+{
+    sem_post(&done);
 }
 
 void wsgi_warm(void)
@@ -78,10 +96,20 @@ void wsgi_warm(void)
     count = wsgi_tally_recall_most(chosen, MOST, RECENT);
     if (count == 0)
         return;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += PATIENCE;
+    note = wsgi_tally_note_loading;
+    tell = wake;
     sem_init(&done, 0, 0);
-    if (wsgi_process_add_thread(load_all, NULL, 0) == 0)
+    if (begin(PATIENCE) == 0)
         while (sem_timedwait(&done, &until) < 0 && errno == EINTR)
             ;
+}
+
+/* ---- A process of applications ------------------------------------------ */
+
+int wsgi_warm_begin(int seconds, void (*told)(void))
+{
+    count = wsgi_notes_take(chosen, RECENT);
+    note = wsgi_notes_note_loading;
+    tell = told;
+    return count > 0 && begin(seconds) == 0 ? 0 : -1;
 }

@@ -144,6 +144,7 @@ static void restart(const arrival *letter)
     if (number(ask->user) >= 0 && number(ask->name) >= 0) {
         wsgi_spawner_is.user = number(ask->user);
         wsgi_spawner_is.group = number(ask->name);
+        wsgi_spawner_is.configuration = ask->configuration;
     }
     wsgi_group_restart();
 }

@@ -2,8 +2,8 @@
  * group.c - the processes of one user that share a name.
  *
  * Connections wait here until a process can take them. After a restart of the
- * server a group's processes are old: they get no connections any more, and
- * end as soon as a fresh one is ready.
+ * server a group's processes are old: they end as soon as a fresh one is
+ * ready.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -17,6 +17,14 @@
 #define LOOK_AGAIN 10       /* milliseconds, while connections wait */
 #define LOOK_IF_ENDED 100   /* milliseconds, while all is to end */
 #define TIME_TO_START 60000 /* milliseconds, then a process is killed */
+
+/* Seconds in which a process may load applications before it is ready, while
+   connections may wait for it, and while others serve. */
+#define PATIENCE 5
+#define LONG_PATIENCE 30
+
+#define SWAP_ALONE 2000 /* milliseconds in which no other group is swapped */
+#define KEEP 600000 /* milliseconds: the board of a group without process */
 
 static wsgi_group *groups;
 static long long kill_at; /* 0: the end has not begun */
@@ -60,14 +68,15 @@ static void set_log(wsgi_group *group, int log)
     group->log = log >= 0 ? wsgi_log_open(log) : NULL;
 }
 
-/* Frees groups that have nothing. */
+/* Frees groups that have nothing. What the processes of a group have noted for
+   those that begin after them stays for some minutes. */
 static void forget_empty(long long now)
 {
     wsgi_group **at = &groups, *group;
 
     while ((group = *at) != NULL)
         if (group->workers == NULL && group->waiting_count == 0 &&
-            group->refused_until <= now) {
+            group->refused_until <= now && group->kept_until <= now) {
             *at = group->next;
             wsgi_log_close(group->log);
             wsgi_board_close(&group->board);
@@ -81,9 +90,27 @@ static void forget_empty(long long now)
 
 typedef struct census {
     unsigned starting, all; /* of those that are neither old nor draining */
-    wsgi_worker *idlest;    /* of those that are ready */
+    wsgi_worker *idlest;    /* of those that are ready, fresh ones first */
     unsigned busy;          /* that one */
 } census;
+
+/* An old process goes on with connections until a fresh one is ready. Not if
+   the configuration has changed since: it may have other settings. */
+static int may_serve(const wsgi_worker *worker)
+{
+    return worker->is_ready && worker->control >= 0 &&
+           (!worker->is_old ||
+            worker->configuration == wsgi_spawner_is.configuration);
+}
+
+/* Whether the one is to be had before the best one so far. */
+static int is_better(const wsgi_worker *worker, unsigned busy,
+                     const census *found)
+{
+    if (found->idlest == NULL || worker->is_old != found->idlest->is_old)
+        return found->idlest == NULL || !worker->is_old;
+    return busy < found->busy;
+}
 
 static census count(const wsgi_group *group)
 {
@@ -93,13 +120,11 @@ static census count(const wsgi_group *group)
     for (worker = group->workers; worker != NULL; worker = worker->next) {
         unsigned busy = wsgi_worker_busy(worker);
 
-        if (worker->is_old || worker->is_draining)
+        if (worker->is_draining)
             continue;
-        found.all++;
-        if (!worker->is_ready) {
-            found.starting++;
-        } else if (worker->control >= 0 &&
-                   (found.idlest == NULL || busy < found.busy)) {
+        found.all += !worker->is_old;
+        found.starting += !worker->is_old && !worker->is_ready;
+        if (may_serve(worker) && is_better(worker, busy, &found)) {
             found.idlest = worker;
             found.busy = busy;
         }
@@ -114,14 +139,21 @@ static void give(wsgi_worker *worker, int connection)
     close(connection);
 }
 
+static int patience_of(const wsgi_group *group)
+{
+    if (group->is_cold || !group->has_notes)
+        return 0;
+    return wsgi_swap_has_old(group) ? LONG_PATIENCE : PATIENCE;
+}
+
 /* Returns 0, or -1 when those that wait have been refused. */
 static int start_another(wsgi_group *group)
 {
     wsgi_report report = {.status = 503};
-    wsgi_worker *worker =
-        wsgi_worker_start(group, report.text, sizeof report.text);
+    wsgi_worker *worker = wsgi_worker_start(group, patience_of(group),
+                                            report.text, sizeof report.text);
 
-    group->wants_swap = 0;
+    group->wants_swap = group->wants_another = 0;
     if (worker == NULL) {
         wsgi_log_say(group->log, WSGI_LOG_ERROR, "MW0706: %s", report.text);
         wsgi_queue_refuse(group, &report);
@@ -150,6 +182,14 @@ static void serve(wsgi_group *group)
             start_another(group);
         return;
     }
+}
+
+/* Starts a process in place of the last one, if that has died. */
+static void replace(wsgi_group *group)
+{
+    if (group->wants_another && kill_at == 0 && count(group).all == 0)
+        start_another(group);
+    group->wants_another = 0;
 }
 
 void wsgi_group_ask(const wsgi_ask *ask, int connection, int log)
@@ -184,6 +224,8 @@ void wsgi_group_worker_ready(wsgi_worker *worker)
     if (worker->is_old || worker->is_draining)
         return;
     group->refused_until = 0;
+    group->is_cold = 0;
+    group->has_notes = 1;
     wsgi_swap_drain_old(group);
     serve(group);
 }
@@ -202,14 +244,26 @@ void wsgi_group_restart(void)
     }
 }
 
-/* Starts a fresh process for one group at a time. */
-static void swap_next(void)
+/* Whether a process has just begun that is not ready. */
+static int is_starting(const wsgi_group *group, long long now)
+{
+    const wsgi_worker *worker;
+
+    for (worker = group->workers; worker != NULL; worker = worker->next)
+        if (!worker->is_ready && now - worker->started < SWAP_ALONE)
+            return 1;
+    return 0;
+}
+
+/* Starts a fresh process for one group at a time. An application that takes
+   long to load does not hold up the groups of others. */
+static void swap_next(long long now)
 {
     wsgi_group *group, *next = NULL;
 
     for (group = groups; group != NULL; group = group->next)
         if (wsgi_swap_has_old(group)) {
-            if (count(group).starting > 0)
+            if (is_starting(group, now))
                 return;
             if (group->wants_swap)
                 next = group;
@@ -236,12 +290,24 @@ static void describe(char *text, size_t size, const wsgi_worker *worker,
                  worker->is_ready ? "" : ", before it was ready");
 }
 
+/* A process that has died while it loaded applications. Those that wait, and
+   the group's other applications, are to have one that loads none. */
+static int is_retried(wsgi_group *group, const wsgi_worker *worker)
+{
+    if (worker->patience == 0 || worker->report.status != 0 || kill_at != 0)
+        return 0;
+    group->is_cold = 1;
+    return start_another(group) == 0;
+}
+
 /* A process has ended before it was ready. */
 static void fail(wsgi_group *group, wsgi_worker *worker, const char *cause)
 {
     wsgi_report *report = &worker->report;
     census found = count(group);
 
+    if (found.all == 0 && is_retried(group, worker))
+        return;
     if (report->status == 0) {
         report->status = 503;
         snprintf(report->text, sizeof report->text,
@@ -268,10 +334,15 @@ static void bury(wsgi_group *group, wsgi_worker *worker, int status)
         wsgi_log_say(group->log, WSGI_LOG_ERROR,
                      "MW0707: process %ld of %s: %s", (long)worker->pid,
                      group->title, cause);
+    if (worker->is_ready)
+        group->kept_until = wsgi_loop_now() + KEEP;
+    if (worker->is_ready && !worker->is_draining && worker->given > 0)
+        group->wants_another = 1;
     if (!worker->is_ready && !worker->is_draining)
         fail(group, worker, cause);
     else
         serve(group);
+    replace(group);
     wsgi_worker_free(worker);
 }
 
@@ -356,7 +427,7 @@ int wsgi_group_tick(void)
     int pause = -1, its;
 
     if (kill_at == 0)
-        swap_next();
+        swap_next(now);
     for (group = groups; group != NULL; group = group->next) {
         kill_late(group, now);
         serve(group);

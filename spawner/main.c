@@ -1,7 +1,8 @@
 /*
  * main.c - the program mod_wsgi-spawner.
  *
- * mod_wsgi-spawner USER GROUP: the numbers of the server's children's.
+ * mod_wsgi-spawner USER GROUP CONFIGURATION: the numbers of the server's
+ * children's, and what tells the server's configuration from others.
  * Descriptor 2 is the main server's log, 3 the ask socket. It ends when nobody
  * has the other end of that socket any more, or by SIGTERM.
  */
@@ -134,6 +135,7 @@ static int start(char **argv)
 
     wsgi_spawner_is.user = strtol(argv[1], NULL, 10);
     wsgi_spawner_is.group = strtol(argv[2], NULL, 10);
+    wsgi_spawner_is.configuration = (uint32_t)strtoul(argv[3], NULL, 10);
     wsgi_spawner_is.is_root = geteuid() == 0;
     allow_many_descriptors();
     umask(077);
@@ -147,7 +149,7 @@ static int start(char **argv)
 
 int main(int argc, char **argv)
 {
-    if (argc != 3 || arrange_descriptors() < 0) {
+    if (argc != 4 || arrange_descriptors() < 0) {
         fputs("mod_wsgi: MW0704: mod_wsgi-spawner is started by the server\n",
               stderr);
         return 2;

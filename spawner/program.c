@@ -168,8 +168,9 @@ static void run(const wsgi_program *program, const wsgi_user *user,
                 const char *path, char *title)
 {
     char threads[16], processes[16], customer[16], server[16], slot[16];
-    char *argv[] = {(char *)path, title,  threads, processes,
-                    customer,     server, slot,    NULL};
+    char configuration[16], patience[16];
+    char *argv[] = {(char *)path, title, threads,       processes, customer,
+                    server,       slot,  configuration, patience,  NULL};
     char *variables[16], **end = variables;
 
     put(&end, "HOME", user->home);
@@ -186,6 +187,9 @@ static void run(const wsgi_program *program, const wsgi_user *user,
     snprintf(customer, sizeof customer, "%u", program->ask->is_customer);
     snprintf(server, sizeof server, "%ld", wsgi_spawner_is.user);
     snprintf(slot, sizeof slot, "%d", program->slot);
+    snprintf(configuration, sizeof configuration, "%u",
+             wsgi_spawner_is.configuration);
+    snprintf(patience, sizeof patience, "%d", program->patience);
     alarm(0);
     execve(path, argv, variables);
 }

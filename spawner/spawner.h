@@ -25,8 +25,9 @@
 /* ---- main.c: what holds for the whole program. -------------------------- */
 
 typedef struct wsgi_spawner {
-    char folder[PATH_MAX]; /* of the processes' programs */
-    long user, group;      /* of the server's children */
+    char folder[PATH_MAX];  /* of the processes' programs */
+    long user, group;       /* of the server's children */
+    uint32_t configuration; /* of the server; 0: not known */
     int is_root;
 } wsgi_spawner;
 
@@ -191,7 +192,9 @@ struct wsgi_worker {
     int output;  /* pipe: its descriptors 1 and 2; -1: closed */
     int reports; /* pipe: closed when the program runs */
     int is_ready, is_draining, is_killed;
-    int is_old; /* began before the server's last restart */
+    int is_old;             /* began before the server's last restart */
+    int patience;           /* seconds for loads before it is ready */
+    uint32_t configuration; /* of the server, when it began */
     long long started, recent_since;
     unsigned given;               /* connections */
     unsigned recent, busy_before; /* given since then, busy by then */
@@ -199,8 +202,10 @@ struct wsgi_worker {
     wsgi_lines lines;
 };
 
-/* Forks a process for a group. Returns it, or NULL with a line in why. */
-wsgi_worker *wsgi_worker_start(wsgi_group *group, char *why, size_t size);
+/* Forks a process for a group. It may load applications for so many seconds
+   before it is ready. Returns it, or NULL with a line in why. */
+wsgi_worker *wsgi_worker_start(wsgi_group *group, int patience, char *why,
+                               size_t size);
 
 /* Closes what belongs to a process that has ended, and frees it. */
 void wsgi_worker_free(wsgi_worker *worker);
@@ -229,6 +234,10 @@ struct wsgi_group {
     long long refused_until; /* asks are refused, with this report */
     wsgi_report refused;
     int wants_swap;
+    int wants_another; /* the last process has died, and was in use */
+    int has_notes;     /* a process of it was ready: it may have left some */
+    int is_cold; /* one has died while it loaded: the next loads nothing */
+    long long kept_until; /* its board stays until then */
 };
 
 /* ---- queue.c: connections that wait for a process of their group. ------- */
@@ -282,7 +291,7 @@ int wsgi_user_become(const wsgi_user *user, wsgi_report *report);
    4, 5. */
 typedef struct wsgi_program {
     const wsgi_ask *ask;
-    int slot;
+    int slot, patience;
     int output, control, board, news, reports;
 } wsgi_program;
 

@@ -1,8 +1,7 @@
 /*
  * swap.c - old processes, which began before the server's last restart.
  *
- * They get no connections any more, and end as soon as a fresh process of
- * their group is ready.
+ * They end as soon as a fresh process of their group is ready.
  */
 #include "spawner.h"
 

@@ -142,6 +142,7 @@ static void run(const wsgi_worker *worker, const ends *e)
     wsgi_program program = {
         .ask = &worker->group->ask,
         .slot = worker->slot,
+        .patience = worker->patience,
         .output = e->output[1],
         .control = e->control[1],
         .board = worker->group->board.fd,
@@ -190,12 +191,15 @@ static int start(wsgi_worker *worker)
     return 0;
 }
 
-wsgi_worker *wsgi_worker_start(wsgi_group *group, char *why, size_t size)
+wsgi_worker *wsgi_worker_start(wsgi_group *group, int patience, char *why,
+                               size_t size)
 {
     wsgi_worker *worker = calloc(1, sizeof *worker);
 
     if (worker != NULL) {
         worker->group = group;
+        worker->patience = patience;
+        worker->configuration = wsgi_spawner_is.configuration;
         worker->control = worker->news = -1;
         worker->output = worker->reports = -1;
         worker->slot = wsgi_board_take(&group->board);

@@ -76,6 +76,10 @@ void wsgi_apache_fail(void *record);
 int wsgi_apache_send_file(void *record, int fd, int64_t offset, int64_t size,
                           enum wsgi_after after);
 
+/* configuration.c: tells the server's configuration from others; neither 0 nor
+   all bits. For the server's parent, when it has read the configuration. */
+uint32_t wsgi_apache_configuration(void);
+
 /* spawner.c: called in each configuration pass, in the server's parent. */
 void wsgi_apache_configure_spawner(pool *config, server_rec *server);
 

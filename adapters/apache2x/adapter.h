@@ -80,6 +80,10 @@ int wsgi_apache_misleads_mod_python(void);
 /* mod_python.c: lets mod_python own Python, where it is loaded. */
 void wsgi_apache_join_mod_python(wsgi_process *process);
 
+/* configuration.c: tells the server's configuration from others; neither 0 nor
+   all bits. For the server's parent, when it has read the configuration. */
+uint32_t wsgi_apache_configuration(void);
+
 /* spawner.c: called in each configuration pass, in the server's parent. */
 void wsgi_apache_configure_spawner(apr_pool_t *config, server_rec *server);
 

@@ -91,6 +91,16 @@ static void each_configured(void *record, wsgi_put *put, void *arg)
     wsgi_wire_each_configured(&x->got, put, arg);
 }
 
+/* The server shows it on its status page. */
+static void note_load(void *record, uint64_t microseconds)
+{
+    wsgi_exchange *x = record;
+    uint64_t milliseconds = microseconds / 1000 + 1;
+
+    x->load_ms = milliseconds < UINT32_MAX ? (uint32_t)milliseconds
+                                           : UINT32_MAX;
+}
+
 static int64_t give_up_reading(wsgi_exchange *x, const char *why)
 {
     if (why != NULL)
@@ -176,6 +186,7 @@ const wsgi_host wsgi_exchange_host = {
     .gather_ns = GATHER_NS,
     .send_file = wsgi_outgoing_file,
     .fail = wsgi_outgoing_fail,
+    .note_load = note_load,
     .is_stopping = wsgi_crew_is_draining,
     .log = write_log,
 };

@@ -205,7 +205,8 @@ int wsgi_outgoing_done(wsgi_exchange *x, int status)
     if (x->is_done)
         return 0;
     x->is_done = 1;
-    if (wsgi_wire_add(&x->room->out, WSGI_FRAME_DONE, 0, count, NULL, 0) < 0)
+    if (wsgi_wire_add(&x->room->out, WSGI_FRAME_DONE, 0, count, &x->load_ms,
+                      x->load_ms != 0 ? sizeof x->load_ms : 0) < 0)
         return -1;
     return wsgi_outgoing_flush(x);
 }

@@ -14,10 +14,13 @@
 #include "process.h"
 
 /* What comes through the pipe to the main thread. */
-enum { DRAIN = 'd', ENDED = 'e' };
+enum { DRAIN = 'd', ENDED = 'e', WARM = 'w' };
+
+#define LOOK_SECONDS 60
 
 static int news[2];      /* that pipe */
 static int has_control;  /* the spawner is there */
+static time_t ready_at;  /* when to say that it is ready; 0: that was said */
 static long server_user; /* who makes connections */
 
 static void complain(const char *what, const char *why)
@@ -82,11 +85,61 @@ static void drain(void)
 {
     if (wsgi_crew_is_draining())
         return;
+    ready_at = 0;
     if (has_control)
         tell_spawner(WSGI_CONTROL_DRAIN);
     wsgi_board_set_draining();
     wsgi_crew_drain();
 }
+
+static void tell_ready(void)
+{
+    ready_at = 0;
+    if (tell_spawner(WSGI_CONTROL_READY) < 0)
+        drain();
+}
+
+/* ---- Loads before there are requests ----------------------------------- */
+
+static time_t seconds(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec;
+}
+
+static void on_warm(void)
+{
+    tell_main(WARM);
+}
+
+/* The process is ready when that is over, or takes too long. */
+static void begin_warm(int patience)
+{
+    ready_at = seconds() + patience;
+    if (patience <= 0 || wsgi_warm_begin(patience, on_warm) < 0)
+        tell_ready();
+}
+
+/* Does what is due. Returns after how many milliseconds something is. */
+static int pause_now(void)
+{
+    static time_t looked_at;
+    time_t now = seconds();
+
+    if (ready_at != 0 && now >= ready_at)
+        tell_ready();
+    if (ready_at != 0)
+        return 1000;
+    if (now - looked_at >= LOOK_SECONDS) {
+        looked_at = now;
+        wsgi_board_look();
+    }
+    return LOOK_SECONDS * 1000;
+}
+
+/* ---- What comes ------------------------------------------------------- */
 
 /* Obeys one packet of the control socket. */
 static void obey(char *buffer)
@@ -118,13 +171,16 @@ static void listen_to_all(void)
             {.fd = news[0], .events = POLLIN},
             {.fd = has_control ? WSGI_CONTROL_FD : -1, .events = POLLIN}};
 
-        if (poll(fds, 2, -1) < 0)
+        if (poll(fds, 2, pause_now()) <= 0)
             continue;
         if (fds[1].revents != 0)
             obey(buffer);
-        if (fds[0].revents != 0 && read(news[0], &what, 1) == 1 &&
-            what == DRAIN)
+        if (fds[0].revents == 0 || read(news[0], &what, 1) != 1)
+            continue;
+        if (what == DRAIN)
             drain();
+        else if (what == WARM && ready_at != 0)
+            tell_ready();
     }
 }
 
@@ -169,6 +225,8 @@ static int start(char **argv)
     long threads = number(argv[WSGI_ARGUMENT_THREADS], 1, 64);
     long processes = number(argv[WSGI_ARGUMENT_PROCESSES], 1, 64);
     long customer = number(argv[WSGI_ARGUMENT_CUSTOMER], 0, 1);
+    long configuration =
+        number(argv[WSGI_ARGUMENT_CONFIGURATION], 0, UINT32_MAX);
     wsgi_process process = {.host = &wsgi_exchange_host,
                             .multithread = threads > 1,
                             .multiprocess = processes > 1,
@@ -177,7 +235,8 @@ static int start(char **argv)
     int error;
 
     server_user = number(argv[WSGI_ARGUMENT_SERVER], 0, UINT32_MAX);
-    if (threads < 0 || processes < 0 || customer < 0 || server_user < 0)
+    if (threads < 0 || processes < 0 || customer < 0 || server_user < 0 ||
+        configuration < 0)
         return EINVAL;
     fcntl(WSGI_CONTROL_FD, F_SETFD, FD_CLOEXEC);
     fcntl(WSGI_NEWS_FD, F_SETFD, FD_CLOEXEC);
@@ -186,7 +245,7 @@ static int start(char **argv)
         return error;
     wsgi_board_open(
         (int)number(argv[WSGI_ARGUMENT_SLOT], 0, WSGI_BOARD_SLOTS - 1),
-        (int)threads);
+        (int)threads, (uint32_t)configuration);
     wsgi_start(&process);
     return wsgi_crew_start((int)threads, on_end);
 }
@@ -202,8 +261,7 @@ int main(int argc, char **argv)
         return 1;
     }
     has_control = 1;
-    if (tell_spawner(WSGI_CONTROL_READY) < 0)
-        drain();
+    begin_warm((int)number(argv[WSGI_ARGUMENT_PATIENCE], 1, 3600));
     listen_to_all();
     wsgi_stop();
     _exit(0);

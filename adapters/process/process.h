@@ -31,6 +31,7 @@ typedef struct wsgi_exchange {
     size_t eager_read; /* how much of the eager bytes the application has */
     int read_result;   /* 1: more may come; else what read_body returns */
     int failure;       /* the status for a head that can't be sent, or 0 */
+    uint32_t load_ms;  /* the application was loaded in so long; 0: before */
     int is_slow;       /* the server did not take a line in time: atomic */
     int is_done;       /* DONE was sent */
     int is_gone;       /* the server's end is closed, or talks nonsense */
@@ -90,12 +91,16 @@ int wsgi_crew_is_draining(void);
 
 /* ---- board.c: how busy this process is. --------------------------------- */
 
-/* Maps the board, if there is one. Called once. */
-void wsgi_board_open(int slot, int threads);
+/* Maps the board, if there is one, with the notes of the processes before this
+   one. configuration is the server's. Called once. */
+void wsgi_board_open(int slot, int threads, uint32_t configuration);
 
 /* A request begins (1) or has ended (-1). Any thread. */
 void wsgi_board_count(int difference);
 
 void wsgi_board_set_draining(void);
+
+/* Says there when the applications were used. To be called every minute. */
+void wsgi_board_look(void);
 
 #endif

@@ -17,6 +17,9 @@
 #define IDLE_SECONDS 60
 #define MOST_IDLE 128 /* in one group */
 
+/* Of a board, what the server needs: not the notes. */
+#define BOARD_SIZE offsetof(wsgi_board, notes)
+
 struct wsgi_group {
     wsgi_group *next;
     wsgi_ask ask; /* the first one, with the last number of processes */
@@ -80,7 +83,7 @@ static wsgi_group *find(const wsgi_ask *ask)
 static void drop_board(wsgi_group *group)
 {
     if (group->board != NULL)
-        munmap((void *)(uintptr_t)group->board, sizeof *group->board);
+        munmap((void *)(uintptr_t)group->board, BOARD_SIZE);
     group->board = NULL;
 }
 
@@ -297,11 +300,11 @@ static void take_board(wsgi_group *group, int fd)
     void *memory;
 
     if (fstat(fd, &info) < 0 || !S_ISREG(info.st_mode) ||
-        info.st_size < (off_t)sizeof(wsgi_board) ||
+        info.st_size < (off_t)BOARD_SIZE ||
         (group->board != NULL && group->board_device == info.st_dev &&
          group->board_number == info.st_ino))
         return;
-    memory = mmap(NULL, sizeof(wsgi_board), PROT_READ, MAP_SHARED, fd, 0);
+    memory = mmap(NULL, BOARD_SIZE, PROT_READ, MAP_SHARED, fd, 0);
     if (memory == MAP_FAILED)
         return;
     drop_board(group);

@@ -67,7 +67,7 @@ static void keep(int fd)
     setenv(WSGI_MEMORY_VARIABLE, text, 1);
 }
 
-void wsgi_memory_configure(void)
+void wsgi_memory_configure(uint32_t configuration)
 {
     void *mapped;
 
@@ -80,12 +80,23 @@ void wsgi_memory_configure(void)
                   kept >= 0 ? MAP_SHARED : MAP_SHARED | MAP_ANONYMOUS, kept,
                   0);
     memory = mapped != MAP_FAILED ? mapped : NULL;
-    wsgi_tally_open(memory, wsgi_component);
+    wsgi_tally_open(memory, wsgi_component, configuration);
+}
+
+uint32_t wsgi_memory_tell_apart(uint32_t before, const char *text)
+{
+    unsigned long long sum =
+        wsgi_hash_add(WSGI_HASH_START, (const char *)&before, sizeof before);
+    uint32_t number;
+
+    sum = wsgi_hash_add(sum, text, strlen(text) + 1);
+    number = (uint32_t)(sum ^ sum >> 32);
+    return number != 0 && number != UINT32_MAX ? number : 1;
 }
 
 void wsgi_memory_close(void)
 {
-    wsgi_tally_open(NULL, "");
+    wsgi_tally_open(NULL, "", 0);
     if (memory != NULL)
         munmap(memory, sizeof *memory);
     memory = NULL;

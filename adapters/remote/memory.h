@@ -8,11 +8,18 @@
 #ifndef WSGI_MEMORY_H
 #define WSGI_MEMORY_H
 
+#include <stdint.h>
+
 #define WSGI_MEMORY_VARIABLE "MOD_WSGI_MEMORY"
 
 /* Called in each configuration pass, in the server's parent. Without memory
-   nothing is counted. */
-void wsgi_memory_configure(void);
+   nothing is counted. configuration tells the server's configuration from
+   others. */
+void wsgi_memory_configure(uint32_t configuration);
+
+/* Adds a text to what tells a configuration from others. That begins with 0,
+   and is neither 0 nor all bits then. Pure. */
+uint32_t wsgi_memory_tell_apart(uint32_t before, const char *text);
 
 /* Called when a configuration ends, in the server's parent. */
 void wsgi_memory_close(void);

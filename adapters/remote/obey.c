@@ -376,6 +376,17 @@ static enum wsgi_next obey_fail(letter *l)
     return next;
 }
 
+/* A process that lies about this spoils a figure of its own application. */
+static void note_load(const wsgi_trip *trip, const wsgi_frame *frame)
+{
+    uint32_t milliseconds;
+
+    if (frame->size != sizeof milliseconds)
+        return;
+    memcpy(&milliseconds, frame->data, sizeof milliseconds);
+    wsgi_tally_note_load(trip->request, milliseconds * UINT64_C(1000));
+}
+
 static enum wsgi_next obey_done(letter *l, const wsgi_frame *frame)
 {
     wsgi_trip *trip = l->trip;
@@ -388,6 +399,7 @@ static enum wsgi_next obey_done(letter *l, const wsgi_frame *frame)
                           : trip->stage != WSGI_TRIP_READ ||
                                 frame->count < 400 || frame->count > 599)
         return broken(trip, "it is done at the wrong time");
+    note_load(trip, frame);
     trip->status = (int)frame->count;
     return WSGI_NEXT_DONE;
 }

@@ -228,12 +228,15 @@ static void give_up(void)
 /* Returns the spawner's process number, or 0 with the problem told. */
 static long start(const wsgi_parent *parent)
 {
-    char path[PATH_MAX], user[24], group[24], *variables[MOST_KEPT + 1];
-    char *argv[] = {path, user, group, NULL};
+    char path[PATH_MAX], user[24], group[24], configuration[16];
+    char *variables[MOST_KEPT + 1];
+    char *argv[] = {path, user, group, configuration, NULL};
 
     here.pid = 0;
     if (find_spawner(path, sizeof path) == 0) {
         set_numbers(parent, "", user, group, sizeof user);
+        snprintf(configuration, sizeof configuration, "%u",
+                 parent->configuration);
         choose_environment(variables);
         here.pid = fork();
         if (here.pid == 0)
@@ -257,7 +260,9 @@ static long start(const wsgi_parent *parent)
 /* Never waits: a spawner that does not read has other troubles. */
 static void tell_restart(const wsgi_parent *parent)
 {
-    wsgi_ask ask = {.protocol = WSGI_PROTOCOL, .kind = WSGI_ASK_RESTART};
+    wsgi_ask ask = {.protocol = WSGI_PROTOCOL,
+                    .kind = WSGI_ASK_RESTART,
+                    .configuration = parent->configuration};
     wsgi_rights rights;
     struct iovec part = {.iov_base = &ask, .iov_len = sizeof ask};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};

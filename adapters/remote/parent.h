@@ -13,12 +13,15 @@
 #ifndef WSGI_PARENT_H
 #define WSGI_PARENT_H
 
+#include <stdint.h>
+
 #define WSGI_PARENT_VARIABLE "MOD_WSGI_SPAWNER"
 
 /* What a server tells of itself. */
 typedef struct wsgi_parent {
     long user, group; /* of the server's children */
     int log;          /* the descriptor of the main error log; -1: none */
+    uint32_t configuration; /* tells the server's configuration from others */
 } wsgi_parent;
 
 /* Called in each configuration pass, in the server's parent. The first pass

@@ -13,7 +13,7 @@
 
 /* Of all that is said between the three programs. The spawner of another
    version is replaced when the server restarts. */
-#define WSGI_PROTOCOL 1
+#define WSGI_PROTOCOL 2
 
 /* ---- The ask socket: from the server to the spawner. --------------------
 
@@ -41,6 +41,8 @@ typedef struct wsgi_ask {
     uint32_t threads;     /* of each, 1 to 64 */
     uint32_t is_customer; /* the user has asked, by .htaccess: user is "#" and
                              a number; all that runs must be that user's */
+    uint32_t configuration;       /* of WSGI_ASK_RESTART: tells the server's
+                                     configuration from others; 0: not known */
     char user[WSGI_ASK_NAME + 1]; /* a name, "#1000", or "": the server's */
     char python[16];              /* "3.11", or "": the default */
     char name[WSGI_ASK_NAME + 1]; /* of the process */
@@ -76,10 +78,13 @@ enum wsgi_argument {
     WSGI_ARGUMENT_TITLE =
         1, /* "alice/shop": for people, in ps and in the log */
     WSGI_ARGUMENT_THREADS,
-    WSGI_ARGUMENT_PROCESSES, /* the most there may be */
-    WSGI_ARGUMENT_CUSTOMER,  /* 1: is_customer; else 0 */
-    WSGI_ARGUMENT_SERVER,    /* the user number of the server's children */
-    WSGI_ARGUMENT_SLOT,      /* on the board; -1: there is no board */
+    WSGI_ARGUMENT_PROCESSES,     /* the most there may be */
+    WSGI_ARGUMENT_CUSTOMER,      /* 1: is_customer; else 0 */
+    WSGI_ARGUMENT_SERVER,        /* the user number of the server's children */
+    WSGI_ARGUMENT_SLOT,          /* on the board; -1: there is no board */
+    WSGI_ARGUMENT_CONFIGURATION, /* of the server; 0: not known */
+    WSGI_ARGUMENT_PATIENCE, /* how many seconds the process may load before it
+                               is ready; 0: it loads nothing */
     WSGI_ARGUMENT_COUNT
 };
 
@@ -97,21 +102,26 @@ static inline const char *wsgi_ask_distrust(const struct stat *program,
 
 /* ---- The board: how busy the processes of a group are. -------------------
 
-   Memory that a group's processes write, and that the server's children read.
-   It is a hint only. A process that lies there harms its own group. */
+   Memory that a group's processes write, and that the server's children and
+   the spawner read. It is a hint only. A process that lies there harms its own
+   group. The notes are what processes leave for those that begin after them;
+   nobody else reads them. */
 
 #define WSGI_BOARD_SLOTS 64
+#define WSGI_BOARD_NOTES 65536
 
 typedef struct wsgi_board_slot {
     uint32_t pid; /* 0: nobody */
     uint32_t threads;
     uint32_t busy; /* requests under way, those that wait included */
     uint32_t is_draining;
-    uint32_t unused[12]; /* a slot has a cache line to itself */
+    uint32_t last; /* seconds since 1970: when it was used, to a minute */
+    uint32_t unused[11]; /* a slot has a cache line to itself */
 } wsgi_board_slot;
 
 typedef struct wsgi_board {
     wsgi_board_slot slots[WSGI_BOARD_SLOTS];
+    char notes[WSGI_BOARD_NOTES];
 } wsgi_board;
 
 #endif

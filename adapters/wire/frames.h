@@ -25,10 +25,12 @@ enum wsgi_frame_type {
     WSGI_FRAME_READ,        /* uint32_t: how many bytes at most */
     WSGI_FRAME_LOG,         /* flags: an enum wsgi_level. A line, no NUL */
     WSGI_FRAME_FAIL,        /* the response is to look broken */
-    WSGI_FRAME_DONE,        /* count: what wsgi_handle has returned */
-    WSGI_FRAME_GIVEN,       /* by the spawner: wsgi_wire_given; the descriptor
-                               of a board may come along */
-    WSGI_FRAME_REFUSED      /* by the spawner: wsgi_wire_refused, a line */
+    WSGI_FRAME_DONE,   /* count: what wsgi_handle has returned. Nothing, or
+                          uint32_t: how many milliseconds the application
+                          took to load */
+    WSGI_FRAME_GIVEN,  /* by the spawner: wsgi_wire_given; the descriptor
+                          of a board may come along */
+    WSGI_FRAME_REFUSED /* by the spawner: wsgi_wire_refused, a line */
 };
 
 /* Flags of BODY and FILE. */

@@ -35,8 +35,12 @@ static PyObject *traceback_module(void)
     return module != NULL ? module : PyImport_ImportModule("traceback");
 }
 
+/* Nothing is logged of a load without a request. But a request would wait for
+   this one, and log nothing. So this is told at once. */
 static void tell(wsgi_loading *l)
 {
+    const wsgi_request *request = l->request->recalled == NULL ? l->request
+                                                               : NULL;
     PyObject *frame = wsgi_python_frame(l->state, l->thread);
     PyObject *module = frame != NULL ? traceback_module() : NULL;
     PyObject *lines = NULL, *texts = NULL;
@@ -47,13 +51,13 @@ static void tell(wsgi_loading *l)
     if (lines != NULL)
         texts = PySequence_Tuple(lines);
     PyErr_Clear();
-    wsgi_log(l->request, WSGI_ERROR,
+    wsgi_log(request, WSGI_ERROR,
              "MW0308: '%s' is still being loaded after %d s, in the "
              "interpreter '%s'; its requests wait. Does its module start a "
              "server of its own (app.run())? That belongs under \"if __name__ "
              "== '__main__':\". The load is here:",
              l->application, SECONDS, l->interp->shown);
-    wsgi_errors_log(l->request, texts);
+    wsgi_errors_log(request, texts);
     PyErr_Clear();
     Py_XDECREF(texts);
     Py_XDECREF(lines);

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "../request/notes.h"
 #include "application.h"
 
 #define FORBIDDEN 403
@@ -19,6 +20,8 @@ struct wsgi_script {
     char *virtualenv;  /* mod_wsgi.virtualenv, or NULL */
     int is_file;
     PyObject *callable;
+    uint32_t *is_used; /* a mark for those who begin later */
+    uint64_t took;     /* microseconds of the load; 0: that was told */
 };
 
 /* What is being looked for. */
@@ -382,6 +385,7 @@ static wsgi_script *remember(const wanted *w, PyObject *callable)
     script->virtualenv = copy_or_null(w->settings->virtualenv);
     script->is_file = w->is_file;
     script->callable = callable;
+    script->is_used = wsgi_notes_put(w->request, w->settings);
     wsgi_failures_forget(w->interp, w->application);
     script->next = w->interp->scripts;
     __atomic_store_n(&w->interp->scripts, script, __ATOMIC_RELEASE);
@@ -432,8 +436,22 @@ static wsgi_script *watch_and_load(const wanted *w)
     wsgi_imports_end();
     wsgi_loading_end(&loading);
     if (script != NULL)
-        wsgi_tally_note_load(w->request, wsgi_tally_now() - began);
+        script->took = wsgi_tally_now() - began;
     return script;
+}
+
+/* Tells how long the load took. That is for a request: a process that has
+   loaded beforehand has none yet. The caller holds interp->loading. */
+static void tell_time(wsgi_script *script, const wsgi_request *request)
+{
+    const wsgi_host *host = wsgi_process_given.host;
+
+    if (script == NULL || script->took == 0 || request->recalled != NULL)
+        return;
+    wsgi_tally_note_load(request, script->took);
+    if (host->note_load != NULL)
+        host->note_load(request->record, script->took);
+    script->took = 0;
 }
 
 /* Puts the settings into os.environ, then finds or loads the script. */
@@ -446,7 +464,10 @@ static wsgi_script *prepare_and_load(const wanted *w)
         return NULL;
     }
     script = find(w);
-    return script != NULL ? script : watch_and_load(w);
+    if (script == NULL)
+        return watch_and_load(w);
+    script->is_used = wsgi_notes_put(w->request, w->settings);
+    return script;
 }
 
 /* Only one thread loads in an interpreter at a time. Others wait without the
@@ -457,12 +478,14 @@ static wsgi_script *find_or_load(const wanted *w)
 
     if (wsgi_osenviron_is_known(w->interp, w->settings))
         script = find(w);
-    if (script != NULL)
+    if (script != NULL &&
+        __atomic_load_n(&script->took, __ATOMIC_RELAXED) == 0)
         return script;
     Py_BEGIN_ALLOW_THREADS
     pthread_mutex_lock(&w->interp->loading);
     Py_END_ALLOW_THREADS
     script = prepare_and_load(w);
+    tell_time(script, w->request);
     pthread_mutex_unlock(&w->interp->loading);
     return script;
 }
@@ -485,5 +508,9 @@ PyObject *wsgi_script_find(wsgi_visit *visit, const wsgi_settings *settings)
     if (!is_wanted(slot->script, &w) ||
         !wsgi_osenviron_is_known(w.interp, settings))
         slot->script = find_or_load(&w);
-    return slot->script != NULL ? slot->script->callable : NULL;
+    if (slot->script == NULL)
+        return NULL;
+    if (*slot->script->is_used == 0 && w.request->recalled == NULL)
+        *slot->script->is_used = 1;
+    return slot->script->callable;
 }

@@ -37,7 +37,7 @@ static void put(void *arg, const char *name, const char *value)
     pack(arg, value);
 }
 
-void wsgi_recall_put(wsgi_tally_recall *to, const wsgi_request *request)
+static void fill_in(wsgi_tally_recall *to, const wsgi_request *request)
 {
     packer p = {to->texts, to->texts + sizeof to->texts};
 
@@ -55,6 +55,34 @@ void wsgi_recall_put(wsgi_tally_recall *to, const wsgi_request *request)
     wsgi_recall_each(request, put, &p);
     if (p.at != NULL)
         to->size = (uint32_t)(p.at - to->texts);
+}
+
+/* A record that is being written has the opposite of a configuration. */
+void wsgi_recall_put(wsgi_tally_recall *to, const wsgi_request *request,
+                     uint32_t configuration)
+{
+    uint32_t before = __atomic_load_n(&to->configuration, __ATOMIC_RELAXED);
+
+    if (before == ~configuration ||
+        !__atomic_compare_exchange_n(&to->configuration, &before,
+                                     ~configuration, 0, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_RELAXED))
+        return;
+    fill_in(to, request);
+    __atomic_store_n(&to->configuration, configuration, __ATOMIC_RELEASE);
+}
+
+int wsgi_recall_copy(wsgi_tally_recall *to, const wsgi_tally_recall *from,
+                     uint32_t configuration)
+{
+    uint32_t before = __atomic_load_n(&from->configuration, __ATOMIC_ACQUIRE);
+
+    *to = *from;
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    return before == configuration && from->configuration == configuration &&
+                   to->size != 0
+               ? 0
+               : -1;
 }
 
 /* The next text, or NULL if it is not set or there is none. */

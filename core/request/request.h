@@ -161,9 +161,17 @@ const char *wsgi_settings_environ_name(const char *name, int *renamed);
 
 /* ---- recall.c: loading without a request. ------------------------------- */
 
-/* Stores what loading the request's application needs. If it does not fit,
-   to->size is 0. */
-void wsgi_recall_put(wsgi_tally_recall *to, const wsgi_request *request);
+/* Stores what loading the request's application needs, and the server's
+   configuration from which that is: neither 0 nor all bits. If it does not
+   fit, to->size is 0. Does nothing while another thread or process stores
+   there. */
+void wsgi_recall_put(wsgi_tally_recall *to, const wsgi_request *request,
+                     uint32_t configuration);
+
+/* Copies a record, if it is whole, from this configuration, and of use.
+   Returns 0, or -1. */
+int wsgi_recall_copy(wsgi_tally_recall *to, const wsgi_tally_recall *from,
+                     uint32_t configuration);
 
 /* Makes a request of that, whose texts are borrowed from it: it has no record,
    and nothing is logged of its failures. from must not be in memory that

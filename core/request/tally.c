@@ -42,6 +42,7 @@ typedef struct node {
 
 static wsgi_tally *tally; /* NULL: nothing is counted */
 static const char *component = "";
+static uint32_t configuration;
 static wsgi_tally_child *mine; /* NULL: no place was free */
 static node *known[BUCKETS];   /* atomic */
 static unsigned known_count;   /* atomic */
@@ -156,7 +157,7 @@ static void name(wsgi_tally_names *names, const identity *is,
 
 /* Whether the row has become the caller's. */
 static int claim(wsgi_tally_row *row, uint64_t key,
-                 const wsgi_tally_names *names, const wsgi_request *request)
+                 const wsgi_tally_names *names)
 {
     uint64_t free_key = 0;
 
@@ -164,9 +165,6 @@ static int claim(wsgi_tally_row *row, uint64_t key,
                                      __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
         return 0;
     row->names = *names;
-    if (names->owner < 0 && names->process[0] == '\0' &&
-        request->htaccess == NULL)
-        wsgi_recall_put(&row->recall, request);
     row->first = (int64_t)time(NULL);
     __atomic_store_n(&row->is_ready, 1U, __ATOMIC_RELEASE);
     return 1;
@@ -174,8 +172,7 @@ static int claim(wsgi_tally_row *row, uint64_t key,
 
 /* The number of the row, which is made if it is missing. OTHERS: none is free,
    or another process is just making it. */
-static unsigned find_row(uint64_t key, const wsgi_tally_names *names,
-                         const wsgi_request *request)
+static unsigned find_row(uint64_t key, const wsgi_tally_names *names)
 {
     unsigned i;
 
@@ -184,7 +181,7 @@ static unsigned find_row(uint64_t key, const wsgi_tally_names *names,
         wsgi_tally_row *row = &tally->rows[at];
         uint64_t theirs = __atomic_load_n(&row->key, __ATOMIC_ACQUIRE);
 
-        if (theirs == 0 && claim(row, key, names, request))
+        if (theirs == 0 && claim(row, key, names))
             return at;
         if (__atomic_load_n(&row->key, __ATOMIC_ACQUIRE) != key)
             continue;
@@ -194,6 +191,17 @@ static unsigned find_row(uint64_t key, const wsgi_tally_names *names,
             return at;
     }
     return OTHERS;
+}
+
+/* Notes what another process needs to load the application. */
+static void note_recall(unsigned row, const wsgi_tally_names *names,
+                        const wsgi_request *request)
+{
+    wsgi_tally_recall *recall = &tally->rows[row].recall;
+
+    if (row != OTHERS && names->owner < 0 && names->process[0] == '\0' &&
+        request->htaccess == NULL && recall->configuration != configuration)
+        wsgi_recall_put(recall, request, configuration);
 }
 
 /* ---- What this process knows -------------------------------------------- */
@@ -259,7 +267,8 @@ static unsigned look_up(const identity *is, const wsgi_request *request,
         return at->row;
     }
     name(&names, is, request, s);
-    row = find_row(key, &names, request);
+    row = find_row(key, &names);
+    note_recall(row, &names, request);
     *found = add_node(bucket, is, row);
     return row;
 }
@@ -313,10 +322,11 @@ void wsgi_tally_leave_child(void)
         __atomic_store_n(&mine->pid, 0U, __ATOMIC_RELEASE);
 }
 
-void wsgi_tally_open(wsgi_tally *memory, const char *of)
+void wsgi_tally_open(wsgi_tally *memory, const char *of, uint32_t from)
 {
     tally = memory;
     component = of;
+    configuration = from;
     mine = NULL;
     if (memory == NULL)
         return;
@@ -465,7 +475,7 @@ static const wsgi_tally_row *next_used(const unsigned char *taken,
         const wsgi_tally_row *row = &tally->rows[i];
 
         if (!taken[i] && __atomic_load_n(&row->is_ready, __ATOMIC_ACQUIRE) &&
-            row->recall.size != 0 && row->last >= since &&
+            row->last >= since &&
             (best == NULL || row->requests > best->requests))
             best = row;
     }
@@ -510,8 +520,8 @@ unsigned wsgi_tally_recall_most(wsgi_tally_recall *to, unsigned most,
         uint32_t number = (uint32_t)(row - tally->rows);
 
         taken[number] = 1;
-        to[count] = row->recall;
-        to[count++].row = number;
+        if (wsgi_recall_copy(&to[count], &row->recall, configuration) == 0)
+            to[count++].row = number;
     }
     return count;
 }

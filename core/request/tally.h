@@ -30,8 +30,10 @@ typedef struct wsgi_tally_names {
     int64_t owner;                 /* as in wsgi_settings */
 } wsgi_tally_names;
 
-/* What loading an application needs. Written once, before is_ready. */
+/* What loading an application needs. recall.c writes the texts. */
 typedef struct wsgi_tally_recall {
+    uint32_t configuration; /* of the server, from which the texts are. They
+                               are not to be read under another one */
     uint32_t size; /* of the texts; 0: the application is not to be loaded */
     uint32_t row;  /* in a copy: whose it is */
     uint32_t port;
@@ -86,8 +88,10 @@ typedef struct wsgi_tally_use {
 struct wsgi_settings;
 
 /* Gives the memory, zeros to begin with, or NULL: nothing is counted then. For
-   the server's parent, before it has children. component is wsgi_component. */
-void wsgi_tally_open(wsgi_tally *memory, const char *component);
+   the server's parent, before it has children. component is wsgi_component.
+   configuration tells the server's configuration from others. */
+void wsgi_tally_open(wsgi_tally *memory, const char *component,
+                     uint32_t configuration);
 
 /* The memory, or NULL, and what wsgi_tally_open was given. Any thread. */
 const wsgi_tally *wsgi_tally_memory(void);

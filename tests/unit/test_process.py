@@ -27,7 +27,7 @@ REQUEST, DATA, HEAD, BODY, FILE, READ, LOG, FAIL, DONE = range(1, 10)
 FLUSH, END = 1, 2
 OF_REQUEST, OF_HEAD, OF_FILE = struct.Struct("=qII8IBB6x"), struct.Struct("=qHB5x"), "=qq"
 PACKET = 131072
-SLOTS, SLOT = 64, struct.Struct("=IIII48x")
+SLOTS, SLOT, NOTES = 64, struct.Struct("=IIII48x"), 65536
 
 TIMEOUT = 20.0
 
@@ -278,7 +278,7 @@ def start(program: Path, folder: Path, *arguments: str, preload: str = "") -> Pr
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.settimeout(TIMEOUT)
     board = os.memfd_create("board")
-    os.truncate(board, SLOTS * SLOT.size)
+    os.truncate(board, SLOTS * SLOT.size + NOTES)
     log = folder / "process.log"
     opened = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     news, telling = os.pipe()
@@ -312,7 +312,7 @@ def started(
     program: Path, folder: Path, threads: int = 2, customer: str = "0", preload: str = ""
 ) -> Iterator[Process]:
     server = str(os.getuid())
-    words = ("alice/shop", str(threads), "4", customer, server, "2")
+    words = ("alice/shop", str(threads), "4", customer, server, "2", "1", "0")
     made = start(program, folder, *words, preload=preload)
     try:
         assert made.says() == b"r", made.text()
@@ -728,7 +728,8 @@ def test_nonsense_instead_of_a_body_ends_the_connection(process: Process, packet
 
 
 def test_a_connection_that_another_user_has_made_is_refused(program: Path, tmp_path: Path) -> None:
-    made = start(program, tmp_path, "alice/shop", "1", "1", "0", str(os.getuid() + 1), "-1")
+    other = str(os.getuid() + 1)
+    made = start(program, tmp_path, "alice/shop", "1", "1", "0", other, "-1", "1", "0")
     try:
         assert made.says() == b"r"
         with pytest.raises((BrokenPipeError, ConnectionResetError)):

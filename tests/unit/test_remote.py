@@ -23,7 +23,7 @@ FRAME = struct.Struct("=IBBH")
 FLUSH, END = 1, 2
 OF_REQUEST, OF_HEAD = struct.Struct("=qII8IBB6x"), struct.Struct("=qHB5x")
 OF_FILE, OF_GIVEN, OF_REFUSED = struct.Struct("=qq"), struct.Struct("=II"), struct.Struct("=HH")
-OF_ASK = struct.Struct("=5I256s16s256s")
+OF_ASK = struct.Struct("=6I256s16s256s")
 SLOT, SLOTS = struct.Struct("=IIII48x"), 64
 PACKET = 131072
 PID = 71
@@ -89,8 +89,8 @@ class Server:
     def ask(self) -> Ask:
         packet, fds, _, _ = socket.recv_fds(self.asks, 4096, 4)
         assert len(fds) == 1
-        version, kind, processes, threads, customer, *texts = OF_ASK.unpack(packet)
-        assert (version, kind) == (1, 1)
+        version, kind, processes, threads, customer, _, *texts = OF_ASK.unpack(packet)
+        assert (version, kind) == (2, 1)
         user, python, name = (text.rstrip(b"\0").decode() for text in texts)
         connection = socket.socket(fileno=fds[0])
         connection.settimeout(TIMEOUT)

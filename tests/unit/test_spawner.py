@@ -26,8 +26,9 @@ from tests.harness.spawner import compile_into
 
 FAKE = TOP / "tests" / "unit" / "spawned.py"
 
-PROTOCOL, CONNECT, RESTART = 1, 1, 2
-ASK = struct.Struct("=5I256s16s256s")
+PROTOCOL, CONNECT, RESTART = 2, 1, 2
+ASK = struct.Struct("=6I256s16s256s")
+CONFIGURATION = 4711
 HEAD, GIVEN, REFUSED = struct.Struct("=IBBH"), struct.Struct("=II"), struct.Struct("=HH")
 GIVEN_TYPE, REFUSED_TYPE = 10, 11
 
@@ -128,12 +129,13 @@ class Spawner:
         assert isinstance(got, Refused), got
         return got
 
-    def restart(self) -> None:
+    def restart(self, configuration: int = CONFIGURATION + 1) -> None:
         with self.log.open("ab") as stream:
-            self.restart_with([stream.fileno()])
+            self.restart_with([stream.fileno()], configuration)
 
-    def restart_with(self, fds: list[int]) -> None:
-        self.send(packet(RESTART, user=f"#{server()}", name=f"#{server()}"), fds)
+    def restart_with(self, fds: list[int], configuration: int = CONFIGURATION + 1) -> None:
+        who = f"#{server()}"
+        self.send(packet(RESTART, user=who, name=who, configuration=configuration), fds)
 
     def text(self) -> str:
         return self.log.read_text()
@@ -168,9 +170,10 @@ def packet(
     threads: int = 5,
     customer: bool = False,
     protocol: int = PROTOCOL,
+    configuration: int = 0,
 ) -> bytes:
     texts = (user.encode(), python.encode(), name.encode())
-    return ASK.pack(protocol, kind, processes, threads, customer, *texts)
+    return ASK.pack(protocol, kind, processes, threads, customer, configuration, *texts)
 
 
 def answer(connection: socket.socket) -> Given | Refused:
@@ -244,7 +247,8 @@ def running(
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     theirs.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
     log = folder / "error.log"
-    words = [str(folder / "mod_wsgi-spawner"), str(server()), str(server())]
+    numbers = map(str, (server(), server(), CONFIGURATION))
+    words = [str(folder / "mod_wsgi-spawner"), *numbers]
     with log.open("ab") as stream:
         process = subprocess.Popen(
             [sys.executable, "-c", STARTER, str(theirs.fileno()), str(on_old_kernel), *words],
@@ -313,7 +317,7 @@ def test_the_process_that_was_named_has_the_connection(spawner: Spawner) -> None
 def test_a_process_is_told_what_it_is(spawner: Spawner) -> None:
     told = spawner.given(name="web", threads=7, processes=3).ask("sys.argv")
     assert told[1].endswith("/web")
-    assert told[2:] == ["7", "3", "0", str(server()), "0"]
+    assert told[2:] == ["7", "3", "0", str(server()), "0", str(CONFIGURATION), "0"]
 
 
 def test_a_process_has_no_descriptors_but_its_own(spawner: Spawner) -> None:
@@ -553,7 +557,7 @@ def test_a_connection_goes_to_a_process_that_gets_free_sooner(spawner: Spawner) 
 
 def test_the_board_that_the_server_gets_can_only_be_read(spawner: Spawner) -> None:
     given = spawner.given()
-    assert os.fstat(given.board).st_size == 64 * 64
+    assert os.fstat(given.board).st_size == 64 * 64 + 65536
     given.ask("set_busy(3)")
     assert struct.unpack("=III", os.pread(given.board, 12, given.slot * 64)) == (given.pid, 1, 3)
     with pytest.raises(OSError, match="Bad file descriptor"):
@@ -688,6 +692,58 @@ def test_the_old_processes_stay_when_no_fresh_one_can_start(spawner: Spawner) ->
     spawner.restart()
     spawner.logs("before it was ready")
     assert spawner.given().pid == old.pid
+
+
+SLOW_START = "import os, time; time.sleep(0.5)"
+DEADLY_WHILE_IT_LOADS = "import os, sys; sys.argv[8] != '0' and os._exit(7)"
+
+
+def test_an_old_process_serves_until_a_fresh_one_is_ready(spawner: Spawner) -> None:
+    old = spawner.given()
+    spawner.at_start(SLOW_START)
+    spawner.restart(CONFIGURATION)
+    assert spawner.given().pid == old.pid
+    assert until(lambda: not lives(old.pid))
+    told = spawner.given().ask("sys.argv")
+    assert told[7:] == [str(CONFIGURATION), "30"]
+
+
+def test_an_old_process_serves_nobody_after_a_change_of_the_configuration(
+    spawner: Spawner,
+) -> None:
+    old = spawner.given()
+    spawner.at_start(SLOW_START)
+    spawner.restart()
+    assert spawner.given().pid != old.pid
+
+
+def test_a_second_process_may_load_what_the_first_has_noted(spawner: Spawner) -> None:
+    spawner.given(threads=1).ask("set_busy(1)")
+    assert spawner.given(threads=1).ask("sys.argv")[8] == "5"
+
+
+def test_after_a_death_in_a_load_a_process_starts_that_loads_nothing(spawner: Spawner) -> None:
+    old = spawner.given()
+    spawner.at_start(DEADLY_WHILE_IT_LOADS)
+    spawner.restart()
+    fresh = spawner.given()
+    assert fresh.pid != old.pid
+    assert fresh.ask("sys.argv")[8] == "0"
+    assert spawner.text().count("exit status 7 after 0 s, before it was ready") == 1
+
+
+def test_the_last_process_is_replaced_when_it_dies_in_use(spawner: Spawner) -> None:
+    """The one in its place has no connection, and is not replaced."""
+    first = spawner.given()
+    os.kill(first.pid, signal.SIGKILL)
+    (second,) = until(lambda: [pid for pid in spawner.children() if pid != first.pid])
+    assert until(lambda: f"process {first.pid} of" in spawner.text())
+    time.sleep(0.3)
+    os.kill(second, signal.SIGKILL)
+    assert until(lambda: f"process {second} of" in spawner.text())
+    time.sleep(0.3)
+    assert spawner.children() == []
+    assert spawner.given().ask("sys.argv")[8] == "5"
 
 
 def test_only_the_server_can_ask_for_a_restart(spawner: Spawner) -> None:

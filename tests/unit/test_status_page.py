@@ -61,7 +61,7 @@ int main(int argc, char **argv)
 
     (void)argc;
     wsgi_process_given.host = &host;
-    wsgi_tally_open(memory, "mod_wsgi/1 Python/3.13");
+    wsgi_tally_open(memory, "mod_wsgi/1 Python/3.13", 1);
     if (argv[2][0] != '0')
         spoil((unsigned char *)memory, sizeof *memory, (unsigned)atoi(argv[2]));
     return wsgi_status_serve(&request, argv[1]);
