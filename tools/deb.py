@@ -11,7 +11,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from email.utils import formatdate
 from pathlib import Path
@@ -107,11 +106,16 @@ def maintainer() -> str:
 
 
 def changed() -> float:
-    """When the tree was changed last: the same tree makes the same packages."""
-    asked = subprocess.run(
-        ["git", "log", "-1", "--format=%ct"], cwd=TOP, capture_output=True, text=True, check=False
-    )
-    return float(asked.stdout) if asked.returncode == 0 and asked.stdout else time.time()
+    """When the tree was changed last: the same tree makes the same packages.
+
+    An unpacked archive has no history. There it is the time of the file VERSION.
+    """
+    if shutil.which("git"):
+        command = ["git", "log", "-1", "--format=%ct"]
+        asked = subprocess.run(command, cwd=TOP, capture_output=True, text=True, check=False)
+        if asked.returncode == 0 and asked.stdout:
+            return float(asked.stdout)
+    return (TOP / "VERSION").stat().st_mtime
 
 
 def version() -> str:
