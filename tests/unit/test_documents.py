@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -53,10 +54,28 @@ def width(line: str) -> int:
     )
 
 
-def links(text: str) -> list[str]:
+def targets(text: str) -> list[str]:
     without_code = (re.sub(r"`[^`]*`", "", line) for _, line in prose(text))
-    targets = LINK.findall("\n".join(without_code))
-    return [target for target in targets if not target.startswith(("http:", "https:", "mailto:"))]
+    return LINK.findall("\n".join(without_code))
+
+
+def is_external(target: str) -> bool:
+    return urlsplit(target).scheme != ""
+
+
+def links(text: str) -> list[str]:
+    return [target for target in targets(text) if not is_external(target)]
+
+
+def is_whole(target: str) -> bool:
+    """Whether an external link could lead somewhere: nothing asks whether it does."""
+    parts = urlsplit(target)
+    return (
+        parts.scheme in {"http", "https"}
+        and re.fullmatch(r"([a-z0-9-]+\.)+[a-z]+", parts.netloc) is not None
+        and re.fullmatch(r"[\w./~%+-]*", parts.path) is not None
+        and not target.endswith((".", ","))
+    )
 
 
 def anchors(text: str) -> set[str]:
@@ -93,6 +112,26 @@ def test_a_link_leads_to_a_file_and_a_heading(path: Path) -> None:
         assert goal.exists(), f"{named(path)}: there is no {link}"
         if anchor and goal.suffix == ".md":
             assert anchor in anchors(goal.read_text()), f"{named(path)}: no heading for {link}"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=named)
+def test_a_link_to_elsewhere_is_whole(path: Path) -> None:
+    broken = [
+        link for link in targets(path.read_text()) if is_external(link) and not is_whole(link)
+    ]
+    assert broken == []
+
+
+def test_links_that_are_not_whole_are_found() -> None:
+    assert is_whole("https://www.example.org/a/b-c.html#d")
+    for broken in (
+        "https:/example.org",
+        "htps://example.org",
+        "https://example",
+        "https://a.org.",
+    ):
+        assert is_external(broken)
+        assert not is_whole(broken)
 
 
 def test_long_lines_and_links_are_found() -> None:
