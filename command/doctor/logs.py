@@ -1,5 +1,6 @@
 """The end of the error logs: what the module and the server have said since the last start."""
 
+import os
 import re
 from collections.abc import Iterator
 from datetime import datetime
@@ -66,7 +67,7 @@ def files(patient: Patient) -> list[Path]:
     ]
     if not any(line.host is None for line in named):
         paths.insert(0, patient.root / (patient.told("Main ErrorLog") or "logs/error_log"))
-    return [path for path in dict.fromkeys(paths) if path.is_file()]
+    return [path for path in dict.fromkeys(paths) if os.access(path, os.R_OK)]
 
 
 def tail(path: Path) -> list[str]:

@@ -6,6 +6,8 @@ from .handlers import OURS
 from .patient import Finding, Patient
 from .reading import Line, Opened
 
+# Sections that are about a part of what is in a directory.
+PARTS = ("files", "filesmatch", "limit", "limitexcept")
 # Aliases that come with servers. Nobody misses these files.
 USUAL = ("/icons", "/error", "/manual", "/javascript", "/cgi-bin")
 
@@ -64,6 +66,7 @@ def refused(patient: Patient) -> Iterator[Finding]:
             each
             for each in patient.named("require")
             if each.place and each.place.name.startswith("directory") and each.place.covers(folder)
+            if not any(section.name in PARTS for section in each.sections)
         ]
         if deciding and [word.lower() for word in deciding[-1].words[:2]] == ["all", "denied"]:
             yield Finding(

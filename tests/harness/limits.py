@@ -11,6 +11,7 @@ CLOSES_AFTER_CHUNKS = (
 NO_CGI_PASS_AUTH = "CGIPassAuth is a directive of Apache 2.4.13 and later"
 NO_HTTP2 = "HTTP/2 came with Apache 2.4"
 NO_SUBSTITUTE = "mod_substitute came with Apache 2.2.7, and limits lines in 2.4 only"
+NO_MACROS = "mod_macro came with Apache 2.4"
 NO_MOD_PYTHON = "the mod_python installed here is built for Apache 2.4"
 NO_OTHER_MOD_WSGI = "the other module of this name is installed for Apache 2.4"
 NO_OWN_LOCK = "interpreters with a lock of their own came with Python 3.12"
@@ -52,6 +53,7 @@ LIMITS: dict[str, dict[str, str]] = {
         "filters": "Apache 1.3 has no filters: a handler writes straight to the client",
         "input-programs": "Apache 1.3 has no filters: a handler reads straight from the client",
         "http2": NO_HTTP2,
+        "macros": NO_MACROS,
         "mod-python": NO_MOD_PYTHON,
         "other-mod-wsgi": NO_OTHER_MOD_WSGI,
     },
@@ -63,6 +65,7 @@ LIMITS: dict[str, dict[str, str]] = {
         "cgi-pass-auth": NO_CGI_PASS_AUTH,
         "keep-alive-after-chunked": CLOSES_AFTER_CHUNKS,
         "http2": NO_HTTP2,
+        "macros": NO_MACROS,
         "mod-python": NO_MOD_PYTHON,
         "other-mod-wsgi": NO_OTHER_MOD_WSGI,
     },
@@ -71,6 +74,7 @@ LIMITS: dict[str, dict[str, str]] = {
         "cgi-pass-auth": NO_CGI_PASS_AUTH,
         "keep-alive-after-chunked": CLOSES_AFTER_CHUNKS,
         "http2": NO_HTTP2,
+        "macros": NO_MACROS,
         "mod-python": NO_MOD_PYTHON,
         "other-mod-wsgi": NO_OTHER_MOD_WSGI,
     },

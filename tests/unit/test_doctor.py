@@ -125,6 +125,17 @@ def test_access_that_nobody_has_is_told(root: Path, capsys: pytest.CaptureFixtur
     assert "nothing wrong" in told(root, capsys, text.format("Require all granted\n"))
 
 
+def test_a_part_of_a_directory_that_is_refused_is_no_mistake(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (
+        "LoadModule wsgi_module ours.so\n<Directory />\nRequire all granted\n"
+        '<Files ".ht*">\nRequire all denied\n</Files>\n</Directory>\n'
+        "<Location /x>\nSetHandler mod_wsgi\n</Location>\n"
+    )
+    assert "nothing wrong" in told(root, capsys, text)
+
+
 def test_what_another_virtual_host_sets_does_not_count(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -146,10 +146,13 @@ def test_a_server_without_a_mistake_is_well(
     cell: Cell, module: Path, root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (root / "htdocs" / "cart" / ".htaccess").unlink()
-    status, said = examined(cell, module, root, GOOD, capsys)
+    process = "SetEnv mod_wsgi.process auto" if cell.mode == "processes" else ""
+    (root / "shop.conf").write_text(GOOD.replace("@", str(root)).replace("PROCESS", process))
+    status, said = examined(cell, module, root, "Include @/shop.conf", capsys)
     assert status == 0, said
     assert said.startswith(f"nothing wrong found; looked at {cell.server.httpd} (Apache/"), said
     assert said.count("\n") == 1
+    assert "httpd.conf and 1 file that it includes, " in said
     assert f"the module {module}, 1 application, 0 .htaccess files" in said
 
 
