@@ -36,8 +36,9 @@ static int break_off(wsgi_call *call, enum wsgi_kind kind, const char *name)
 /* Calls application(environ, start_response), and sends what it returned. If
    it failed, stores in *kind what the application may be instead of a WSGI
    application. */
-static int run(wsgi_call *call, PyObject *application, PyObject *environ,
-               int64_t *rest, enum wsgi_kind *kind)
+static int call_and_send(wsgi_call *call, PyObject *application,
+                         PyObject *environ, int64_t *rest,
+                         enum wsgi_kind *kind)
 {
     PyObject *start = wsgi_start_response_new(call);
     PyObject *result = NULL;
@@ -49,6 +50,22 @@ static int run(wsgi_call *call, PyObject *application, PyObject *environ,
     if (result == NULL)
         *kind = wsgi_kinds_find(application);
     return result != NULL ? wsgi_response_send(call, result, rest) : -1;
+}
+
+/* The same, with the request watched if its settings ask for that. */
+static int run(wsgi_call *call, const wsgi_settings *settings,
+               PyObject *application, PyObject *environ, int64_t *rest,
+               enum wsgi_kind *kind)
+{
+    wsgi_slow slow;
+    int result;
+
+    if (settings->slow == 0)
+        return call_and_send(call, application, environ, rest, kind);
+    wsgi_slow_begin(&slow, call->visit, settings);
+    result = call_and_send(call, application, environ, rest, kind);
+    wsgi_slow_end(&slow);
+    return result;
 }
 
 /* The part of a request that needs Python's lock. A small response may be left
@@ -77,7 +94,8 @@ static int serve(wsgi_visit *visit, const wsgi_settings *settings,
     }
     Py_INCREF(application);
     environ = wsgi_environ_new(call, settings, mount);
-    if (environ == NULL || run(call, application, environ, rest, &kind) < 0) {
+    if (environ == NULL ||
+        run(call, settings, application, environ, rest, &kind) < 0) {
         Py_BEGIN_CRITICAL_SECTION(call);
         status = break_off(call, kind, settings->application);
         Py_END_CRITICAL_SECTION();

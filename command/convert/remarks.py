@@ -42,7 +42,6 @@ REMARKS = {
     "WSGIRestrictStdout": "print() is allowed here, and writes to the error log.",
     "WSGIServerMetrics": "It gave applications the numbers of Apache's scoreboard. See SetHandler "
     "mod_wsgi-status.",
-    "WSGISlowRequests": "It logged requests that take long. There is none here.",
     "WSGISocketPrefix": "It named the sockets of daemons. Sockets have no name here.",
     "WSGISocketRotation": "It named the sockets of daemons. Sockets have no name here.",
     "WSGISwitchInterval": "Call sys.setswitchinterval() in the application.",

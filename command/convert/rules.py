@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import ceil
 from pathlib import Path
 from textwrap import wrap
 
@@ -22,6 +23,9 @@ _TAKEN = (
     *("user", "processes", "threads", "python-home", "python-path", "home", "lang"),
     *("python-eggs",),
 )
+
+# The most that mod_wsgi.slow takes.
+MOST_SECONDS = 86400
 
 HANDLERS = ("wsgi-script",)
 MOD_PYTHON = ("mod_python", "python-program")
@@ -75,6 +79,17 @@ def switch(name: str) -> Callable[[Directive, Place], str]:
         return set_env(item.indent, name, "on" if is_on(item) else "off")
 
     return convert
+
+
+def slow_requests(item: Directive, _: Place) -> str:
+    """Seconds, here without a fraction. The log has what a service was sent."""
+    try:
+        seconds = ceil(float(item.words[0]))
+    except (IndexError, ValueError, OverflowError):
+        seconds = 0
+    if not 1 <= seconds <= MOST_SECONDS:
+        return was(item, "It takes a number of seconds. See mod_wsgi.slow.")
+    return set_env(item.indent, "slow", str(seconds))
 
 
 def application_group(item: Directive, place: Place) -> str:
@@ -549,6 +564,7 @@ RULES: dict[str, Callable[[Directive, Place], str | None]] = {
     "wsgiscriptalias": mount,
     "wsgiscriptaliasmatch": mount,
     "wsgiscriptreloading": switch("reload"),
+    "wsgislowrequests": slow_requests,
     **{name.lower(): remark for name in REMARKS},
     "sethandler": handler,
     "addhandler": handler,

@@ -137,7 +137,7 @@ void wsgi_failures_note(const wsgi_request *request, wsgi_interp *interp,
                  "error. When that first error is mended, restart the server. "
                  "The first attempt raised:",
                  application, (long)(now() - first->when));
-        wsgi_errors_log(request, first->texts);
+        wsgi_errors_log(request, WSGI_ERROR, first->texts);
     }
 }
 

@@ -26,43 +26,22 @@ static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 
 /* ---- In the interpreter, with its lock -------------------------------- */
 
-/* In Python 2 the load holds the only import lock, so importing here would
-   wait for it. The module is already there, because threading imports it. */
-static PyObject *traceback_module(void)
-{
-    PyObject *module = wsgi_dict_get(PyImport_GetModuleDict(), "traceback");
-
-    return module != NULL ? module : PyImport_ImportModule("traceback");
-}
-
 /* Nothing is logged of a load without a request. But a request would wait for
    this one, and log nothing. So this is told at once. */
 static void tell(wsgi_loading *l)
 {
     const wsgi_request *request = l->request->recalled == NULL ? l->request
                                                                : NULL;
-    PyObject *frame = wsgi_python_frame(l->state, l->thread);
-    PyObject *module = frame != NULL ? traceback_module() : NULL;
-    PyObject *lines = NULL, *texts = NULL;
+    PyObject *texts = wsgi_errors_stack(l->state, l->thread);
 
-    if (module != NULL)
-        lines = PyObject_CallMethod(module, (char *)"format_stack",
-                                    (char *)"O", frame);
-    if (lines != NULL)
-        texts = PySequence_Tuple(lines);
-    PyErr_Clear();
     wsgi_log(request, WSGI_ERROR,
              "MW0308: '%s' is still being loaded after %d s, in the "
              "interpreter '%s'; its requests wait. Does its module start a "
              "server of its own (app.run())? That belongs under \"if __name__ "
              "== '__main__':\". The load is here:",
              l->application, SECONDS, l->interp->shown);
-    wsgi_errors_log(request, texts);
-    PyErr_Clear();
+    wsgi_errors_log(request, WSGI_ERROR, texts);
     Py_XDECREF(texts);
-    Py_XDECREF(lines);
-    Py_XDECREF(module);
-    Py_XDECREF(frame);
 }
 
 static void interrupt(wsgi_loading *l)

@@ -28,15 +28,15 @@ static PyObject *format_exception(PyObject *type, PyObject *value,
 }
 
 /* Logs text line by line, without empty lines. */
-static void log_lines(const wsgi_request *request, const char *text,
-                      size_t size)
+static void log_lines(const wsgi_request *request, enum wsgi_level level,
+                      const char *text, size_t size)
 {
     while (size > 0) {
         const char *newline = memchr(text, '\n', size);
         size_t part = newline != NULL ? (size_t)(newline - text) : size;
 
         if (part > 0)
-            wsgi_log_line(request, WSGI_ERROR, text, part);
+            wsgi_log_line(request, level, text, part);
         part += newline != NULL;
         text += part;
         size -= part;
@@ -44,7 +44,8 @@ static void log_lines(const wsgi_request *request, const char *text,
 }
 
 /* Logs one text of one or more lines. Returns whether it is text. */
-static int log_text(const wsgi_request *request, PyObject *text)
+static int log_text(const wsgi_request *request, enum wsgi_level level,
+                    PyObject *text)
 {
     PyObject *bytes = wsgi_text_bytes(text);
 
@@ -52,13 +53,14 @@ static int log_text(const wsgi_request *request, PyObject *text)
         PyErr_Clear();
         return 0;
     }
-    log_lines(request, PyBytes_AS_STRING(bytes),
+    log_lines(request, level, PyBytes_AS_STRING(bytes),
               (size_t)PyBytes_GET_SIZE(bytes));
     Py_DECREF(bytes);
     return 1;
 }
 
-int wsgi_errors_log(const wsgi_request *request, PyObject *texts)
+int wsgi_errors_log(const wsgi_request *request, enum wsgi_level level,
+                    PyObject *texts)
 {
     int count = 0;
     Py_ssize_t i;
@@ -66,8 +68,35 @@ int wsgi_errors_log(const wsgi_request *request, PyObject *texts)
     if (request != NULL && request->recalled != NULL)
         return 1; /* the first request will log it */
     for (i = 0; texts != NULL && i < PyTuple_GET_SIZE(texts); i++)
-        count += log_text(request, PyTuple_GET_ITEM(texts, i));
+        count += log_text(request, level, PyTuple_GET_ITEM(texts, i));
     return count;
+}
+
+/* In Python 2 a load holds the only import lock, and importing here would wait
+   for it. The module is already there, because threading imports it. */
+static PyObject *traceback_module(void)
+{
+    PyObject *module = wsgi_dict_get(PyImport_GetModuleDict(), "traceback");
+
+    return module != NULL ? module : PyImport_ImportModule("traceback");
+}
+
+PyObject *wsgi_errors_stack(PyThreadState *state, unsigned long thread)
+{
+    PyObject *frame = wsgi_python_frame(state, thread);
+    PyObject *module = frame != NULL ? traceback_module() : NULL;
+    PyObject *lines = NULL, *texts = NULL;
+
+    if (module != NULL)
+        lines = PyObject_CallMethod(module, (char *)"format_stack",
+                                    (char *)"O", frame);
+    if (lines != NULL)
+        texts = PySequence_Tuple(lines);
+    PyErr_Clear();
+    Py_XDECREF(lines);
+    Py_XDECREF(module);
+    Py_XDECREF(frame);
+    return texts;
 }
 
 /* The name of an exception's type. */
@@ -100,7 +129,7 @@ void wsgi_errors_report(const wsgi_request *request, const char *what)
     PyErr_NormalizeException(&type, &value, &traceback);
     wsgi_log(request, WSGI_ERROR, "%s", what);
     texts = format_exception(type, value, traceback);
-    if (wsgi_errors_log(request, texts) == 0)
+    if (wsgi_errors_log(request, WSGI_ERROR, texts) == 0)
         wsgi_log(request, WSGI_ERROR,
                  "MW0420: %s (the module traceback had no text for it)",
                  name_of(type));

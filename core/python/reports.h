@@ -21,7 +21,38 @@ void wsgi_errors_report(const wsgi_request *request, const char *what);
 PyObject *wsgi_errors_texts(void);
 
 /* Logs such a tuple, which may be NULL. Returns how many texts it has. */
-int wsgi_errors_log(const wsgi_request *request, PyObject *texts);
+int wsgi_errors_log(const wsgi_request *request, enum wsgi_level level,
+                    PyObject *texts);
+
+/* Where another thread of this interpreter is, given its state and number, as
+   such a tuple, or NULL if it runs no Python code. No exception is set before
+   or after. */
+PyObject *wsgi_errors_stack(PyThreadState *state, unsigned long thread);
+
+/* ---- slow.c: requests that take long. ----------------------------------- */
+
+/* A request that is watched. Its thread has it on its stack. */
+typedef struct wsgi_slow {
+    struct wsgi_slow *next, **place; /* its place in the list */
+    const wsgi_request *request;
+    const wsgi_interp *interp;
+    const char *application;
+    long seconds;
+    PyThreadState *state;
+    unsigned long thread;
+    long long due; /* when it is to be logged, in milliseconds */
+    int is_told;   /* it is being logged, or was */
+    int is_used;   /* a thread that logs it uses this */
+} wsgi_slow;
+
+/* Watches the request of a visit, which has the setting mod_wsgi.slow, from
+   now on. slow is valid until the end. */
+void wsgi_slow_begin(wsgi_slow *slow, const wsgi_visit *visit,
+                     const wsgi_settings *settings);
+
+/* Watches it no longer. May release the lock: waits for the thread that logs
+   it. Keeps the exception that is set. */
+void wsgi_slow_end(wsgi_slow *slow);
 
 /* ---- streams.c: wsgi.errors, sys.stdout and sys.stderr. ----------------- */
 

@@ -75,6 +75,7 @@ struct wsgi_settings {
     int buffer_body;
     int path_translated;
     int error_pages;
+    long slow; /* seconds until a request is logged as slow; 0: never */
     const char *process; /* NULL: the server's own; else the name of an
                             application's process, or WSGI_PROCESS_AUTO */
     const char *user;    /* who that process is; NULL: the server's user */

@@ -23,6 +23,9 @@
 /* The longest name of an interpreter, a process or a user, in bytes. */
 #define NAME_SIZE 255
 
+/* The most seconds of mod_wsgi.slow. */
+#define SLOW_MOST 86400
+
 /* The digits of such a number, for messages. */
 #define DIGITS_OF(number) #number
 #define DIGITS(name) DIGITS_OF(name)
@@ -54,7 +57,7 @@ struct setting {
 
 static reader read_application, read_path, read_paths, read_script_name,
     read_text, read_name, read_process, read_user, read_version, read_choice,
-    read_number, read_reload;
+    read_number, read_reload, read_slow;
 
 #define EVERYBODY "everybody"
 #define EVERYBODY_OWN "everybody; customers name their own only"
@@ -183,6 +186,17 @@ static const setting settings[] = {
                           "status of 400 to 599"},
         .read = read_choice,
         .place = CHOICE(error_pages),
+    },
+    {
+        .shown = {.name = PREFIX "slow",
+                  .values = "`" OFF "`, a number of seconds from 1 to " DIGITS(
+                      SLOW_MOST),
+                  .standard = OFF,
+                  .setter = EVERYBODY,
+                  .text =
+                      "the log tells where a request is that takes longer"},
+        .read = read_slow,
+        .place = NUMBER(slow),
     },
     {
         .shown = {.name = PREFIX "process",
@@ -607,6 +621,23 @@ static int read_number(const wsgi_request *request, const setting *is,
     }
     snprintf(why, sizeof why, "is not a number from 1 to %ld", is->shown.most);
     return refuse(request, is, value, why);
+}
+
+static int read_slow(const wsgi_request *request, const setting *is,
+                     const char *value, void *to)
+{
+    char *end;
+    long seconds = strtol(value, &end, 10);
+
+    if (strcasecmp(value, OFF) == 0)
+        seconds = 0;
+    else if (!isdigit((unsigned char)value[0]) || *end != '\0' ||
+             seconds < 1 || seconds > SLOW_MOST)
+        return refuse(request, is, value,
+                      "is neither 'off' nor a number of seconds from 1 "
+                      "to " DIGITS(SLOW_MOST));
+    *(long *)to = seconds;
+    return 0;
 }
 
 int wsgi_settings_want_main(const wsgi_settings *s)

@@ -59,6 +59,18 @@ def test_error_pages_of_the_server_are_asked_for(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(("seconds", "here"), [("5", "5"), ("0.5", "1"), ("2.5", "3")])
+def test_slow_requests_are_logged(tmp_path: Path, seconds: str, here: str) -> None:
+    assert active(converted(tmp_path, f"WSGISlowRequests {seconds}\n")) == [
+        f"SetEnv mod_wsgi.slow {here}"
+    ]
+
+
+@pytest.mark.parametrize("seconds", ["", "soon", "0", "-1", "inf", "nan"])
+def test_slow_requests_without_a_number_are_a_comment(tmp_path: Path, seconds: str) -> None:
+    assert active(converted(tmp_path, f"WSGISlowRequests {seconds}\n")) == []
+
+
 def test_an_unknown_directive_of_the_other_module_is_a_comment(tmp_path: Path) -> None:
     assert converted(tmp_path, "WSGIFuture On\n").startswith("# WSGIFuture On\n# mod_wsgi: ")
 
