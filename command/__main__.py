@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Sequence
 
-from . import convert, doctor, serve, site
+from . import DATA, convert, doctor, serve, site
 
 USAGE = """usage: mod_wsgi VERB [ARGUMENT...]
 
@@ -13,7 +13,7 @@ USAGE = """usage: mod_wsgi VERB [ARGUMENT...]
   doctor [CONF]  says what is wrong with a server's configuration, and what mends it
   convert FILE   reads directives of the other mod_wsgi or of mod_python, prints variables
 
-mod_wsgi VERB --help lists the options of a verb."""
+mod_wsgi VERB --help lists the options of a verb. mod_wsgi --version prints the version."""
 
 VERBS: dict[str, Callable[[Sequence[str], str], int]] = {
     "serve": serve.main,
@@ -31,6 +31,9 @@ def main(words: Sequence[str] | None = None) -> int:
         return VERBS[verb](rest[:-1], f"mod_wsgi {verb}")
     if verb in {"", "help", "-h", "--help"}:
         print(USAGE)
+        return 0
+    if verb == "--version":
+        print(f"mod_wsgi {(DATA / 'VERSION').read_text().strip()}")
         return 0
     print(f"{USAGE}\n\nmod_wsgi: unknown verb: {verb}", file=sys.stderr)
     return 2

@@ -14,7 +14,7 @@ TOP = Path(__file__).resolve().parent.parent
 PACKAGE = "mod_wsgi_command"
 
 # What command/ reads of the rest of the tree.
-DATA = ("docs/messages.md", "examples/environ.py")
+DATA = ("VERSION", "docs/messages.md", "examples/environ.py")
 
 
 def files() -> dict[Path, str]:

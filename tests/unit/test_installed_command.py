@@ -76,6 +76,10 @@ def test_it_says_for_which_pythons_there_is_a_module(run: Run, package: Path) ->
     assert "there is apache1.3-py2.6, apache2.0-py2.6" in done.stderr
 
 
+def test_it_has_the_version(run: Run) -> None:
+    assert run("--version").stdout == f"mod_wsgi {(TOP / 'VERSION').read_text()}"
+
+
 def test_it_prints_configurations(run: Run) -> None:
     done = run("config", "shop::application", "--directory", "/")
     assert 'mod_wsgi.application "shop::application"' in done.stdout, done.stderr
@@ -94,5 +98,8 @@ def test_the_manual_page_has_no_unknown_requests() -> None:
 
 def test_it_has_what_it_reads_of_the_tree() -> None:
     sources = "".join(path.read_text() for path in (TOP / "command").rglob("*.py"))
-    read = {"/".join(re.findall(r'"(.*?)"', each)) for each in re.findall(r"DATA( / .*)", sources)}
+    read = {
+        "/".join(re.findall(r"['\"](.*?)['\"]", each))
+        for each in re.findall(r"DATA((?: / [\"'][\w.]+[\"'])+)", sources)
+    }
     assert read == set(installed.DATA)
