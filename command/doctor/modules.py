@@ -32,10 +32,16 @@ def check(patient: Patient) -> Iterator[Finding]:
             remedy=f"take out the line with {theirs[0].path} (Debian: a2dismod wsgi of its "
             "package)",
         )
-    elif not ours and not patient.modules:
+    elif not ours and not patient.modules and "wsgi_module" not in patient.loaded:
         yield Finding(
             what="the server does not load mod_wsgi",
             remedy=f"{LOAD}. With a package for Debian: a2enmod wsgi",
+        )
+    if ours and patient.loaded and "wsgi_module" not in patient.loaded:
+        yield Finding(
+            where=ours[0].line.where,
+            what="the server skips this line: it is in a section that does not hold",
+            remedy="look at the <If...> around it, and at what includes this file",
         )
     if ours:
         yield from added(patient)
@@ -64,7 +70,7 @@ def bare(patient: Patient, name: str) -> Iterator[object]:
 def has_env(patient: Patient) -> Iterator[Finding]:
     """SetEnv is a directive of mod_env."""
     loaded = {line.words[0] for line in patient.named("loadmodule")}
-    static = "mod_env.c" in patient.program.ask("-l")[1]
+    static = "mod_env.c" in patient.program.ask("-l")[1] or "env_module" in patient.loaded
     if not static and "env_module" not in loaded:
         yield Finding(
             what="the server has no mod_env, and so no SetEnv",

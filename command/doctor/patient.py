@@ -121,6 +121,12 @@ class Patient:
         return self.program.environment
 
     @cached_property
+    def loaded(self) -> str:
+        """The modules that the server says it has. "" if it cannot tell, as before 2.2."""
+        status, said = self.program.ask("-t", "-D", "DUMP_MODULES")
+        return said if status == 0 and "core_module" in said else ""
+
+    @cached_property
     def run(self) -> str:
         """What the server says about how it would run. "" before 2.4."""
         return self.program.ask("-t", "-D", "DUMP_RUN_CFG")[1] if self.is_modern else ""

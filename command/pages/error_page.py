@@ -10,6 +10,10 @@ TAIL = 65536
 MOST_LINES = 300
 PREFIX = re.compile(r"^(?:\[[^\]]*\] ?)+")
 QUIET = re.compile(r"^(?:\[[^\]]*\] ?)*?\[(?:\w+:)?(?:info|debug|notice|trace\d)\]")
+# Apache writes bytes that are no plain letters by their numbers, and doubles a backslash.
+ESCAPES = re.compile(br"\\(x[0-9a-fA-F]{2}|[\\bnrtv])")
+CONTROLS = {b"b": b"\b", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v", b"\\": b"\\"}
+CHAINED = ("During handling of the above exception", "The above exception was the direct cause")
 BEGIN = "Traceback (most recent call last):"
 OURS = "mod_wsgi: "
 LOOPBACK = re.compile(r"^(?:localhost|127(?:\.\d+){3}|\[::1\])(?::\d+)?$")
@@ -57,7 +61,18 @@ def log(environ):
     with open(os.environ["SERVE_LOG"], "rb") as stream:
         stream.seek(0, 2)
         stream.seek(max(0, stream.tell() - TAIL))
-        return stream.read().decode("utf-8", "replace").splitlines()
+        lines = stream.read().split(b"\n")
+    return [unescaped(line).decode("utf-8", "replace") for line in lines]
+
+
+def unescaped(line):
+    """The line's bytes before Apache has made them safe for a terminal."""
+    return ESCAPES.sub(original, line) if line.startswith(b"[") else line
+
+
+def original(found):
+    text = found.group(1)
+    return CONTROLS.get(text) or bytes(bytearray([int(text[1:], 16)]))
 
 
 def last_error(lines, environ):
@@ -68,11 +83,19 @@ def last_error(lines, environ):
     bare = [PREFIX.sub("", line) for line in lines]
     begins = [number for number, line in enumerate(bare) if line.startswith(BEGIN)]
     ours = [number for number, line in enumerate(bare) if line.startswith(OURS)]
+    while len(begins) > 1 and is_chained(bare[: begins[-1]]):
+        begins.pop()
     begin = max(begins[-1:] or ours[-1:] or [0])
     # The line before a traceback says what failed.
     if begin and begin - 1 in ours:
         begin -= 1
     return bare[begin:][:MOST_LINES]
+
+
+def is_chained(lines):
+    """Whether these lines end with the word that the next traceback is of the same error."""
+    said = [line for line in lines if line.strip()]
+    return said[-1:] != [] and said[-1].startswith(CHAINED)
 
 
 def page(lines, environ):

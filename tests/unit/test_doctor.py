@@ -24,6 +24,7 @@ case "$last" in
     echo ' -D SERVER_CONFIG_FILE="httpd.conf"';;
 -l) printf 'Compiled in modules:\\n  core.c\\n  mod_so.c\\n  mod_env.c\\n';;
 -S) cat '{root}/hosts';;
+DUMP_MODULES) cat '{root}/modules';;
 DUMP_RUN_CFG) echo 'User: name="nobody" id=65534';;
 *) echo 'Syntax OK';;
 esac
@@ -39,6 +40,7 @@ def root() -> Iterator[Path]:
         for name, data in (("ours.so", OURS), ("theirs.so", THEIRS)):
             (folder / name).write_bytes(data)
         (folder / "hosts").touch()
+        (folder / "modules").write_text(" core_module (static)\n wsgi_module (shared)\n")
         program = folder / "httpd"
         program.write_text(HTTPD.format(root=folder, version="2.4.99"))
         program.chmod(0o755)
@@ -89,6 +91,14 @@ def test_a_module_that_is_not_there_is_named(
 ) -> None:
     said = told(root, capsys, "LoadModule wsgi_module none.so\nSetHandler mod_wsgi\n")
     assert f"there is no file {root}/none.so" in said
+
+
+def test_a_line_that_the_server_skips_loads_nothing(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (root / "modules").write_text(" core_module (static)\n")
+    text = "<IfVersion > 9>\nLoadModule wsgi_module ours.so\n</IfVersion>\nSetHandler mod_wsgi\n"
+    assert "httpd.conf:2: the server skips this line" in told(root, capsys, text)
 
 
 def test_1_3_has_to_add_what_it_has_cleared(

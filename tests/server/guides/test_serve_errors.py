@@ -21,7 +21,10 @@ def create_app():
         if environ["PATH_INFO"] == "/own":
             start_response("500 Mine", [("Content-Type", "text/plain")])
             return [b"a page of its own"]
-        raise ValueError("no " + environ["PATH_INFO"])
+        try:
+            {}["key"]
+        except KeyError:
+            raise ValueError("no " + environ["PATH_INFO"])  # \\xe9 \\\\
     return application
 """
 MARKUP = "<script>alert('1')</script>&"
@@ -55,7 +58,11 @@ def test_an_error_is_a_page_for_this_machine_and_files_are_served(
         assert f"<title>ValueError: no /{ESCAPED}</title>" in page.text
         assert f"failed at <code>/{ESCAPED}</code>" in page.text
         assert "Traceback (most recent call last):" in page.text
-        assert "raise ValueError(&quot;no &quot; + environ[&quot;PATH_INFO&quot;])" in page.text
+        line = FACTORY.strip().splitlines()[-2].strip()
+        assert line.endswith(r"# \xe9 \\")
+        assert line.replace('"', "&quot;") in page.text
+        chained = "During handling of the above exception" in page.text
+        assert chained == cell.python.version.startswith("3")
         assert "<script" not in page.text
         assert "has made the interpreter" not in page.text
         assert "Traceback" not in fail(url, host="rebound.example.com").text
