@@ -20,6 +20,7 @@ NAMES = {
     "buffer_body": "off|on",
     "path_translated": "off|on",
     "error_pages": "off|on",
+    "slow": r"off|[1-9]\d{0,4}",
     "process": "",
     "user": "",
     "python": r"\d+(\.\d+t?)?",
@@ -86,6 +87,7 @@ def value_of(variable: Variable) -> Iterator[Finding]:
             shown = {
                 r"off|on|/.*": "off, on or a path that begins with /",
                 NAMES["python"]: "a version, such as 3.13",
+                NAMES["slow"]: "off or a number of seconds",
             }.get(allowed, shown)
             wrong = f"write {shown.replace('|', ' or ')}"
     if wrong:
