@@ -55,7 +55,8 @@ def main(words: Sequence[str], prog: str = "mod_wsgi doctor") -> int:
         return 0
     print(f"looked at {looked_at(patient)}\n")
     for number, finding in enumerate(found, 1):
-        print(f"{number}. {finding.where}{finding.what}\n   mend: {finding.remedy}")
+        remedy = finding.remedy.replace("\n", "\n         ")
+        print(f"{number}. {finding.where}{finding.what}\n   mend: {remedy}")
     return 1
 
 

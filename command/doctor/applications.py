@@ -61,11 +61,11 @@ def paths(patient: Patient, variable: Variable) -> Iterator[Finding]:
             yield Finding(
                 where=where, what=f"{name} {text} is no absolute path", remedy="begin it with /"
             )
-        elif not _is_there(path):
+        elif not is_there(path):
             yield Finding(
                 where=where,
                 what=f"there is no directory {path}",
-                remedy=_similar(path) or f"make it, or name the right one in {name}",
+                remedy=similar(path) or f"make it, or name the right one in {name}",
             )
         elif not path.is_dir():
             yield Finding(
@@ -77,7 +77,7 @@ def paths(patient: Patient, variable: Variable) -> Iterator[Finding]:
             yield from opened(patient, variable, path)
 
 
-def _is_there(path: Path) -> bool:
+def is_there(path: Path) -> bool:
     """Whether it is there, as far as we may look."""
     try:
         path.stat()
@@ -88,7 +88,7 @@ def _is_there(path: Path) -> bool:
     return True
 
 
-def _similar(path: Path) -> str:
+def similar(path: Path) -> str:
     """What was meant, if a neighbour has nearly the name."""
     with suppress(OSError):
         meant = nearest(path.name, [each.name for each in path.parent.iterdir()])
@@ -233,7 +233,7 @@ def module(patient: Patient, dotted: str, folders: list[Path], virtualenv: str) 
     for place in places:
         path = place / relative
         for file in (path / "__init__.py", path.with_name(f"{path.name}.py")):
-            if _is_there(file) and file.parent.is_dir():
+            if is_there(file) and file.parent.is_dir():
                 return file
         extensions = sorted(path.parent.glob(f"{path.name}.*so")) if path.parent.is_dir() else []
         if extensions or path.is_dir():

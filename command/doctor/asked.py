@@ -15,6 +15,7 @@ SCRIPTS = ("apache2ctl", "apachectl")
 PROGRAMS = ("httpd", "apache2")
 # Where programs are that are not on everybody's PATH.
 FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/usr/local/apache2/bin", "/usr/local/apache/bin")
+DEBIAN = Path("/etc/apache2/apache2.conf")
 
 _HTTPD = re.compile(r"""^HTTPD=["']?(?:\$\{\w+:-)?(/[^\s"'}]+)""", re.MULTILINE)
 _ENVVARS = re.compile(r"""/[^\s"';]*envvars""")
@@ -88,7 +89,10 @@ def _described(path: Path, script: str, conf: Path | None) -> Program:
     usual = root / compiled.get("SERVER_CONFIG_FILE", "conf/httpd.conf")
     chosen = conf.absolute() if conf else usual
     if not chosen.is_file():
-        raise Problem(f"{path} reads {chosen}, and there is no such file: name the right one")
+        remedy = "name the right one"
+        if usual == DEBIAN:
+            remedy += ", or apt-get install apache2, which brings it"
+        raise Problem(f"{path} reads {chosen}, and there is no such file: {remedy}")
     return Program(
         path=path,
         environment=_environment(script, path, chosen),

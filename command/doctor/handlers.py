@@ -13,10 +13,12 @@ INCUMBENT = "wsgi-script"
 
 def check(patient: Patient) -> Iterator[Finding]:
     found = [*handlers(patient)]
-    for line, name in found:
-        yield from misspelt(patient, line, name)
-    if not any(name == OURS[0] for _, name in found) and (
-        any(each.short for each in patient.variables) or not found
+    wrong = [each for line, name in found for each in misspelt(patient, line, name)]
+    yield from wrong
+    if (
+        not wrong
+        and not any(name == OURS[0] for _, name in found)
+        and (any(each.short for each in patient.variables) or not found)
     ):
         yield Finding(
             what="no section hands requests to mod_wsgi: nothing says SetHandler mod_wsgi",

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -17,6 +17,10 @@ TIME = re.compile(r"^\[(\w{3} \w{3} +\d+ [\d:]+)(?:\.\d+)? (\d{4})\]")
 LEVEL = re.compile(r"\[(?:\w*:)?(emerg|alert|crit|error|warn)\]")
 # A process writes who it is before the code.
 OURS = re.compile(r"mod_wsgi: (?:\[pid \d+\] [^:]*: )?(MW\d{4}): (.*)")
+# What Apache writes before the text of a line.
+BRACKETS = re.compile(r"^(?:\[[^\]]*\] )+")
+RAISED = "because it raised:"
+EXCEPTION = re.compile(r"(?!mod_wsgi:)[A-Za-z_][\w.]*(?:: |$)")
 MESSAGES = DATA / "docs" / "messages.md"
 
 # Lines of the server's own that have to do with applications, and what they mean.
@@ -37,6 +41,14 @@ MEANINGS = (
         r"server reached (?:MaxRequestWorkers|MaxClients)",
         "all threads wait for something: see docs/guides/troubleshooting.md#a-page-that-hangs",
     ),
+    (
+        r"\] Invalid HTTP_HOST header: ",
+        "write each name that browsers use into ALLOWED_HOSTS of Django's settings",
+    ),
+    (
+        r"attempt to write a readonly database|unable to open database file",
+        "the application's user must be able to write to the file and its directory: chown both",
+    ),
     (r"\.htaccess: (\S+) not allowed here", "AllowOverride does not let .htaccess files say that"),
     (
         r"module wsgi_module is already loaded, skipping",
@@ -49,7 +61,7 @@ def check(patient: Patient) -> Iterator[Finding]:
     since = started(patient)
     for path in files(patient):
         found: dict[str, Finding] = {}
-        for line in recent(path, since):
+        for line in explained(recent(path, since)):
             finding = meaning(path, line)
             if finding:
                 found[finding.what] = finding
@@ -108,12 +120,32 @@ def recent(path: Path, since: datetime | None) -> Iterator[str]:
             yield line
 
 
+def explained(lines: Iterable[str]) -> Iterator[str]:
+    """The lines. One that says that a load failed is joined by the end of its traceback."""
+    held = ""
+    for line in lines:
+        text = BRACKETS.sub("", line)
+        if held and text.startswith((" ", "Traceback ")):
+            continue
+        if held and EXCEPTION.match(text):
+            yield f"{held} {text}"
+            held = ""
+            continue
+        if held:
+            yield held
+        held = line if line.endswith(RAISED) else ""
+        if not held:
+            yield line
+    if held:
+        yield held
+
+
 def meaning(path: Path, line: str) -> Finding | None:
     """What a line means, if it tells of something wrong."""
     level = LEVEL.search(line)
     for pattern, mending in MEANINGS:
         if re.search(pattern, line):
-            said = re.sub(r"^(?:\[[^\]]*\] )+", "", line)
+            said = BRACKETS.sub("", line)
             return Finding(where=f"{path}: ", what=said, remedy=mending)
     ours = OURS.search(line)
     if ours is None or level is None:

@@ -33,9 +33,10 @@ def check(patient: Patient) -> Iterator[Finding]:
             "package)",
         )
     elif not ours and not patient.modules and "wsgi_module" not in patient.loaded:
+        packaged = patient.program.conf.parent / "mods-available" / "wsgi.load"
         yield Finding(
             what="the server does not load mod_wsgi",
-            remedy=f"{LOAD}. With a package for Debian: a2enmod wsgi",
+            remedy="a2enmod wsgi" if packaged.is_file() else LOAD,
         )
     if ours and patient.loaded and "wsgi_module" not in patient.loaded:
         yield Finding(

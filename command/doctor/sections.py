@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from .applications import is_there, similar
 from .handlers import OURS
 from .patient import Finding, Patient
 from .reading import Line, Opened
@@ -15,6 +16,7 @@ USUAL = ("/icons", "/error", "/manual", "/javascript", "/cgi-bin")
 def check(patient: Patient) -> Iterator[Finding]:
     for line in patient.named("alias", "scriptalias"):
         yield from swallowed(patient, line)
+        yield from misled(patient, line)
     if patient.is_modern:
         yield from refused(patient)
 
@@ -48,8 +50,30 @@ def swallowed(patient: Patient, alias: Line) -> Iterator[Finding]:
         where=alias.where,
         what=f"the application of <Location {place.path}> gets the URLs below {url}, too, and not "
         "this Alias",
-        remedy=f"write behind that section: <Location {url}/> SetHandler {handler} </Location>",
+        remedy="write behind that section:\n"
+        f"<Location {url}/>\n    SetHandler {handler}\n</Location>",
     )
+
+
+def misled(patient: Patient, alias: Line) -> Iterator[Finding]:
+    """An Alias puts the rest of the URL behind its directory, which has to be there."""
+    url, target = alias.words[0], "".join(alias.words[1:2])
+    if not target or url.rstrip("/") in USUAL or "%{" in target:
+        return
+    path = patient.root / target
+    if url.endswith("/") and not target.endswith("/"):
+        yield Finding(
+            where=alias.where,
+            what=f"{url} ends with a slash, and {target} does not: Apache looks for {url}x in "
+            f"{target}x",
+            remedy=f"write {target}/",
+        )
+    elif not is_there(path):
+        yield Finding(
+            where=alias.where,
+            what=f"there is no file or directory {path} for the URLs of this Alias",
+            remedy=similar(path) or "make it, or name the right one",
+        )
 
 
 def refused(patient: Patient) -> Iterator[Finding]:

@@ -266,6 +266,85 @@ def test_only_what_the_log_says_since_the_start_counts(root: Path) -> None:
     assert found[0].remedy.endswith(" (MW0101)")
 
 
+def test_the_exception_of_a_load_that_failed_is_told_with_it(root: Path) -> None:
+    start = "[Mon Jan 05 10:00:00.123456 2026] [wsgi:error] [pid 1] [client ::1] "
+    said = [
+        "mod_wsgi: MW0303: mod_wsgi.application 'shop' can't be loaded, because it raised:",
+        "Traceback (most recent call last):",
+        '  File "/srv/shop/shop.py", line 1, in <module>',
+        "KeyError: 'SHOP_SECRET_KEY'",
+        "mod_wsgi: MW0315: os.environ has no SHOP_SECRET_KEY",
+        "mod_wsgi: MW0303: mod_wsgi.application 'cart' can't be loaded, because it raised:",
+    ]
+    (root / "error.log").write_text("".join(f"{start}{line}\n" for line in said))
+    (root / "httpd.conf").write_text("ErrorLog error.log\n")
+    found = [each.what for each in logs.check(examine(find(None, root / "httpd", None)))]
+    assert len(found) == 3
+    assert found[0].endswith(
+        "'shop' can't be loaded, because it raised: KeyError: 'SHOP_SECRET_KEY'"
+    )
+    assert found[1].endswith("os.environ has no SHOP_SECRET_KEY")
+    assert found[2].endswith("'cart' can't be loaded, because it raised:")
+
+
+def test_what_django_says_of_hosts_and_databases_is_explained(root: Path) -> None:
+    start = "[Mon Jan 05 10:00:00.123456 2026] [wsgi:error] [pid 1] [client ::1] "
+    (root / "error.log").write_text(
+        f"{start}Invalid HTTP_HOST header: 'shop'. You may need to add 'shop' to ALLOWED_HOSTS.\n"
+        f"{start}django.core.exceptions.DisallowedHost: Invalid HTTP_HOST header: 'shop'.\n"
+        f"{start}django.db.utils.OperationalError: attempt to write a readonly database\n"
+    )
+    (root / "httpd.conf").write_text("ErrorLog error.log\n")
+    hosts, database = logs.check(examine(find(None, root / "httpd", None)))
+    assert "ALLOWED_HOSTS of Django's settings" in hosts.remedy
+    assert "chown both" in database.remedy
+
+
+@pytest.mark.parametrize(
+    ("words", "what", "remedy"),
+    [
+        ("/static/ {}/static2/", "there is no file or directory {}/static2", "mean {}/static?"),
+        ("/static/ {}/static", "Apache looks for /static/x in {}/staticx", "write {}/static/"),
+        ("/static/ static/", "", ""),
+        ("/static {}/static/", "", ""),
+        ("/manual/ /not/there/", "", ""),
+    ],
+)
+def test_an_alias_that_leads_nowhere_is_told(
+    root: Path, capsys: pytest.CaptureFixture[str], words: str, what: str, remedy: str
+) -> None:
+    (root / "static").mkdir()
+    text = f"LoadModule wsgi_module ours.so\nSetHandler mod_wsgi\nAlias {words.format(root)}\n"
+    said = told(root, capsys, text)
+    assert what.format(root) in said
+    assert remedy.format(root) in said
+    assert ("nothing wrong" in said) == (not what)
+
+
+def test_a_module_that_debian_has_installed_is_to_be_enabled(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (root / "modules").write_text(" core_module (static)\n")
+    assert "module-config" in told(root, capsys, "SetHandler mod_wsgi\n")
+    (root / "mods-available").mkdir()
+    (root / "mods-available" / "wsgi.load").touch()
+    assert "mend: a2enmod wsgi\n" in told(root, capsys, "SetHandler mod_wsgi\n")
+
+
+def test_a_remedy_of_several_lines_can_be_copied(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (root / "static").mkdir()
+    text = (
+        f"LoadModule wsgi_module ours.so\nAlias /static/ {root}/static/\n"
+        "<Location />\nSetHandler mod_wsgi\n</Location>\n"
+    )
+    said = told(root, capsys, text)
+    mended = "".join(line.strip() + "\n" for line in said.partition("section:\n")[2].splitlines())
+    assert mended == "<Location /static/>\nSetHandler none\n</Location>\n"
+    assert "nothing wrong" in told(root, capsys, text + mended)
+
+
 def test_where_the_page_of_messages_is_not_the_code_leads_to_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
