@@ -17,7 +17,6 @@ NAMES = {
     "reload": r"off|on|/.*",
     "gil": "shared|own",
     "interpreters": "number",
-    "slow": r"off|[1-9]\d*",
     "buffer_body": "off|on",
     "path_translated": "off|on",
     "error_pages": "off|on",
