@@ -22,7 +22,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum wsgi_level { WSGI_INFO, WSGI_WARNING, WSGI_ERROR };
+enum wsgi_level {
+    WSGI_INFO,
+    WSGI_WARNING,
+    WSGI_ERROR,
+    WSGI_CRITICAL, /* this and the next are for lines of applications only */
+    WSGI_DEBUG,
+    WSGI_LEVELS /* how many there are */
+};
 
 /* What follows the bytes of a send_body call. */
 enum wsgi_after {

@@ -47,7 +47,8 @@ void wsgi_apache_end_waiting(exchange *x)
 
 static void write_log(void *record, enum wsgi_level level, const char *line)
 {
-    static const int levels[] = {APLOG_INFO, APLOG_WARNING, APLOG_ERR};
+    static const int levels[] = {APLOG_INFO, APLOG_WARNING, APLOG_ERR,
+                                 APLOG_CRIT, APLOG_DEBUG};
     const exchange *x = record;
 
     if (x == NULL)

@@ -94,7 +94,8 @@ static int borrow_back(exchange *x)
  */
 static void write_log(void *record, enum wsgi_level level, const char *line)
 {
-    static const int levels[] = {APLOG_INFO, APLOG_WARNING, APLOG_ERR};
+    static const int levels[] = {APLOG_INFO, APLOG_WARNING, APLOG_ERR,
+                                 APLOG_CRIT, APLOG_DEBUG};
     exchange *x = record;
 
     if (x != NULL && is_its_thread(x) && borrow_back(x)) {

@@ -245,7 +245,8 @@ static void fail(void *record)
 
 static void write_log(void *record, enum wsgi_level level, const char *line)
 {
-    static const char *const names[] = {"info", "warning", "error"};
+    static const char *const names[] = {"info", "warning", "error", "critical",
+                                        "debug"};
 
     (void)record;
     fprintf(stderr, "[%s] %s\n", names[level], line);

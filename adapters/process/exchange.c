@@ -31,7 +31,7 @@ int wsgi_exchange_is_over(const wsgi_exchange *x)
 /* The spawner reads it, and writes it to the log. */
 static void write_line(enum wsgi_level level, const char *line)
 {
-    static const char *const marks[] = {"", "<4>", "<3>"};
+    static const char *const marks[] = {"", "<4>", "<3>", "<2>", "<7>"};
     struct iovec parts[] = {
         {(void *)(uintptr_t)marks[level], strlen(marks[level])},
         {(void *)(uintptr_t)line, strlen(line)},
@@ -68,7 +68,7 @@ static void write_log(void *record, enum wsgi_level level, const char *line)
 {
     wsgi_exchange *x = record;
 
-    if (x != NULL && x->is_gone && level == WSGI_INFO)
+    if (x != NULL && x->is_gone && (level == WSGI_INFO || level == WSGI_DEBUG))
         return;
     if (x == NULL || x->is_done || wsgi_exchange_is_over(x) ||
         send_line(x, level, line) < 0)

@@ -355,7 +355,7 @@ static enum wsgi_next obey_read(letter *l, const wsgi_frame *frame)
 
 static enum wsgi_next obey_log(letter *l, const wsgi_frame *frame)
 {
-    if (frame->flags > WSGI_ERROR)
+    if (frame->flags >= WSGI_LEVELS)
         return broken(l->trip, "a line of an unknown level");
     wsgi_log_line(l->trip->request, (enum wsgi_level)frame->flags, frame->data,
                   frame->size);

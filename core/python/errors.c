@@ -27,9 +27,8 @@ static PyObject *format_exception(PyObject *type, PyObject *value,
     return copy;
 }
 
-/* Logs text line by line, without empty lines. */
-static void log_lines(const wsgi_request *request, enum wsgi_level level,
-                      const char *text, size_t size)
+void wsgi_errors_lines(const wsgi_request *request, enum wsgi_level level,
+                       const char *text, size_t size)
 {
     while (size > 0) {
         const char *newline = memchr(text, '\n', size);
@@ -53,8 +52,8 @@ static int log_text(const wsgi_request *request, enum wsgi_level level,
         PyErr_Clear();
         return 0;
     }
-    log_lines(request, level, PyBytes_AS_STRING(bytes),
-              (size_t)PyBytes_GET_SIZE(bytes));
+    wsgi_errors_lines(request, level, PyBytes_AS_STRING(bytes),
+                      (size_t)PyBytes_GET_SIZE(bytes));
     Py_DECREF(bytes);
     return 1;
 }

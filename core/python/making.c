@@ -64,6 +64,12 @@ static int install_faults(wsgi_interp *interp)
     return wsgi_faults_install();
 }
 
+static int install_records(wsgi_interp *interp)
+{
+    (void)interp;
+    return wsgi_records_install();
+}
+
 static int ignore_signals(wsgi_interp *interp)
 {
     (void)interp;
@@ -92,6 +98,7 @@ static const struct step {
     {wsgi_children_install, 1},
     {wsgi_streams_install, 1},
     {install_faults, 1},
+    {install_records, 1},
     {ignore_signals, 1},
     {make_upper_layers, 0},
 };

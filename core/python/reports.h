@@ -24,6 +24,10 @@ PyObject *wsgi_errors_texts(void);
 int wsgi_errors_log(const wsgi_request *request, enum wsgi_level level,
                     PyObject *texts);
 
+/* Logs text line by line, without empty lines. */
+void wsgi_errors_lines(const wsgi_request *request, enum wsgi_level level,
+                       const char *text, size_t size);
+
 /* Where another thread of this interpreter is, given its state and number, as
    such a tuple, or NULL if it runs no Python code. No exception is set before
    or after. */
@@ -71,6 +75,11 @@ void wsgi_streams_flush(void);
 
 /* Makes sys.stdout and sys.stderr of this interpreter write to the log. */
 int wsgi_streams_install(wsgi_interp *interp);
+
+/* ---- records.c: a handler for the module logging. ----------------------- */
+
+/* Puts the module mod_wsgi_log into this interpreter. */
+int wsgi_records_install(void);
 
 /* ---- faults.c: faulthandler. -------------------------------------------- */
 

@@ -24,7 +24,7 @@ static void emit(const wsgi_request *request, enum wsgi_level level,
 
     if (host != NULL)
         host->log(request != NULL ? request->record : NULL, level, line);
-    if (level == WSGI_ERROR && request != NULL)
+    if ((level == WSGI_ERROR || level == WSGI_CRITICAL) && request != NULL)
         wsgi_tally_note_error(request, line);
 }
 
