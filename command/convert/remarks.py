@@ -51,7 +51,16 @@ REMARKS = {
     "docs/guides/https-proxy.md.",
     "WSGITrustedProxyHeaders": "Use Apache's mod_remoteip: RemoteIPHeader. See "
     "docs/guides/https-proxy.md.",
+    "WSGIPy3kWarningFlag": "It was Python 2's option -3.",
     "WSGIVerboseDebugging": "It wrote more to the log. There is none here.",
+}
+
+# Sections that are comments as a whole, with all that is in them.
+SECTIONS = {
+    "WSGIInterpreterOptions": "There is no such section here. Set what is in it where the mounts "
+    "of its process-group and application-group are.",
+    "AuthnProviderAlias": "A script was this provider. What has the provider is closed.",
+    "AuthzProviderAlias": "A script was this provider. What has the provider is closed.",
 }
 
 _LIMIT = "a process has no limit of its own; its user's limits are the system's"

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from math import ceil
 from pathlib import Path
 from textwrap import wrap
 
-from .parse import Directive, Section, quoted
+from .parse import Directive, Section, quoted, words
 from .remarks import OPTIONS, OTHER_OPTION, REMARKS
-from .scopes import Scope, Server, options
+from .scopes import Scope, Server, below_of, directives_of, executes, folder_of, forbids, options
 
 WIDTH = 96
 SIGN = "# mod_wsgi: "
@@ -28,6 +29,7 @@ _TAKEN = (
 MOST_SECONDS = 86400
 
 HANDLERS = ("wsgi-script",)
+MAY_EXECUTE = "may_execute"
 MOD_PYTHON = ("mod_python", "python-program")
 
 
@@ -42,6 +44,8 @@ class Place:
     htaccess: bool = False
     mod_python: str = ""
     closed: list[str] = field(default_factory=list)
+    # Lines for behind the section.
+    behind: list[str] = field(default_factory=list)
 
     @property
     def in_section(self) -> bool:
@@ -130,21 +134,28 @@ def interpreter(indent: str, name: str) -> str:
     return lines
 
 
+_POOL = (
+    "Where {} names a process, mod_wsgi.process and the other variables of the process must be "
+    "set. That is done for SetEnv in these files, and for SetEnvIf and RewriteRule if they give "
+    "the name of a WSGIDaemonProcess."
+)
+
+
 def process_group(item: Directive, place: Place) -> str:
     name = item.words[0] if item.words else ""
-    if name == "%{SERVER}":
-        name = place.scope.server_name
-    if name.startswith("%{") and name != "%{GLOBAL}":
-        return was(
-            item,
-            "Let SetEnvIf or RewriteRule set mod_wsgi.process, and the variables of the process "
-            "with it.",
-        )
+    chosen = re.fullmatch(r"%\{ENV:([^}]+)\}", name, re.IGNORECASE)
+    if chosen:
+        return was(item, _POOL.format(chosen[1]))
     return group(item.indent, name, place)
 
 
 def group(indent: str, name: str, place: Place) -> str:
     """The variables of the daemon with this name."""
+    chosen = re.fullmatch(r"%\{ENV:([^}]+)\}", name, re.IGNORECASE)
+    if chosen:
+        return comment(indent, f"process-group={name}: {_POOL.format(chosen[1])}")
+    if name == "%{SERVER}":
+        name = place.scope.server_name
     if name in {"", "%{GLOBAL}"} and place.htaccess:
         return comment(indent, "The application runs as this file's owner, in its own processes.")
     if name in {"", "%{GLOBAL}"}:
@@ -220,6 +231,11 @@ def daemon_process(item: Directive, _: Place) -> str:
 
 def python_home(item: Directive, _: Place) -> str:
     home = item.words[0] if item.words else ""
+    if ":" in home:
+        return was(
+            item,
+            "This is a whole Python. Set MOD_WSGI_PYTHON_HOME in the server's environment.",
+        )
     if not home.startswith("/"):
         return was(item, "Write an absolute path: SetEnv mod_wsgi.virtualenv PATH.")
     return comment(
@@ -250,7 +266,8 @@ def callable_object(item: Directive, place: Place) -> str:
     if place.in_section:
         return was(
             item,
-            f"For a file that an Alias leads to, write `application = {name}` at the file's end. "
+            "A mount of a file here names it. For a file that an Alias leads to, write "
+            f"`application = {name}` at the file's end. "
             f"Or name the module: SetEnv mod_wsgi.application MODULE::{name}.",
         )
     return was(item, "Each mount in this place names the callable.")
@@ -355,6 +372,13 @@ def groups(expression: str) -> int:
         return len(re.findall(r"(?<!\\)\((?!\?)", expression))
 
 
+def file_of(target: str) -> str:
+    """The file in `site.wsgi/$1`, whose rest is of the URL."""
+    parts = [*reversed(Path(target).parents), Path(target)]
+    files = [part for part in parts if part.suffix in {".wsgi", ".py"} or part.is_file()]
+    return str(files[0]) if files else target
+
+
 def handled(one: Mount, place: Place) -> str:
     """The section that gives the file to the module. It swallows no other Alias."""
     settings = variables(one, place)
@@ -372,7 +396,7 @@ def handled(one: Mount, place: Place) -> str:
         within = "".join(f"{indent}    {line}\n" for line in inner.splitlines())
         folder = quoted(one.target.rstrip("/"))
         return f"{indent}<Directory {folder}>\n{within}{indent}</Directory>\n"
-    folder, _, name = re.sub(r"\$\d", "*", one.target).rpartition("/")
+    folder, _, name = re.sub(r"\$\d", "*", file_of(one.target)).rpartition("/")
     within = "".join(f"{indent}        {line}\n" for line in inner.splitlines())
     return (
         f"{indent}<Directory {quoted(folder or '/')}>\n{indent}    <Files {quoted(name)}>\n"
@@ -388,18 +412,29 @@ def variables(one: Mount, place: Place) -> str:
     name = one.options.get("application-group", "")
     if name == "%{GLOBAL}":
         lines += interpreter("", "main_interpreter")
-    elif name and name != "%{RESOURCE}" and not name.startswith("%{"):
-        lines += set_env("", "interpreter", name)
-    elif name.startswith("%{") and name != "%{RESOURCE}":
-        lines += comment("", f"application-group={name}: set mod_wsgi.interpreter here.")
+    elif name and name != "%{RESOURCE}":
+        option = Directive(text=f"application-group={name}\n")
+        lines += group_by_request(option, name, place) or set_env("", "interpreter", name)
     if "pass-authorization" in one.options:
         state = "on" if one.options["pass-authorization"].lower() == "on" else "off"
         lines += set_env("", "authorization", state)
     scope = place.scope
-    called = one.options.get("callable-object") or scope.callable or scope.base.callable
+    called = one.options.get("callable-object") or callable_of(one, place.server)
+    called = called or scope.callable or scope.base.callable
     if called not in {"", "application"}:
         lines += named(one, called, place)
     return lines
+
+
+def callable_of(one: Mount, server: Server) -> str:
+    """The name that a section of the file or of its folder gives the callable."""
+    folder, _, name = one.target.rpartition("/")
+    found = [
+        (files != "*", len(where), called)
+        for where, files, called in server.callables
+        if f"{folder}/".startswith(f"{where.rstrip('/')}/") and fnmatchcase(name, files)
+    ]
+    return max(found)[2] if found else ""
 
 
 def named(one: Mount, called: str, place: Place) -> str:
@@ -455,8 +490,7 @@ def handler(item: Directive, place: Place) -> str | None:
     """SetHandler and AddHandler, if they name one of the other module's."""
     name = item.words[0].lower() if item.words else ""
     if name in HANDLERS:
-        rest = item.arguments[len(item.arguments.split()[0]) :]
-        return f"{item.indent}{item.name} mod_wsgi{rest}\n"
+        return executed(item, place)
     if name not in place.server.handlers:
         return None
     endings = "|".join(re.escape(word.lstrip(".")) for word in item.words[1:])
@@ -468,6 +502,77 @@ def handler(item: Directive, place: Place) -> str | None:
         return said + lines
     place.closed.append(name)
     return said
+
+
+def executed(item: Directive, place: Place) -> str:
+    """The handler, only where Options has ExecCGI: the other module asks for that, ours does not.
+
+    In an .htaccess file ours asks, too.
+    """
+    rest = item.arguments[len(item.arguments.split()[0]) :]
+    line = f"{item.indent}{item.name} mod_wsgi{rest}\n"
+    if place.htaccess or place.server.line != "2.4":
+        return line
+    here = folder_of(place.sections)
+    may = any(executes(each) for section in place.sections for each in settings_of(section))
+    if place.sections and not may and not place.server.may_execute(here, place.scope):
+        place.closed.append(item.name)
+        return was(item, "This was 403, since no Options with ExecCGI are here. It stays closed.")
+    located = place.sections[-1] if place.sections else None
+    if located and located.lower == "location" and item.lower == "sethandler":
+        return in_location(item, located.begin, place) or line
+    if place.sections and not (here and below_of(here, place.server.forbidding - {here})):
+        return line
+    endings = "|".join(re.escape(word.lstrip(".")) for word in item.words[1:])
+    return comment(item.indent, _ASKS) + line + asking(item.indent, endings)
+
+
+def in_location(item: Directive, begin: Directive, place: Place) -> str:
+    """For a folder of scripts, since `<Location>` would be the place of one application."""
+    url = "".join(begin.words[:1]).rstrip("/")
+    aliases = [each.words for each in (*place.scope.aliases, *place.scope.base.aliases)]
+    found = [each[1] for each in aliases if len(each) > 1 and each[0].rstrip("/") == url]
+    if not found:
+        return f"{item.indent}{item.name} mod_wsgi\n" + comment(
+            item.indent, "If this leads to a folder, write the line into its <Directory> instead."
+        )
+    if not (found[0].endswith("/") or Path(found[0]).is_dir()):
+        return ""
+    indent, folder = begin.indent, quoted(found[0].rstrip("/"))
+    place.behind.append(
+        f"{indent}<Directory {folder}>\n{indent}    {item.name} mod_wsgi\n{indent}</Directory>\n"
+    )
+    return was(item, "It is in the folder's own section, behind this one.")
+
+
+_ASKS = (
+    "The other module ran these files only where Options has ExecCGI. So Require asks for a "
+    "variable, which is set behind each such Options of these files."
+)
+
+
+def asking(indent: str, endings: str) -> str:
+    """Denies files with these endings where MAY_EXECUTE is not set. Without endings, all files."""
+    condition = f"%{{REQUEST_FILENAME}} =~ m#\\.({endings})(\\.|$)#" if endings else "true"
+    return (
+        f'{indent}<If "{condition}">\n{indent}    AuthMerging And\n'
+        f"{indent}    Require env {MAY_EXECUTE}\n{indent}</If>\n"
+    )
+
+
+def executing(item: Directive, place: Place) -> str | None:
+    """Options, which say whether programs may run."""
+    if not place.server.asks:
+        return None
+    if executes(item):
+        return f"{item.text}{item.indent}SetEnvIf Request_Method . {MAY_EXECUTE}\n"
+    if forbids(item):
+        return f"{item.text}{item.indent}SetEnvIf Request_Method . !{MAY_EXECUTE}\n"
+    return None
+
+
+def settings_of(section: Section) -> list[Directive]:
+    return [item for item in directives_of(section.items) if item.lower == "options"]
 
 
 # What was protected stays closed
@@ -501,14 +606,15 @@ def script_of_access(item: Directive, place: Place) -> str:
 
 def provider(item: Directive, place: Place) -> str | None:
     """AuthBasicProvider and AuthDigestProvider with the provider of the other module."""
-    if "wsgi" not in [word.lower() for word in item.words]:
+    names = {word.lower() for word in item.words} & {"wsgi", *place.server.providers}
+    if not names:
         return None
     place.closed.append(item.name)
-    return was(item, "The provider wsgi is a script of the other module.")
+    return was(item, f"The provider {min(names)} is a script of the other module.")
 
 
 def requirement(item: Directive, place: Place) -> str | None:
-    if "wsgi-group" not in [word.lower() for word in item.words]:
+    if not {word.lower() for word in item.words} & {"wsgi-group", *place.server.providers}:
         return None
     place.closed.append(item.name)
     return was(item, "The groups were those of a script.")
@@ -522,21 +628,40 @@ def group_authoritative(item: Directive, _: Place) -> str:
 
 
 def chooser(item: Directive, place: Place) -> str | None:
-    """A line that sets a variable which WSGIApplicationGroup %{ENV:...} reads."""
+    """A line that sets a variable which chooses the interpreter or the process."""
     lines = item.text
     for name in sorted(place.server.chosen):
-        if item.lower == "setenv" and item.words[:1] == [name]:
-            lines += set_env(item.indent, "interpreter", "".join(item.words[1:2]))
-        elif item.lower in {"setenvif", "setenvifnocase", "browsermatch", "browsermatchnocase"}:
-            found = re.search(rf"(?<=\s){re.escape(name)}=(\S+)", lines)
-            if found:
-                lines = f"{lines.rstrip()} mod_wsgi.interpreter={found[1]}\n"
-        elif item.lower == "rewriterule":
-            expression = rf"\b(?:E|env)={re.escape(name)}:([^,\]]*)"
-            found = re.search(expression, lines)
-            if found:
-                lines = lines.replace(found[0], f"{found[0]},E=mod_wsgi.interpreter:{found[1]}", 1)
+        lines = _with(item, lines, name, lambda value: [("interpreter", value)])
+    for name in sorted(place.server.pools):
+        lines = _with(item, lines, name, lambda value: _pool(value, place))
     return None if lines == item.text else lines
+
+
+def _pool(name: str, place: Place) -> list[tuple[str, str]]:
+    """What the lines of the process set, or nothing if the name is not known before a request."""
+    if name not in place.server.daemons:
+        return []
+    found = (words(line) for line in group("", name, place).splitlines())
+    return [(each[1].removeprefix("mod_wsgi."), each[2]) for each in found if each[0] == "SetEnv"]
+
+
+def _with(
+    item: Directive, lines: str, name: str, also: Callable[[str], list[tuple[str, str]]]
+) -> str:
+    """The lines, where this variable is set, with those that belong to its value."""
+    if item.lower == "setenv" and item.words[:1] == [name]:
+        pairs = also("".join(item.words[1:2]))
+        return lines + "".join(set_env(item.indent, *pair) for pair in pairs)
+    if item.lower in {"setenvif", "setenvifnocase", "browsermatch", "browsermatchnocase"}:
+        found = re.search(rf"(?<=\s){re.escape(name)}=(\S+)", lines)
+        pairs = also(found[1]) if found else []
+        more = "".join(f" mod_wsgi.{variable}={value}" for variable, value in pairs)
+        return f"{lines.rstrip()}{more}\n" if more else lines
+    found = re.search(rf"\b(?:E|env)={re.escape(name)}:([^,\]]*)", lines)
+    if item.lower == "rewriterule" and found:
+        more = "".join(f",E=mod_wsgi.{variable}:{value}" for variable, value in also(found[1]))
+        return lines.replace(found[0], found[0] + more, 1)
+    return lines
 
 
 RULES: dict[str, Callable[[Directive, Place], str | None]] = {
@@ -566,6 +691,7 @@ RULES: dict[str, Callable[[Directive, Place], str | None]] = {
     "wsgiscriptreloading": switch("reload"),
     "wsgislowrequests": slow_requests,
     **{name.lower(): remark for name in REMARKS},
+    "options": executing,
     "sethandler": handler,
     "addhandler": handler,
     "authbasicprovider": provider,

@@ -7,8 +7,19 @@ from pathlib import Path
 
 from . import mod_python
 from .parse import Directive, Item, Section
-from .rules import OPENING, RULES, Place, denial, remark, was
-from .scopes import INCLUDES, LIMITS, SCOPES, WRAPPERS, Scope, Server, directives_of
+from .remarks import SECTIONS
+from .rules import OPENING, RULES, Place, comment, denial, remark, was
+from .scopes import (
+    INCLUDES,
+    LIMITS,
+    SCOPES,
+    WRAPPERS,
+    Scope,
+    Server,
+    directives_of,
+    is_htaccess,
+    is_provider,
+)
 
 _ACCESS = re.compile(r"wsgi(access|authuser|authgroup)script", re.IGNORECASE)
 _PROVIDERS = ("authbasicprovider", "authdigestprovider")
@@ -45,6 +56,9 @@ class Writer:
 
     def _section(self, section: Section, place: Place) -> str:
         begin, indent = section.begin, section.begin.indent
+        behind: list[str] = []
+        if section.lower.startswith("wsgi") or is_provider(section):
+            return self._comment(section, place)
         if section.lower in SCOPES:
             scope = self.server.scopes[id(section)]
             inner = replace(place, scope=scope, sections=(), wrappers=(), closed=[])
@@ -57,11 +71,24 @@ class Writer:
         else:
             known = mod_python.application(section) or place.mod_python
             sections = (*place.sections, section)
-            inner = replace(place, sections=sections, closed=[], mod_python=known)
+            inner = replace(place, sections=sections, closed=[], behind=[], mod_python=known)
+            behind = inner.behind
             body = self._items(section.items, inner)
             if inner.closed:
                 body += denial(indent + "    ", self.server.line)
-        return begin.text + body + (section.end.text if section.end else "")
+        return begin.text + body + (section.end.text if section.end else "") + "".join(behind)
+
+    def _comment(self, section: Section, place: Place) -> str:
+        """A section that Apache does not know any more, with what is in it, converted."""
+        inner = replace(place, sections=(*place.sections, section), closed=[])
+        text = section.begin.text + self._items(section.items, inner)
+        text += section.end.text if section.end else ""
+        lines = (
+            line if line.lstrip().startswith("#") else f"# {line}" for line in text.splitlines()
+        )
+        known = {name.lower(): remark for name, remark in SECTIONS.items()}
+        said = known.get(section.lower, "This section is not known, and was left out.")
+        return "".join(f"{line}\n" for line in lines) + comment(section.begin.indent, said)
 
     def _directive(self, item: Directive, place: Place) -> str:
         if item.lower in INCLUDES:
@@ -95,15 +122,13 @@ class Writer:
 def is_closed(place: Place) -> bool:
     """Whether a section around this has a script of access."""
     return any(
-        _closes(item) for section in place.sections for item in directives_of(section.items)
+        _closes(item, place.server)
+        for section in place.sections
+        for item in directives_of(section.items)
     )
 
 
-def _closes(item: Directive) -> bool:
+def _closes(item: Directive, server: Server) -> bool:
     if item.lower in _PROVIDERS:
-        return "wsgi" in [word.lower() for word in item.words]
+        return bool({word.lower() for word in item.words} & {"wsgi", *server.providers})
     return bool(_ACCESS.fullmatch(item.name))
-
-
-def is_htaccess(path: Path) -> bool:
-    return path.name.startswith(".ht")

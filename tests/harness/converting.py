@@ -15,6 +15,19 @@ def application(environ, start_response):
 
 NAMED = APPLICATION.replace("def application", "def site")
 
+# Says no, as an application does that has no such page.
+MISSING = """
+def application(environ, start_response):
+    start_response("404 Not Found", [("Content-Type", "text/plain")])
+    return [b"the application's own words"]
+"""
+
+# Imports what only the virtual environment has.
+MARKED = "import marked\n" + APPLICATION.replace(
+    "kept = dict(", "kept = dict(marked.items, **dict("
+)
+MARKED = MARKED.replace("bool)))", "bool))))")
+
 FILES = {
     "shop.wsgi": APPLICATION,
     "code/shop/__init__.py": "",
@@ -28,6 +41,14 @@ FILES = {
     "static/admin/admin.css": "a { color: black }\n",
     "www/index.html": "a page\n",
     "www/hello.wsgi": APPLICATION,
+    "www/closed/hello.wsgi": APPLICATION,
+    "www/closed/page.html": "a page\n",
+    "scripts/more/three.wsgi": APPLICATION,
+    "missing.wsgi": MISSING,
+    "static/missing.txt": "the server's page\n",
+    "code/marked.wsgi": MARKED,
+    "included/one.conf": "    WSGIScriptAlias /one @{site}/scripts/one.wsgi\n",
+    "included/two.conf": "    Alias /one/static @{site}/static\n    SetEnv SHOP included\n",
 }
 
 GRANTED = """
@@ -350,4 +371,208 @@ PUBLIC = (
     ),
 )
 
-EXAMPLES = (*TYPICAL, *PUBLIC)
+# What the other module's own documentation shows, in small.
+DOCUMENTED = (
+    _example(
+        "folder-at-root",
+        "    WSGIScriptAlias / @{site}/scripts/",
+        *("/one.wsgi", "/one.wsgi/x", "/more/three.wsgi/y", "/none", "/none.wsgi/x"),
+    ),
+    _example(
+        "rest-of-the-match",
+        """
+    WSGIScriptAliasMatch "^/(admin|files)" @{site}/shop.wsgi/$1
+""",
+        *("/admin", "/admin/users", "/files/x", "/other"),
+    ),
+    _example(
+        "static-beside",
+        """
+    Alias /robots.txt @{site}/static/site.css
+    AliasMatch /([^/]*[.]css) @{site}/static/$1
+    Alias /media/ @{site}/static/admin/
+    WSGIScriptAlias / @{site}/shop.wsgi
+""",
+        *("/robots.txt", "/a/site.css", "/media/admin.css", "/media", "/page", "/none.css"),
+    ),
+    _example(
+        "located-handler",
+        """
+    Alias /run/ @{site}/scripts/
+    <Location /run>
+        SetHandler wsgi-script
+        Options +ExecCGI
+    </Location>
+""",
+        *("/run/one.wsgi", "/run/two.wsgi/x", "/run/none.wsgi"),
+    ),
+    _example(
+        "found-by-name",
+        """
+    DocumentRoot @{site}/www
+    <Directory @{site}/www>
+        Options ExecCGI MultiViews
+        MultiviewsMatch Handlers
+        DirectoryIndex hello.wsgi
+        AddHandler wsgi-script .wsgi
+    </Directory>
+""",
+        *("/", "/hello", "/hello/x", "/hello.wsgi"),
+    ),
+    _example(
+        "handler-of-all",
+        """
+    DocumentRoot @{site}/www
+    AddHandler wsgi-script .wsgi
+    <Directory @{site}/www>
+        Options ExecCGI
+    </Directory>
+    <Directory @{site}/www/closed>
+        Options None
+    </Directory>
+    <Location />
+        Require all granted
+    </Location>
+""",
+        *("/hello.wsgi/x", "/index.html", "/closed/hello.wsgi", "/closed/page.html"),
+    ),
+    _example(
+        "handler-above",
+        """
+    DocumentRoot @{site}/www
+    <Directory @{site}/www>
+        Options +ExecCGI
+        AddHandler wsgi-script .wsgi
+    </Directory>
+    <Directory @{site}/www/closed>
+        Options -ExecCGI
+    </Directory>
+""",
+        *("/hello.wsgi", "/closed/hello.wsgi", "/closed/page.html"),
+    ),
+    _example(
+        "no-programs",
+        """
+    Alias /run/ @{site}/bin/
+    <Directory @{site}/bin>
+        SetHandler wsgi-script
+        Options FollowSymLinks
+    </Directory>
+""",
+        "/run/identity-wsgi",
+    ),
+    _example(
+        "rewritten",
+        """
+    WSGIScriptAlias /app @{site}/shop.wsgi
+    RewriteEngine On
+    RewriteRule ^/old/(.*)$ /app/$1 [PT,L]
+    RewriteRule ^/gone - [G]
+""",
+        *("/old/a/b?c=d", "/app/x", "/gone"),
+    ),
+    _example(
+        "falls-back",
+        """
+    DocumentRoot @{site}/www
+    <Directory @{site}/www>
+        FallbackResource /app/
+    </Directory>
+    WSGIScriptAlias /app @{site}/shop.wsgi
+""",
+        *("/index.html", "/none", "/app/x"),
+    ),
+    _example(
+        "variables",
+        """
+    WSGIScriptAlias / @{site}/shop.wsgi
+    SetEnv SHOP open
+    SetEnvIf Request_URI ^/closed SHOP=closed
+    RewriteEngine On
+    RewriteRule ^/late - [E=SHOP:late]
+""",
+        *("/", "/closed", "/late"),
+    ),
+    _example(
+        "callable-of-a-file",
+        """
+    WSGIScriptAlias / @{site}/code/named.py
+    <Directory @{site}/code>
+        <Files named.py>
+            WSGICallableObject site
+        </Files>
+    </Directory>
+""",
+        *("/", "/a/b"),
+    ),
+    _example(
+        "environment",
+        """
+    WSGIDaemonProcess marked python-home=@{site}/venv processes=2 threads=3 \\
+        display-name=%{GROUP}
+    WSGIProcessGroup marked
+    WSGIApplicationGroup %{GLOBAL}
+    WSGIScriptAlias / @{site}/code/marked.wsgi
+""",
+        *("/", "/a"),
+    ),
+    # The tests' own server says how many threads there are. These lines are to say so instead.
+    _example(
+        "chosen-process",
+        """
+    UnsetEnv mod_wsgi.process mod_wsgi.processes mod_wsgi.threads
+    WSGIDaemonProcess first processes=2 threads=1
+    WSGIDaemonProcess second threads=4
+    SetEnvIf Request_URI ^/shop/a pool=first
+    RewriteEngine On
+    RewriteRule ^/shop/b - [E=pool:second]
+    WSGIProcessGroup %{ENV:pool}
+    WSGIScriptAlias /shop @{site}/shop.wsgi
+""",
+        *("/shop/a", "/shop/b"),
+    ),
+    _example(
+        "chosen-by-options",
+        """
+    WSGIDaemonProcess third processes=3 threads=1
+    SetEnv pool third
+    SetEnvIf Request_URI ^/shop/(.) chosen=$1
+    WSGIScriptAlias /shop @{site}/shop.wsgi \\
+        process-group=%{ENV:pool} application-group=%{ENV:chosen}
+""",
+        *("/shop/a", "/shop/b"),
+    ),
+    _example(
+        "defined",
+        """
+    Define with_shop
+    <IfDefine with_shop>
+        <IfModule wsgi_module>
+            WSGIScriptAlias /shop @{site}/shop.wsgi
+        </IfModule>
+    </IfDefine>
+    <IfDefine !with_shop>
+        WSGIScriptAlias /none @{site}/shop.wsgi
+    </IfDefine>
+""",
+        *("/shop/x", "/none"),
+    ),
+    _example(
+        "included",
+        "    Include @{site}/included/",
+        *("/one", "/one/x", "/one/static/site.css"),
+    ),
+    _example(
+        "error-pages",
+        """
+    Alias /static @{site}/static
+    ErrorDocument 404 /static/missing.txt
+    WSGIDaemonProcess missing threads=2
+    WSGIScriptAlias /own @{site}/missing.wsgi process-group=missing
+    WSGIErrorOverride On
+""",
+        *("/own", "/none"),
+    ),
+)
+
+EXAMPLES = (*TYPICAL, *PUBLIC, *DOCUMENTED)

@@ -349,3 +349,147 @@ def test_moinmoin_under_mod_python_is_converted(tmp_path: Path) -> None:
 def test_another_handler_of_mod_python_stays(tmp_path: Path) -> None:
     text = "<Location /a>\n    SetHandler mod_python\n    PythonHandler own\n</Location>\n"
     assert converted(tmp_path, text) == text
+
+
+SHOP = ("process=shop", "processes=1", "threads=7")
+EXECUTING = "Options +ExecCGI"
+ASKED = "Require env may_execute"
+
+
+def test_a_section_of_options_is_a_comment(tmp_path: Path) -> None:
+    text = "<WSGIInterpreterOptions process-group=a>\nWSGIPerInterpreterGIL On\n"
+    assert not active(converted(tmp_path, text + "</WSGIInterpreterOptions>\n"))
+    assert not active(converted(tmp_path, "<WSGIFuture>\nWSGIPythonPath /a\n</WSGIFuture>\n"))
+
+
+def test_what_has_a_provider_that_is_a_script_is_closed(tmp_path: Path) -> None:
+    text = """<AuthnProviderAlias wsgi staff>
+    WSGIAuthUserScript /srv/x.py
+</AuthnProviderAlias>
+<AuthzProviderAlias wsgi-group admins admin>
+    WSGIAuthGroupScript /srv/x.py
+</AuthzProviderAlias>
+<Location /a>
+    AuthBasicProvider file staff
+    Require valid-user
+</Location>
+<Location /b>
+    Require admins
+</Location>
+"""
+    lines = active(converted(tmp_path, text))
+    assert lines[0] == "<Location /a>"
+    assert lines.count(DENIED) == 2
+    assert not {"Require valid-user", "Require admins"} & set(lines)
+
+
+def test_a_whole_python_is_no_virtual_environment(tmp_path: Path) -> None:
+    text = converted(tmp_path, "WSGIPythonHome /opt/python/lib:/opt/python/lib64\n")
+    assert not active(text)
+    assert "MOD_WSGI_PYTHON_HOME" in text
+
+
+@pytest.mark.parametrize(
+    "mount",
+    [
+        'WSGIScriptAliasMatch "^/(a|b)" /srv/code/site.py/$1',
+        "WSGIScriptAlias /a /srv/code/site.py/b",
+    ],
+)
+def test_the_rest_of_a_mounts_file_is_no_folder(tmp_path: Path, mount: str) -> None:
+    lines = active(converted(tmp_path, mount + "\n"))
+    assert "<Directory /srv/code>" in lines
+    assert "<Files site.py>" in lines
+
+
+def test_a_mount_has_the_callable_of_its_files_section(tmp_path: Path) -> None:
+    text = """WSGIScriptAlias / /srv/code/site.py
+WSGICallableObject other
+<Directory /srv>
+    WSGICallableObject another
+    <Files site.py>
+        WSGICallableObject app
+    </Files>
+</Directory>
+"""
+    assert "SetEnv mod_wsgi.application site::app" in active(converted(tmp_path, text))
+    text = text.replace("<Files site.py>", "<Files else.py>")
+    assert "SetEnv mod_wsgi.application site::another" in active(converted(tmp_path, text))
+
+
+@pytest.mark.parametrize("group", ["WSGIProcessGroup %{ENV:pool}", "process-group=%{ENV:pool}"])
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("SetEnv pool shop", ["SetEnv mod_wsgi.process shop", "SetEnv mod_wsgi.threads 7"]),
+        (
+            "SetEnvIf Host ^a pool=shop",
+            [f"SetEnvIf Host ^a pool=shop {' '.join(f'mod_wsgi.{each}' for each in SHOP)}"],
+        ),
+        (
+            "RewriteRule ^/a - [E=pool:shop,L]",
+            [
+                "RewriteRule ^/a - [E=pool:shop,"
+                + "".join(f"E=mod_wsgi.{each.replace('=', ':')}," for each in SHOP)
+                + "L]"
+            ],
+        ),
+        ("SetEnvIf Host ^(.*) pool=$1", ["SetEnvIf Host ^(.*) pool=$1"]),
+    ],
+)
+def test_a_variable_that_chose_the_process_chooses(
+    tmp_path: Path, group: str, line: str, expected: list[str]
+) -> None:
+    if group.startswith("process-group"):
+        group = f"WSGIScriptAlias / /srv/a.wsgi {group}"
+    text = converted(tmp_path, f"WSGIDaemonProcess shop threads=7\n{line}\n{group}\n")
+    assert set(expected) <= set(active(text))
+    assert "%{ENV" not in "".join(active(text))
+
+
+def test_an_option_of_a_mount_can_name_a_variable(tmp_path: Path) -> None:
+    text = "SetEnv chosen a\nWSGIScriptAlias / /srv/a.wsgi application-group=%{ENV:chosen}\n"
+    assert "SetEnv mod_wsgi.interpreter a" in active(converted(tmp_path, text))
+
+
+def test_a_handler_stays_where_programs_may_run(tmp_path: Path) -> None:
+    text = f"<Directory /srv/a>\n{EXECUTING}\n</Directory>\n"
+    text += "<Directory /srv/a/b>\nSetHandler wsgi-script\n</Directory>\n"
+    assert "SetHandler mod_wsgi" in active(converted(tmp_path, text))
+    for options in ("", "Options None\n", "Options -ExecCGI\n"):
+        closed = f"<Directory /srv/a>\n{options}SetHandler wsgi-script\n</Directory>\n"
+        lines = active(converted(tmp_path, closed))
+        assert DENIED in lines
+        assert "SetHandler mod_wsgi" not in lines
+        assert DENIED not in active(converted(tmp_path, closed, line="2.2"))
+
+
+def test_a_handler_of_all_files_asks_whether_programs_may_run(tmp_path: Path) -> None:
+    text = f"AddHandler wsgi-script .wsgi\n<Directory /srv/a>\n{EXECUTING}\n</Directory>\n"
+    text += "<Directory /srv/a/b>\nOptions None\n</Directory>\n"
+    lines = active(converted(tmp_path, text))
+    assert lines[:2] == [
+        "AddHandler mod_wsgi .wsgi",
+        '<If "%{REQUEST_FILENAME} =~ m#\\.(wsgi)(\\.|$)#">',
+    ]
+    assert ASKED in lines
+    assert lines[lines.index(EXECUTING) + 1] == "SetEnvIf Request_Method . may_execute"
+    assert lines[lines.index("Options None") + 1] == "SetEnvIf Request_Method . !may_execute"
+
+
+def test_a_handler_asks_if_programs_may_not_run_in_a_folder_below(tmp_path: Path) -> None:
+    text = f"<Directory /srv/a>\n{EXECUTING}\nAddHandler wsgi-script .wsgi\n</Directory>\n"
+    assert ASKED not in active(converted(tmp_path, text))
+    text += "<Directory /srv/a/b>\nOptions None\n</Directory>\n"
+    assert ASKED in active(converted(tmp_path, text))
+
+
+def test_a_folder_of_scripts_in_a_location_is_a_directory(tmp_path: Path) -> None:
+    text = f"<Location /run>\nSetHandler wsgi-script\n{EXECUTING}\n</Location>\n"
+    text = "Alias /run/ /srv/run/\n" + text
+    assert active(converted(tmp_path, text))[-4:] == [
+        "</Location>",
+        "<Directory /srv/run>",
+        "SetHandler mod_wsgi",
+        "</Directory>",
+    ]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from command.convert import convert
+from command.convert import convert, moved
 from tests.harness.cells import Cell
 from tests.harness.converting import EXAMPLES, FILES, Example
 from tests.harness.serving import Workshop, running
@@ -53,6 +53,18 @@ def configuration(folder: Path) -> str:
     return "\n".join(hosts).replace("@{site}", str(folder))
 
 
+def environment(cell: Cell, folder: Path) -> None:
+    """A virtual environment with a module that is nowhere else."""
+    if folder.exists():
+        return
+    packages = folder / "lib" / f"python{cell.python.version}" / "site-packages"
+    packages.mkdir(parents=True)
+    (packages / "marked.py").write_text('items = {"SHOP": "marked"}\n')
+    (folder / "bin").mkdir()
+    (folder / "bin" / "python3").symlink_to(cell.python.executable)
+    (folder / "pyvenv.cfg").write_text(f"home = {cell.python.executable.parent}\n")
+
+
 @pytest.fixture(scope="module")
 def pair(cell: Cell, module: Path, workshop: Workshop) -> Iterator[Pair]:
     other = other_module(cell)
@@ -60,15 +72,23 @@ def pair(cell: Cell, module: Path, workshop: Workshop) -> Iterator[Pair]:
     for name, text in FILES.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        path.write_text(text.replace("@{site}", str(folder)))
+    environment(cell, folder / "venv")
     text = configuration(folder)
     before = folder / "before.conf"
     before.write_text(text)
-    texts, _ = convert([before])
+    texts, server = convert([before])
+    after = folder / "after"
+    for path, converted in texts.items():
+        new = Path(f"{after}{path}")
+        new.parent.mkdir(parents=True, exist_ok=True)
+        new.write_text(moved(converted, server.files[path], server, after))
     with ExitStack() as stack:
         load = f'LoadModule wsgi_module "{other}"\nWSGISocketPrefix @{{logs}}/wsgi\n'
         theirs = stack.enter_context(running(cell, None, workshop, load + text))
-        ours = stack.enter_context(running(cell, module, workshop, texts[before]))
+        ours = stack.enter_context(
+            running(cell, module, workshop, Path(f"{after}{before}").read_text())
+        )
         yield Pair(theirs=theirs, ours=ours)
 
 
