@@ -220,10 +220,18 @@ def examine(program: Program) -> Patient:
     _, listing = program.ask("-l")
     static = re.findall(r"^\s+(\w+)\.c$", listing, re.MULTILINE)
     symbols = {f"{name.removeprefix('mod_')}_module" for name in static}
+    _, modules = program.ask("-t", "-D", "DUMP_MODULES")
+    symbols |= {*re.findall(r"^ (\w+) \(static\)$", modules, re.MULTILINE)}
     reader = Reader(
         root=program.root,
         environment=program.environment,
         loaded={*(f"{name}.c" for name in static), *symbols},
     )
     reader.read(program.conf)
+    _, included = program.ask("-t", "-D", "DUMP_INCLUDES")
+    known = {path.resolve() for path in reader.files}
+    for name in re.findall(r"^\s+\([\d*]+\) (/.+)$", included, re.MULTILINE):
+        # The server has answered a question otherwise than we did.
+        if Path(name).resolve() not in known:
+            reader.read(Path(name))
     return Patient(program=program, lines=reader.lines, files=reader.files, root=reader.root)

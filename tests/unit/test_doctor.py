@@ -25,6 +25,7 @@ case "$last" in
 -l) printf 'Compiled in modules:\\n  core.c\\n  mod_so.c\\n  mod_env.c\\n';;
 -S) cat '{root}/hosts';;
 DUMP_MODULES) cat '{root}/modules';;
+DUMP_INCLUDES) cat '{root}/includes';;
 DUMP_RUN_CFG) echo 'User: name="nobody" id=65534';;
 *) echo 'Syntax OK';;
 esac
@@ -40,6 +41,7 @@ def root() -> Iterator[Path]:
         for name, data in (("ours.so", OURS), ("theirs.so", THEIRS)):
             (folder / name).write_bytes(data)
         (folder / "hosts").touch()
+        (folder / "includes").touch()
         (folder / "modules").write_text(" core_module (static)\n wsgi_module (shared)\n")
         program = folder / "httpd"
         program.write_text(HTTPD.format(root=folder, version="2.4.99"))
@@ -204,6 +206,17 @@ def test_files_that_are_included_are_read_where_they_are_named(root: Path) -> No
     found = lines_of(root, text, PORT="2")
     assert [words[0] for _, words, _ in found] == ["1", "2", "1", "2", "3"]
     assert found[-1][2] == 4
+
+
+def test_a_file_that_only_the_server_knows_of_is_read(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "LoadModule wsgi_module ours.so\n<IfModule unheard_of>\nInclude a.conf\n</IfModule>\n"
+    (root / "a.conf").write_text("SetHandler mod_wsgi\nSetEnv mod_wsgi.aplication shop\n")
+    (root / "includes").write_text(
+        f"Included configuration files:\n  (*) {root}/httpd.conf\n    (3) {root}/a.conf\n"
+    )
+    assert f"1. {root}/a.conf:2: mod_wsgi.aplication is no variable" in told(root, capsys, text)
 
 
 def test_sections_that_ask_a_question_are_answered(root: Path) -> None:
