@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "compat.h"
 #include "spawner.h"
@@ -80,4 +81,9 @@ void wsgi_board_set_draining(wsgi_board_file *file, int slot)
 {
     if (slot >= 0)
         file->board->slots[slot].is_draining = 1;
+}
+
+unsigned wsgi_board_idle(const wsgi_board_file *file, int slot)
+{
+    return (unsigned)time(NULL) - file->board->slots[slot].last;
 }

@@ -90,7 +90,7 @@ static void forget_empty(long long now)
 
 typedef struct census {
     unsigned starting, all; /* of those that are neither old nor draining */
-    wsgi_worker *idlest;    /* of those that are ready, fresh ones first */
+    wsgi_worker *idlest;    /* of those that are ready: the best one */
     unsigned busy;          /* that one */
 } census;
 
@@ -103,30 +103,35 @@ static int may_serve(const wsgi_worker *worker)
             worker->configuration == wsgi_spawner_is.configuration);
 }
 
-/* Whether the one is to be had before the best one so far. */
-static int is_better(const wsgi_worker *worker, unsigned busy,
-                     const census *found)
+/* In which order processes get connections: fresh ones with a free thread, old
+   ones with one, the others. */
+static int rank_of(const wsgi_group *group, const wsgi_worker *worker,
+                   unsigned busy)
 {
-    if (found->idlest == NULL || worker->is_old != found->idlest->is_old)
-        return found->idlest == NULL || !worker->is_old;
-    return busy < found->busy;
+    if (busy >= group->ask.threads)
+        return 2 + worker->is_old;
+    return worker->is_old;
 }
 
 static census count(const wsgi_group *group)
 {
     census found = {.idlest = NULL};
     wsgi_worker *worker;
+    int best = 0;
 
     for (worker = group->workers; worker != NULL; worker = worker->next) {
         unsigned busy = wsgi_worker_busy(worker);
+        int rank = rank_of(group, worker, busy);
 
         if (worker->is_draining)
             continue;
         found.all += !worker->is_old;
         found.starting += !worker->is_old && !worker->is_ready;
-        if (may_serve(worker) && is_better(worker, busy, &found)) {
+        if (may_serve(worker) && (found.idlest == NULL || rank < best ||
+                                  (rank == best && busy < found.busy))) {
             found.idlest = worker;
             found.busy = busy;
+            best = rank;
         }
     }
     return found;
@@ -226,22 +231,35 @@ void wsgi_group_worker_ready(wsgi_worker *worker)
     group->refused_until = 0;
     group->is_cold = 0;
     group->has_notes = 1;
-    wsgi_swap_drain_old(group);
+    wsgi_swap_drain_old(group, count(group).all >= group->ask.processes);
+    group->wants_swap = wsgi_swap_has_old(group);
     serve(group);
+}
+
+/* A process that is not ready is old if it loads with settings that may be
+   wrong now. */
+static void restart(wsgi_group *group)
+{
+    wsgi_worker *worker;
+
+    set_log(group, -1); /* the server has opened its logs again */
+    group->refused_until = 0;
+    for (worker = group->workers; worker != NULL; worker = worker->next)
+        if (worker->is_ready ||
+            worker->configuration != wsgi_spawner_is.configuration)
+            worker->is_old = group->wants_swap = 1;
+    if (wsgi_swap_is_used(group))
+        return;
+    wsgi_swap_drain_old(group, 1);
+    group->wants_swap = 0;
 }
 
 void wsgi_group_restart(void)
 {
     wsgi_group *group;
-    wsgi_worker *worker;
 
-    for (group = groups; group != NULL; group = group->next) {
-        set_log(group, -1); /* the server has opened its logs again */
-        group->refused_until = 0;
-        for (worker = group->workers; worker != NULL; worker = worker->next)
-            if (worker->is_ready)
-                worker->is_old = group->wants_swap = 1;
-    }
+    for (group = groups; group != NULL; group = group->next)
+        restart(group);
 }
 
 /* Whether a process has just begun that is not ready. */

@@ -140,6 +140,9 @@ void wsgi_board_give_back(wsgi_board_file *file, int slot);
 unsigned wsgi_board_busy(const wsgi_board_file *file, int slot);
 void wsgi_board_set_draining(wsgi_board_file *file, int slot);
 
+/* For how many seconds that slot's process says it was not used. */
+unsigned wsgi_board_idle(const wsgi_board_file *file, int slot);
+
 /* ---- ask.c: the ask socket. --------------------------------------------- */
 
 /* Begins to read asks. Returns 0, or -1 with errno. */
@@ -259,8 +262,13 @@ void wsgi_queue_refuse(wsgi_group *group, const wsgi_report *report);
 /* Whether a group has some that have not been told to end. */
 int wsgi_swap_has_old(const wsgi_group *group);
 
-/* Tells them to end. */
-void wsgi_swap_drain_old(wsgi_group *group);
+/* Tells them to end, because a fresh one is ready: those that have nothing to
+   do or may have other settings, and one more. Or all of them. */
+void wsgi_swap_drain_old(wsgi_group *group, int all);
+
+/* Whether a request has used the group in the last ten minutes, as far as is
+   known. */
+int wsgi_swap_is_used(const wsgi_group *group);
 
 /* Lets them go on, because no fresh process can start. */
 void wsgi_swap_keep_old(wsgi_group *group);

@@ -1,17 +1,54 @@
 /*
  * swap.c - old processes, which began before the server's last restart.
  *
- * They end as soon as a fresh process of their group is ready.
+ * They end as fresh processes of their group get ready.
  */
+#include <time.h>
+
 #include "spawner.h"
 
-void wsgi_swap_drain_old(wsgi_group *group)
+#define RECENT 600 /* seconds since a process was used */
+
+/* Whether it serves, or has served lately. */
+static int is_used(const wsgi_worker *worker)
 {
-    wsgi_worker *worker;
+    long long age = wsgi_loop_now() - worker->started;
+
+    return worker->slot < 0 || wsgi_worker_busy(worker) > 0 ||
+           (worker->given > 0 && age < RECENT * 1000LL) ||
+           wsgi_board_idle(&worker->group->board, worker->slot) < RECENT;
+}
+
+int wsgi_swap_is_used(const wsgi_group *group)
+{
+    const wsgi_worker *worker;
 
     for (worker = group->workers; worker != NULL; worker = worker->next)
-        if (worker->is_old && !worker->is_draining)
+        if (is_used(worker))
+            return 1;
+    return group->waiting_count > 0;
+}
+
+static int is_left(const wsgi_worker *worker)
+{
+    return worker->is_old && !worker->is_draining;
+}
+
+void wsgi_swap_drain_old(wsgi_group *group, int all)
+{
+    wsgi_worker *worker, *busy = NULL;
+
+    for (worker = group->workers; worker != NULL; worker = worker->next) {
+        if (!is_left(worker))
+            continue;
+        if (!all && worker->configuration == wsgi_spawner_is.configuration &&
+            wsgi_worker_busy(worker) > 0)
+            busy = worker;
+        else
             wsgi_worker_drain(worker);
+    }
+    if (busy != NULL)
+        wsgi_worker_drain(busy);
 }
 
 void wsgi_swap_keep_old(wsgi_group *group)
@@ -27,7 +64,7 @@ int wsgi_swap_has_old(const wsgi_group *group)
     const wsgi_worker *worker;
 
     for (worker = group->workers; worker != NULL; worker = worker->next)
-        if (worker->is_old && !worker->is_draining)
+        if (is_left(worker))
             return 1;
     return 0;
 }

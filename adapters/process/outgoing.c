@@ -97,11 +97,18 @@ static uint8_t flags_of(enum wsgi_after after)
     return after == WSGI_FLUSH ? WSGI_WIRE_FLUSH : WSGI_WIRE_END;
 }
 
+/* A DONE without a status. */
+typedef struct done {
+    wsgi_frame_head head;
+    uint32_t load_ms; /* left out if it is 0 */
+} done;
+
 /* Sends one packet of a body. */
 static int send_some(wsgi_exchange *x, rest *left, enum wsgi_after after)
 {
-    static const wsgi_frame_head done = {.size = sizeof done,
-                                         .type = WSGI_FRAME_DONE};
+    size_t size = x->load_ms == 0 ? sizeof(wsgi_frame_head) : sizeof(done);
+    done last = {{.size = (uint32_t)size, .type = WSGI_FRAME_DONE},
+                 x->load_ms};
     wsgi_frame_head head = {.type = WSGI_FRAME_BODY};
     wsgi_chunk parts[WSGI_SOCKET_PARTS];
     size_t used = 2;
@@ -111,7 +118,7 @@ static int send_some(wsgi_exchange *x, rest *left, enum wsgi_after after)
     if (left->count == 0) {
         head.flags = flags_of(after);
         if (after == WSGI_LAST)
-            parts[used++] = (wsgi_chunk){&done, sizeof done};
+            parts[used++] = (wsgi_chunk){&last, size};
         x->is_done = after == WSGI_LAST;
     }
     return send_parts(x, parts, used, -1);

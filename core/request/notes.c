@@ -9,7 +9,8 @@
 
 static wsgi_notes *notes; /* NULL: nothing is noted */
 static uint32_t configuration;
-static wsgi_note *current; /* what this process loads beforehand */
+static wsgi_note *current;     /* what this process loads beforehand */
+static uint32_t other_is_used; /* an application without a note */
 
 void wsgi_notes_open(wsgi_notes *memory, uint32_t from)
 {
@@ -83,11 +84,10 @@ static int is_news(const wsgi_note *note, const wsgi_request *request)
 uint32_t *wsgi_notes_put(const wsgi_request *request,
                          const wsgi_settings *settings)
 {
-    static uint32_t nowhere;
     wsgi_note *note = notes != NULL ? find(key_of(request, settings)) : NULL;
 
     if (note == NULL)
-        return &nowhere;
+        return &other_is_used;
     if (request->recalled == NULL && is_news(note, request)) {
         note->last = (int64_t)time(NULL);
         wsgi_recall_put(&note->recall, request, configuration);
@@ -98,7 +98,8 @@ uint32_t *wsgi_notes_put(const wsgi_request *request,
 int wsgi_notes_look(void)
 {
     int64_t now = (int64_t)time(NULL);
-    int i, any = 0;
+    int any = __atomic_exchange_n(&other_is_used, 0U, __ATOMIC_RELAXED) != 0;
+    int i;
 
     for (i = 0; notes != NULL && i < WSGI_NOTES_MOST; i++)
         if (__atomic_exchange_n(&notes->notes[i].is_used, 0U,

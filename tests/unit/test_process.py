@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -66,6 +67,7 @@ class Answer:
     failed: bool = False
     ended: bool = False
     done: int | None = None
+    loaded_in: int | None = None  # milliseconds
 
 
 def frame(kind: int, data: bytes = b"", *, flags: int = 0, count: int = 0) -> bytes:
@@ -177,6 +179,8 @@ class Connection:
         else:
             assert each.type == DONE
             answer.done = each.count
+            if each.data:
+                (answer.loaded_in,) = struct.unpack("=I", each.data)
 
     def finish(self, answer: Answer | None = None) -> Answer:
         """Receives up to DONE."""
@@ -273,12 +277,19 @@ def program(request: pytest.FixtureRequest, python: Python) -> Path:
         pytest.fail(str(problem), pytrace=False)
 
 
-def start(program: Path, folder: Path, *arguments: str, preload: str = "") -> Process:
+def make_board() -> int:
+    board = os.memfd_create("board")
+    os.truncate(board, SLOTS * SLOT.size + NOTES)
+    return board
+
+
+def start(
+    program: Path, folder: Path, *arguments: str, preload: str = "", board: int = -1
+) -> Process:
     """Has the program run as the spawner does, and with a library before all others."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.settimeout(TIMEOUT)
-    board = os.memfd_create("board")
-    os.truncate(board, SLOTS * SLOT.size + NOTES)
+    board = os.dup(board) if board >= 0 else make_board()
     log = folder / "process.log"
     opened = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     news, telling = os.pipe()
@@ -309,11 +320,19 @@ def lift(fd: int) -> int:
 
 @contextlib.contextmanager
 def started(
-    program: Path, folder: Path, threads: int = 2, customer: str = "0", preload: str = ""
+    program: Path,
+    folder: Path,
+    *,
+    threads: int = 2,
+    customer: str = "0",
+    preload: str = "",
+    board: int = -1,
+    configuration: str = "1",
+    patience: str = "0",
 ) -> Iterator[Process]:
     server = str(os.getuid())
-    words = ("alice/shop", str(threads), "4", customer, server, "2", "1", "0")
-    made = start(program, folder, *words, preload=preload)
+    words = ("alice/shop", str(threads), "4", customer, server, "2", configuration, patience)
+    made = start(program, folder, *words, preload=preload, board=board)
     try:
         assert made.says() == b"r", made.text()
         yield made
@@ -525,6 +544,119 @@ def test_a_customers_process_runs_the_customers_own_files_only(
     assert answer.done == (403 if customer == "1" else 500)
     owned = [line for line in answer.log if "belongs to the user 20001" in line]
     assert len(owned) == int(customer)
+
+
+# ---- What was loaded before ----------------------------------------------------------------
+
+MADE = "has made the interpreter '{}' for '{}'"
+
+COUNTING = """
+import os, time
+
+if os.path.exists({stop!r}):
+    {when_stopped}
+
+
+def application(environ, start_response):
+    start_response("200 OK", [])
+    return [b"here"]
+"""
+
+
+@pytest.fixture
+def board() -> Iterator[int]:
+    """The memory that the processes of a group share."""
+    made = make_board()
+    yield made
+    os.close(made)
+
+
+def serve_once(program: Path, folder: Path, board: int, *applications: str) -> None:
+    with started(program, folder, board=board) as process:
+        for name in applications:
+            answer = process.connect().ask(name, mod_wsgi__directory=f"{folder}:{APPS}")
+            assert answer.done == 0, answer.log
+            assert answer.loaded_in
+
+
+def add_stoppable(folder: Path, when_stopped: str) -> Path:
+    stop = folder / "stop"
+    text = COUNTING.format(stop=str(stop), when_stopped=when_stopped)
+    (folder / "stoppable.py").write_text(text)
+    return stop
+
+
+def test_a_process_loads_what_the_one_before_has_served(
+    program: Path, tmp_path: Path, board: int
+) -> None:
+    """In the same interpreters: the first application has the main one again."""
+    serve_once(program, tmp_path, board, "hello", "respond::one_block")
+    (tmp_path / "process.log").write_text("")
+    with started(program, tmp_path, board=board, patience="5") as process:
+        assert MADE.format("main_interpreter", "hello") in process.text()
+        connection = process.connect()
+        directory = f"{tmp_path}:{APPS}"
+        answer = connection.ask("hello", mod_wsgi__directory=directory)
+        assert answer.loaded_in
+        assert not [line for line in answer.log if "has made the interpreter" in line]
+        assert connection.ask("hello", mod_wsgi__directory=directory).loaded_in is None
+
+
+@pytest.mark.parametrize(
+    "choices", [{"configuration": "2", "patience": "5"}, {"patience": "0"}], ids=str
+)
+def test_a_process_loads_nothing_beforehand(
+    program: Path, tmp_path: Path, board: int, choices: dict[str, Any]
+) -> None:
+    serve_once(program, tmp_path, board, "hello")
+    (tmp_path / "process.log").write_text("")
+    with started(program, tmp_path, board=board, **choices) as process:
+        assert "has made the interpreter" not in process.text()
+
+
+def test_a_load_that_hangs_does_not_keep_a_process_from_the_others(
+    program: Path, tmp_path: Path, board: int
+) -> None:
+    stop = add_stoppable(tmp_path, "time.sleep(100)")
+    serve_once(program, tmp_path, board, "stoppable", "hello")
+    stop.touch()
+    began = time.monotonic()
+    with started(program, tmp_path, board=board, patience="1") as process:
+        assert 0.5 < time.monotonic() - began < 4
+        own = {"mod_wsgi__interpreter": "own"}
+        assert process.connect().ask("hello", **own).done == 0
+    assert process.status == 0
+
+
+def test_a_load_that_has_ended_a_process_is_left_to_its_requests(
+    program: Path, tmp_path: Path, board: int
+) -> None:
+    stop = add_stoppable(tmp_path, "os._exit(7)")
+    serve_once(program, tmp_path, board, "hello", "stoppable")
+    stop.touch()
+    words = ("alice/shop", "2", "4", "0", str(os.getuid()), "2", "1", "5")
+    died = start(program, tmp_path, *words, board=board)
+    assert died.ends() == 7
+    for opened in (died.board, died.news):
+        os.close(opened)
+    died.control.close()
+    (tmp_path / "process.log").write_text("")
+    with started(program, tmp_path, board=board, patience="5") as process:
+        assert MADE.format("main_interpreter", "hello") in process.text()
+        assert "'stoppable'" not in process.text()
+
+
+def test_notes_that_make_no_sense_are_left_alone(program: Path, tmp_path: Path) -> None:
+    """An application can write anything there."""
+    board = make_board()
+    try:
+        for seed in range(3):
+            chance = random.Random(seed)  # noqa: S311 - the same notes each time
+            os.pwrite(board, chance.randbytes(NOTES), SLOTS * SLOT.size)
+            with started(program, tmp_path, board=board, patience="2") as process:
+                assert process.connect().ask("hello").done == 0
+    finally:
+        os.close(board)
 
 
 # ---- Ends ----------------------------------------------------------------------------------

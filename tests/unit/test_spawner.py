@@ -717,6 +717,27 @@ def test_an_old_process_serves_nobody_after_a_change_of_the_configuration(
     assert spawner.given().pid != old.pid
 
 
+def test_a_busy_old_process_serves_until_there_are_as_many_fresh_ones(spawner: Spawner) -> None:
+    old = []
+    for _ in range(2):
+        old.append(spawner.given(threads=1))
+        old[-1].ask("set_busy(1)")
+    assert old[0].pid != old[1].pid
+    spawner.restart(CONFIGURATION)
+    assert until(lambda: not lives(old[0].pid) and not lives(old[1].pid))
+    assert until(lambda: len(spawner.children()) == 2)
+
+
+def test_a_group_that_nobody_uses_ends_with_a_restart(spawner: Spawner) -> None:
+    old = spawner.given()
+    spawner.restart(CONFIGURATION)
+    assert until(lambda: not lives(old.pid))
+    (fresh,) = spawner.children()
+    spawner.restart(CONFIGURATION)
+    assert until(lambda: spawner.children() == [])
+    assert spawner.given().pid != fresh
+
+
 def test_a_second_process_may_load_what_the_first_has_noted(spawner: Spawner) -> None:
     spawner.given(threads=1).ask("set_busy(1)")
     assert spawner.given(threads=1).ask("sys.argv")[8] == "5"
@@ -876,7 +897,7 @@ def test_no_process_gives_the_spawner_a_descriptor(spawner: Spawner) -> None:
 
 
 def test_an_ask_of_another_version_is_refused(spawner: Spawner) -> None:
-    assert "another version" in spawner.refused(protocol=2).line
+    assert "another version" in spawner.refused(protocol=PROTOCOL + 1).line
 
 
 def test_an_ask_without_a_connection_is_ignored(spawner: Spawner) -> None:
