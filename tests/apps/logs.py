@@ -90,6 +90,17 @@ def by_logging(environ, start_response):
     return answers.plain(start_response, b"logged")
 
 
+def by_handler(environ, start_response):
+    """By the module's own handler, which is there only in the server."""
+    import mod_wsgi_log
+
+    logger = logging.Logger("tests.by_handler")
+    logger.addHandler(mod_wsgi_log.Handler())
+    for level in ("debug", "info", "warning", "error", "critical"):
+        getattr(logger, level)("%s by the handler", level)
+    return answers.plain(start_response, b"logged")
+
+
 def by_warnings(environ, start_response):
     with warnings.catch_warnings():
         warnings.simplefilter("always")

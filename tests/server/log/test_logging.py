@@ -47,6 +47,17 @@ def test_an_applications_words_are_a_line_of_the_error_log(
     assert site.watch.wait_for(line).startswith("[")
 
 
+def test_a_record_of_logging_has_its_level_and_its_request(site: Site) -> None:
+    site.tolerates("by the handler")
+    site.get("/logs/by_handler")
+    for level, shown in {"info": "info", "warning": "warn", "error": "error"}.items():
+        line = site.watch.wait_for(rf"\[/logs/by_handler\] {level} by the handler")
+        assert re.search(rf"\[(?:\w+:)?{shown}\] ", line), line
+    line = site.watch.wait_for("critical by the handler")
+    assert re.search(r"\[(?:\w+:)?crit\] ", line), line
+    assert not [each for each in site.watch.lines() if "debug by the handler" in each]
+
+
 @pytest.mark.parametrize("name", ["by_errors", "by_print", "by_stderr", "by_logging"])
 def test_words_go_to_the_log_of_the_virtual_host(site: Site, name: str) -> None:
     """Also from sys.stderr, of which an interpreter has one for all of its virtual hosts."""
