@@ -104,15 +104,18 @@ static void fill_in(exchange *x, wsgi_request *request)
     wsgi_apache_find_section(r, request);
 }
 
+/* What answers a request. Returns what wsgi_handle returns. */
+typedef int server(const wsgi_request *request);
+
 /* This server takes SIGPIPE for the end of the client's connection, even if an
    application wrote to a pipe of its own. So the signal is ignored: the error
    of the write is enough. */
-static int handle_undisturbed(const wsgi_request *request)
+static int handle_undisturbed(const wsgi_request *request, server *serve)
 {
     void (*before)(int) = signal(SIGPIPE, SIG_IGN);
     int status;
 
-    status = wsgi_serve(request);
+    status = serve(request);
     signal(SIGPIPE, before);
     return status;
 }
@@ -121,7 +124,8 @@ static int handle_undisturbed(const wsgi_request *request)
    the text of its error page. An application's words are not for the client.
    Any of its threads may log, too, while only one may use the request's
    memory. So an empty text is put there first. */
-static int handle_unseen(request_rec *r, const wsgi_request *request)
+static int handle_unseen(request_rec *r, const wsgi_request *request,
+                         server *serve)
 {
     static const char note[] = "error-notes";
     int is_first = ap_table_get(r->notes, note) == NULL;
@@ -129,20 +133,20 @@ static int handle_unseen(request_rec *r, const wsgi_request *request)
 
     if (is_first)
         ap_table_setn(r->notes, note, "");
-    status = handle_undisturbed(request);
+    status = handle_undisturbed(request, serve);
     if (is_first)
         ap_table_unset(r->notes, note);
     return status;
 }
 
-static int handle(request_rec *r)
+/* Leaves nothing of the request's body on the connection: it would be taken
+   for the next request. */
+static int answer(request_rec *r, server *serve)
 {
     exchange x = {.r = r};
     wsgi_request request = {.record = NULL};
     int status = OK;
 
-    if (r->handler == NULL) /* our name is a content type: files can set it */
-        return DECLINED;
     ap_kill_timeout(r); /* a page with includes has set a hard one */
     if (wsgi_apache_has_body(r)) {
         status = ap_setup_client_block(r, REQUEST_CHUNKED_DECHUNK);
@@ -154,7 +158,7 @@ static int handle(request_rec *r)
     wsgi_apache_prepare_env(r);
     fill_in(&x, &request);
     x.at_end = request.body_length == 0;
-    status = handle_unseen(r, &request);
+    status = handle_unseen(r, &request, serve);
     if (status == 0)
         status = x.error_page;
     if (status == 0)
@@ -164,23 +168,26 @@ static int handle(request_rec *r)
     return status == 0 ? OK : status;
 }
 
-/* The status page. */
+/* Our name is a content type: files can set it, but no handler then. */
+static int handle(request_rec *r)
+{
+    return r->handler != NULL ? answer(r, wsgi_serve) : DECLINED;
+}
+
+static int serve_status(const wsgi_request *request)
+{
+    const exchange *x = request->record;
+
+    return wsgi_status_serve(request, x->r->args);
+}
+
 static int handle_status(request_rec *r)
 {
-    exchange x = {.r = r};
-    wsgi_request request = {.record = NULL};
-    int status;
-
     if (r->handler == NULL)
         return DECLINED;
-    ap_kill_timeout(r);
     r->allowed = 1 << M_GET;
-    if (r->method_number != M_GET)
-        return HTTP_METHOD_NOT_ALLOWED;
-    fill_in(&x, &request);
-    x.at_end = 1;
-    status = wsgi_status_serve(&request, r->args);
-    return status == 0 ? OK : status;
+    return r->method_number == M_GET ? answer(r, serve_status)
+                                     : HTTP_METHOD_NOT_ALLOWED;
 }
 
 /* mod_mime ignores SetHandler if the URL leads to a directory that exists. */

@@ -1,6 +1,8 @@
 /*
  * status.c - answers a request for the status page.
  */
+#include <locale.h>
+
 #include "status.h"
 
 typedef struct format {
@@ -56,6 +58,23 @@ static int refuse(const wsgi_request *request)
     return w.is_short ? 500 : 0;
 }
 
+/* An application may have chosen a locale for the whole process. Numbers have
+   their point in each. */
+static void write_page(wsgi_writer *w, const format *chosen,
+                       const wsgi_snapshot *s)
+{
+    locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0), before;
+
+    if (plain == (locale_t)0) {
+        w->is_short = 1;
+        return;
+    }
+    before = uselocale(plain);
+    chosen->write(w, s);
+    uselocale(before);
+    freelocale(plain);
+}
+
 static int answer(const wsgi_request *request, const format *chosen,
                   long owner)
 {
@@ -68,7 +87,7 @@ static int answer(const wsgi_request *request, const format *chosen,
                  "MW0801: there is no status: no memory could be had when the "
                  "server started");
     } else {
-        chosen->write(&w, &snapshot);
+        write_page(&w, chosen, &snapshot);
         status = w.is_short ? 500 : 0;
         if (status == 0)
             status = send_text(request, "200 OK", chosen->type, &w);

@@ -4,6 +4,7 @@ The layers below Python are linked into a program, with a memory of random bytes
 """
 
 import json
+import shutil
 import subprocess
 import unicodedata
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from tests.unit.test_layers import CORE, SOURCES, WITHOUT_PYTHON, layer_of
 
 SPOILT = r"""
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +62,7 @@ int main(int argc, char **argv)
     wsgi_tally *memory = calloc(1, sizeof *memory);
 
     (void)argc;
+    setlocale(LC_ALL, "");
     wsgi_process_given.host = &host;
     wsgi_tally_open(memory, "mod_wsgi/1 Python/3.13", 1);
     if (argv[2][0] != '0')
@@ -100,3 +103,16 @@ def test_spoilt_memory_still_gives_whole_answers(
     assert {"mod_wsgi_requests", "mod_wsgi_in_flight"} <= {each.name for each in families}
     assert page("", seed).endswith("</html>\n")
     assert all(": " in line for line in page("auto", seed).splitlines())
+
+
+def test_numbers_have_a_point_whatever_locale_an_application_chooses(
+    page: Callable[[str, int], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = tmp_path / "de_DE.UTF-8"
+    command = ["localedef", "-i", "de_DE", "-f", "UTF-8", str(made)]
+    if shutil.which("localedef") is None or subprocess.run(command, check=False).returncode:
+        pytest.skip("no locale can be made here")
+    monkeypatch.setenv("LOCPATH", str(tmp_path))
+    monkeypatch.setenv("LC_ALL", made.name)
+    assert json.loads(page("json", 1))["seconds"] > 0
+    assert list(text_string_to_metric_families(page("metrics", 1)))

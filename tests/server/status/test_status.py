@@ -187,6 +187,22 @@ def test_only_get_and_head_are_answered(site: Site) -> None:
     assert head.content == b""
 
 
+def test_a_body_sent_to_the_page_is_not_taken_for_requests(site: Site) -> None:
+    hidden = b"GET /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    head = b"GET /status?auto HTTP/1.1\r\nHost: x\r\n"
+    refused = b"POST /status?auto HTTP/1.1\r\nHost: x\r\n"
+    chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(hidden), hidden)
+    for sent in (
+        head + b"Content-Length: %d\r\n\r\n" % len(hidden) + hidden,
+        head + b"Transfer-Encoding: chunked\r\n\r\n" + chunks,
+        refused + b"Content-Length: %d\r\n\r\n" % len(hidden) + hidden,
+    ):
+        before = row(site, "hello::named")["requests"]
+        end = b"GET /status?auto HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        assert b" 200 OK" in site.raw(sent + end)
+        assert row(site, "hello::named")["requests"] == before
+
+
 def test_the_counts_stay_over_a_graceful_restart(serve: Serve) -> None:
     site = serve(CONFIG, files=FILES, processes=1)
     site.get("/hello")
