@@ -60,5 +60,8 @@ def indented(inner: Iterator[str] | Sequence[str]) -> Iterator[str]:
 
 
 def quoted(text: str) -> str:
+    """A word as Apache reads it. Raises a Problem if it would become several lines."""
+    if "\n" in text:
+        raise Problem(f"{text!r} has a line break, which no configuration can have")
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

@@ -87,7 +87,7 @@ def load_lines(module: Path, line: str) -> list[str]:
 
     A configuration of 1.3 that has ClearModuleList needs AddModule, too.
     """
-    load = f'LoadModule wsgi_module "{module}"'
+    load = f"LoadModule wsgi_module {quoted(str(module))}"
     return [load, "AddModule mod_wsgi.c"] if line == "1.3" else [load]
 
 

@@ -24,7 +24,8 @@
 #define LONG_PATIENCE 30
 
 #define SWAP_ALONE 2000 /* milliseconds in which no other group is swapped */
-#define KEEP 600000 /* milliseconds: the board of a group without process */
+#define KEEP 600000  /* milliseconds: the board of a group without process */
+#define MOST_KEPT 64 /* of these groups: each has descriptors open */
 
 static wsgi_group *groups;
 static long long kill_at; /* 0: the end has not begun */
@@ -73,10 +74,12 @@ static void set_log(wsgi_group *group, int log)
 static void forget_empty(long long now)
 {
     wsgi_group **at = &groups, *group;
+    unsigned kept = 0;
 
     while ((group = *at) != NULL)
         if (group->workers == NULL && group->waiting_count == 0 &&
-            group->refused_until <= now && group->kept_until <= now) {
+            group->refused_until <= now &&
+            (group->kept_until <= now || ++kept > MOST_KEPT)) {
             *at = group->next;
             wsgi_log_close(group->log);
             wsgi_board_close(&group->board);
@@ -236,8 +239,8 @@ void wsgi_group_worker_ready(wsgi_worker *worker)
     serve(group);
 }
 
-/* A process that is not ready is old if it loads with settings that may be
-   wrong now. */
+/* A process that is not ready is old if what it loads may be wrong now: its
+   files may have been changed before the restart, and its settings. */
 static void restart(wsgi_group *group)
 {
     wsgi_worker *worker;
@@ -245,7 +248,7 @@ static void restart(wsgi_group *group)
     set_log(group, -1); /* the server has opened its logs again */
     group->refused_until = 0;
     for (worker = group->workers; worker != NULL; worker = worker->next)
-        if (worker->is_ready ||
+        if (worker->is_ready || worker->patience > 0 ||
             worker->configuration != wsgi_spawner_is.configuration)
             worker->is_old = group->wants_swap = 1;
     if (wsgi_swap_is_used(group))

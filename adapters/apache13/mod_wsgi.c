@@ -44,7 +44,8 @@ static void child_init(server_rec *server, pool *p)
                           "share Python: take one LoadModule line out";
     wsgi_start(&process);
     wsgi_stop_before_signals();
-    wsgi_warm();
+    if (wsgi_memory_may_warm())
+        wsgi_warm();
 }
 
 static void child_exit(server_rec *server, pool *p)

@@ -80,7 +80,8 @@ static void child_init(apr_pool_t *pool, server_rec *server)
     if (ends_in_handlers())
         wsgi_stop_before_signals();
     apr_pool_cleanup_register(pool, NULL, stop, apr_pool_cleanup_null);
-    wsgi_warm();
+    if (wsgi_memory_may_warm())
+        wsgi_warm();
 }
 
 /* Programs that applications start must not inherit the connection: it would

@@ -11,6 +11,8 @@
 #include "../../core/request/request.h"
 #include "parent.h"
 
+#define SETUID (1U << 7) /* a capability */
+
 static wsgi_tally *memory;
 static int kept = -1; /* the descriptor */
 
@@ -109,6 +111,23 @@ void wsgi_memory_enter_child(void)
     kept = -1;
     unsetenv(WSGI_MEMORY_VARIABLE);
     wsgi_tally_enter_child();
+}
+
+int wsgi_memory_may_warm(void)
+{
+#ifdef SYS_capget
+    struct {
+        uint32_t version;
+        int pid;
+    } head = {0x20080522U, 0};
+    struct {
+        uint32_t effective, permitted, inheritable;
+    } sets[2];
+
+    if (syscall(SYS_capget, &head, sets) == 0)
+        return (sets[0].permitted & SETUID) == 0;
+#endif
+    return geteuid() != 0;
 }
 
 void wsgi_memory_leave_child(void)

@@ -29,4 +29,10 @@ void wsgi_memory_close(void);
 void wsgi_memory_enter_child(void);
 void wsgi_memory_leave_child(void);
 
+/* Whether this child may load applications before it takes requests. Not if it
+   can still become another user, as a child does under mpm-itk and mod_ruid2
+   for each request: what it loads would have these rights, and mpm-itk forks,
+   which a Python that runs does not outlive. */
+int wsgi_memory_may_warm(void);
+
 #endif

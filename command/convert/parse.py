@@ -83,13 +83,18 @@ def parse(text: str) -> list[Item]:
 
 def read(path: Path) -> list[Item]:
     """The items of this file. Bytes that are no UTF-8 are kept as they are."""
-    return parse(path.read_text(encoding="utf-8", errors="surrogateescape"))
+    text = path.read_bytes().decode("utf-8", errors="surrogateescape")
+    return parse(text.replace("\r\n", "\n"))
 
 
 def _logical_lines(text: str) -> Iterator[str]:
-    """Lines with those that continue them, each with its newline."""
+    """Lines with those that continue them, each with its newline.
+
+    Nothing but a newline ends a line of Apache's: what else Python takes for an end stays inside,
+    since the rest of a comment must not become a directive.
+    """
     waiting = ""
-    for line in text.splitlines(keepends=True):
+    for line in re.findall(r"[^\n]*\n|[^\n]+", text):
         waiting += line if line.endswith("\n") else line + "\n"
         if re.search(r"\\\r?\n$", line):
             continue

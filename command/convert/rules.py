@@ -379,6 +379,11 @@ def file_of(target: str) -> str:
     return str(files[0]) if files else target
 
 
+def lines_of(text: str) -> list[str]:
+    """The lines that Apache sees: only a newline ends one."""
+    return text.rstrip("\n").split("\n")
+
+
 def handled(one: Mount, place: Place) -> str:
     """The section that gives the file to the module. It swallows no other Alias."""
     settings = variables(one, place)
@@ -388,16 +393,15 @@ def handled(one: Mount, place: Place) -> str:
     again = any(target == one.target for target, *_ in place.scope.mounted)
     place.scope.mounted.add(known)
     indent, lines = one.indent, "SetHandler mod_wsgi\n" + settings
-    inner = "".join(f"{line}\n" for line in lines.splitlines())
     if again:
-        within = "".join(f"{indent}    {line}\n" for line in settings.splitlines())
+        within = "".join(f"{indent}    {line}\n" for line in lines_of(settings))
         return f"{indent}<Location {quoted(one.url)}>\n{within}{indent}</Location>\n"
     if one.is_folder:
-        within = "".join(f"{indent}    {line}\n" for line in inner.splitlines())
+        within = "".join(f"{indent}    {line}\n" for line in lines_of(lines))
         folder = quoted(one.target.rstrip("/"))
         return f"{indent}<Directory {folder}>\n{within}{indent}</Directory>\n"
     folder, _, name = re.sub(r"\$\d", "*", file_of(one.target)).rpartition("/")
-    within = "".join(f"{indent}        {line}\n" for line in inner.splitlines())
+    within = "".join(f"{indent}        {line}\n" for line in lines_of(lines))
     return (
         f"{indent}<Directory {quoted(folder or '/')}>\n{indent}    <Files {quoted(name)}>\n"
         f"{within}{indent}    </Files>\n{indent}</Directory>\n"

@@ -68,6 +68,8 @@ def test_1_3_adds_the_module_that_it_loads(file: Path, capsys: pytest.CaptureFix
         (["--static", "/static/=/not/there"], "there is no folder /not/there"),
         (["--env", "1=2"], "is not NAME=VALUE"),
         (["--env", "A=two\nlines"], "is not NAME=VALUE"),
+        (["--server-name", "a\nInclude b"], "has a line break"),
+        (["--user", "a\nInclude b"], "has a line break"),
         (["--mount", "shop"], "is not the path of a URL"),
         (["--virtualenv", "/not/there"], "has no bin/python"),
         (["--module", "/not/there"], "is not a file"),

@@ -84,6 +84,18 @@ def test_what_is_not_converted_stays_as_it_stood(tmp_path: Path) -> None:
     assert converted(tmp_path, text) == text
 
 
+@pytest.mark.parametrize("end", "\r\v\f\x1c\x85\u2028")
+def test_only_a_newline_ends_a_comment_or_a_value(tmp_path: Path, end: str) -> None:
+    commented = f"# a comment{end}WSGIPassAuthorization On\n"
+    assert converted(tmp_path, commented) == commented
+    text = converted(
+        tmp_path,
+        f'WSGIDaemonProcess d user="a{end}Include b"\nWSGIScriptAlias / /srv/a.wsgi '
+        "process-group=d\n",
+    )
+    assert not [line for line in text.split("\n") if line.strip().startswith("Include")]
+
+
 def test_words_are_those_of_apache() -> None:
     assert words('a "b c" \'d "e\' f\\g "h\\"i"') == ["a", "b c", 'd "e', "f\\g", 'h"i']
     assert words("lang='en US' x") == ["lang='en", "US'", "x"]

@@ -738,6 +738,36 @@ def test_a_group_that_nobody_uses_ends_with_a_restart(spawner: Spawner) -> None:
     assert spawner.given().pid != fresh
 
 
+def test_a_process_that_still_loads_at_a_restart_is_swapped_too(spawner: Spawner) -> None:
+    """It may have loaded what was changed before the restart."""
+    old = spawner.given()
+    spawner.at_start(SLOW_START)
+    spawner.restart(CONFIGURATION)
+    (loads,) = until(lambda: [pid for pid in spawner.children() if pid != old.pid])
+    spawner.restart(CONFIGURATION)
+    assert until(lambda: not lives(old.pid) and not lives(loads))
+    assert spawner.given().pid not in {old.pid, loads}
+    assert len(spawner.children()) == 1
+
+
+def test_groups_without_processes_do_not_use_up_descriptors(spawner: Spawner) -> None:
+    given = [answer(each) for each in [spawner.begin(name=f"app{n}") for n in range(70)]]
+    for each in given:
+        assert isinstance(each, Given)
+        each.tell("(say('d'), wait(0.3), die(0))")
+    assert until(lambda: spawner.children() == [])
+    assert until(lambda: boards(spawner.process.pid) == 2 * 64)
+
+
+def boards(pid: int) -> int:
+    """How many descriptors of boards the process has. Some may be closed meanwhile."""
+    found = 0
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found += "board" in str(fd.readlink())
+    return found
+
+
 def test_a_second_process_may_load_what_the_first_has_noted(spawner: Spawner) -> None:
     spawner.given(threads=1).ask("set_busy(1)")
     assert spawner.given(threads=1).ask("sys.argv")[8] == "5"
