@@ -12,6 +12,14 @@ int wsgi_handle(const wsgi_request *request)
     return status != 0 ? status : wsgi_run(request, &decision);
 }
 
+void wsgi_rest(void)
+{
+    wsgi_thread *self = wsgi_thread_self();
+
+    if (self != NULL && !wsgi_process_is_ending())
+        wsgi_thread_drop_retired(self);
+}
+
 /* ---- The process ------------------------------------------------------ */
 
 static void end_interp(wsgi_interp *interp)

@@ -246,6 +246,13 @@ void wsgi_start(const wsgi_process *process);
 int wsgi_handle(const wsgi_request *request);
 
 /*
+ * Lets a thread that has nothing to do give up what it keeps in interpreters
+ * that were replaced. They can end then. For a thread that has called
+ * wsgi_handle, outside of a request.
+ */
+void wsgi_rest(void);
+
+/*
  * Loads the applications that this server has served in the last minutes, so
  * that the first request of this process need not wait. Call it once, in a
  * process that serves, after wsgi_start, before it takes requests. Waits for

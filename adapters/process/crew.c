@@ -16,6 +16,8 @@
 
 #include "process.h"
 
+#define REST_MS 5000 /* a thread that waits looks so often what it keeps */
+
 typedef struct connection connection;
 
 struct connection {
@@ -160,10 +162,14 @@ static void in_copy(void)
 static connection *wait_for_one(void)
 {
     struct epoll_event event;
+    int count;
 
-    while (epoll_wait(ready, &event, 1, -1) != 1)
-        if (errno != EINTR)
+    while ((count = epoll_wait(ready, &event, 1, REST_MS)) != 1) {
+        if (count < 0 && errno != EINTR)
             return NULL;
+        if (count == 0)
+            wsgi_rest();
+    }
     return event.data.ptr;
 }
 

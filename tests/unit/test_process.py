@@ -546,6 +546,49 @@ def test_a_customers_process_runs_the_customers_own_files_only(
     assert len(owned) == int(customer)
 
 
+REPLACED = """
+import os, time
+
+
+class Last(object):
+    def __del__(self, mkdir=os.mkdir):
+        mkdir({ended!r})
+
+
+last = Last()
+
+
+def application(environ, start_response):
+    while not os.path.exists(environ["QUERY_STRING"]):
+        time.sleep(0.01)
+    start_response("200 OK", [])
+    return [b"{answer}"]
+"""
+
+
+def test_a_thread_that_rests_does_not_keep_a_replaced_interpreter(
+    process: Process, tmp_path: Path
+) -> None:
+    """It looks every five seconds. What is freed at the interpreter's end tells of that."""
+    source, go, ended = (tmp_path / name for name in ("replaced.py", "go", "ended"))
+    source.write_text(REPLACED.format(ended=str(ended), answer="old"))
+    choices: dict[str, Any] = {
+        "query": str(go),
+        "mod_wsgi__directory": str(tmp_path),
+        "mod_wsgi__reload": "on",
+    }
+    both = [process.connect(), process.connect()]
+    for each in both:
+        each.send(request("replaced", **choices))
+    assert process.is_busy(2)
+    go.touch()
+    assert [each.finish().body for each in both] == [b"old", b"old"]
+    source.write_text(REPLACED.format(ended=str(tmp_path / "other"), answer="newer"))
+    time.sleep(1.5)  # the file is looked at once a second
+    assert both[0].ask("replaced", **choices).body == b"newer"
+    assert until(ended.exists), process.text()
+
+
 # ---- What was loaded before ----------------------------------------------------------------
 
 MADE = "has made the interpreter '{}' for '{}'"
