@@ -39,11 +39,12 @@ static int is_read_by_python(int candidate, void *value)
 
 void wsgi_states_prepare(void)
 {
-    void *state = PyGILState_GetThisThreadState();
+    void *state;
     int each;
 
     if (WSGI_SETS_STATE_KEY || is_key_known)
         return;
+    state = PyGILState_GetThisThreadState();
     for (each = 0; state != NULL && each < PTHREAD_KEYS_MAX; each++)
         if (wsgi_key_get(each) == state && is_read_by_python(each, state))
             break;
