@@ -11,8 +11,8 @@
 #define LOG_MS 100 /* the longest wait for the server to take a line */
 
 /* Each packet wakes a thread of the server, which sends it to the client. So
-   the pieces of a stream are sent ten thousand times a second at most. */
-#define GATHER_NS 100000
+   the pieces of a stream are sent five thousand times a second at most. */
+#define GATHER_NS 200000
 
 static int is_copy;
 
