@@ -11,6 +11,7 @@ from tests.harness.cells import Cell
 BEFORE = """
 SetEnv mod_wsgi.directory "@{apps}"
 <Location />
+    Options +ExecCGI
     SetHandler wsgi-script
     SetEnv mod_wsgi.application hello
     SetEnv mod_wsgi.script_name /
