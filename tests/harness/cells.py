@@ -149,16 +149,17 @@ def cover_embedded(cells: Sequence[Cell]) -> list[Cell]:
         (server, pythons_there[place % len(pythons_there)])
         for place, server in enumerate(servers_there)
     }
-    chosen |= {
-        (servers_there[place % len(servers_there)], python)
-        for place, python in enumerate(pythons_there)
-    }
     extremes = {"prefork": pythons_there[:1], "event": pythons_there[-1:]}
     chosen |= {
         (server, python)
         for server in servers_there
         if server.line == "2.4"
         for python in extremes.get(server.mpm, [])
+    }
+    tested = {python for _, python in chosen}
+    missing = [python for python in pythons_there if python not in tested]
+    chosen |= {
+        (servers_there[place % len(servers_there)], python) for place, python in enumerate(missing)
     }
     return [cell for cell in cells if (cell.server, cell.python) in chosen]
 
