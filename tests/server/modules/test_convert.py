@@ -112,7 +112,7 @@ def asked() -> Iterator[Any]:
             yield pytest.param(example, path, id=name, marks=pytest.mark.needs(needed))
 
 
-@pytest.mark.parametrize(("example", "path"), asked())
+@pytest.mark.parametrize(("example", "path"), list(asked()))
 def test_a_converted_site_answers_as_before(pair: Pair, example: Example, path: str) -> None:
     theirs = seen(pair.theirs, example, path)
     assert theirs[0] < FAILED
