@@ -6,7 +6,7 @@ and the environment of the running server.
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from .. import Problem
@@ -49,7 +49,7 @@ def main(words: Sequence[str], prog: str = "mod_wsgi doctor") -> int:
     except Problem as problem:
         print(f"{prog}: {problem}", file=sys.stderr)
         return 2
-    found = list(dict.fromkeys(finding for check in CHECKS for finding in check(patient)))
+    found = merged(finding for check in CHECKS for finding in check(patient))
     if not found:
         print(f"nothing wrong found; looked at {looked_at(patient)}")
         return 0
@@ -58,6 +58,25 @@ def main(words: Sequence[str], prog: str = "mod_wsgi doctor") -> int:
         remedy = finding.remedy.replace("\n", "\n         ")
         print(f"{number}. {finding.where}{finding.what}\n   mend: {remedy}")
     return 1
+
+
+def merged(findings: Iterable[Finding]) -> list[Finding]:
+    """One finding where several lines of the configuration have the same fault and remedy."""
+    places: dict[tuple[str, str], list[str]] = {}
+    for finding in findings:
+        known = places.setdefault((finding.what, finding.remedy), [])
+        if finding.where not in known:
+            known.append(finding.where)
+    return [
+        Finding(where=where, what=what + also(others), remedy=remedy)
+        for (what, remedy), (where, *others) in places.items()
+    ]
+
+
+def also(places: Sequence[str]) -> str:
+    return (
+        f" (also in {', '.join(place.removesuffix(': ') for place in places)})" if places else ""
+    )
 
 
 def parse(words: Sequence[str], prog: str) -> argparse.Namespace:

@@ -58,6 +58,15 @@ def told(root: Path, capsys: pytest.CaptureFixture[str], text: str) -> str:
     return said
 
 
+def test_one_fault_in_several_lines_is_told_once(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = "SetEnv mod_wsgi.aplication shop::application\n"
+    said = told(root, capsys, "SetHandler mod_wsgi\n" + 3 * line)
+    assert said.count("mod_wsgi.aplication") == 1
+    assert f"(also in {root}/httpd.conf:3, {root}/httpd.conf:4)" in said
+
+
 def test_the_names_of_variables_are_those_of_the_documentation() -> None:
     page = (TOP / "docs" / "configuration.md").read_text()
     names = set(re.findall(r"^\| `mod_wsgi\.(\w+)` \|", page, re.MULTILINE)) - {"environ"}
