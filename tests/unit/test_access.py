@@ -62,7 +62,7 @@ def test_serve_names_the_closed_parts_of_the_python_and_of_the_application_at_on
     monkeypatch.setattr("command.access.parts", lambda _: [closed / "tools"])
     application = Application(setting="app", directories=(closed / "site",))
     with pytest.raises(Problem) as told:
-        serve.require_readable(None, application, None)  # type: ignore[arg-type]
+        serve.require_readable(None, application, ())  # type: ignore[arg-type]
     assert str(told.value).endswith(
         f"chmod o+x {closed} && chmod -R o+rX {closed / 'tools'} {closed / 'site'}"
     )

@@ -530,7 +530,7 @@ BROKEN = {
     "done before the head": DONE_FRAME,
     "done with a success": frame(DONE, count=200),
     "done with no status": frame(DONE, count=65535),
-    "a line of an unknown level": frame(LOG, b"x", flags=3),
+    "a line of an unknown level": frame(LOG, b"x", flags=5),
     "a read of nothing": read(0),
     "a read of no size": frame(READ, b"xx"),
     "a head that is cut": frame(HEAD, b"x"),
