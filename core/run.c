@@ -60,7 +60,7 @@ static int run(wsgi_call *call, const wsgi_settings *settings,
     wsgi_slow slow;
     int result;
 
-    if (settings->slow == 0)
+    if (settings->slow == WSGI_NO_BOUND)
         return call_and_send(call, application, environ, rest, kind);
     wsgi_slow_begin(&slow, call->visit, settings);
     result = call_and_send(call, application, environ, rest, kind);

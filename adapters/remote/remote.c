@@ -70,6 +70,11 @@ static const char *own_python(void)
     return found != NULL ? found + sizeof front - 1 : "";
 }
 
+static uint32_t bound_of(long setting)
+{
+    return setting > 0 ? (uint32_t)setting : 0;
+}
+
 static void fill_ask(wsgi_ask *ask, const wsgi_request *request,
                      const wsgi_settings *s)
 {
@@ -79,6 +84,9 @@ static void fill_ask(wsgi_ask *ask, const wsgi_request *request,
     ask->kind = WSGI_ASK_CONNECT;
     ask->processes = (uint32_t)s->processes;
     ask->threads = (uint32_t)s->threads;
+    ask->timeout = bound_of(s->timeout);
+    ask->idle = bound_of(s->idle);
+    ask->memory = bound_of(s->memory);
     ask->is_customer = s->owner > 0;
     if (ask->is_customer)
         snprintf(ask->user, sizeof ask->user, "#%ld", s->owner);

@@ -13,7 +13,7 @@
 
 /* Of all that is said between the three programs. The spawner of another
    version is replaced when the server restarts. */
-#define WSGI_PROTOCOL 2
+#define WSGI_PROTOCOL 3
 
 /* ---- The ask socket: from the server to the spawner. --------------------
 
@@ -41,6 +41,9 @@ typedef struct wsgi_ask {
     uint32_t threads;     /* of each, 1 to 64 */
     uint32_t is_customer; /* the user has asked, by .htaccess: user is "#" and
                              a number; all that runs must be that user's */
+    uint32_t timeout;             /* seconds; 0: no bound, as in the next two */
+    uint32_t idle;                /* seconds */
+    uint32_t memory;              /* MB */
     uint32_t configuration;       /* of WSGI_ASK_RESTART: tells the server's
                                      configuration from others; 0: not known */
     char user[WSGI_ASK_NAME + 1]; /* a name, "#1000", or "": the server's */

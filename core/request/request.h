@@ -75,13 +75,18 @@ struct wsgi_settings {
     int buffer_body;
     int path_translated;
     int error_pages;
-    long slow; /* seconds until a request is logged as slow; 0: never */
+    /* Of the bounds, WSGI_NO_BOUND is none. Seconds: */
+    long slow;        /* until a request is logged as slow */
+    long timeout;     /* without progress; 0: not set */
+    long concurrency; /* requests of the application at the same time */
     const char *process; /* NULL: the server's own; else the name of an
                             application's process, or WSGI_PROCESS_AUTO */
     const char *user;    /* who that process is; NULL: the server's user */
     const char *python;  /* its version of Python; NULL: the standard one */
     long processes;      /* the most of that name */
     long threads;        /* that serve requests in each */
+    long idle;           /* seconds until an unused one ends */
+    long memory;         /* MB; one that has more is replaced */
     long owner; /* the user whose configuration this is; -1: the server's */
     int has_environ; /* there are variables mod_wsgi.environ.NAME */
     unsigned long long environ_sum; /* their hash; 0: there are none */
@@ -95,6 +100,9 @@ struct wsgi_settings {
 
 /* The application is loaded anew when its sources have changed. */
 #define WSGI_RELOAD_SOURCES ""
+
+/* A bound that is off. */
+#define WSGI_NO_BOUND (-1)
 
 /* No process of its own. wsgi_decide makes NULL of it. */
 #define WSGI_PROCESS_OFF ""

@@ -19,12 +19,15 @@
 #define ENVIRON "environ."
 
 #define OFF "off"
+#define SECONDS "`" OFF "`, a number of seconds from 1 to " DIGITS(MOST_SECONDS)
 
 /* The longest name of an interpreter, a process or a user, in bytes. */
 #define NAME_SIZE 255
 
-/* The most seconds of mod_wsgi.slow. */
-#define SLOW_MOST 86400
+/* The most of a bound. Messages have the digits. */
+#define MOST_SECONDS 86400
+#define MOST_MB 1048576
+#define MOST_REQUESTS 65535
 
 /* The digits of such a number, for messages. */
 #define DIGITS_OF(number) #number
@@ -42,6 +45,7 @@ struct setting {
     wsgi_variable shown;
     reader *read;
     size_t place; /* where it is stored: PLACE() */
+    long most;    /* of read_bound */
     int forgives; /* a wrong value is only warned about, and the default is
                      used */
 };
@@ -57,7 +61,7 @@ struct setting {
 
 static reader read_application, read_path, read_paths, read_script_name,
     read_text, read_name, read_process, read_user, read_version, read_choice,
-    read_number, read_reload, read_slow;
+    read_number, read_reload, read_bound;
 
 #define EVERYBODY "everybody"
 #define EVERYBODY_OWN "everybody; customers name their own only"
@@ -189,14 +193,38 @@ static const setting settings[] = {
     },
     {
         .shown = {.name = PREFIX "slow",
-                  .values = "`" OFF "`, a number of seconds from 1 to " DIGITS(
-                      SLOW_MOST),
+                  .values = SECONDS,
                   .standard = OFF,
                   .setter = EVERYBODY,
                   .text =
                       "the log tells where a request is that takes longer"},
-        .read = read_slow,
+        .read = read_bound,
         .place = NUMBER(slow),
+        .most = MOST_SECONDS,
+    },
+    {
+        .shown = {.name = PREFIX "timeout",
+                  .values = SECONDS,
+                  .otherwise = "in a process the server's `Timeout`, else "
+                               "`" OFF "`",
+                  .setter = EVERYBODY,
+                  .text = "an application that sends nothing for so long, and "
+                          "reads nothing, is given up: the client gets 504"},
+        .read = read_bound,
+        .place = NUMBER(timeout),
+        .most = MOST_SECONDS,
+    },
+    {
+        .shown = {.name = PREFIX "concurrency",
+                  .values = "`" OFF "`, a number of requests from 1 to " DIGITS(
+                      MOST_REQUESTS),
+                  .standard = OFF,
+                  .setter = EVERYBODY,
+                  .text = "the application has at most so many requests at "
+                          "the same time in the whole server; others get 503"},
+        .read = read_bound,
+        .place = NUMBER(concurrency),
+        .most = MOST_REQUESTS,
     },
     {
         .shown = {.name = PREFIX "process",
@@ -251,6 +279,29 @@ static const setting settings[] = {
                           "processes at the same time"},
         .read = read_number,
         .place = NUMBER(threads),
+    },
+    {
+        .shown = {.name = PREFIX "idle",
+                  .values = SECONDS,
+                  .standard = "300",
+                  .setter = EVERYBODY,
+                  .text = "a process that no request has used for so long "
+                          "ends"},
+        .read = read_bound,
+        .place = NUMBER(idle),
+        .most = MOST_SECONDS,
+    },
+    {
+        .shown = {.name = PREFIX "memory",
+                  .values = "`" OFF "`, a number of MB from 1 to " DIGITS(
+                      MOST_MB),
+                  .standard = OFF,
+                  .setter = EVERYBODY,
+                  .text = "a process that has more is replaced, and can't "
+                          "have more than twice as much"},
+        .read = read_bound,
+        .place = NUMBER(memory),
+        .most = MOST_MB,
     },
     {
         /* Read by osenviron.c. Only a hash is stored here. */
@@ -623,20 +674,22 @@ static int read_number(const wsgi_request *request, const setting *is,
     return refuse(request, is, value, why);
 }
 
-static int read_slow(const wsgi_request *request, const setting *is,
-                     const char *value, void *to)
+/* A number, or off, which is stored as WSGI_NO_BOUND. */
+static int read_bound(const wsgi_request *request, const setting *is,
+                      const char *value, void *to)
 {
-    char *end;
-    long seconds = strtol(value, &end, 10);
+    char why[64], *end;
+    long number = strtol(value, &end, 10);
 
     if (strcasecmp(value, OFF) == 0)
-        seconds = 0;
-    else if (!isdigit((unsigned char)value[0]) || *end != '\0' ||
-             seconds < 1 || seconds > SLOW_MOST)
-        return refuse(request, is, value,
-                      "is neither 'off' nor a number of seconds from 1 "
-                      "to " DIGITS(SLOW_MOST));
-    *(long *)to = seconds;
+        number = WSGI_NO_BOUND;
+    else if (!isdigit((unsigned char)value[0]) || *end != '\0' || number < 1 ||
+             number > is->most) {
+        snprintf(why, sizeof why,
+                 "is neither 'off' nor a number from 1 to %ld", is->most);
+        return refuse(request, is, value, why);
+    }
+    *(long *)to = number;
     return 0;
 }
 

@@ -23,7 +23,7 @@ FRAME = struct.Struct("=IBBH")
 FLUSH, END = 1, 2
 OF_REQUEST, OF_HEAD = struct.Struct("=qII8IBB6x"), struct.Struct("=qHB5x")
 OF_FILE, OF_GIVEN, OF_REFUSED = struct.Struct("=qq"), struct.Struct("=II"), struct.Struct("=HH")
-OF_ASK = struct.Struct("=6I256s16s256s")
+OF_ASK = struct.Struct("=9I256s16s256s")
 SLOT, SLOTS = struct.Struct("=IIII48x"), 64
 PACKET = 131072
 PID = 71
@@ -56,6 +56,9 @@ HELLO = head() + frame(BODY, b"hello", flags=END) + DONE_FRAME
 class Ask:
     processes: int
     threads: int
+    timeout: int
+    idle: int
+    memory: int
     is_customer: int
     user: str
     python: str
@@ -89,8 +92,9 @@ class Server:
     def ask(self) -> Ask:
         packet, fds, _, _ = socket.recv_fds(self.asks, 4096, 4)
         assert len(fds) == 1
-        version, kind, processes, threads, customer, _, *texts = OF_ASK.unpack(packet)
-        assert (version, kind) == (2, 1)
+        version, kind, processes, threads, customer, *others = OF_ASK.unpack(packet)
+        assert (version, kind) == (3, 1)
+        timeout, idle, memory, _, *texts = others
         user, python, name = (text.rstrip(b"\0").decode() for text in texts)
         connection = socket.socket(fileno=fds[0])
         connection.settimeout(TIMEOUT)
@@ -98,6 +102,9 @@ class Server:
         return Ask(
             processes=processes,
             threads=threads,
+            timeout=timeout,
+            idle=idle,
+            memory=memory,
             is_customer=customer,
             user=user,
             python=python,

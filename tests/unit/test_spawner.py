@@ -26,8 +26,8 @@ from tests.harness.spawner import compile_into
 
 FAKE = TOP / "tests" / "unit" / "spawned.py"
 
-PROTOCOL, CONNECT, RESTART = 2, 1, 2
-ASK = struct.Struct("=6I256s16s256s")
+PROTOCOL, CONNECT, RESTART = 3, 1, 2
+ASK = struct.Struct("=9I256s16s256s")
 CONFIGURATION = 4711
 HEAD, GIVEN, REFUSED = struct.Struct("=IBBH"), struct.Struct("=II"), struct.Struct("=HH")
 GIVEN_TYPE, REFUSED_TYPE = 10, 11
@@ -170,10 +170,14 @@ def packet(
     threads: int = 5,
     customer: bool = False,
     protocol: int = PROTOCOL,
+    timeout: int = 60,
+    idle: int = 300,
+    memory: int = 0,
     configuration: int = 0,
 ) -> bytes:
+    numbers = (kind, processes, threads, customer, timeout, idle, memory, configuration)
     texts = (user.encode(), python.encode(), name.encode())
-    return ASK.pack(protocol, kind, processes, threads, customer, configuration, *texts)
+    return ASK.pack(protocol, *numbers, *texts)
 
 
 def answer(connection: socket.socket) -> Given | Refused:
