@@ -28,8 +28,9 @@ static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 
 /* Nothing is logged of a load without a request. But a request would wait for
    this one, and log nothing. So this is told at once. */
-static void tell(wsgi_loading *l)
+static void tell(void *arg)
 {
+    const wsgi_loading *l = arg;
     const wsgi_request *request = l->request->recalled == NULL ? l->request
                                                                : NULL;
     PyObject *texts = wsgi_errors_stack(l->state, l->thread);
@@ -44,8 +45,10 @@ static void tell(wsgi_loading *l)
     Py_XDECREF(texts);
 }
 
-static void interrupt(wsgi_loading *l)
+static void interrupt(void *arg)
 {
+    wsgi_loading *l = arg;
+
     pthread_mutex_lock(&lock);
     if (!l->is_over) {
         if (!l->is_interrupted)
@@ -61,22 +64,6 @@ static void interrupt(wsgi_loading *l)
 }
 
 /* ---- The thread ------------------------------------------------------- */
-
-/* Calls act in the interpreter, with a thread state of this thread's own. */
-static void enter(wsgi_loading *l, void (*act)(wsgi_loading *l))
-{
-    PyThreadState *state;
-
-    if (wsgi_process_is_ending())
-        return;
-    state = PyThreadState_New(l->interp->state);
-    if (state == NULL)
-        return;
-    PyEval_RestoreThread(state);
-    act(l);
-    PyThreadState_Clear(state);
-    PyThreadState_DeleteCurrent();
-}
 
 /* Waits so many milliseconds for the end of the load. Returns whether it has
    ended. */
@@ -107,10 +94,10 @@ static void *watch(void *arg)
     wsgi_loading *l = arg;
 
     if (!wait_for_end(l, SECONDS * 1000)) {
-        enter(l, tell);
+        wsgi_thread_call_in(l->interp, tell, l);
         while (!wait_for_end(l, PAUSE))
             if (is_stopping())
-                enter(l, interrupt);
+                wsgi_thread_call_in(l->interp, interrupt, l);
     }
     pthread_mutex_lock(&lock);
     l->is_watched = 0;

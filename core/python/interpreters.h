@@ -298,6 +298,13 @@ unsigned long long wsgi_thread_hash(const char *name);
    out. */
 wsgi_slot *wsgi_thread_slot_in(wsgi_thread *self, wsgi_interp *interp);
 
+/* Calls a function in an interpreter, with its lock held and a state that
+   lives no longer than the call. For our own threads, which serve no request
+   and hold no lock. The caller makes sure that the interpreter does not end.
+   Does nothing if the process is ending or memory is out. */
+void wsgi_thread_call_in(const wsgi_interp *interp, void (*call)(void *arg),
+                         void *arg);
+
 /* The first says whether the calling thread serves a request that is inside an
    interpreter, or on its way in or out. The second says whether the thread has
    a lock of Python's. Both are safe in a signal handler, if Python runs in

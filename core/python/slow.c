@@ -34,9 +34,10 @@ static long long now(void)
 
 /* ---- A request that is slow ------------------------------------------- */
 
-/* With the lock of the interpreter, and a state of this thread's own. */
-static void tell_stack(const wsgi_slow *s)
+/* In the interpreter, with its lock. */
+static void tell_stack(void *arg)
 {
+    const wsgi_slow *s = arg;
     PyObject *texts = wsgi_errors_stack(s->state, s->thread);
 
     if (texts == NULL)
@@ -48,23 +49,6 @@ static void tell_stack(const wsgi_slow *s)
     Py_XDECREF(texts);
 }
 
-static void enter(const wsgi_slow *s)
-{
-    PyThreadState *state;
-
-    if (wsgi_process_is_ending())
-        return;
-    state = PyThreadState_New(s->interp->state);
-    if (state == NULL)
-        return;
-    wsgi_turns_begin_wait();
-    PyEval_RestoreThread(state);
-    wsgi_turns_end_wait();
-    tell_stack(s);
-    PyThreadState_Clear(state);
-    PyThreadState_DeleteCurrent();
-}
-
 static void *tell(void *arg)
 {
     wsgi_slow *s = arg;
@@ -73,7 +57,7 @@ static void *tell(void *arg)
              "MW0513: %s takes longer than %ld s, in '%s' of the interpreter "
              "'%s'. The request is here:",
              s->request->uri, s->seconds, s->application, s->interp->shown);
-    enter(s);
+    wsgi_thread_call_in(s->interp, tell_stack, s);
     pthread_mutex_lock(&lock);
     s->is_used = 0;
     pthread_cond_broadcast(&told);

@@ -156,6 +156,26 @@ wsgi_thread *wsgi_thread_self(void)
     return self != NULL ? self : make_thread();
 }
 
+/* ---- Threads that are not the server's ------------------------------- */
+
+void wsgi_thread_call_in(const wsgi_interp *interp, void (*call)(void *arg),
+                         void *arg)
+{
+    PyThreadState *state;
+
+    if (wsgi_process_is_ending())
+        return;
+    state = PyThreadState_New(interp->state);
+    if (state == NULL)
+        return;
+    wsgi_turns_begin_wait();
+    PyEval_RestoreThread(state);
+    wsgi_turns_end_wait();
+    call(arg);
+    PyThreadState_Clear(state);
+    PyThreadState_DeleteCurrent();
+}
+
 /* ---- The visit under way ------------------------------------------------ */
 
 int wsgi_thread_is_under_way(void)
