@@ -123,7 +123,7 @@ def test_an_option_of_build_without_its_value_is_an_error(ready: Path) -> None:
     assert (process.returncode, complaint) == (2, "dev: --apache needs a value\n")
 
 
-@pytest.mark.parametrize("verb", ["serve", "test", "build", "bench"])
+@pytest.mark.parametrize("verb", ["serve", "test", "build", "bench", "soak"])
 def test_each_verb_tells_of_the_options_that_choose(verb: str) -> None:
     with dev(verb, "-h", MOD_WSGI_VENV=sys.prefix) as process:
         told, _ = said(process)

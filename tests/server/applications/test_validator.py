@@ -23,6 +23,7 @@ OTHER_MODULES = {
     **dict.fromkeys(("endings", "ensures", "forking", "parallel"), "end or load processes"),
     "processed": "are asked by frames only: they wait, break off or fork",
     "programs": "starts processes",
+    "soaked": "are compared by their clients, byte for byte: tests/soak",
     "stages": "are refused heads, and break off",
     "validated": "are inside the validator already",
 }
