@@ -76,8 +76,11 @@ void wsgi_apache_fail(void *record);
 int wsgi_apache_send_file(void *record, int fd, int64_t offset, int64_t size,
                           enum wsgi_after after);
 
-/* configuration.c: tells the server's configuration from others; neither 0 nor
-   all bits. For the server's parent, when it has read the configuration. */
+/* configuration.c, both for the server's parent. The first is called once in
+   each configuration pass, before anything else. The second returns the number
+   that the first has found, which tells the server's configuration from others
+   and is neither 0 nor all bits. */
+void wsgi_apache_note_configuration(void);
 uint32_t wsgi_apache_configuration(void);
 
 /* spawner.c: called in each configuration pass, in the server's parent. */

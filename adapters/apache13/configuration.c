@@ -14,6 +14,8 @@
 
 #define MOST_INCLUDES 16 /* one file in another */
 
+static uint32_t noted;
+
 static uint32_t add_file(pool *p, uint32_t sum, const char *path, int depth);
 
 /* The name in a line that has the server read another file, or NULL. */
@@ -69,12 +71,15 @@ static uint32_t add_file(pool *p, uint32_t sum, const char *path, int depth)
     return sum;
 }
 
-uint32_t wsgi_apache_configuration(void)
+void wsgi_apache_note_configuration(void)
 {
     pool *p = ap_make_sub_pool(NULL);
-    uint32_t sum =
-        add_file(p, 0, ap_server_root_relative(p, ap_server_confname), 0);
 
+    noted = add_file(p, 0, ap_server_root_relative(p, ap_server_confname), 0);
     ap_destroy_pool(p);
-    return sum;
+}
+
+uint32_t wsgi_apache_configuration(void)
+{
+    return noted;
 }

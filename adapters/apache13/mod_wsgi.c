@@ -22,6 +22,7 @@ static void init(server_rec *server, pool *p)
 {
     ap_add_version_component(wsgi_component); /* as ServerTokens allows */
     wsgi_note_signals();
+    wsgi_apache_note_configuration();
     wsgi_apache_configure_spawner(p, server);
     wsgi_memory_configure(wsgi_apache_configuration());
     ap_register_cleanup(p, NULL, close_memory, ap_null_cleanup);

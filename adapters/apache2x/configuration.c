@@ -10,6 +10,8 @@
 
 #include "../remote/memory.h"
 
+static uint32_t noted;
+
 static uint32_t add(uint32_t sum, const ap_directive_t *node)
 {
     for (; node != NULL; node = node->next) {
@@ -20,7 +22,12 @@ static uint32_t add(uint32_t sum, const ap_directive_t *node)
     return wsgi_memory_tell_apart(sum, "");
 }
 
+void wsgi_apache_note_configuration(void)
+{
+    noted = add(0, ap_conftree);
+}
+
 uint32_t wsgi_apache_configuration(void)
 {
-    return add(0, ap_conftree);
+    return noted;
 }

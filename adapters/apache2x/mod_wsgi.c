@@ -49,6 +49,7 @@ static int post_config(apr_pool_t *config, apr_pool_t *log,
     (void)log, (void)temporary;
     ap_add_version_component(config, wsgi_component); /* as allowed */
     if (!wsgi_apache_misleads_mod_python()) {
+        wsgi_apache_note_configuration();
         wsgi_apache_configure_spawner(config, server);
         wsgi_memory_configure(wsgi_apache_configuration());
         apr_pool_cleanup_register(config, NULL, close_memory,

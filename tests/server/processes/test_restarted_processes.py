@@ -10,7 +10,7 @@ import pytest
 from tests.harness.clients import goes_on, load
 from tests.harness.config import DEFAULT
 from tests.harness.errorlog import until
-from tests.harness.site import Site, parent_of
+from tests.harness.site import Site, parent_of, words_of
 
 pytestmark = pytest.mark.needs("processes")
 
@@ -25,6 +25,11 @@ def restart_and_wait(site: Site) -> None:
     before = set(site.spawned())
     site.restart()
     assert until(lambda: not before & set(site.spawned()), PATIENCE), "a process has stayed"
+
+
+def configuration_told(spawner: int) -> str:
+    """The number that tells configurations apart, among the arguments of a spawner."""
+    return words_of(spawner)[3]
 
 
 def test_three_graceful_restarts_lose_no_request(site: Site) -> None:
@@ -69,6 +74,22 @@ def test_a_killed_spawner_loses_no_request(site: Site) -> None:
         assert until(lambda: site.spawners() not in ([], [spawner]), PATIENCE)
         goes_on(answers, 20)
     assert answers.wrong == []
+
+
+def test_a_second_spawner_is_told_of_the_configuration_that_the_server_runs_with(
+    site: Site,
+) -> None:
+    """Whatever the files say by then: nobody has restarted the server."""
+    site.expects("mod_wsgi-spawner has ended: another one begins")
+    (spawner,), path = site.spawners(), site.root / "httpd.conf"
+    told, config = configuration_told(spawner), path.read_text()
+    try:
+        path.write_text(f"{config}\nServerAdmin another@example.com\n")
+        os.kill(spawner, signal.SIGKILL)
+        assert until(lambda: site.spawners() not in ([], [spawner]), PATIENCE)
+    finally:
+        path.write_text(config)
+    assert [configuration_told(pid) for pid in site.spawners()] == [told]
 
 
 def test_processes_that_are_killed_while_idle_lose_no_request(site: Site) -> None:
