@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "compat.h"
 #include "spawner.h"
@@ -83,7 +82,12 @@ void wsgi_board_set_draining(wsgi_board_file *file, int slot)
         file->board->slots[slot].is_draining = 1;
 }
 
-unsigned wsgi_board_idle(const wsgi_board_file *file, int slot)
+long long wsgi_board_used(const wsgi_board_file *file, int slot)
 {
-    return (unsigned)time(NULL) - file->board->slots[slot].last;
+    long long now = wsgi_loop_now(), used;
+
+    if (slot < 0 || file->board->slots[slot].last == 0)
+        return 0;
+    used = file->board->slots[slot].last * 1000LL + 999;
+    return used < now ? used : now;
 }

@@ -16,7 +16,8 @@
 
 #define LOOK_AGAIN 10       /* milliseconds, while connections wait */
 #define LOOK_IF_ENDED 100   /* milliseconds, while all is to end */
-#define TIME_TO_START 60000 /* milliseconds, then a process is killed */
+#define LOOK_IF_LATE 1000   /* milliseconds, while processes start or end */
+#define LOOK_SELDOM 3600000 /* milliseconds, at most */
 
 /* Seconds in which a process may load applications before it is ready, while
    connections may wait for it, and while others serve. */
@@ -396,39 +397,20 @@ void wsgi_group_end(int milliseconds)
     }
 }
 
-static void kill_now(wsgi_worker *worker, const char *why)
-{
-    if (worker->is_killed)
-        return;
-    worker->is_killed = 1;
-    kill(worker->pid, SIGKILL);
-    wsgi_log_say(worker->group->log, WSGI_LOG_ERROR,
-                 "MW0708: process %ld of %s %s: it is killed",
-                 (long)worker->pid, worker->group->title, why);
-}
-
-/* Kills processes that do not end in time, or do not get ready. */
-static void kill_late(const wsgi_group *group, long long now)
-{
-    wsgi_worker *worker;
-
-    for (worker = group->workers; worker != NULL; worker = worker->next)
-        if (kill_at != 0 && now >= kill_at)
-            kill_now(worker, "does not end, as the server does");
-        else if (!worker->is_ready && now - worker->started >= TIME_TO_START)
-            kill_now(worker, "does not get ready");
-}
-
-/* When to look again, in milliseconds; -1: when something happens. */
-static int pause_of(const wsgi_group *group)
+/* When to look again, in milliseconds; -1: when something happens. idle: when
+   wsgi_idle_end has something to do. */
+static int pause_of(const wsgi_group *group, long long now, long long idle)
 {
     if (group->waiting_count > 0)
         return LOOK_AGAIN;
     if (kill_at != 0)
         return LOOK_IF_ENDED;
-    return group->workers == NULL || count(group).starting > 0
-               ? WSGI_QUEUE_PAUSE
-               : -1;
+    if (group->workers == NULL) /* forget_empty */
+        idle = group->kept_until > now ? group->kept_until - now
+                                       : WSGI_QUEUE_PAUSE;
+    else if (wsgi_late_any(group) && (idle < 0 || idle > LOOK_IF_LATE))
+        idle = LOOK_IF_LATE;
+    return idle < LOOK_SELDOM ? (int)idle : LOOK_SELDOM;
 }
 
 int wsgi_group_any(void)
@@ -450,9 +432,10 @@ int wsgi_group_tick(void)
     if (kill_at == 0)
         swap_next(now);
     for (group = groups; group != NULL; group = group->next) {
-        kill_late(group, now);
+        wsgi_late_kill(group, now, kill_at != 0 && now >= kill_at);
         serve(group);
-        its = pause_of(group);
+        its = pause_of(group, now,
+                       kill_at == 0 ? wsgi_idle_end(group, now) : -1);
         if (pause < 0 || (its >= 0 && its < pause))
             pause = its;
     }

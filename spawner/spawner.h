@@ -140,8 +140,9 @@ void wsgi_board_give_back(wsgi_board_file *file, int slot);
 unsigned wsgi_board_busy(const wsgi_board_file *file, int slot);
 void wsgi_board_set_draining(wsgi_board_file *file, int slot);
 
-/* For how many seconds that slot's process says it was not used. */
-unsigned wsgi_board_idle(const wsgi_board_file *file, int slot);
+/* When that slot's process says that its last request has ended, by
+   wsgi_loop_now. 0: there was none, or there is no board. */
+long long wsgi_board_used(const wsgi_board_file *file, int slot);
 
 /* ---- ask.c: the ask socket. --------------------------------------------- */
 
@@ -198,9 +199,12 @@ struct wsgi_worker {
     int is_old;             /* began before the server's last restart */
     int patience;           /* seconds for loads before it is ready */
     uint32_t configuration; /* of the server, when it began */
-    long long started, recent_since;
-    unsigned given;               /* connections */
-    unsigned recent, busy_before; /* given since then, busy by then */
+    long long started, ready_at, recent_since;
+    long long given_at, told_used; /* last time; 0: never */
+    long long drained_at;          /* told to end */
+    long long quiet_since;         /* since then it drains without requests */
+    unsigned given;                /* connections */
+    unsigned recent, busy_before;  /* given since then, busy by then */
     wsgi_report report; /* why it could not start; status 0: it could */
     wsgi_lines lines;
 };
@@ -224,6 +228,9 @@ void wsgi_worker_drain(wsgi_worker *worker);
 
 /* How many requests it has, as far as is known. */
 unsigned wsgi_worker_busy(const wsgi_worker *worker);
+
+/* When it was used last, as far as is known: by wsgi_loop_now. 0: never. */
+long long wsgi_worker_used(const wsgi_worker *worker);
 
 struct wsgi_group {
     wsgi_group *next;
@@ -272,6 +279,22 @@ int wsgi_swap_is_used(const wsgi_group *group);
 
 /* Lets them go on, because no fresh process can start. */
 void wsgi_swap_keep_old(wsgi_group *group);
+
+/* ---- idle.c: processes that no request uses. ---------------------------- */
+
+/* Tells the oldest of those to end that were not used for long. One after the
+   other. Returns in how many milliseconds another may be due; -1: when
+   something happens. */
+long long wsgi_idle_end(wsgi_group *group, long long now);
+
+/* ---- late.c: processes that take too long. ------------------------------ */
+
+/* Kills those that do not end, or do not get ready, in time. Or all of them,
+   because the server ends. */
+void wsgi_late_kill(const wsgi_group *group, long long now, int all);
+
+/* Whether it is to be called each second: some start or end. */
+int wsgi_late_any(const wsgi_group *group);
 
 /* ---- user.c: in a forked process: who it is to be. ---------------------- */
 

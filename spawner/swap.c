@@ -3,20 +3,17 @@
  *
  * They end as fresh processes of their group get ready.
  */
-#include <time.h>
-
 #include "spawner.h"
 
-#define RECENT 600 /* seconds since a process was used */
+#define RECENT 600000 /* milliseconds since a process was used */
 
 /* Whether it serves, or has served lately. */
 static int is_used(const wsgi_worker *worker)
 {
-    long long age = wsgi_loop_now() - worker->started;
+    long long used = wsgi_worker_used(worker);
 
     return worker->slot < 0 || wsgi_worker_busy(worker) > 0 ||
-           (worker->given > 0 && age < RECENT * 1000LL) ||
-           wsgi_board_idle(&worker->group->board, worker->slot) < RECENT;
+           (used != 0 && wsgi_loop_now() - used < RECENT);
 }
 
 int wsgi_swap_is_used(const wsgi_group *group)

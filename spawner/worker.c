@@ -63,6 +63,13 @@ static void stop_reading(int *fd)
     *fd = -1;
 }
 
+static void set_draining(wsgi_worker *worker)
+{
+    if (!worker->is_draining)
+        worker->drained_at = worker->quiet_since = wsgi_loop_now();
+    worker->is_draining = 1;
+}
+
 static void read_news(void *arg)
 {
     wsgi_worker *worker = arg;
@@ -75,9 +82,12 @@ static void read_news(void *arg)
         stop_reading(&worker->news);
         stop_reading(&worker->control);
     } else if (byte == WSGI_CONTROL_DRAIN) {
-        worker->is_draining = 1;
+        set_draining(worker);
+    } else if (byte == WSGI_CONTROL_USED) {
+        worker->told_used = wsgi_loop_now();
     } else if (byte == WSGI_CONTROL_READY && !worker->is_ready) {
         worker->is_ready = 1;
+        worker->ready_at = wsgi_loop_now();
         wsgi_group_worker_ready(worker);
     }
 }
@@ -237,6 +247,15 @@ unsigned wsgi_worker_busy(const wsgi_worker *worker)
     return busy > expected ? busy : expected;
 }
 
+long long wsgi_worker_used(const wsgi_worker *worker)
+{
+    long long shown = wsgi_board_used(&worker->group->board, worker->slot);
+    long long used = worker->given_at > worker->told_used ? worker->given_at
+                                                          : worker->told_used;
+
+    return used > shown ? used : shown;
+}
+
 static void count(wsgi_worker *worker)
 {
     long long now = wsgi_loop_now();
@@ -249,6 +268,7 @@ static void count(wsgi_worker *worker)
     }
     worker->recent++;
     worker->given++;
+    worker->given_at = now;
 }
 
 int wsgi_worker_give(wsgi_worker *worker, int connection)
@@ -268,7 +288,7 @@ void wsgi_worker_drain(wsgi_worker *worker)
 {
     static const char kind = WSGI_CONTROL_DRAIN;
 
-    worker->is_draining = 1;
+    set_draining(worker);
     wsgi_board_set_draining(&worker->group->board, worker->slot);
     if (worker->control >= 0 &&
         wsgi_packet_send(worker->control, &kind, 1, -1) < 0)

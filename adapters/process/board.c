@@ -1,6 +1,9 @@
 /*
  * board.c - tells the server's children how busy this process is, and the
  * spawner when it was used.
+ *
+ * Where there is no board, the process counts for itself, and tells the
+ * spawner now and then whether it was used.
  */
 #include <sys/mman.h>
 #include <unistd.h>
@@ -11,7 +14,8 @@
 /* The room for notes, which the spawner makes without knowing them. */
 typedef char notes_fit[sizeof(wsgi_notes) <= WSGI_BOARD_NOTES ? 1 : -1];
 
-static wsgi_board_slot *mine; /* NULL: there is no board */
+static wsgi_board_slot own; /* while there is no board */
+static wsgi_board_slot *mine = &own;
 
 /* Whether the file is as large as a board. */
 static int is_board(void)
@@ -41,21 +45,38 @@ void wsgi_board_open(int slot, int threads, uint32_t configuration)
     __atomic_store_n(&mine->pid, (uint32_t)getpid(), __ATOMIC_RELEASE);
 }
 
-void wsgi_board_count(int difference)
+int wsgi_board_is_there(void)
 {
-    if (mine != NULL)
-        __atomic_add_fetch(&mine->busy, (uint32_t)difference,
-                           __ATOMIC_RELAXED);
+    return mine != &own;
+}
+
+void wsgi_board_begin(void)
+{
+    __atomic_add_fetch(&mine->busy, 1U, __ATOMIC_RELAXED);
+}
+
+/* The coarse clock costs no more than a few instructions. */
+void wsgi_board_end(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    __atomic_store_n(&mine->last, (uint32_t)now.tv_sec, __ATOMIC_RELAXED);
+    __atomic_sub_fetch(&mine->busy, 1U, __ATOMIC_RELEASE);
 }
 
 void wsgi_board_set_draining(void)
 {
-    if (mine != NULL)
-        __atomic_store_n(&mine->is_draining, 1U, __ATOMIC_RELAXED);
+    __atomic_store_n(&mine->is_draining, 1U, __ATOMIC_RELAXED);
 }
 
-void wsgi_board_look(void)
+int wsgi_board_was_used(void)
 {
-    if (mine != NULL && wsgi_notes_look())
-        __atomic_store_n(&mine->last, (uint32_t)time(NULL), __ATOMIC_RELAXED);
+    static uint32_t seen;
+    uint32_t last = __atomic_load_n(&mine->last, __ATOMIC_RELAXED);
+    int was = last != seen ||
+              __atomic_load_n(&mine->busy, __ATOMIC_RELAXED) > 0;
+
+    seen = last;
+    return was;
 }

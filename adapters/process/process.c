@@ -11,12 +11,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../../core/request/notes.h"
 #include "process.h"
 
 /* What comes through the pipe to the main thread. */
 enum { DRAIN = 'd', ENDED = 'e', WARM = 'w' };
 
+/* How often the process looks what was used. Where there is no board, the
+   spawner hears of it. */
 #define LOOK_SECONDS 60
+#define TELL_SECONDS 5
 
 static int news[2];      /* that pipe */
 static int has_control;  /* the spawner is there */
@@ -122,21 +126,30 @@ static void begin_warm(int patience)
         tell_ready();
 }
 
+/* Notes what was used. Returns after how many seconds to look again. */
+static int look(time_t now)
+{
+    static time_t looked_at;
+
+    if (now - looked_at >= LOOK_SECONDS) {
+        looked_at = now;
+        wsgi_notes_look();
+    }
+    if (wsgi_board_is_there())
+        return LOOK_SECONDS;
+    if (has_control && wsgi_board_was_used())
+        tell_spawner(WSGI_CONTROL_USED);
+    return TELL_SECONDS;
+}
+
 /* Does what is due. Returns after how many milliseconds something is. */
 static int pause_now(void)
 {
-    static time_t looked_at;
     time_t now = seconds();
 
     if (ready_at != 0 && now >= ready_at)
         tell_ready();
-    if (ready_at != 0)
-        return 1000;
-    if (now - looked_at >= LOOK_SECONDS) {
-        looked_at = now;
-        wsgi_board_look();
-    }
-    return LOOK_SECONDS * 1000;
+    return ready_at != 0 ? 1000 : look(now) * 1000;
 }
 
 /* ---- What comes ------------------------------------------------------- */

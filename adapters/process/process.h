@@ -95,12 +95,15 @@ int wsgi_crew_is_draining(void);
    one. configuration is the server's. Called once. */
 void wsgi_board_open(int slot, int threads, uint32_t configuration);
 
-/* A request begins (1) or has ended (-1). Any thread. */
-void wsgi_board_count(int difference);
+int wsgi_board_is_there(void);
+
+/* A request begins, or has ended. Any thread. */
+void wsgi_board_begin(void);
+void wsgi_board_end(void);
 
 void wsgi_board_set_draining(void);
 
-/* Says there when the applications were used. To be called every minute. */
-void wsgi_board_look(void);
+/* Whether a request is under way, or one has ended since the last call. */
+int wsgi_board_was_used(void);
 
 #endif

@@ -41,9 +41,9 @@ typedef struct wsgi_ask {
     uint32_t threads;     /* of each, 1 to 64 */
     uint32_t is_customer; /* the user has asked, by .htaccess: user is "#" and
                              a number; all that runs must be that user's */
-    uint32_t timeout;             /* seconds; 0: no bound, as in the next two */
-    uint32_t idle;                /* seconds */
-    uint32_t memory;              /* MB */
+    uint32_t timeout;     /* seconds; 0: no bound, as in the next two */
+    uint32_t idle;        /* seconds */
+    uint32_t memory;      /* MB */
     uint32_t configuration;       /* of WSGI_ASK_RESTART: tells the server's
                                      configuration from others; 0: not known */
     char user[WSGI_ASK_NAME + 1]; /* a name, "#1000", or "": the server's */
@@ -65,7 +65,9 @@ enum wsgi_control {
                                       under way; close connections without one
                                       at once. To the spawner: the process does
                                       so by itself, and gets no more */
-    WSGI_CONTROL_READY = 'r'       /* to the spawner: takes connections */
+    WSGI_CONTROL_READY = 'r',      /* to the spawner: takes connections */
+    WSGI_CONTROL_USED = 'u' /* to the spawner, where there is no board: has
+                               requests, or has had some since the last time */
 };
 
 #define WSGI_CONTROL_FD 3
@@ -118,7 +120,8 @@ typedef struct wsgi_board_slot {
     uint32_t threads;
     uint32_t busy; /* requests under way, those that wait included */
     uint32_t is_draining;
-    uint32_t last; /* seconds since 1970: when it was used, to a minute */
+    uint32_t last; /* when its last request has ended: seconds of a clock that
+                      only goes forward; 0: there was none */
     uint32_t unused[11]; /* a slot has a cache line to itself */
 } wsgi_board_slot;
 

@@ -95,19 +95,15 @@ uint32_t *wsgi_notes_put(const wsgi_request *request,
     return &note->is_used;
 }
 
-int wsgi_notes_look(void)
+void wsgi_notes_look(void)
 {
     int64_t now = (int64_t)time(NULL);
-    int any = __atomic_exchange_n(&other_is_used, 0U, __ATOMIC_RELAXED) != 0;
     int i;
 
     for (i = 0; notes != NULL && i < WSGI_NOTES_MOST; i++)
         if (__atomic_exchange_n(&notes->notes[i].is_used, 0U,
-                                __ATOMIC_RELAXED)) {
+                                __ATOMIC_RELAXED))
             notes->notes[i].last = now;
-            any = 1;
-        }
-    return any;
 }
 
 /* ---- Reading ------------------------------------------------------------ */

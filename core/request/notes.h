@@ -37,9 +37,8 @@ void wsgi_notes_open(wsgi_notes *memory, uint32_t configuration);
 uint32_t *wsgi_notes_put(const wsgi_request *request,
                          const wsgi_settings *settings);
 
-/* Looks which applications were used. To be called every minute. Returns
-   whether any was. */
-int wsgi_notes_look(void);
+/* Looks which applications were used. To be called every minute. */
+void wsgi_notes_look(void);
 
 /* Copies what loading needs of the applications that were used in the last so
    many seconds, in the order in which they were noted. to has room for

@@ -95,6 +95,11 @@ def set_busy(count: int) -> None:
     os.pwrite(BOARD, struct.pack("=III", os.getpid(), 1, count), slot * SLOT_SIZE)
 
 
+def set_used() -> None:
+    slot = int(sys.argv[6])
+    os.pwrite(BOARD, struct.pack("=I", int(time.monotonic())), slot * SLOT_SIZE + 16)
+
+
 def write(text: str, fd: int = 2) -> int:
     return os.write(fd, text.encode())
 

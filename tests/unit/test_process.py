@@ -7,6 +7,7 @@ import json
 import os
 import random
 import re
+import select
 import signal
 import socket
 import struct
@@ -251,6 +252,10 @@ class Process:
         """Process id, threads, busy, is_draining."""
         return SLOT.unpack(os.pread(self.board, SLOT.size, number * SLOT.size))
 
+    def last(self, number: int = 2) -> int:
+        """When its last request has ended, by the clock of time.monotonic."""
+        return int(struct.unpack("=I", os.pread(self.board, 4, number * SLOT.size + 16))[0])
+
     def is_busy(self, requests: int) -> bool:
         """Waits until so many requests are under way."""
         return bool(until(lambda: self.slot()[2] == requests))
@@ -329,9 +334,10 @@ def started(
     board: int = -1,
     configuration: str = "1",
     patience: str = "0",
+    slot: str = "2",
 ) -> Iterator[Process]:
     server = str(os.getuid())
-    words = ("alice/shop", str(threads), "4", customer, server, "2", configuration, patience)
+    words = ("alice/shop", str(threads), "4", customer, server, slot, configuration, patience)
     made = start(program, folder, *words, preload=preload, board=board)
     try:
         assert made.says() == b"r", made.text()
@@ -716,6 +722,23 @@ def test_the_board_says_how_many_requests_are_under_way(process: Process, tmp_pa
     process.drain()
     assert process.ends() == 0
     assert process.slot()[3] == 1
+
+
+def test_the_board_says_when_the_process_was_used(process: Process) -> None:
+    assert process.last() == 0
+    began = int(time.monotonic())
+    process.connect().ask("hello")
+    assert process.is_busy(0)
+    assert began <= process.last() <= time.monotonic()
+
+
+def test_a_process_without_a_board_tells_the_spawner_that_it_is_used(
+    program: Path, tmp_path: Path
+) -> None:
+    with started(program, tmp_path, slot="-1") as process:
+        assert not select.select([process.news], [], [], 0)[0]
+        process.connect().ask("hello")
+        assert process.says() == b"u"
 
 
 def test_requests_run_at_once_in_as_many_threads(process: Process, tmp_path: Path) -> None:

@@ -670,6 +670,114 @@ def test_processes_end_when_the_spawner_was_killed(spawner: Spawner) -> None:
     assert until(lambda: not lives(pid))
 
 
+def test_a_process_that_nobody_uses_ends(spawner: Spawner) -> None:
+    given = spawner.given(idle=1)
+    began = time.monotonic()
+    assert until(lambda: not lives(given.pid))
+    assert time.monotonic() - began > 0.9
+    assert given.ends()
+    assert spawner.given(idle=1).pid != given.pid
+    assert "it is killed" not in spawner.text()
+
+
+def test_a_process_that_nobody_uses_may_stay_for_ever(spawner: Spawner) -> None:
+    given = spawner.given(idle=0)
+    other = spawner.given(name="other", idle=1).pid
+    assert until(lambda: not lives(other))
+    assert lives(given.pid)
+
+
+def test_a_process_with_a_request_is_not_idle(spawner: Spawner) -> None:
+    """A request that came over a connection that the server had kept ends now."""
+    busy = spawner.given(idle=1)
+    busy.ask("set_busy(1)")
+    other = spawner.given(name="other", idle=1).pid
+    assert until(lambda: not lives(other))
+    time.sleep(0.5)
+    assert lives(busy.pid)
+    busy.ask("(set_used(), set_busy(0))")
+    began = time.monotonic()
+    assert until(lambda: not lives(busy.pid))
+    assert time.monotonic() - began > 0.5
+
+
+def test_idle_processes_end_the_oldest_first_and_one_after_the_other(spawner: Spawner) -> None:
+    given = []
+    for _ in range(3):
+        given.append(spawner.given(threads=1, idle=1))
+        given[-1].ask("set_busy(1)")
+    gone: list[int] = []
+    for each in given:
+        each.ask("set_busy(0)")
+
+    def look() -> bool:
+        gone.extend(each.pid for each in given if each.pid not in gone and not lives(each.pid))
+        return len(gone) == len(given)
+
+    assert until(look)
+    assert gone == [each.pid for each in given]
+
+
+def test_processes_come_and_go_as_they_are_used(spawner: Spawner) -> None:
+    for _ in range(3):
+        given = spawner.given(idle=1)
+        assert given.ends()
+    assert spawner.given(idle=1).ask("1") == 1
+
+
+def test_a_process_without_a_board_tells_that_it_is_used(start: Start) -> None:
+    spawner = start(on_old_kernel=True)
+    used = spawner.given(name="used", idle=1)
+    idle = spawner.given(name="idle", idle=1)
+
+    def idle_has_ended() -> bool:
+        used.ask("say('u')")
+        return not lives(idle.pid)
+
+    assert until(idle_has_ended)
+    assert lives(used.pid)
+
+
+def test_a_process_that_does_not_finish_its_requests_is_killed(spawner: Spawner) -> None:
+    old = spawner.given(timeout=1)
+    old.ask("set_busy(1)")
+    old.tell("wait(600)")
+    time.sleep(0.2)
+    began = time.monotonic()
+    spawner.restart()
+    spawner.logs(f"process {old.pid} of .+/shop has not ended its requests in 6 s: it is killed")
+    assert 5.5 < time.monotonic() - began < 9
+    assert until(lambda: not lives(old.pid))
+    assert "MW0707" not in spawner.text()
+
+
+def test_a_process_that_does_not_end_after_its_requests_is_killed(spawner: Spawner) -> None:
+    old = spawner.given(timeout=60)
+    old.tell("wait(600)")
+    time.sleep(0.2)
+    began = time.monotonic()
+    spawner.restart()
+    spawner.logs(f"process {old.pid} of .+/shop does not end, though it has no request: it is")
+    assert 5.5 < time.monotonic() - began < 9
+
+
+def test_processes_that_drain_do_not_pile_up(spawner: Spawner) -> None:
+    old = []
+    for number in range(9):
+        old.append(spawner.given(processes=1))
+        old[-1].ask("set_busy(1)")
+        old[-1].tell("wait(600)")
+        time.sleep(0.1)
+        spawner.restart(CONFIGURATION + 1 + number)
+        assert until(lambda: len(spawner.children()) == len(old) + 1)
+    spawner.given(processes=1)
+    spawner.logs(
+        f"process {old[0].pid} of .+/shop is one too many of those that end: it is killed"
+    )
+    assert until(lambda: not lives(old[0].pid))
+    assert all(lives(each.pid) for each in old[1:])
+
+
 # ---- Restarts --------------------------------------------------------------------------------
 
 

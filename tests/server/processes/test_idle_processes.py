@@ -1,0 +1,86 @@
+"""A process of an application that nobody uses ends, and no request is lost by that."""
+
+import os
+import threading
+import time
+
+import pytest
+
+from tests.conftest import Serve
+from tests.harness.errorlog import until
+from tests.harness.site import Site
+
+pytestmark = pytest.mark.needs("processes")
+
+CONFIG = """
+<Location /idle>
+    SetHandler mod_wsgi
+    SetEnv mod_wsgi.application idle
+    SetEnv mod_wsgi.directory "@{www}"
+    SetEnv mod_wsgi.process idle
+    SetEnv mod_wsgi.idle 1
+    SetEnv mod_wsgi.threads 1
+    SetEnv mod_wsgi.processes 3
+</Location>
+"""
+
+APPLICATION = """
+import os, time
+
+
+def application(environ, start_response):
+    time.sleep(float(environ["QUERY_STRING"] or "0"))
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [str(os.getpid()).encode("ascii")]
+"""
+
+PATIENCE = 20.0
+
+
+def started(serve: Serve) -> Site:
+    return serve(CONFIG, files={"idle.py": APPLICATION})
+
+
+def asked(site: Site, seconds: float = 0) -> int:
+    answer = site.get(f"/idle?{seconds}")
+    assert answer.status_code == 200
+    return int(answer.text)
+
+
+def lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_process_that_nobody_uses_ends(serve: Serve) -> None:
+    """The server's child still has a connection to it. A request that takes longer is no end."""
+    site = started(serve)
+    first = asked(site, 1.5)
+    assert lives(first)
+    assert until(lambda: not lives(first), PATIENCE)
+    assert asked(site) != first
+
+
+def test_no_request_is_lost_while_processes_come_and_go(serve: Serve) -> None:
+    """Each thread asks again about when the process is to end."""
+    site = started(serve)
+    asked(site)
+    seen: list[int] = []
+    end = time.monotonic() + 6
+
+    def ask(number: int) -> None:
+        pause = 0.9 + number * 0.04
+        while time.monotonic() < end:
+            seen.append(asked(site, 0.01))
+            time.sleep(pause)
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(6)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert len(seen) >= 6 * 4
+    assert until(lambda: not any(map(lives, set(seen))), PATIENCE)
