@@ -173,30 +173,49 @@ static int start_another(wsgi_group *group)
     return 0;
 }
 
+/* Whether another process may start. If the limits forbid it and nobody serves
+   the group, those that wait are refused. */
+static int may_start(wsgi_group *group, const census *found)
+{
+    wsgi_report report;
+
+    if (found->all >= group->ask.processes)
+        return 0;
+    if (wsgi_room_make(group, &report) == 0)
+        return 1;
+    if (found->idlest == NULL)
+        wsgi_queue_refuse(group, &report);
+    return 0;
+}
+
 /* Hands over as many of the waiting connections as can be. */
 static void serve(wsgi_group *group)
 {
     census found;
-    int has_room;
 
     while (group->waiting_count > 0) {
         found = count(group);
-        has_room = found.all < group->ask.processes;
-        if (found.idlest != NULL && (found.busy < group->ask.threads ||
-                                     (!has_room && found.starting == 0))) {
-            give(found.idlest, wsgi_queue_take(group));
-            continue;
+        if (found.idlest == NULL || found.busy >= group->ask.threads) {
+            if (found.starting > 0 || kill_at != 0)
+                return;
+            if (may_start(group, &found)) {
+                start_another(group);
+                return;
+            }
+            if (found.idlest == NULL)
+                return;
         }
-        if (found.starting == 0 && has_room && kill_at == 0)
-            start_another(group);
-        return;
+        give(found.idlest, wsgi_queue_take(group));
     }
 }
 
 /* Starts a process in place of the last one, if that has died. */
 static void replace(wsgi_group *group)
 {
-    if (group->wants_another && kill_at == 0 && count(group).all == 0)
+    census found = count(group);
+
+    if (group->wants_another && kill_at == 0 && found.all == 0 &&
+        may_start(group, &found))
         start_another(group);
     group->wants_another = 0;
 }
@@ -212,6 +231,7 @@ void wsgi_group_ask(const wsgi_ask *ask, int connection, int log)
         return;
     }
     group->ask = *ask;
+    wsgi_ceilings_apply(&wsgi_spawner_is.ceilings, &group->ask);
     set_log(group, log);
     if (group->refused_until > wsgi_loop_now() &&
         count(group).idlest == NULL) {
@@ -281,17 +301,19 @@ static int is_starting(const wsgi_group *group, long long now)
    long to load does not hold up the groups of others. */
 static void swap_next(long long now)
 {
-    wsgi_group *group, *next = NULL;
+    wsgi_group *group;
+    wsgi_report report;
 
     for (group = groups; group != NULL; group = group->next)
-        if (wsgi_swap_has_old(group)) {
-            if (is_starting(group, now))
-                return;
-            if (group->wants_swap)
-                next = group;
+        if (wsgi_swap_has_old(group) && is_starting(group, now))
+            return;
+    for (group = groups; group != NULL; group = group->next)
+        if (group->wants_swap && wsgi_swap_has_old(group) &&
+            wsgi_room_make(group, &report) == 0) {
+            if (start_another(group) < 0)
+                wsgi_swap_keep_old(group);
+            return;
         }
-    if (next != NULL && start_another(next) < 0)
-        wsgi_swap_keep_old(next);
 }
 
 /* ---- The end ---------------------------------------------------------- */
@@ -411,6 +433,11 @@ static int pause_of(const wsgi_group *group, long long now, long long idle)
     else if (wsgi_late_any(group) && (idle < 0 || idle > LOOK_IF_LATE))
         idle = LOOK_IF_LATE;
     return idle < LOOK_SELDOM ? (int)idle : LOOK_SELDOM;
+}
+
+wsgi_group *wsgi_group_first(void)
+{
+    return groups;
 }
 
 int wsgi_group_any(void)

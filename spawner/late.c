@@ -11,7 +11,8 @@
 
 /* Milliseconds. */
 #define TIME_TO_START 60000
-#define TIME_TO_STOP 6000  /* after the last request: an application has 5 s  \
+#define TIME_TO_STOP                                                          \
+    6000                   /* after the last request: an application has 5 s  \
                             */
 #define TIME_TO_DRAIN 5000 /* for requests, beyond the timeout for one */
 

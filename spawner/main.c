@@ -129,6 +129,14 @@ static void allow_many_descriptors(void)
     }
 }
 
+/* In the log of the server. */
+static void warn(const char *word, size_t size, const char *why)
+{
+    wsgi_log_say(NULL, WSGI_LOG_WARNING,
+                 "MW0730: " WSGI_CEILINGS ": '%.*s' has no effect: %s",
+                 (int)size, word, why);
+}
+
 static int start(char **argv)
 {
     int error;
@@ -144,7 +152,10 @@ static int start(char **argv)
         return -1;
     error = wsgi_log_start();
     errno = error;
-    return error == 0 ? chdir("/") : -1;
+    if (error != 0)
+        return -1;
+    wsgi_ceilings_read(getenv(WSGI_CEILINGS), &wsgi_spawner_is.ceilings, warn);
+    return chdir("/");
 }
 
 int main(int argc, char **argv)

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "compat.h"
@@ -20,7 +19,6 @@
 #define SAFE_FD 16        /* descriptors below are given their meaning */
 #define SECONDS_TO_FIND 5 /* for finding the user */
 #define STANDARD_PATH "/usr/local/bin:/usr/bin:/bin"
-#define MOST_FILES 1024 /* select() takes no more */
 
 static void tell(const wsgi_report *report)
 {
@@ -69,17 +67,6 @@ static void reset_signals(void)
         signal(i, SIG_DFL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-static void set_limits(void)
-{
-    struct rlimit limit = {.rlim_cur = 0, .rlim_max = 0};
-
-    setrlimit(RLIMIT_CORE, &limit);
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur > MOST_FILES) {
-        limit.rlim_cur = MOST_FILES;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
 }
 
 /* ---- Which program ---------------------------------------------------- */
@@ -168,9 +155,10 @@ static void run(const wsgi_program *program, const wsgi_user *user,
                 const char *path, char *title)
 {
     char threads[16], processes[16], customer[16], server[16], slot[16];
-    char configuration[16], patience[16];
-    char *argv[] = {(char *)path, title, threads,       processes, customer,
-                    server,       slot,  configuration, patience,  NULL};
+    char configuration[16], patience[16], memory[16];
+    char *argv[] = {(char *)path, title,  threads, processes,
+                    customer,     server, slot,    configuration,
+                    patience,     memory, NULL};
     char *variables[16], **end = variables;
 
     put(&end, "HOME", user->home);
@@ -190,14 +178,23 @@ static void run(const wsgi_program *program, const wsgi_user *user,
     snprintf(configuration, sizeof configuration, "%u",
              wsgi_spawner_is.configuration);
     snprintf(patience, sizeof patience, "%d", program->patience);
+    snprintf(memory, sizeof memory, "%u", program->ask->memory);
     alarm(0);
     execve(path, argv, variables);
 }
 
-/* Becomes the user. Returns 0, or -1 with a report. */
-static int become(const wsgi_user *user, wsgi_report *report)
+static const char *problem_of_start(int error)
 {
-    set_limits();
+    return error == EAGAIN ? "its user has as many processes and threads as "
+                             "nproc of " WSGI_CEILINGS " allows"
+                           : strerror(error);
+}
+
+/* Becomes the user. Returns 0, or -1 with a report. */
+static int become(const wsgi_ask *ask, const wsgi_user *user,
+                  wsgi_report *report)
+{
+    wsgi_bounds_set(ask, user);
     umask(022);
     if (wsgi_user_become(user, report) < 0)
         return -1;
@@ -222,11 +219,11 @@ void wsgi_program_run(const wsgi_program *program)
         snprintf(report.text, sizeof report.text, "%s/%s", user.name,
                  program->ask->name);
         tell(&report);
-        if (become(&user, &report) == 0 &&
+        if (become(program->ask, &user, &report) == 0 &&
             find_program(program->ask->python, path, sizeof path, &report) ==
                 0) {
             run(program, &user, path, report.text);
-            give_up(&report, 503, path, strerror(errno));
+            give_up(&report, 503, path, problem_of_start(errno));
         }
     }
     tell(&report);

@@ -21,6 +21,7 @@
 
 #include "../adapters/wire/ask.h"
 #include "../adapters/wire/frames.h"
+#include "../adapters/wire/ceilings.h"
 
 /* ---- main.c: what holds for the whole program. -------------------------- */
 
@@ -29,6 +30,7 @@ typedef struct wsgi_spawner {
     long user, group;       /* of the server's children */
     uint32_t configuration; /* of the server; 0: not known */
     int is_root;
+    wsgi_ceilings ceilings;
 } wsgi_spawner;
 
 extern wsgi_spawner wsgi_spawner_is;
@@ -171,6 +173,9 @@ int wsgi_group_tick(void);
 /* Whether any process is left. */
 int wsgi_group_any(void);
 
+/* The first of all groups; the others are behind its next. */
+wsgi_group *wsgi_group_first(void);
+
 /* Forgets a process that has ended, and says why. status is waitpid's. */
 void wsgi_group_reap(pid_t pid, int status);
 
@@ -196,7 +201,8 @@ struct wsgi_worker {
     int output;  /* pipe: its descriptors 1 and 2; -1: closed */
     int reports; /* pipe: closed when the program runs */
     int is_ready, is_draining, is_killed;
-    int is_old;             /* began before the server's last restart */
+    int is_old;             /* began before the server's last restart, or has
+                               grown too large */
     int patience;           /* seconds for loads before it is ready */
     uint32_t configuration; /* of the server, when it began */
     long long started, ready_at, recent_since;
@@ -264,7 +270,7 @@ int wsgi_queue_take(wsgi_group *group);
 /* Refuses all that wait. For a moment all that ask are to be refused. */
 void wsgi_queue_refuse(wsgi_group *group, const wsgi_report *report);
 
-/* ---- swap.c: old processes, from before the server's last restart. ------ */
+/* ---- swap.c: old processes, which are to be replaced. ------------------- */
 
 /* Whether a group has some that have not been told to end. */
 int wsgi_swap_has_old(const wsgi_group *group);
@@ -276,6 +282,10 @@ void wsgi_swap_drain_old(wsgi_group *group, int all);
 /* Whether a request has used the group in the last ten minutes, as far as is
    known. */
 int wsgi_swap_is_used(const wsgi_group *group);
+
+/* A process says that it has grown too large. It is old from now on, or told
+   to end if its group is not used. */
+void wsgi_swap_take_stale(wsgi_worker *worker);
 
 /* Lets them go on, because no fresh process can start. */
 void wsgi_swap_keep_old(wsgi_group *group);
@@ -296,6 +306,13 @@ void wsgi_late_kill(const wsgi_group *group, long long now, int all);
 /* Whether it is to be called each second: some start or end. */
 int wsgi_late_any(const wsgi_group *group);
 
+/* ---- room.c: whether another process may start, by MOD_WSGI_LIMITS. ----- */
+
+/* Sees that a process may be added to a group. If there are as many as may be,
+   an idle one of the same customer's, or of anybody's, is told to end. Returns
+   0, or -1 with a report if all are needed. */
+int wsgi_room_make(const wsgi_group *group, wsgi_report *report);
+
 /* ---- user.c: in a forked process: who it is to be. ---------------------- */
 
 typedef struct wsgi_user {
@@ -315,6 +332,11 @@ int wsgi_user_is_listed(const char *list, const char *name, uid_t uid);
 
 /* Becomes that user for good. Returns 0, or -1 with a report. */
 int wsgi_user_become(const wsgi_user *user, wsgi_report *report);
+
+/* ---- bounds.c: in a forked process: what the system lets it have. ------- */
+
+/* Called before the process becomes the user. */
+void wsgi_bounds_set(const wsgi_ask *ask, const wsgi_user *user);
 
 /* ---- program.c: in a forked process: becomes the program. --------------- */
 

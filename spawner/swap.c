@@ -1,5 +1,6 @@
 /*
- * swap.c - old processes, which began before the server's last restart.
+ * swap.c - old processes, which began before the server's last restart, or
+ * have grown too large.
  *
  * They end as fresh processes of their group get ready.
  */
@@ -54,6 +55,29 @@ void wsgi_swap_keep_old(wsgi_group *group)
 
     for (worker = group->workers; worker != NULL; worker = worker->next)
         worker->is_old = 0;
+}
+
+/* Whether a process has begun that is not ready. */
+static int is_starting(const wsgi_group *group)
+{
+    const wsgi_worker *worker;
+
+    for (worker = group->workers; worker != NULL; worker = worker->next)
+        if (!worker->is_ready && !worker->is_draining)
+            return 1;
+    return 0;
+}
+
+void wsgi_swap_take_stale(wsgi_worker *worker)
+{
+    wsgi_group *group = worker->group;
+
+    if (!worker->is_ready || worker->is_draining || is_starting(group))
+        return;
+    if (wsgi_swap_is_used(group))
+        worker->is_old = group->wants_swap = 1;
+    else
+        wsgi_worker_drain(worker);
 }
 
 int wsgi_swap_has_old(const wsgi_group *group)

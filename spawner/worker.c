@@ -89,6 +89,8 @@ static void read_news(void *arg)
         worker->is_ready = 1;
         worker->ready_at = wsgi_loop_now();
         wsgi_group_worker_ready(worker);
+    } else if (byte == WSGI_CONTROL_STALE) {
+        wsgi_swap_take_stale(worker);
     }
 }
 

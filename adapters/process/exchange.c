@@ -137,10 +137,8 @@ static int64_t ask(wsgi_exchange *x, char *buffer, size_t size)
     long got;
     int fd;
 
-    if (room->data == NULL)
-        room->data = malloc(WSGI_PACKET_MOST);
-    if (room->data == NULL || wsgi_wire_add(&room->out, WSGI_FRAME_READ, 0, 0,
-                                            &most, sizeof most) < 0)
+    if (wsgi_wire_add(&room->out, WSGI_FRAME_READ, 0, 0, &most, sizeof most) <
+        0)
         return give_up_reading(x, "memory is out");
     if (wsgi_outgoing_flush(x) < 0)
         return give_up_reading(x, NULL);
@@ -193,6 +191,17 @@ const wsgi_host wsgi_exchange_host = {
 
 /* ---- From the packet to DONE ------------------------------------------ */
 
+/* Before anything is read. Without memory another process can have the
+   request. Returns 0, or -1. */
+static int furnish(wsgi_room *room)
+{
+    if (room->packet == NULL)
+        room->packet = malloc(WSGI_PACKET_MOST);
+    if (room->data == NULL)
+        room->data = malloc(WSGI_PACKET_MOST);
+    return room->packet != NULL && room->data != NULL ? 0 : -1;
+}
+
 /* Reads the packet into got. Returns 0, or -1 if the connection is of no use:
    its other end is closed, or does not speak as it should. */
 static int receive(wsgi_room *room, int socket, wsgi_wire_request *got)
@@ -201,9 +210,7 @@ static int receive(wsgi_room *room, int socket, wsgi_wire_request *got)
     long size;
     int fd;
 
-    if (room->packet == NULL)
-        room->packet = malloc(WSGI_PACKET_MOST);
-    if (room->packet == NULL)
+    if (furnish(room) < 0)
         return -1;
     size = wsgi_socket_receive(socket, room->packet, &fd, 1);
     if (fd >= 0)

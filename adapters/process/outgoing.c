@@ -97,18 +97,25 @@ static uint8_t flags_of(enum wsgi_after after)
     return after == WSGI_FLUSH ? WSGI_WIRE_FLUSH : WSGI_WIRE_END;
 }
 
-/* A DONE without a status. */
 typedef struct done {
     wsgi_frame_head head;
     uint32_t load_ms; /* left out if it is 0 */
 } done;
 
+static done make_done(const wsgi_exchange *x, unsigned status)
+{
+    size_t size = x->load_ms == 0 ? sizeof(wsgi_frame_head) : sizeof(done);
+
+    return (done){{.size = (uint32_t)size,
+                   .type = WSGI_FRAME_DONE,
+                   .count = (uint16_t)status},
+                  x->load_ms};
+}
+
 /* Sends one packet of a body. */
 static int send_some(wsgi_exchange *x, rest *left, enum wsgi_after after)
 {
-    size_t size = x->load_ms == 0 ? sizeof(wsgi_frame_head) : sizeof(done);
-    done last = {{.size = (uint32_t)size, .type = WSGI_FRAME_DONE},
-                 x->load_ms};
+    done last = make_done(x, 0);
     wsgi_frame_head head = {.type = WSGI_FRAME_BODY};
     wsgi_chunk parts[WSGI_SOCKET_PARTS];
     size_t used = 2;
@@ -118,7 +125,7 @@ static int send_some(wsgi_exchange *x, rest *left, enum wsgi_after after)
     if (left->count == 0) {
         head.flags = flags_of(after);
         if (after == WSGI_LAST)
-            parts[used++] = (wsgi_chunk){&last, size};
+            parts[used++] = (wsgi_chunk){&last, last.head.size};
         x->is_done = after == WSGI_LAST;
     }
     return send_parts(x, parts, used, -1);
@@ -195,25 +202,31 @@ int wsgi_outgoing_file(void *record, int fd, int64_t offset, int64_t size,
     return send_parts(x, parts, 1, fd);
 }
 
+/* Sends a frame that is made already. Needs no memory, which may be out. */
+static int send_frame(wsgi_exchange *x, const wsgi_frame_head *frame)
+{
+    wsgi_chunk parts[2] = {{NULL, 0}, {frame, frame->size}};
+
+    return send_parts(x, parts, 2, -1);
+}
+
 void wsgi_outgoing_fail(void *record)
 {
-    wsgi_exchange *x = record;
+    const wsgi_frame_head frame = {.size = sizeof frame,
+                                   .type = WSGI_FRAME_FAIL};
 
-    if (wsgi_wire_add(&x->room->out, WSGI_FRAME_FAIL, 0, 0, NULL, 0) == 0)
-        wsgi_outgoing_flush(x);
+    send_frame(record, &frame);
 }
 
 int wsgi_outgoing_done(wsgi_exchange *x, int status)
 {
-    unsigned count = (unsigned)(x->failure != 0 ? x->failure : status);
+    done last =
+        make_done(x, (unsigned)(x->failure != 0 ? x->failure : status));
 
     if (wsgi_exchange_is_over(x))
         return -1;
     if (x->is_done)
         return 0;
     x->is_done = 1;
-    if (wsgi_wire_add(&x->room->out, WSGI_FRAME_DONE, 0, count, &x->load_ms,
-                      x->load_ms != 0 ? sizeof x->load_ms : 0) < 0)
-        return -1;
-    return wsgi_outgoing_flush(x);
+    return send_frame(x, &last.head);
 }

@@ -22,10 +22,14 @@ enum { DRAIN = 'd', ENDED = 'e', WARM = 'w' };
 #define LOOK_SECONDS 60
 #define TELL_SECONDS 5
 
+/* A process that has grown too large says so again, as long as it lives. */
+#define STALE_SECONDS 60
+
 static int news[2];      /* that pipe */
 static int has_control;  /* the spawner is there */
 static time_t ready_at;  /* when to say that it is ready; 0: that was said */
 static long server_user; /* who makes connections */
+static long memory_most; /* MB; 0: no bound */
 
 static void complain(const char *what, const char *why)
 {
@@ -142,14 +146,49 @@ static int look(time_t now)
     return TELL_SECONDS;
 }
 
+/* ---- Memory ------------------------------------------------------------ */
+
+static void tell_stale(long used)
+{
+    wsgi_log(NULL, WSGI_WARNING,
+             "MW0618: the process has %ld MB of memory, more than the %ld "
+             "that mod_wsgi.memory, or memory= in MOD_WSGI_LIMITS, allows: "
+             "another takes its place",
+             used, memory_most);
+    tell_spawner(WSGI_CONTROL_STALE);
+}
+
+/* Looks once a second, where there is a bound. Returns for how many seconds
+   there is no need to. */
+static int look_at_memory(time_t now)
+{
+    static time_t next;
+    long used;
+
+    if (memory_most <= 0 || wsgi_crew_is_draining())
+        return LOOK_SECONDS;
+    if (now >= next) {
+        used = wsgi_memory_used();
+        next = now + (used > memory_most ? STALE_SECONDS : 1);
+        if (used > memory_most)
+            tell_stale(used);
+    }
+    return (int)(next - now);
+}
+
 /* Does what is due. Returns after how many milliseconds something is. */
 static int pause_now(void)
 {
     time_t now = seconds();
+    int used, memory;
 
     if (ready_at != 0 && now >= ready_at)
         tell_ready();
-    return ready_at != 0 ? 1000 : look(now) * 1000;
+    if (ready_at != 0)
+        return 1000;
+    used = look(now);
+    memory = look_at_memory(now);
+    return (used < memory ? used : memory) * 1000;
 }
 
 /* ---- What comes ------------------------------------------------------- */
@@ -248,8 +287,9 @@ static int start(char **argv)
     int error;
 
     server_user = number(argv[WSGI_ARGUMENT_SERVER], 0, UINT32_MAX);
+    memory_most = number(argv[WSGI_ARGUMENT_MEMORY], 0, INT32_MAX);
     if (threads < 0 || processes < 0 || customer < 0 || server_user < 0 ||
-        configuration < 0)
+        configuration < 0 || memory_most < 0)
         return EINVAL;
     fcntl(WSGI_CONTROL_FD, F_SETFD, FD_CLOEXEC);
     fcntl(WSGI_NEWS_FD, F_SETFD, FD_CLOEXEC);

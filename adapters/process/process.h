@@ -106,4 +106,9 @@ void wsgi_board_set_draining(void);
 /* Whether a request is under way, or one has ended since the last call. */
 int wsgi_board_was_used(void);
 
+/* ---- memory.c: how much memory this process has. ------------------------ */
+
+/* In MB; 0 if nobody knows. */
+long wsgi_memory_used(void);
+
 #endif

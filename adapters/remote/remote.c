@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "../../core/run.h"
+#include "../wire/ceilings.h"
 #include "trip.h"
 
 #define MOST_TRIES 5     /* fresh processes that end before they read */
@@ -75,6 +76,30 @@ static uint32_t bound_of(long setting)
     return setting > 0 ? (uint32_t)setting : 0;
 }
 
+static wsgi_ceilings ceilings;
+
+static void ignore_word(const char *word, size_t size, const char *why)
+{
+    (void)word, (void)size, (void)why; /* the spawner has warned of it */
+}
+
+static void read_ceilings(void)
+{
+    wsgi_ceilings_read(wsgi_settings_of_process()->limits, &ceilings,
+                       ignore_word);
+}
+
+/* What the spawner will grant. */
+static void lower_ask(wsgi_ask *ask)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    if (!ask->is_customer)
+        return;
+    pthread_once(&once, read_ceilings);
+    wsgi_ceilings_apply(&ceilings, ask);
+}
+
 static void fill_ask(wsgi_ask *ask, const wsgi_request *request,
                      const wsgi_settings *s)
 {
@@ -95,6 +120,7 @@ static void fill_ask(wsgi_ask *ask, const wsgi_request *request,
                  s->user != NULL ? s->user : "");
     snprintf(ask->python, sizeof ask->python, "%s", python);
     wsgi_naming_process(request, s, ask->name, sizeof ask->name);
+    lower_ask(ask);
 }
 
 /* Reads a small body before the request is sent. A slow client then waits

@@ -66,8 +66,10 @@ enum wsgi_control {
                                       at once. To the spawner: the process does
                                       so by itself, and gets no more */
     WSGI_CONTROL_READY = 'r',      /* to the spawner: takes connections */
-    WSGI_CONTROL_USED = 'u' /* to the spawner, where there is no board: has
+    WSGI_CONTROL_USED = 'u', /* to the spawner, where there is no board: has
                                requests, or has had some since the last time */
+    WSGI_CONTROL_STALE = 's' /* to the spawner: has grown too large, and
+                                is to be replaced */
 };
 
 #define WSGI_CONTROL_FD 3
@@ -90,6 +92,8 @@ enum wsgi_argument {
     WSGI_ARGUMENT_CONFIGURATION, /* of the server; 0: not known */
     WSGI_ARGUMENT_PATIENCE, /* how many seconds the process may load before it
                                is ready; 0: it loads nothing */
+    WSGI_ARGUMENT_MEMORY,   /* MB: it is to be replaced if it has more; 0: any
+                               size will do */
     WSGI_ARGUMENT_COUNT
 };
 

@@ -21,16 +21,21 @@ NAMES = {
     "path_translated": "off|on",
     "error_pages": "off|on",
     "slow": r"off|[1-9]\d{0,4}",
+    "timeout": r"off|[1-9]\d{0,4}",
+    "concurrency": r"off|[1-9][0-9]{0,4}",
     "process": "",
     "user": "",
     "python": r"\d+(\.\d+t?)?",
     "processes": "number",
     "threads": "number",
+    "idle": r"off|[1-9]\d{0,4}",
+    "memory": r"off|[1-9]\d{0,6}",
 }
 SERVER = (
     "MOD_WSGI_PYTHON_HOME",
     "MOD_WSGI_MAX_INTERPRETERS",
     "MOD_WSGI_USERS",
+    "MOD_WSGI_LIMITS",
 )
 # A number has the same bounds for each variable.
 NUMBER = "[1-9]|[1-5][0-9]|6[0-4]"
@@ -88,6 +93,8 @@ def value_of(variable: Variable) -> Iterator[Finding]:
                 r"off|on|/.*": "off, on or a path that begins with /",
                 NAMES["python"]: "a version, such as 3.13",
                 NAMES["slow"]: "off or a number of seconds",
+                NAMES["concurrency"]: "off or a number of requests",
+                NAMES["memory"]: "off or a number of MB",
             }.get(allowed, shown)
             wrong = f"write {shown.replace('|', ' or ')}"
     if wrong:

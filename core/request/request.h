@@ -76,9 +76,9 @@ struct wsgi_settings {
     int path_translated;
     int error_pages;
     /* Of the bounds, WSGI_NO_BOUND is none. Seconds: */
-    long slow;        /* until a request is logged as slow */
-    long timeout;     /* without progress; 0: not set */
-    long concurrency; /* requests of the application at the same time */
+    long slow;           /* until a request is logged as slow */
+    long timeout;        /* without progress; 0: not set */
+    long concurrency;    /* requests of the application at the same time */
     const char *process; /* NULL: the server's own; else the name of an
                             application's process, or WSGI_PROCESS_AUTO */
     const char *user;    /* who that process is; NULL: the server's user */
@@ -123,12 +123,14 @@ typedef struct wsgi_process_settings {
     long max_interpreters;
     const char *temporary; /* the directory for temporary files */
     const char *users;     /* who may have processes of applications */
+    const char *limits;    /* of these processes; NULL: the defaults */
 } wsgi_process_settings;
 
 #define WSGI_PYTHON_HOME "MOD_WSGI_PYTHON_HOME"
 #define WSGI_MAX_INTERPRETERS "MOD_WSGI_MAX_INTERPRETERS"
 #define WSGI_TMPDIR "TMPDIR"
 #define WSGI_USERS "MOD_WSGI_USERS"
+#define WSGI_LIMITS "MOD_WSGI_LIMITS"
 
 /* Copies the variables of the process's environment, and works out the
    defaults. Called once in a process, before any application could change that

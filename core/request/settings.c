@@ -19,7 +19,8 @@
 #define ENVIRON "environ."
 
 #define OFF "off"
-#define SECONDS "`" OFF "`, a number of seconds from 1 to " DIGITS(MOST_SECONDS)
+#define SECONDS                                                               \
+    "`" OFF "`, a number of seconds from 1 to " DIGITS(MOST_SECONDS)
 
 /* The longest name of an interpreter, a process or a user, in bytes. */
 #define NAME_SIZE 255
@@ -216,8 +217,9 @@ static const setting settings[] = {
     },
     {
         .shown = {.name = PREFIX "concurrency",
-                  .values = "`" OFF "`, a number of requests from 1 to " DIGITS(
-                      MOST_REQUESTS),
+                  .values = "`" OFF
+                            "`, a number of requests from 1 to " DIGITS(
+                                MOST_REQUESTS),
                   .standard = OFF,
                   .setter = EVERYBODY,
                   .text = "the application has at most so many requests at "
@@ -293,8 +295,8 @@ static const setting settings[] = {
     },
     {
         .shown = {.name = PREFIX "memory",
-                  .values = "`" OFF "`, a number of MB from 1 to " DIGITS(
-                      MOST_MB),
+                  .values = "`" OFF
+                            "`, a number of MB from 1 to " DIGITS(MOST_MB),
                   .standard = OFF,
                   .setter = EVERYBODY,
                   .text = "a process that has more is replaced, and can't "
@@ -360,6 +362,19 @@ static const setting process_settings[] = {
                           "processes"},
         .read = read_text,
         .place = PLACE(wsgi_process_settings, const char *, users),
+    },
+    {
+        .shown = {.name = WSGI_LIMITS,
+                  .values = "words such as `total=100 memory=256`; `" OFF
+                            "` as a number is no limit",
+                  .otherwise = "`total=256 processes=8 threads=10 memory=512 "
+                               "timeout=300 idle=300 nproc=256 nofile=1024 "
+                               "nice=0`",
+                  .setter = PROCESS,
+                  .text = "what processes of applications may use, and above "
+                          "all those of customers"},
+        .read = read_text,
+        .place = PLACE(wsgi_process_settings, const char *, limits),
     },
 };
 

@@ -10,6 +10,7 @@ FLAGS = ("-std=c99", "-D_GNU_SOURCE", "-g", "-Wall", "-Wextra", "-Werror")
 
 def compile_into(folder: Path) -> Path:
     program = folder / "mod_wsgi-spawner"
-    sources = sorted(map(str, (TOP / "spawner").glob("*.c")))
+    own, shared = (TOP / "spawner").glob("*.c"), TOP / "adapters" / "wire" / "ceilings.c"
+    sources = sorted(map(str, [*own, shared]))
     subprocess.run(["gcc", *FLAGS, *sources, "-o", str(program), "-pthread"], check=True)
     return program

@@ -95,6 +95,19 @@ def set_busy(count: int) -> None:
     os.pwrite(BOARD, struct.pack("=III", os.getpid(), 1, count), slot * SLOT_SIZE)
 
 
+def fork_all(most: int) -> int:
+    """How many processes can be had. They end with this one."""
+    for made in range(most):
+        try:
+            if os.fork() == 0:
+                prctl = __import__("ctypes").CDLL(None).prctl
+                prctl(1, signal.SIGKILL)
+                time.sleep(600)
+        except BlockingIOError:
+            return made
+    return most
+
+
 def set_used() -> None:
     slot = int(sys.argv[6])
     os.pwrite(BOARD, struct.pack("=I", int(time.monotonic())), slot * SLOT_SIZE + 16)

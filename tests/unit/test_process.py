@@ -7,6 +7,7 @@ import json
 import os
 import random
 import re
+import resource
 import select
 import signal
 import socket
@@ -232,6 +233,14 @@ class Process:
     def drain(self) -> None:
         self.control.send(b"d")
 
+    def answers_or_refuses(self, application: str) -> bool:
+        """Whether a new connection is closed without having been read, or has a whole answer."""
+        connection = self.connect()
+        try:
+            return connection.ask(application).done in (0, 500)
+        except (BrokenPipeError, ConnectionResetError):
+            return True
+
     def says(self) -> bytes:
         """Waits for what it tells the spawner next; nothing if it has ended."""
         return os.read(self.news, 1)
@@ -335,10 +344,11 @@ def started(
     configuration: str = "1",
     patience: str = "0",
     slot: str = "2",
+    memory: str = "0",
 ) -> Iterator[Process]:
     server = str(os.getuid())
     words = ("alice/shop", str(threads), "4", customer, server, slot, configuration, patience)
-    made = start(program, folder, *words, preload=preload, board=board)
+    made = start(program, folder, *words, memory, preload=preload, board=board)
     try:
         assert made.says() == b"r", made.text()
         yield made
@@ -683,7 +693,7 @@ def test_a_load_that_has_ended_a_process_is_left_to_its_requests(
     stop = add_stoppable(tmp_path, "os._exit(7)")
     serve_once(program, tmp_path, board, "hello", "stoppable")
     stop.touch()
-    words = ("alice/shop", "2", "4", "0", str(os.getuid()), "2", "1", "5")
+    words = ("alice/shop", "2", "4", "0", str(os.getuid()), "2", "1", "5", "0")
     died = start(program, tmp_path, *words, board=board)
     assert died.ends() == 7
     for opened in (died.board, died.news):
@@ -706,6 +716,94 @@ def test_notes_that_make_no_sense_are_left_alone(program: Path, tmp_path: Path) 
                 assert process.connect().ask("hello").done == 0
     finally:
         os.close(board)
+
+
+# ---- Memory --------------------------------------------------------------------------------
+
+MEMORY = """
+kept = []
+
+def application(environ, start_response):
+    what, _, size = environ["QUERY_STRING"].partition("-")
+    if what == "drop":
+        del kept[:]
+    elif what == "keep":
+        kept.append(b"x" * (int(size) << 20))
+    elif what == "fill":
+        try:
+            while True:
+                kept.append(b"x" * int(size))
+        except MemoryError:
+            pass
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [str(len(kept)).encode("ascii")]
+"""
+
+
+def keeps(process: Process, folder: Path, query: str) -> Answer:
+    (folder / "memory.py").write_text(MEMORY)
+    return process.connect().ask("memory", mod_wsgi__directory=str(folder), query=query)
+
+
+def wake_ups(pid: int) -> int:
+    """Of the main thread."""
+    status = Path(f"/proc/{pid}/task/{pid}/status").read_text()
+    return int(status.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
+
+
+def test_a_process_that_has_grown_too_large_says_so_and_serves(
+    program: Path, tmp_path: Path
+) -> None:
+    with started(program, tmp_path, memory="100") as process:
+        assert keeps(process, tmp_path, "keep-20").done == 0
+        assert keeps(process, tmp_path, "keep-110").body == b"2"
+        assert process.says() == b"s"
+        line = re.search(
+            r"<4>mod_wsgi: MW0618: .* has (\d+) MB of memory.* the 100 that", process.text()
+        )
+        assert line, process.text()
+        assert 130 < int(line[1]) < 230
+        assert keeps(process, tmp_path, "").body == b"2"
+
+
+def test_a_process_with_a_bound_looks_once_a_second(program: Path, tmp_path: Path) -> None:
+    with started(program, tmp_path, memory="1000") as process:
+        before = wake_ups(process.pid)
+        time.sleep(3.2)
+        assert 2 <= wake_ups(process.pid) - before <= 5
+
+
+def test_a_process_without_a_bound_does_not_wake_up(process: Process) -> None:
+    before = wake_ups(process.pid)
+    time.sleep(2.2)
+    assert wake_ups(process.pid) <= before + 1, "it may have been about to wait"
+
+
+@pytest.mark.parametrize("size", [1 << 24, 1 << 12, 1 << 6])
+def test_a_process_without_memory_fails_its_requests_and_no_more(
+    program: Path, tmp_path: Path, size: int
+) -> None:
+    """The large pieces leave some memory, the small ones nearly none."""
+    (tmp_path / "memory.py").write_text(MEMORY)
+    own: dict[str, Any] = {"mod_wsgi__directory": f"{tmp_path}:{APPS}"}
+    with started(program, tmp_path, threads=1) as process:
+        filling, posting = process.connect(), process.connect()
+        assert filling.ask("memory", **own).done == 0
+        bound_data(process.pid, 200)
+        for _ in range(3):
+            assert filling.ask("memory", query=f"fill-{size}", **own).done in (0, 500)
+            assert posting.post("bodies::read_all", b"x" * 30_000, **own).done in (0, 500)
+            assert process.answers_or_refuses("hello")
+            assert filling.ask("memory", query="drop", **own).done == 0
+            assert filling.ask("memory", **own).body == b"0"
+        assert not process.has_ended()
+
+
+def bound_data(pid: int, more: int) -> None:
+    """A wall so many MB from here."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    wall = (int(status.partition("VmData:")[2].split()[0]) << 10) + (more << 20)
+    resource.prlimit(pid, resource.RLIMIT_DATA, (wall, wall))
 
 
 # ---- Ends ----------------------------------------------------------------------------------
@@ -927,7 +1025,7 @@ def test_nonsense_instead_of_a_body_ends_the_connection(process: Process, packet
 
 def test_a_connection_that_another_user_has_made_is_refused(program: Path, tmp_path: Path) -> None:
     other = str(os.getuid() + 1)
-    made = start(program, tmp_path, "alice/shop", "1", "1", "0", other, "-1", "1", "0")
+    made = start(program, tmp_path, "alice/shop", "1", "1", "0", other, "-1", "1", "0", "0")
     try:
         assert made.says() == b"r"
         with pytest.raises((BrokenPipeError, ConnectionResetError)):

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -321,7 +322,7 @@ def test_the_process_that_was_named_has_the_connection(spawner: Spawner) -> None
 def test_a_process_is_told_what_it_is(spawner: Spawner) -> None:
     told = spawner.given(name="web", threads=7, processes=3).ask("sys.argv")
     assert told[1].endswith("/web")
-    assert told[2:] == ["7", "3", "0", str(server()), "0", str(CONFIGURATION), "0"]
+    assert told[2:] == ["7", "3", "0", str(server()), "0", str(CONFIGURATION), "0", "0"]
 
 
 def test_a_process_has_no_descriptors_but_its_own(spawner: Spawner) -> None:
@@ -817,7 +818,7 @@ def test_an_old_process_serves_until_a_fresh_one_is_ready(spawner: Spawner) -> N
     assert spawner.given().pid == old.pid
     assert until(lambda: not lives(old.pid))
     told = spawner.given().ask("sys.argv")
-    assert told[7:] == [str(CONFIGURATION), "30"]
+    assert told[7:9] == [str(CONFIGURATION), "30"]
 
 
 def test_an_old_process_serves_nobody_after_a_change_of_the_configuration(
@@ -927,6 +928,243 @@ def test_a_restart_is_not_believed_of_a_child_of_the_server(spawner: Spawner) ->
     os.waitpid(child, 0)
     time.sleep(0.3)
     assert spawner.given().pid == before
+
+
+# ---- Limits ----------------------------------------------------------------------------------
+
+LIMITS = "MOD_WSGI_LIMITS"
+LIMIT = "resource.getrlimit(resource.RLIMIT_{})"
+UNLIMITED = [-1, -1]
+MB = 1024 * 1024
+SYS_RESOURCE = 24
+
+
+def may_fix_the_score() -> bool:
+    """Root in a container may not. The kernel then lets everybody take the score back."""
+    status = Path("/proc/self/status").read_text()
+    return bool(int(status.partition("CapEff:")[2].split()[0], 16) >> SYS_RESOURCE & 1)
+
+
+OOM_SCORE = "int(Path('/proc/self/oom_score_adj').read_text())"
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        ("memories=3", "the words are total=, processes=, threads=, .*nproc="),
+        ("threads", "the words are"),
+        ("threads=0", "threads= has a number from 1 to 64, or off"),
+        ("threads=5x", "threads= has a number"),
+        ("nice=-5", "nice= has a number from 0 to 19, or off"),
+        ("total=", "total= has a number"),
+        ("memory=99999999999999999999", "memory= has a number"),
+    ],
+)
+def test_a_limit_that_makes_no_sense_is_told(start: Start, word: str, reason: str) -> None:
+    spawner = start(**{LIMITS: f"processes=3, {word},idle=9"})
+    line = spawner.logs(f"MW0730: {LIMITS}: '{word}' has no effect: {reason}")
+    assert "[warn]" in line
+    assert spawner.text().count("MW0730") == 1
+
+
+@only_root
+@pytest.mark.usefixtures("users")
+def test_a_customer_gets_no_more_than_the_limits(start: Start) -> None:
+    spawner = start(**{LIMITS: "Processes=3\tthreads=2,memory=64"})
+    told = spawner.given(f"#{ALICE}", customer=True, processes=9, threads=9).ask("sys.argv")
+    assert (told[2], told[3], told[9]) == ("2", "3", "64")
+    told = spawner.given("wsgi-alice", processes=9, threads=9, memory=100).ask("sys.argv")
+    assert (told[2], told[3], told[9]) == ("9", "9", "100")
+
+
+@only_root
+@pytest.mark.usefixtures("users")
+def test_a_customer_may_have_less_than_the_limits(spawner: Spawner) -> None:
+    given = spawner.given(f"#{ALICE}", customer=True, processes=2, threads=3, memory=5)
+    told = given.ask("sys.argv")
+    assert (told[2], told[3], told[9]) == ("3", "2", "5")
+
+
+@only_root
+@pytest.mark.usefixtures("users")
+def test_the_system_bounds_a_customer_for_good(start: Start) -> None:
+    spawner = start(**{LIMITS: "nofile=300 nice=5 memory=64 nproc=200 threads=4"})
+    given = spawner.given(f"#{ALICE}", customer=True)
+    assert given.ask(LIMIT.format("NOFILE")) == [300, 300]
+    assert given.ask(LIMIT.format("NPROC")) == [200, 200]
+    assert given.ask(LIMIT.format("DATA")) == [(2 * 64 + 8 * (4 + 4)) * MB] * 2
+    for name in ("CORE", "NICE", "RTPRIO"):
+        assert given.ask(LIMIT.format(name)) == [0, 0]
+    assert given.ask("os.nice(0)") == 5
+    assert given.ask("error_of(lambda: os.nice(-1))") == "PermissionError"
+    assert given.ask(OOM_SCORE) == 200
+    if may_fix_the_score():
+        lower = "error_of(lambda: Path('/proc/self/oom_score_adj').write_text('199'))"
+        assert given.ask(lower) == "PermissionError"
+
+
+@only_root
+@pytest.mark.usefixtures("users")
+def test_the_administrators_processes_may_have_what_the_server_has(start: Start) -> None:
+    spawner = start(**{LIMITS: "nofile=300 nice=5 memory=64 nproc=20"})
+    ours = json.loads(json.dumps(resource.getrlimit(resource.RLIMIT_NOFILE)))
+    for user in ("", "wsgi-alice"):
+        given = spawner.given(user, name=user or "shop")
+        assert given.ask(LIMIT.format("NOFILE")) == [300, ours[1]]
+        assert given.ask(LIMIT.format("DATA")) == UNLIMITED
+        assert given.ask(LIMIT.format("NPROC")) == list(resource.getrlimit(resource.RLIMIT_NPROC))
+        assert given.ask("os.nice(0)") == 5
+        assert given.ask(OOM_SCORE) == 200
+
+
+def test_limits_can_be_off(start: Start) -> None:
+    off = "total processes threads memory timeout idle nice nofile nproc".replace(" ", "=OFF ")
+    spawner = start(**{LIMITS: off + "=off"})
+    given = spawner.given()
+    assert given.ask(LIMIT.format("NOFILE")) == list(resource.getrlimit(resource.RLIMIT_NOFILE))
+    assert given.ask("os.nice(0)") == os.nice(0)
+    assert LIMITS not in spawner.text()
+
+
+@only_root
+@pytest.mark.usefixtures("users")
+def test_a_user_can_not_fill_the_machine_with_processes(start: Start) -> None:
+    spawner = start(**{LIMITS: "nproc=20"})
+    given = spawner.given(f"#{ALICE}", customer=True)
+    forked = given.ask("fork_all(40)")
+    assert 0 < forked < 20
+    spawner.given(f"#{ALICE}", customer=True, name="last")
+    refused = spawner.refused(f"#{ALICE}", customer=True, name="none")
+    assert refused.status == 503
+    assert "as many processes and threads as nproc of MOD_WSGI_LIMITS allows" in refused.line
+    assert spawner.given(f"#{MALLORY}", customer=True).ask("fork_all(5)") == 5
+
+
+def customers(spawner: Spawner, uid: int, name: str, *, busy: bool) -> Given:
+    given = spawner.given(f"#{uid}", customer=True, name=name, processes=1, threads=1)
+    given.ask(f"set_busy({int(busy)})")
+    time.sleep(0.12)  # a fresh connection counts as a request for a moment
+    return given
+
+
+@only_root
+@pytest.mark.usefixtures("users")
+def test_a_customer_has_so_many_processes_whatever_their_names(start: Start) -> None:
+    spawner = start(**{LIMITS: "processes=2"})
+    kept = [customers(spawner, ALICE, name, busy=True) for name in "ab"]
+    refused = spawner.refused(f"#{ALICE}", customer=True, name="c")
+    assert (refused.status, refused.retry_after) == (503, 1)
+    assert refused.line == (
+        f"the user {ALICE} has as many processes as MOD_WSGI_LIMITS in the server's environment "
+        "allows, processes=2, and none is idle"
+    )
+    assert "allows, processes=2," in spawner.refused(f"#0{ALICE}", customer=True, name="d").line
+    assert customers(spawner, MALLORY, "c", busy=True).ask("1") == 1
+    assert [given.ask("1") for given in kept] == [1, 1]
+    assert spawner.given("wsgi-alice").ask("1") == 1
+
+
+@only_root
+@pytest.mark.usefixtures("users")
+def test_at_the_limit_an_idle_process_of_the_same_customer_ends(start: Start) -> None:
+    spawner = start(**{LIMITS: "processes=2"})
+    others = customers(spawner, MALLORY, "idle", busy=False)
+    busy = customers(spawner, ALICE, "a", busy=True)
+    idle = customers(spawner, ALICE, "b", busy=False)
+    fresh = customers(spawner, ALICE, "c", busy=False)
+    assert until(lambda: not lives(idle.pid))
+    assert [given.ask("1") for given in (others, busy, fresh)] == [1, 1, 1]
+
+
+def test_at_the_limit_of_all_the_longest_idle_process_ends(start: Start) -> None:
+    spawner = start(**{LIMITS: "total=3"})
+    given = [spawner.given(name=name, threads=1) for name in "abc"]
+    given[0].ask("set_busy(1)")
+    time.sleep(0.12)
+    assert spawner.given(name="b").pid == given[1].pid
+    time.sleep(0.12)
+    assert spawner.given(name="d").ask("1") == 1
+    assert until(lambda: not lives(given[2].pid))
+    assert [each.ask("1") for each in given[:2]] == [1, 1]
+
+
+def test_when_all_are_busy_at_the_limit_of_all_requests_are_refused(start: Start) -> None:
+    spawner = start(**{LIMITS: "total=2"})
+    for name in "ab":
+        spawner.given(name=name, threads=1).ask("set_busy(1)")
+    refused = spawner.refused(name="c")
+    assert (refused.status, refused.retry_after) == (503, 1)
+    assert refused.line.startswith("there are as many processes as MOD_WSGI_LIMITS")
+    assert "total=2" in refused.line
+    assert spawner.given(name="a", threads=1).ask("1") == 1, "at the least busy one, as ever"
+    assert len(spawner.children()) == 2
+
+
+def test_a_swap_needs_no_room_but_not_for_ever(start: Start) -> None:
+    spawner = start(**{LIMITS: "total=1"})
+    first = spawner.given()
+    first.tell("wait(1.5)")
+    spawner.restart()
+    second = spawner.given()
+    second.tell("wait(1.5)")
+    spawner.restart(CONFIGURATION + 2)
+    assert "total=1" in spawner.refused().line
+    assert json.loads(first.connection.recv(100)) is None
+    assert json.loads(second.connection.recv(100)) is None
+    assert until(lambda: isinstance(spawner.ask(), Given))
+
+
+# ---- Processes that have grown too large -----------------------------------------------------
+
+
+def test_a_process_that_has_grown_too_large_is_replaced(spawner: Spawner) -> None:
+    old = spawner.given()
+    spawner.at_start(SLOW_START)
+    old.ask("say('s')")
+    assert spawner.given().pid == old.pid, "until the fresh one has loaded"
+    assert until(lambda: not lives(old.pid))
+    assert spawner.given().ask("sys.argv")[8] == "30"
+    assert len(spawner.children()) == 1
+
+
+def test_only_the_one_that_has_grown_is_replaced(spawner: Spawner) -> None:
+    given = []
+    for _ in range(3):
+        given.append(spawner.given(threads=1))
+        given[-1].ask("set_busy(1)")
+    given[1].ask("say('s')")
+    assert until(lambda: not lives(given[1].pid))
+    assert until(lambda: len(spawner.children()) == 3)
+    assert [given[0].ask("1"), given[2].ask("1")] == [1, 1]
+
+
+def test_a_process_that_has_grown_stays_if_no_other_can_start(spawner: Spawner) -> None:
+    """It says so again, and then another can."""
+    old = spawner.given()
+    spawner.at_start("import os; os._exit(1)")
+    old.ask("say('s')")
+    spawner.logs("before it was ready")
+    assert spawner.given().pid == old.pid
+    spawner.at_start("")
+
+    def says_it_again() -> bool:
+        with contextlib.suppress(ConnectionError):
+            old.ask("say('s')")
+        return not lives(old.pid)
+
+    assert until(says_it_again)
+    assert spawner.given().pid != old.pid
+
+
+def test_a_process_that_says_it_all_the_time_starts_no_crowd(spawner: Spawner) -> None:
+    old = spawner.given()
+    spawner.at_start(SLOW_START)
+    old.ask("[say('s') for _ in range(1000)] and 1")
+    seen = set()
+    while lives(old.pid):
+        seen |= set(spawner.children())
+        time.sleep(0.01)
+    assert len(seen) == 2
 
 
 # ---- Logs ------------------------------------------------------------------------------------
