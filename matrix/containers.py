@@ -129,7 +129,15 @@ def test(site: Site, cell: Cell, built: Built, *, slow: bool, say: Say) -> Verdi
     """
     say("testing")
     python = site.data.pythons[cell.python]
-    command = [TOOLS_PYTHON, "-m", "pytest", "-p", "no:cacheprovider", "tests/server"]
+    command = [
+        TOOLS_PYTHON,
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "tests/server",
+        "tests/hostile",
+    ]
     command += ["--apache", cell.line, "--mpm", cell.mpm, "--python", python.executable]
     command += ["--mode", cell.mode, "--slow", "all" if slow else "none"]
     command += ["--junitxml", "/out/junit.xml", "--grid-json", "/out/grid.json"]

@@ -71,7 +71,15 @@ def test(local: Local, cell: Cell, *, slow: bool) -> Verdict:
     grid = local.logs / f"{cell.name}.json"
     grid.unlink(missing_ok=True)
     command: Sequence[str] = [
-        *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests/server"),
+        *(
+            sys.executable,
+            "-m",
+            "pytest",
+            "-p",
+            "no:cacheprovider",
+            "tests/server",
+            "tests/hostile",
+        ),
         *("--apache", cell.line, "--mpm", cell.mpm, "--python", str(known.python.executable)),
         *("--mode", cell.mode, "--slow", "all" if slow else "none"),
         *("--junitxml", str(local.logs / f"{cell.name}.xml"), "--grid-json", str(grid)),

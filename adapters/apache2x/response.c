@@ -9,8 +9,11 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-/* A bucket of a file holds at most this many bytes, on any platform. */
-#define FILE_PART 0x40000000
+/* A bucket of a file holds at most this many bytes, unless the file is so
+   large that there would be too many. Owners can make a file of 2^63 bytes
+   that takes no room on any disk. */
+#define FILE_PART INT64_C(0x40000000)
+#define MOST_PARTS 1024
 
 /* ---- The head --------------------------------------------------------- */
 
@@ -342,21 +345,27 @@ static int pass_file(exchange *x, int fd, int64_t end, enum wsgi_after after)
     return after != WSGI_FLUSH && !at_once ? pass_end(x) : 0;
 }
 
+static int64_t part_of(int64_t size)
+{
+    return size / MOST_PARTS < FILE_PART ? FILE_PART : size / MOST_PARTS + 1;
+}
+
 static int send_part(exchange *x, int fd, int64_t offset, int64_t size,
                      enum wsgi_after after)
 {
     const core_dir_config *core =
         ap_get_module_config(x->r->per_dir_config, &core_module);
-    int64_t end = offset + size;
+    int64_t end = offset + size, most = part_of(size), part;
     apr_file_t *file = NULL;
     apr_status_t status = copy_file(x, fd, core, &file);
 
     if (status != APR_SUCCESS)
         return give_up_file(x, status);
     begin(x);
-    for (; offset < end; offset += FILE_PART)
-        append_part(x, file, offset,
-                    end - offset < FILE_PART ? end - offset : FILE_PART);
+    for (; offset < end; offset += part) {
+        part = end - offset < most ? end - offset : most;
+        append_part(x, file, offset, part);
+    }
     return pass_file(x, fd, end, after);
 }
 

@@ -55,11 +55,12 @@ void wsgi_obey_complain(const wsgi_trip *trip, const char *code,
 
 /* ---- The response's head and body ------------------------------------- */
 
-/* Whether the body has to be as long as the head says. */
-static int is_counted(const wsgi_trip *trip, const wsgi_head *head)
+/* Whether the client takes no body behind this head. Old servers send one
+   nevertheless, and the client would take it for the next response. */
+static int is_bodiless(const wsgi_trip *trip, const wsgi_head *head)
 {
-    return head->content_length >= 0 && !trip->request->head_only &&
-           head->status != 204 && head->status != 304;
+    return trip->request->head_only || head->status == 204 ||
+           head->status == 304;
 }
 
 static enum wsgi_next obey_head(letter *l, const wsgi_frame *frame)
@@ -72,7 +73,8 @@ static enum wsgi_next obey_head(letter *l, const wsgi_frame *frame)
         return broken(trip, "a second head");
     if (wsgi_wire_get_head(frame, &trip->scratch->headers, &head, &why) < 0)
         return broken(trip, why);
-    trip->left = is_counted(trip, &head) ? head.content_length : -1;
+    trip->is_bodiless = is_bodiless(trip, &head);
+    trip->left = trip->is_bodiless ? -1 : head.content_length;
     trip->stage = WSGI_TRIP_BEGUN;
     return trip->host->send_head(trip->request->record, &head) < 0
                ? WSGI_NEXT_GONE
@@ -83,7 +85,7 @@ static enum wsgi_next obey_head(letter *l, const wsgi_frame *frame)
    be sent. */
 static int64_t count_down(wsgi_trip *trip, int64_t size)
 {
-    if (trip->request->head_only)
+    if (trip->is_bodiless)
         return 0;
     if (trip->left < 0)
         return size;
@@ -226,6 +228,14 @@ static enum wsgi_next obey_body(letter *l, const wsgi_frame *frame)
 
 /* ---- Files ------------------------------------------------------------ */
 
+static int is_readable(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    return flags >= 0 && (flags & O_PATH) == 0 &&
+           (flags & O_ACCMODE) != O_WRONLY;
+}
+
 /* Why a file can't be sent, or NULL. */
 static const char *find_fault(int fd, const wsgi_wire_file *file)
 {
@@ -235,7 +245,7 @@ static const char *find_fault(int fd, const wsgi_wire_file *file)
         return "a file without its descriptor";
     if (fstat(fd, &info) < 0 || !S_ISREG(info.st_mode))
         return "a descriptor that is no file";
-    if ((fcntl(fd, F_GETFL) & O_ACCMODE) == O_WRONLY)
+    if (!is_readable(fd))
         return "a file that can't be read";
     if (wsgi_socket_may_hang(fd))
         return "a file of a program's file system";
@@ -253,7 +263,7 @@ static enum wsgi_next send_file(letter *l, const wsgi_wire_file *file,
     int64_t size = count_down(trip, file->size);
     int is_short = is_end && trip->left > 0;
 
-    if (trip->request->head_only || size == 0)
+    if (size == 0)
         return is_end ? send_parts(l, 1) : send_gathered(l);
     if (trip->host->send_file(trip->request->record, l->fd, file->offset, size,
                               is_end && !is_short ? WSGI_END : WSGI_FLUSH) < 0)
@@ -276,10 +286,13 @@ static enum wsgi_next obey_file(letter *l, const wsgi_frame *frame)
         return broken(trip, "a file at the wrong time");
     if (frame->size != sizeof file)
         return broken(trip, "a file of the wrong size");
+    if (trip->has_file) /* the server keeps each open until the end */
+        return broken(trip, "a second file");
     memcpy(&file, frame->data, sizeof file);
     fault = find_fault(l->fd, &file);
     if (fault != NULL)
         return broken(trip, fault);
+    trip->has_file = 1;
     next = send_gathered(l);
     if (next == WSGI_NEXT_PACKET)
         next = send_file(l, &file, (frame->flags & WSGI_WIRE_END) != 0);
@@ -297,8 +310,8 @@ static int64_t read_part(wsgi_trip *trip, size_t most, const char **data)
     wsgi_scratch *scratch = trip->scratch;
     size_t kept = scratch->body.size - trip->body_given;
 
-    *data = scratch->body.data + trip->body_given;
     if (kept > 0) {
+        *data = scratch->body.data + trip->body_given;
         kept = kept < most ? kept : most;
         trip->body_given += kept;
         return (int64_t)kept;
@@ -312,9 +325,10 @@ static int64_t read_part(wsgi_trip *trip, size_t most, const char **data)
                                  most);
 }
 
-/* If the process has ended, that is found when its next frame is waited for.
- */
-static void give_part(wsgi_trip *trip, size_t most)
+/* Never waits: there is room unless the process has not read what it had asked
+   for before. If it has ended, that is found when its next frame is waited
+   for. */
+static enum wsgi_next give_part(wsgi_trip *trip, size_t most)
 {
     wsgi_frame_head head = {.size = sizeof head, .type = WSGI_FRAME_DATA};
     wsgi_chunk parts[2] = {{&head, sizeof head}, {NULL, 0}};
@@ -329,7 +343,10 @@ static void give_part(wsgi_trip *trip, size_t most)
         parts[1].data = data;
         parts[1].size = (size_t)got;
     }
-    wsgi_socket_send(trip->connection->socket, parts, 2, -1, 1);
+    if (wsgi_socket_send(trip->connection->socket, parts, 2, -1, 0) < 0 &&
+        errno == EAGAIN)
+        return broken(trip, "it does not read what it has asked for");
+    return WSGI_NEXT_PACKET;
 }
 
 static enum wsgi_next obey_read(letter *l, const wsgi_frame *frame)
@@ -347,7 +364,7 @@ static enum wsgi_next obey_read(letter *l, const wsgi_frame *frame)
         return broken(trip, "it reads nothing");
     next = send_gathered(l);
     if (next == WSGI_NEXT_PACKET)
-        give_part(trip, most < WSGI_BODY_MOST ? most : WSGI_BODY_MOST);
+        next = give_part(trip, most < WSGI_BODY_MOST ? most : WSGI_BODY_MOST);
     return next;
 }
 

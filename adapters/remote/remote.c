@@ -227,16 +227,19 @@ static int converse(wsgi_trip *trip, int is_reset)
 }
 
 /* Sends the request on the trip's connection, with what has been read of its
-   body. */
+   body. Never waits: there is no room only if the process has left unread what
+   it had asked for in an earlier request. */
 static int travel(wsgi_trip *trip)
 {
     const wsgi_buffer *packet = &trip->scratch->packet;
     wsgi_chunk parts[] = {{packet->data, packet->size},
                           {trip->scratch->body.data, trip->body_given}};
-    int sent = wsgi_socket_send(trip->connection->socket, parts, 2, -1, 1);
+    int sent = wsgi_socket_send(trip->connection->socket, parts, 2, -1, 0);
 
     if (sent == 0 || errno == EPIPE || errno == ECONNRESET)
         return converse(trip, sent < 0);
+    if (errno == EAGAIN)
+        return UNREAD;
     trip->broken = strerror(errno);
     return UNSENT;
 }

@@ -83,6 +83,8 @@ typedef struct wsgi_trip {
     size_t body_given;  /* how much of scratch->body the process has */
     int read_error;     /* what read_body has said after these; 0: nothing */
     int64_t left;       /* of Content-Length; -1: it is not counted */
+    int is_bodiless;    /* the client takes no body */
+    int has_file;       /* a part of the body was a file */
     int wants_range;    /* the client asks for a part; -1: not known yet */
     int is_stream;      /* some of the body was sent before its end */
     int is_held;        /* pieces of a stream are in scratch->whole */

@@ -6,6 +6,7 @@ The bare host is the server. It may get frames of every kind, from a process tha
 import mmap
 import os
 import re
+import select
 import signal
 import socket
 import struct
@@ -16,40 +17,40 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.frames import (
+    BODY,
+    DATA,
+    DONE,
+    DONE_FRAME,
+    END,
+    FAIL,
+    FILE,
+    FLUSH,
+    FRAME,
+    GIVEN,
+    HEAD,
+    HELLO,
+    LOG,
+    OF_ASK,
+    OF_FILE,
+    OF_GIVEN,
+    OF_HEAD,
+    OF_REFUSED,
+    OF_REQUEST,
+    PACKET,
+    READ,
+    REFUSED,
+    REQUEST,
+    file,
+    frame,
+    head,
+    read,
+)
 from tests.unit.conftest import OF_AN_INTERPRETER
 
-FRAME = struct.Struct("=IBBH")
-(REQUEST, DATA, HEAD, BODY, FILE, READ, LOG, FAIL, DONE, GIVEN, REFUSED) = range(1, 12)
-FLUSH, END = 1, 2
-OF_REQUEST, OF_HEAD = struct.Struct("=qII8IBB6x"), struct.Struct("=qHB5x")
-OF_FILE, OF_GIVEN, OF_REFUSED = struct.Struct("=qq"), struct.Struct("=II"), struct.Struct("=HH")
-OF_ASK = struct.Struct("=9I256s16s256s")
 SLOT, SLOTS = struct.Struct("=IIII48x"), 64
-PACKET = 131072
 PID = 71
 TIMEOUT = 20.0
-
-
-def frame(kind: int, data: bytes = b"", *, flags: int = 0, count: int = 0) -> bytes:
-    return FRAME.pack(FRAME.size + len(data), kind, flags, count) + data
-
-
-def head(status: str = "200 OK", *, length: int = -1, headers: tuple[str, ...] = ()) -> bytes:
-    fixed = OF_HEAD.pack(length, int(status[:3]), 0)
-    texts = b"".join(word.encode() + b"\0" for word in (status, *headers))
-    return frame(HEAD, fixed + texts, count=len(headers) // 2)
-
-
-def file(offset: int, size: int) -> bytes:
-    return frame(FILE, OF_FILE.pack(offset, size), flags=END)
-
-
-def read(most: int = 65536) -> bytes:
-    return frame(READ, struct.pack("=I", most))
-
-
-DONE_FRAME = frame(DONE)
-HELLO = head() + frame(BODY, b"hello", flags=END) + DONE_FRAME
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -629,7 +630,7 @@ def test_one_descriptor_is_one_file(start: Start, tmp_path: Path) -> None:
     with (tmp_path / "file").open() as stream:
         socket.send_fds(server.process_of(), [packet], [stream.fileno()])
     outcome = server.outcome()
-    assert outcome.says("broke the protocol: a file without its descriptor")
+    assert outcome.says("broke the protocol: a second file")
     assert outcome.broken_off
 
 
@@ -649,20 +650,73 @@ def test_a_file_is_as_long_as_it_says(
     assert outcome.broken_off
 
 
-@pytest.mark.parametrize("kind", ["folder", "pipe", "device", "socket", "write-only"])
+def test_a_response_has_one_file(start: Start, tmp_path: Path) -> None:
+    """The server keeps each open until the request ends, and would run out of descriptors."""
+    (tmp_path / "file").write_bytes(b"0123456789")
+    server = start()
+    connection = server.process_of()
+    with (tmp_path / "file").open() as stream:
+        socket.send_fds(connection, [head() + file(0, 2, FLUSH)], [stream.fileno()])
+        socket.send_fds(connection, [file(2, 2, FLUSH)], [stream.fileno()])
+    outcome = server.outcome()
+    assert outcome.body == b"01\n(broken off)\n"
+    assert outcome.says("broke the protocol: a second file")
+
+
+@pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
+@pytest.mark.parametrize("kind", ["body", "file"])
+def test_nothing_is_sent_behind_a_head_that_has_no_body(
+    start: Start, tmp_path: Path, status: str, kind: str
+) -> None:
+    """The client would take it for the next response."""
+    (tmp_path / "file").write_bytes(b"HTTP/1.1 200 OK")
+    server = start()
+    part = frame(BODY, b"HTTP/1.1 200 OK", flags=END) if kind == "body" else file(0, 15)
+    with (tmp_path / "file").open() as stream:
+        fds = [stream.fileno()] if kind == "file" else []
+        socket.send_fds(server.process_of(), [head(status) + part + DONE_FRAME], fds)
+    outcome = server.outcome()
+    assert (outcome.status, outcome.body, outcome.log) == (status, b"", ())
+
+
+def test_a_process_that_asks_and_does_not_read_holds_nothing_up(start: Start) -> None:
+    server = start("--chunked", body=b"x" * 2_000_000)
+    connection = server.process_of()
+    connection.send(read() * 20)
+    outcome = server.outcome()
+    assert outcome.status == "502 (error page)"
+    assert outcome.says("broke the protocol: it does not read what it has asked for")
+
+
+def test_a_request_does_not_wait_behind_what_a_process_has_not_read(start: Start) -> None:
+    """It was not read either, so another process gets it."""
+    server = start("--requests", "2", "--chunked", body=b"x" * 2_000_000)
+    server.process_of().send(read() * 4 + HELLO)  # the connection has room for four
+    server.process_of().send(HELLO)
+    outcome = server.outcome()
+    assert (outcome.body, outcome.log) == (b"hello", ())
+
+
+@pytest.mark.parametrize(
+    "kind", ["folder", "pipe", "device", "socket", "write-only", "path", "epoll"]
+)
 def test_only_files_that_can_be_read_are_sent(start: Start, tmp_path: Path, kind: str) -> None:
     ends = os.pipe()
     (tmp_path / "file").write_bytes(b"0123456789")
-    flags = os.O_WRONLY if kind == "write-only" else os.O_RDONLY
-    paths = {"folder": str(tmp_path), "device": "/dev/zero", "write-only": f"{tmp_path}/file"}
+    flags = {"write-only": os.O_WRONLY, "path": os.O_PATH}.get(kind, os.O_RDONLY)
+    paths = {"folder": str(tmp_path), "device": "/dev/zero"}
     ours, theirs = socket.socketpair()
-    fd = {"pipe": ends[0], "socket": ours.fileno()}.get(kind, -1)
-    opened = os.open(paths[kind], flags) if fd < 0 else fd
+    fds = {"pipe": ends[0], "socket": ours.fileno()}
+    epoll = select.epoll()
+    fds["epoll"] = epoll.fileno()
+    fd = fds.get(kind, -1)
+    opened = os.open(paths.get(kind, f"{tmp_path}/file"), flags) if fd < 0 else fd
     server = start()
     socket.send_fds(server.process_of(), [head() + file(0, 1)], [opened])
     outcome = server.outcome()
-    for each in {opened, *ends, ours.detach(), theirs.detach()}:
+    for each in {opened, *ends, ours.detach(), theirs.detach()} - {epoll.fileno()}:
         os.close(each)
+    epoll.close()
     assert outcome.says("broke the protocol: a ")
     assert outcome.broken_off
 

@@ -1,0 +1,1 @@
+"""Applications' processes that are hostile, under real servers."""
