@@ -15,6 +15,7 @@ from pathlib import Path
 
 # Of the accounts, which have no home and no password.
 ALICE, MALLORY = 20001, 20002
+CROWD = 21001  # and those after it: many customers, for the tests that need them
 
 _LOCKS = Path(tempfile.gettempdir())
 
@@ -51,6 +52,38 @@ def customers() -> Iterator[None]:
 
 
 @contextmanager
+def crowd(count: int) -> Iterator[list[int]]:
+    """So many more customers have accounts in this block: their numbers. Only for root."""
+    numbers = list(range(CROWD, CROWD + count))
+    with _lock("crowd") as alone:
+        fcntl.flock(alone, fcntl.LOCK_EX)
+        lines = [f"{_name(uid)}:*:{uid}:{uid}::/:/bin/false" for uid in numbers]
+        with _lock("changing") as changing:
+            fcntl.flock(changing, fcntl.LOCK_EX)
+            _run("newusers", given="\n".join(lines) + "\n")
+        try:
+            yield numbers
+        finally:
+            with _lock("changing") as changing:
+                fcntl.flock(changing, fcntl.LOCK_EX)
+                _forget(numbers)
+
+
+def _forget(numbers: list[int]) -> None:
+    """Removes accounts all at once. One userdel for each would take a minute.
+
+    vipw looks at whole seconds to see whether the file was changed.
+    """
+    names = "\\|".join(map(_name, numbers))
+    with tempfile.TemporaryDirectory() as folder:
+        editor = Path(folder, "editor")
+        editor.write_text(f"#!/bin/sh\nsleep 1\nexec sed -i '/^\\({names}\\):/d' \"$1\"\n")
+        editor.chmod(0o700)
+        for words in (("vipw",), ("vipw", "-s"), ("vigr",), ("vigr", "-s")):
+            _run(*words, editor=str(editor))
+
+
+@contextmanager
 def _lock(name: str) -> Iterator[int]:
     place = _LOCKS / f"mod_wsgi-tests-accounts.{name}"
     descriptor = os.open(place, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
@@ -82,5 +115,9 @@ def _remove_unless_used(using: int) -> None:
             _run("userdel", "-f", _name(uid))
 
 
-def _run(*words: str) -> None:
-    subprocess.run(words, check=True, capture_output=True)
+def _run(*words: str, given: str = "", editor: str = "") -> None:
+    chosen = {"VISUAL": editor} if editor else {}
+    environment = {**os.environ, **chosen}
+    subprocess.run(
+        words, check=True, capture_output=True, input=given, text=True, env=environment
+    )

@@ -9,6 +9,8 @@ from tests.harness.site import Site, memory, running_processes, words_of
 SERVER, CHILDREN = "Apache's parent", "Apache's children"
 SPAWNER, PROCESSES = "the spawner", "applications' processes"
 
+OF_A_PROCESS = 3  # the spawner's descriptors for each: control, news, output
+
 
 @dataclass(frozen=True, kw_only=True)
 class Count:
@@ -25,6 +27,11 @@ class Census:
 
     counts: dict[str, Count]
     zombies: int
+
+    def lasting(self, kind: str) -> int:
+        """The most descriptors of one, without those that the spawner has for each process."""
+        few = self.counts[kind].descriptors
+        return few - OF_A_PROCESS * self.counts[PROCESSES].processes if kind == SPAWNER else few
 
 
 def take(site: Site) -> Census:

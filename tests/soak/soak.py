@@ -77,10 +77,10 @@ class Outcome:
             yield "the last edit is not served"
         if self.end.zombies:
             yield f"{self.end.zombies} zombies"
-        for kind, before in self.warm.counts.items():
-            after = self.end.counts[kind]
-            if after.descriptors > before.descriptors + SPARE_DESCRIPTORS:
-                yield f"{kind}: {before.descriptors} descriptors became {after.descriptors}"
+        for kind in self.warm.counts:
+            before, after = self.warm.lasting(kind), self.end.lasting(kind)
+            if after > before + SPARE_DESCRIPTORS:
+                yield f"{kind}: {before} descriptors became {after}"
 
 
 def is_wrong(asked: Asked) -> bool:

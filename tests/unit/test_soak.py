@@ -5,7 +5,7 @@ from pathlib import Path
 from tests.apps.patterns import pattern
 from tests.harness.site import Reply
 from tests.soak.__main__ import parse
-from tests.soak.census import Census, Count
+from tests.soak.census import PROCESSES, SPAWNER, Census, Count
 from tests.soak.editing import Edits, body
 from tests.soak.soak import Outcome, is_excused
 from tests.soak.traffic import Asked, compare
@@ -13,9 +13,10 @@ from tests.soak.traffic import Asked, compare
 ASKED = Asked(kind="uploads", began=10, ended=12, fault="lost: 502")
 
 
-def census(descriptors: int, zombies: int = 0) -> Census:
-    count = Count(processes=1, descriptors=descriptors, most_memory=1000)
-    return Census(counts={"the spawner": count}, zombies=zombies)
+def census(descriptors: int, processes: int = 2, zombies: int = 0) -> Census:
+    spawner = Count(processes=1, descriptors=descriptors, most_memory=1000)
+    spawned = Count(processes=processes, descriptors=10, most_memory=1000)
+    return Census(counts={SPAWNER: spawner, PROCESSES: spawned}, zombies=zombies)
 
 
 def outcome(
@@ -76,8 +77,12 @@ def test_no_kill_excuses_a_wrong_answer() -> None:
 def test_zombies_and_descriptors_that_stay_are_faults() -> None:
     assert list(outcome(end=census(20, zombies=1)).faults()) == ["1 zombies"]
     assert list(outcome(end=census(40)).faults()) == [
-        "the spawner: 20 descriptors became 40",
+        "the spawner: 14 descriptors became 34",
     ]
+
+
+def test_three_descriptors_for_each_process_are_no_fault() -> None:
+    assert list(outcome(end=census(20 + 3 * 10, processes=12)).faults()) == []
 
 
 def test_an_edit_that_is_not_served_is_a_fault() -> None:

@@ -32,6 +32,13 @@ CONFIG = """
     SetEnv mod_wsgi.directory "@{apps}"
     SetEnv mod_wsgi.process apart
 </Location>
+<Location /foreign>
+    SetHandler mod_wsgi
+    SetEnv mod_wsgi.application respond::one_block
+    SetEnv mod_wsgi.directory "@{apps}"
+    SetEnv mod_wsgi.process foreign
+    SetEnv mod_wsgi.user daemon
+</Location>
 """
 
 PATIENCE = 10.0
@@ -264,6 +271,23 @@ def test_a_server_that_root_did_not_start_has_a_spawner(stopped: Stopped, instal
         os.chown(path, user.pw_uid, user.pw_gid)
     with started(stopped, "-X", user=user.pw_uid, group=user.pw_gid):
         assert Path(f"/proc/{the_spawner(installed)}").stat().st_uid == user.pw_uid
+    assert until(lambda: not spawners(installed), PATIENCE)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root starts a server as another user here")
+def test_a_server_that_root_did_not_start_has_no_process_of_another_user(
+    stopped: Stopped, installed: Path
+) -> None:
+    site, _ = stopped
+    user = httpd.unprivileged_user()
+    assert user
+    for path in (site.root, *site.root.rglob("*")):
+        os.chown(path, user.pw_uid, user.pw_gid)
+    with started(stopped, "-X", user=user.pw_uid, group=user.pw_gid):
+        assert site.get("/foreign").status_code == 500
+    assert (
+        "so it can't start a process of the user daemon" in (site.root / "error.log").read_text()
+    )
     assert until(lambda: not spawners(installed), PATIENCE)
 
 

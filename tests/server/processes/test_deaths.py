@@ -28,6 +28,7 @@ def expect_death(site: Site, way: str, request: str) -> None:
 
 @pytest.mark.parametrize("way", CAUSES)
 def test_a_process_that_dies_before_the_head_is_a_502(site: Site, way: str) -> None:
+    """Known of the incumbent: #226, #340, #905, #920, #937."""
     expect_death(site, way, "/dying/before_the_head")
     assert site.get(f"/dying/before_the_head?{way}").status_code == 502
     assert site.get("/dying/pid").status_code == 200

@@ -61,6 +61,7 @@ def site(
 
 
 def test_pythons_serve_side_by_side(site: Site, all_pythons: list[Python]) -> None:
+    """Known of the incumbent: #882."""
     wanted = {each.version + each.abi: each.version for each in all_pythons}
     for _ in range(2):
         seen = {name: site.get(f"/{name}").json()["version"] for name in wanted}

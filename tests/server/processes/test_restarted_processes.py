@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from tests.conftest import Serve
 from tests.harness.clients import goes_on, load
 from tests.harness.config import DEFAULT
 from tests.harness.errorlog import until
@@ -33,6 +34,7 @@ def configuration_told(spawner: int) -> str:
 
 
 def test_three_graceful_restarts_lose_no_request(site: Site) -> None:
+    """Known of the incumbent: #124, #255, #697, #929."""
     with load(site, "/dying/pid") as answers:
         goes_on(answers, 20)
         for _ in range(3):
@@ -42,6 +44,7 @@ def test_three_graceful_restarts_lose_no_request(site: Site) -> None:
 
 
 def test_a_request_under_way_is_answered_after_a_graceful_restart(site: Site) -> None:
+    """Known of the incumbent: #383."""
     answers: list[bytes] = []
     name = "over-a-restart"
     thread = threading.Thread(
@@ -111,3 +114,14 @@ def test_no_process_is_left_when_spawner_and_server_are_gone(site: Site) -> None
     assert until(lambda: not any(map(parent_of, processes)), PATIENCE)
     assert time.monotonic() - started < PATIENCE
     assert site.get("/dying/pid").status_code == 200
+
+
+def test_a_server_whose_processes_are_idle_stops_within_seconds(serve: Serve) -> None:
+    """Known of the incumbent: #925."""
+    site = serve(processes=1)
+    assert site.get("/dying/pid").status_code == 200
+    everyone = [site.pid, *site.spawners(), *site.spawned()]
+    os.kill(site.pid, signal.SIGTERM)
+    began = time.monotonic()
+    assert until(lambda: not any(map(parent_of, everyone)), PATIENCE)
+    assert time.monotonic() - began < 5

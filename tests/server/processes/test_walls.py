@@ -182,3 +182,26 @@ def has_in_memory(pid: int, number: bytes) -> bool:
             if any(needle in block for needle in needles):
                 return True
     return False
+
+
+def test_no_socket_has_a_name(rooted: Site) -> None:
+    """So no directory has to be there, and be open to the right users.
+
+    Known of the incumbent: #154, #314, #378.
+    """
+    assert rooted.get("/alice/", headers={"X-Try": "1"}).json() == 1
+    pids = [rooted.pid, *rooted.children(), *rooted.spawners(), *rooted.spawned()]
+    assert sockets(pids)
+    assert names_of_sockets() & sockets(pids) == set()
+
+
+def sockets(pids: list[int]) -> set[str]:
+    """The numbers of the sockets that processes have open."""
+    links = [fd.readlink() for pid in pids for fd in Path(f"/proc/{pid}/fd").iterdir()]
+    return {str(link)[8:-1] for link in links if str(link).startswith("socket:[")}
+
+
+def names_of_sockets() -> set[str]:
+    """The numbers of this machine's Unix sockets that have a path."""
+    rows = [line.split() for line in Path("/proc/net/unix").read_text().splitlines()[1:]]
+    return {row[6] for row in rows if len(row) > 7}

@@ -102,7 +102,10 @@ def load_time(site: Site) -> float:
 
 
 def test_no_request_waits_after_a_graceful_restart(serve: Serve) -> None:
-    """The old process answers until the fresh one has loaded."""
+    """The old process answers until the fresh one has loaded.
+
+    Known of the incumbent: #631, #923.
+    """
     site = started(serve)
     first = asked(site)
     assert load_time(site) > 0.09
