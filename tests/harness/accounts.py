@@ -118,6 +118,4 @@ def _remove_unless_used(using: int) -> None:
 def _run(*words: str, given: str = "", editor: str = "") -> None:
     chosen = {"VISUAL": editor} if editor else {}
     environment = {**os.environ, **chosen}
-    subprocess.run(
-        words, check=True, capture_output=True, input=given, text=True, env=environment
-    )
+    subprocess.run(words, check=True, capture_output=True, input=given, text=True, env=environment)

@@ -101,9 +101,10 @@ def test_a_customer_without_an_account_is_refused(site: Site) -> None:
     assert site.get("/nobody/").status_code == 500
 
 
-def test_variables_that_do_not_fit_are_refused(site: Site) -> None:
+def test_variables_that_do_not_fit_are_refused(site: Site, cell: Cell) -> None:
+    """Apache before 2.4 does not know the status 431, and makes it a 500."""
     site.expects("the request can't be sent: its variables have more than 128 KB")
-    assert site.get("/large").status_code == 431
+    assert site.get("/large").status_code == (431 if cell.server.line == "2.4" else 500)
 
 
 def test_a_head_that_does_not_fit_is_an_error(site: Site) -> None:
