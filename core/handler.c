@@ -20,6 +20,11 @@ void wsgi_rest(void)
         wsgi_thread_drop_retired(self);
 }
 
+int wsgi_reloads(void)
+{
+    return wsgi_reload_is_used();
+}
+
 /* ---- The process ------------------------------------------------------ */
 
 static void end_interp(wsgi_interp *interp)

@@ -253,6 +253,12 @@ int wsgi_handle(const wsgi_request *request);
 void wsgi_rest(void);
 
 /*
+ * Whether a request of this process had mod_wsgi.reload. Before that, no
+ * interpreter is replaced, and wsgi_rest has nothing to do. Any thread.
+ */
+int wsgi_reloads(void);
+
+/*
  * Loads the applications that this server has served in the last minutes, so
  * that the first request of this process need not wait. Call it once, in a
  * process that serves, after wsgi_start, before it takes requests. Waits for

@@ -17,6 +17,7 @@
 #include "process.h"
 
 #define REST_MS 5000 /* a thread that waits looks so often what it keeps */
+#define FOR_EVER (-1)
 
 typedef struct connection connection;
 
@@ -164,7 +165,8 @@ static connection *wait_for_one(void)
     struct epoll_event event;
     int count;
 
-    while ((count = epoll_wait(ready, &event, 1, REST_MS)) != 1) {
+    while ((count = epoll_wait(ready, &event, 1,
+                               wsgi_reloads() ? REST_MS : FOR_EVER)) != 1) {
         if (count < 0 && errno != EINTR)
             return NULL;
         if (count == 0)

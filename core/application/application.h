@@ -43,6 +43,10 @@ void wsgi_reload_check(wsgi_visit *visit, const wsgi_settings *settings);
  */
 void wsgi_reload_watch(wsgi_visit *visit, const wsgi_settings *settings);
 
+/* Whether wsgi_reload_watch was called in this process. Any thread, without a
+   lock. */
+int wsgi_reload_is_used(void);
+
 /* Frees a watch. watch may be NULL. */
 void wsgi_reload_forget(wsgi_watch *watch);
 

@@ -37,6 +37,8 @@ struct wsgi_watch {
     int crowded;             /* it has been logged that there are too many */
 };
 
+static int is_used; /* atomic */
+
 /* ---- Files ------------------------------------------------------------ */
 
 static int is_before(const struct timespec *a, const struct timespec *b)
@@ -333,10 +335,16 @@ void wsgi_reload_watch(wsgi_visit *visit, const wsgi_settings *settings)
 
     if (watch != NULL || (watch = new_watch(interp)) == NULL)
         return;
+    __atomic_store_n(&is_used, 1, __ATOMIC_RELAXED);
     watch->stale = has_any_changed(interp, watch, visit->request, settings);
     if (!__atomic_compare_exchange_n(&interp->watch, &none, watch, 0,
                                      __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
         wsgi_reload_forget(watch); /* another thread was first */
+}
+
+int wsgi_reload_is_used(void)
+{
+    return __atomic_load_n(&is_used, __ATOMIC_RELAXED);
 }
 
 static int has_changed(const wsgi_interp *interp, wsgi_watch *watch,

@@ -269,6 +269,15 @@ class Process:
         """Waits until so many requests are under way."""
         return bool(until(lambda: self.slot()[2] == requests))
 
+    def switches(self) -> dict[str, list[str]]:
+        """How often each thread but the main one has waited."""
+        threads = Path(f"/proc/{self.pid}/task").iterdir()
+        return {
+            each.name: re.findall(r"^voluntary.*", (each / "status").read_text(), re.MULTILINE)
+            for each in threads
+            if each.name != str(self.pid)
+        }
+
     def descriptors(self) -> int:
         return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
 
@@ -603,6 +612,19 @@ def test_a_thread_that_rests_does_not_keep_a_replaced_interpreter(
     time.sleep(1.5)  # the file is looked at once a second
     assert both[0].ask("replaced", **choices).body == b"newer"
     assert until(ended.exists), process.text()
+
+
+def test_threads_that_wait_are_not_woken(process: Process) -> None:
+    """Only where interpreters may be replaced do they look what they keep there."""
+    assert process.connect().ask("hello").done == 0
+    switches = process.switches()
+    end = time.monotonic() + TIMEOUT
+    while time.monotonic() < end:  # what follows a request has settled
+        time.sleep(0.5)
+        if switches == (switches := process.switches()):
+            break
+    time.sleep(5.5)
+    assert process.switches() == switches
 
 
 # ---- What was loaded before ----------------------------------------------------------------
