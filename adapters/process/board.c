@@ -55,13 +55,9 @@ void wsgi_board_begin(void)
     __atomic_add_fetch(&mine->busy, 1U, __ATOMIC_RELAXED);
 }
 
-/* The coarse clock costs no more than a few instructions. */
 void wsgi_board_end(void)
 {
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    __atomic_store_n(&mine->last, (uint32_t)now.tv_sec, __ATOMIC_RELAXED);
+    __atomic_store_n(&mine->last, (uint32_t)wsgi_seconds(), __ATOMIC_RELAXED);
     __atomic_sub_fetch(&mine->busy, 1U, __ATOMIC_RELEASE);
 }
 

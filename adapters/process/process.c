@@ -109,14 +109,6 @@ static void tell_ready(void)
 
 /* ---- Loads before there are requests ----------------------------------- */
 
-static time_t seconds(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec;
-}
-
 static void on_warm(void)
 {
     tell_main(WARM);
@@ -125,7 +117,7 @@ static void on_warm(void)
 /* The process is ready when that is over, or takes too long. */
 static void begin_warm(int patience)
 {
-    ready_at = seconds() + patience;
+    ready_at = wsgi_seconds() + patience;
     if (patience <= 0 || wsgi_warm_begin(patience, on_warm) < 0)
         tell_ready();
 }
@@ -179,7 +171,7 @@ static int look_at_memory(time_t now)
 /* Does what is due. Returns after how many milliseconds something is. */
 static int pause_now(void)
 {
-    time_t now = seconds();
+    time_t now = wsgi_seconds();
     int used, memory;
 
     if (ready_at != 0 && now >= ready_at)

@@ -36,22 +36,13 @@ static wsgi_group *buckets[BUCKETS];
 static unsigned swept;         /* the bucket that was looked through last */
 static wsgi_connection *ended; /* their sockets are to be closed */
 
-static time_t seconds(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec;
-}
-
 /* ---- Groups: the mutex is held ---------------------------------------- */
 
 static wsgi_group **bucket_of(const wsgi_ask *ask)
 {
-    unsigned long long hash =
-        wsgi_hash_add(WSGI_HASH_START, ask->name, strlen(ask->name));
+    unsigned long long hash = wsgi_hash_add_text(WSGI_HASH_START, ask->name);
 
-    hash = wsgi_hash_add(hash, ask->user, strlen(ask->user));
+    hash = wsgi_hash_add_text(hash, ask->user);
     return &buckets[hash % BUCKETS];
 }
 
@@ -250,7 +241,7 @@ static wsgi_connection *new_connection(wsgi_group *group)
 
 wsgi_connection *wsgi_group_take(const wsgi_ask *ask)
 {
-    time_t now = seconds();
+    time_t now = wsgi_seconds();
     wsgi_connection **at, *connection = NULL;
     wsgi_group *group;
 
@@ -274,7 +265,7 @@ void wsgi_group_keep(wsgi_connection *connection)
 
     pthread_mutex_lock(&mutex);
     if (group->idle_count < MOST_IDLE) {
-        connection->since = seconds();
+        connection->since = wsgi_seconds();
         connection->next = group->idle;
         group->idle = connection;
         group->idle_count++;

@@ -91,7 +91,7 @@ uint32_t wsgi_memory_tell_apart(uint32_t before, const char *text)
         wsgi_hash_add(WSGI_HASH_START, (const char *)&before, sizeof before);
     uint32_t number;
 
-    sum = wsgi_hash_add(sum, text, strlen(text) + 1);
+    sum = wsgi_hash_add_text(sum, text);
     number = (uint32_t)(sum ^ sum >> 32);
     return number != 0 && number != UINT32_MAX ? number : 1;
 }

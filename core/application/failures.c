@@ -96,14 +96,6 @@ static int is_same(PyObject *a, PyObject *b)
     return answer;
 }
 
-static time_t now(void)
-{
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return time.tv_sec;
-}
-
 static wsgi_failure *make(const char *application, PyObject *texts)
 {
     wsgi_failure *failure = calloc(1, sizeof *failure);
@@ -113,7 +105,7 @@ static wsgi_failure *make(const char *application, PyObject *texts)
     failure->application = strdup(application);
     Py_INCREF(texts);
     failure->texts = texts;
-    failure->when = now();
+    failure->when = wsgi_seconds();
     if (failure->application != NULL)
         return failure;
     drop(failure);
@@ -136,7 +128,7 @@ void wsgi_failures_note(const wsgi_request *request, wsgi_interp *interp,
                  "differently. What it left behind may be the cause of this "
                  "error. When that first error is mended, restart the server. "
                  "The first attempt raised:",
-                 application, (long)(now() - first->when));
+                 application, (long)(wsgi_seconds() - first->when));
         wsgi_errors_log(request, WSGI_ERROR, first->texts);
     }
 }

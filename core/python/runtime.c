@@ -128,12 +128,11 @@ static void prepare_once(const wsgi_request *request)
 static int is_time_to_try(void)
 {
     static time_t tried;
-    struct timespec now;
+    time_t now = wsgi_seconds() + 1;
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    if (now.tv_sec + 1 == tried)
+    if (now == tried)
         return 0;
-    tried = now.tv_sec + 1;
+    tried = now;
     return 1;
 }
 

@@ -87,7 +87,7 @@ void wsgi_thread_drop_retired(wsgi_thread *self)
 
 unsigned long long wsgi_thread_hash(const char *name)
 {
-    return wsgi_hash_add(WSGI_HASH_START, name, strlen(name));
+    return wsgi_hash_add_text(WSGI_HASH_START, name);
 }
 
 static wsgi_slot *add_slot(wsgi_thread *self, wsgi_interp *interp)

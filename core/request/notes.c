@@ -4,7 +4,6 @@
  */
 #include "notes.h"
 
-#include <errno.h>
 #include <unistd.h>
 
 static wsgi_notes *notes; /* NULL: nothing is noted */
@@ -20,12 +19,6 @@ void wsgi_notes_open(wsgi_notes *memory, uint32_t from)
 
 /* ---- Finding a note ----------------------------------------------------- */
 
-static unsigned long long add(unsigned long long sum, const char *text)
-{
-    return wsgi_hash_add(sum, text != NULL ? text : "\1",
-                         text != NULL ? strlen(text) + 1 : 2);
-}
-
 /* Never 0. */
 static uint64_t key_of(const wsgi_request *request, const wsgi_settings *s)
 {
@@ -34,10 +27,10 @@ static uint64_t key_of(const wsgi_request *request, const wsgi_settings *s)
     unsigned long long sum =
         wsgi_hash_add(WSGI_HASH_START, name, (size_t)(end - name));
 
-    sum =
-        add(sum, s->application != NULL ? s->application : request->filename);
-    sum = add(sum, s->directory);
-    sum = add(sum, s->virtualenv);
+    sum = wsgi_hash_add_text(sum, s->application != NULL ? s->application
+                                                         : request->filename);
+    sum = wsgi_hash_add_text(sum, s->directory);
+    sum = wsgi_hash_add_text(sum, s->virtualenv);
     return sum != 0 ? sum : 1;
 }
 
@@ -111,10 +104,7 @@ void wsgi_notes_look(void)
 /* Whatever a process was loading when it died is not loaded beforehand. */
 static void forget_deadly(wsgi_note *note)
 {
-    uint32_t pid = note->loading;
-
-    if (pid == 0 || pid > INT32_MAX || kill((pid_t)pid, 0) == 0 ||
-        errno != ESRCH)
+    if (!wsgi_tally_is_dead(note->loading))
         return;
     note->recall.size = 0;
     note->loading = 0;

@@ -39,6 +39,16 @@ static inline struct timespec wsgi_from_now(long nanoseconds)
     return then;
 }
 
+/* Seconds of a clock that only goes forward. It costs no more than a few
+   instructions. Any thread. */
+static inline time_t wsgi_seconds(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return now.tv_sec;
+}
+
 /* ---- log.c: lines for the server's error log. Any thread, lock or not. -- */
 
 /* Writes one line, prefixed with "mod_wsgi: ". The format begins with the
@@ -354,7 +364,7 @@ int wsgi_buffer_add(wsgi_buffer *buffer, const void *data, size_t size);
    beyond 64 KB. No lock needed. */
 void wsgi_buffer_trim(wsgi_buffer *buffer);
 
-/* ---- hash.c: a hash of bytes. ------------------------------------------- */
+/* ---- hash.c: a hash of bytes and texts. --------------------------------- */
 
 #define WSGI_HASH_START 14695981039346656037ULL
 
@@ -362,6 +372,11 @@ void wsgi_buffer_trim(wsgi_buffer *buffer);
    another kind of hash. Pure. */
 unsigned long long wsgi_hash_add(unsigned long long hash, const char *bytes,
                                  size_t size);
+
+/* Adds a text with its end, so that "a", "bc" differs from "ab", "c". text may
+   be NULL, which differs from "". Pure. */
+unsigned long long wsgi_hash_add_text(unsigned long long hash,
+                                      const char *text);
 
 /* ---- check.c: what a head of HTTP may be. Pure. ------------------------- */
 

@@ -422,12 +422,6 @@ const char *wsgi_settings_environ_name(const char *name, int *renamed)
                : NULL;
 }
 
-/* Adds a text with its end, so that "a", "bc" differs from "ab", "c". */
-static unsigned long long add_hash(unsigned long long hash, const char *text)
-{
-    return wsgi_hash_add(hash, text, strlen(text) + 1);
-}
-
 /* Whether a text can be a name in os.environ: it is not empty, and has neither
    '=' nor control characters. */
 static int is_environ_name(const char *text)
@@ -449,7 +443,8 @@ static void note_environ(found *all, const char *name, const char *value,
     if (!is_environ_name(name))
         all->misnamed = name;
     all->has_environ = 1;
-    all->environ_sum += add_hash(add_hash(start, name), value);
+    all->environ_sum +=
+        wsgi_hash_add_text(wsgi_hash_add_text(start, name), value);
 }
 
 static void put(void *arg, const char *name, const char *value)

@@ -125,11 +125,8 @@ static uint64_t hash(const identity *is)
     unsigned long long sum = WSGI_HASH_START;
     int i;
 
-    for (i = 0; i < TEXTS; i++) {
-        const char *text = is->texts[i] != NULL ? is->texts[i] : "\1";
-
-        sum = wsgi_hash_add(sum, text, strlen(text) + 1);
-    }
+    for (i = 0; i < TEXTS; i++)
+        sum = wsgi_hash_add_text(sum, is->texts[i]);
     sum = wsgi_hash_add(sum, (const char *)&is->owner, sizeof is->owner);
     sum = wsgi_hash_add(sum, (const char *)&is->port, sizeof is->port);
     return sum != 0 ? sum : 1;
@@ -275,9 +272,10 @@ static unsigned look_up(const identity *is, const wsgi_request *request,
 
 /* ---- Children ----------------------------------------------------------- */
 
-static int is_dead(uint32_t pid)
+int wsgi_tally_is_dead(uint32_t pid)
 {
-    return kill((pid_t)pid, 0) < 0 && errno == ESRCH;
+    return pid != 0 && pid <= INT32_MAX && kill((pid_t)pid, 0) < 0 &&
+           errno == ESRCH;
 }
 
 /* Takes a place whose pid may be replaced. Returns whether it has worked. */
@@ -285,7 +283,7 @@ static int take(uint32_t *place, uint32_t pid, int takes_dead)
 {
     uint32_t theirs = __atomic_load_n(place, __ATOMIC_RELAXED);
 
-    if (theirs != 0 && !(takes_dead && is_dead(theirs)))
+    if (theirs != 0 && !(takes_dead && wsgi_tally_is_dead(theirs)))
         return 0;
     return __atomic_compare_exchange_n(place, &theirs, pid, 0,
                                        __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
@@ -492,7 +490,7 @@ static void forget_deadly(void)
         uint32_t loading = child->loading;
 
         if (loading == 0 || loading > WSGI_TALLY_ROWS || child->pid == 0 ||
-            !is_dead(child->pid))
+            !wsgi_tally_is_dead(child->pid))
             continue;
         tally->rows[loading - 1].recall.size = 0;
         child->loading = 0;

@@ -97,6 +97,10 @@ void wsgi_tally_open(wsgi_tally *memory, const char *component,
 const wsgi_tally *wsgi_tally_memory(void);
 const char *wsgi_tally_component(void);
 
+/* Whether a process has ended, given the number that it left in such memory.
+   What can be no number of a process has not. Any thread. */
+int wsgi_tally_is_dead(uint32_t pid);
+
 /* Called when a child of the server begins, and when it ends. The second is
    safe in a signal handler. */
 void wsgi_tally_enter_child(void);
