@@ -8,7 +8,6 @@ import hashlib
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 from command import TOP, access, httpd
 from command.build import one_at_a_time
 from command.pythons import Python
+from tests.harness import programs
 
 PINS: dict[str, tuple[str, ...]] = {
     "2.7": ("django==1.11.29", "flask==1.1.4"),
@@ -158,18 +158,10 @@ def pip(python: Path, *arguments: str) -> None:
 
 def run(*command: str, **environment: str) -> None:
     """In a directory that is the system's: -m looks for modules where it is run."""
-    done = subprocess.run(
-        command,
-        cwd="/",
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        timeout=600,
-    )
-    if done.returncode != 0:
-        raise InstallFailed(f"{' '.join(command)}\n{done.stdout}")
+    try:
+        programs.run(*command, folder=Path("/"), environment={**os.environ, **environment})
+    except programs.ProgramFailed as failed:
+        raise InstallFailed(str(failed)) from failed
 
 
 def readable(kept: Path, folder: Path) -> Path:

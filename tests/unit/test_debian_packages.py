@@ -10,17 +10,15 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.error import HTTPError
-from urllib.request import urlopen
 
 import pytest
 
 from command import TOP, httpd
+from tests.harness import programs
 
 pytestmark = pytest.mark.slow
 
@@ -60,17 +58,11 @@ class Debian:
         return [*away, "sh", "-ec", ENTER, "sh", str(self.root), *words]
 
     def run(self, *words: str) -> str:
-        done = subprocess.run(
-            self.command(*words),
-            env={"PATH": os.defpath + ":/usr/sbin:/sbin", "DEBIAN_FRONTEND": "noninteractive"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-            timeout=600,
-        )
-        assert done.returncode == 0, (words, done.stdout)
-        return done.stdout
+        environment = {
+            "PATH": os.defpath + ":/usr/sbin:/sbin",
+            "DEBIAN_FRONTEND": "noninteractive",
+        }
+        return programs.run(*self.command(*words), environment=environment)
 
     def install(self, *names: str) -> None:
         self.run("apt-get", "install", "-y", "--no-install-recommends", *names)
@@ -93,11 +85,10 @@ def debian() -> Iterator[Debian]:
         root = Path(folder, "root")
         bare = os.environ.get("MOD_WSGI_DEBIAN")
         make = ["cp", "-a", bare] if bare else ["debootstrap", "--variant=minbase", SUITE]
-        made = subprocess.run(
-            [*make, root], capture_output=True, text=True, check=False, timeout=600
-        )
-        if made.returncode:
-            pytest.skip(f"no bare Debian: {made.stdout[-500:]}{made.stderr[-500:]}")
+        try:
+            programs.run(*make, root)
+        except programs.ProgramFailed as failed:
+            pytest.skip(f"no bare Debian: {str(failed)[-1000:]}")
         for name in ("hosts", "resolv.conf"):
             shutil.copy(f"/etc/{name}", root / "etc" / name)
         policy = root / "usr" / "sbin" / "policy-rc.d"
@@ -111,12 +102,8 @@ def debian() -> Iterator[Debian]:
 @pytest.fixture(scope="module")
 def packages(debian: Debian) -> list[str]:
     """The packages, as apt-get in that Debian calls them. lintian has no complaint."""
-    command = [sys.executable, "-P", "-m", "tools.deb"]
-    environment = {**os.environ, "PYTHONPATH": str(TOP)}
-    done = subprocess.run(
-        command, cwd=TOP, env=environment, capture_output=True, text=True, check=False, timeout=600
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    command = (sys.executable, "-P", "-m", "tools.deb")
+    programs.run(*command, environment={**os.environ, "PYTHONPATH": str(TOP)})
     found = [path for path in (TOP / "build" / "deb").glob("*.deb") if "-dbgsym_" not in path.name]
     return [f"{PUT_AT}{Path(shutil.copy(path, debian.root / 'root')).name}" for path in found]
 
@@ -126,7 +113,7 @@ def serving(debian: Debian, url: str, *words: str) -> Iterator[str]:
     """The answer of a server while it runs."""
     with subprocess.Popen(debian.command(*words), stdout=subprocess.DEVNULL) as server:
         try:
-            yield answer(server, url)
+            yield programs.first_answer(url, server)
         finally:
             for child in (
                 Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
@@ -135,20 +122,6 @@ def serving(debian: Debian, url: str, *words: str) -> Iterator[str]:
             with suppress(subprocess.TimeoutExpired):
                 server.wait(10)
             server.kill()
-
-
-def answer(server: subprocess.Popen[bytes], url: str) -> str:
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            with urlopen(url, timeout=10) as response:
-                return str(response.read().decode())
-        except HTTPError:
-            raise
-        except OSError:
-            assert server.poll() is None, f"the server ended with status {server.returncode}"
-            assert time.monotonic() < deadline, "the server does not answer"
-            time.sleep(0.1)
 
 
 def test_packages_serve_and_leave_no_trace(debian: Debian, packages: list[str]) -> None:

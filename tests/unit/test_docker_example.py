@@ -2,13 +2,12 @@
 
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
-from urllib.request import urlopen
 
 import pytest
 
-from command import TOP, httpd
+from command import httpd
+from tests.harness import programs
 
 pytestmark = pytest.mark.slow
 
@@ -16,17 +15,7 @@ IMAGE = "mod_wsgi-example-of-the-tests"
 
 
 def docker(*words: str) -> str:
-    done = subprocess.run(
-        ["docker", *words],
-        cwd=TOP,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        timeout=900,
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout.strip()
+    return programs.run("docker", *words, seconds=900).strip()
 
 
 @pytest.fixture(scope="module")
@@ -53,20 +42,8 @@ def port(image: str) -> Iterator[int]:
 
 def test_the_image_serves_and_stops(port: int) -> None:
     url = f"http://127.0.0.1:{port}"
-    assert asked(f"{url}/") == "Moin from shop\n"
-    assert "sans-serif" in asked(f"{url}/static/site.css")
+    assert programs.first_answer(f"{url}/") == "Moin from shop\n"
+    assert "sans-serif" in programs.first_answer(f"{url}/static/site.css")
     docker("stop", "--time", "20", IMAGE)
     assert docker("inspect", "--format", "{{.State.ExitCode}}", IMAGE) == "0"
     assert "resuming normal operations" in docker("logs", IMAGE)
-
-
-def asked(url: str) -> str:
-    """The answer, of a server that may be starting."""
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            with urlopen(url, timeout=10) as response:
-                return str(response.read().decode())
-        except OSError:
-            assert time.monotonic() < deadline, "the server does not answer"
-            time.sleep(0.1)

@@ -1,19 +1,17 @@
 """What pip makes of this tree: an archive of the sources, and of that a wheel, which serves."""
 
-import os
 import signal
 import subprocess
 import sys
 import tarfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.request import urlopen
 from zipfile import ZipFile
 
 import pytest
 
 from command import TOP, Problem, httpd, pythons, servers
+from tests.harness import programs
 from tools import installed
 
 pytestmark = pytest.mark.slow
@@ -29,21 +27,6 @@ def application(environ, start_response):
 """
 
 
-def run(*words: str | Path) -> str:
-    done = subprocess.run(
-        [str(word) for word in words],
-        cwd=TOP,
-        env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        timeout=600,
-    )
-    assert done.returncode == 0, (words, done.stdout)
-    return done.stdout
-
-
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
     """A folder that Apache's user can read. Its virtual environment env has the back end."""
@@ -53,15 +36,15 @@ def folder() -> Iterator[Path]:
     except Problem as problem:
         pytest.skip(f"nothing to build for: {problem}")
     with httpd.server_root() as made:
-        run(python.executable, "-m", "venv", made / "env")
-        run(made / "env" / "bin" / "pip", "install", "-q", *BACK_END)
+        programs.run(python.executable, "-m", "venv", made / "env")
+        programs.run(made / "env" / "bin" / "pip", "install", "-q", *BACK_END)
         yield made
 
 
 @pytest.fixture(scope="module")
 def sdist(folder: Path) -> Path:
     hatchling = (folder / "env" / "bin" / "python", "-m", "hatchling")
-    run(*hatchling, "build", "-t", "sdist", "-d", folder / "sdist")
+    programs.run(*hatchling, "build", "-t", "sdist", "-d", folder / "sdist")
     (made,) = (folder / "sdist").iterdir()
     return made
 
@@ -70,7 +53,7 @@ def sdist(folder: Path) -> Path:
 def wheel(folder: Path, sdist: Path) -> Path:
     """Built of the archive, not of the checkout."""
     pip = (folder / "env" / "bin" / "pip", "wheel", "--no-deps", "--no-build-isolation")
-    run(*pip, "-w", folder / "wheel", sdist)
+    programs.run(*pip, "-w", folder / "wheel", sdist)
     (made,) = (folder / "wheel").iterdir()
     return made
 
@@ -78,10 +61,8 @@ def wheel(folder: Path, sdist: Path) -> Path:
 def test_the_archive_has_what_is_built_and_tested(sdist: Path) -> None:
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    listed = subprocess.run(
-        ["git", "ls-files"], cwd=TOP, capture_output=True, text=True, check=True
-    )
-    assert {name for name in listed.stdout.split() if not name.startswith(".")} - names == set()
+    listed = programs.run("git", "ls-files").split()
+    assert {name for name in listed if not name.startswith(".")} - names == set()
 
 
 def test_the_wheel_has_each_file_of_the_command(wheel: Path) -> None:
@@ -101,27 +82,15 @@ def test_the_names_have_the_version(sdist: Path, wheel: Path) -> None:
 
 def test_what_is_installed_serves(folder: Path, wheel: Path) -> None:
     env = folder / "env"
-    run(env / "bin" / "pip", "install", "-q", wheel)
+    programs.run(env / "bin" / "pip", "install", "-q", wheel)
     command = env / "bin" / "mod_wsgi"
-    assert f'LoadModule wsgi_module "{env}' in run(command, "module-config")
+    assert f'LoadModule wsgi_module "{env}' in programs.run(command, "module-config")
     application = folder / "shop.py"
     application.write_text(APPLICATION)
     port = httpd.free_port()
     with subprocess.Popen([command, "serve", application, f"--port={port}"]) as server:
         try:
-            assert answer(server, f"http://127.0.0.1:{port}/") == str(env)
+            assert programs.first_answer(f"http://127.0.0.1:{port}/", server) == str(env)
         finally:
             server.send_signal(signal.SIGTERM)
             server.wait(20)
-
-
-def answer(server: subprocess.Popen[bytes], url: str) -> str:
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            with urlopen(url, timeout=10) as response:
-                return str(response.read().decode())
-        except OSError:
-            assert server.poll() is None, f"the server ended with status {server.returncode}"
-            assert time.monotonic() < deadline, "the server does not answer"
-            time.sleep(0.1)

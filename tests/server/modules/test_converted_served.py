@@ -11,7 +11,7 @@ import pytest
 from command import httpd
 from command.convert import convert
 from tests.conftest import Serve
-from tests.harness import venvs
+from tests.harness import sources, venvs
 from tests.harness.cells import Cell
 from tests.harness.serving import Workshop
 from tests.harness.site import Site
@@ -29,13 +29,8 @@ MOUNT = ("SCRIPT_NAME", "PATH_INFO")
 
 
 def written(folder: Path, **texts: str) -> None:
-    """Python files by their names, with __ for /."""
-    for name, text in texts.items():
-        path = folder / f"{name.replace('__', '/')}.py"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.parent != folder:
-            (path.parent / "__init__.py").touch()
-        path.write_text(text)
+    """Python files that the server's user can read."""
+    sources.write(folder, **texts)
     httpd.open_to_all(folder, *folder.rglob("*"))
 
 
@@ -117,7 +112,6 @@ def test_what_mod_python_served_of_trac_is_served(cell: Cell, serve: Serve, fold
 """
     text = APPLICATION.replace("def application", "def dispatch_request")
     written(folder / "code", trac__web__main=text % ((*MOUNT, "trac.env_path"),))
-    (folder / "code" / "trac" / "__init__.py").touch()
     site = serve(converted(folder, "httpd.conf", before, cell.server.line))
     assert told(site, "/projects/wiki") == ["/projects", "/wiki", "/srv/trac/shop"]
 

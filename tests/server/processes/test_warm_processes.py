@@ -101,6 +101,18 @@ def load_time(site: Site) -> float:
     return float(row["load"])
 
 
+def restart_with_a_stop(site: Site, path: str) -> None:
+    """The application of this path can't be loaded while the other one is. Then it is served."""
+    first = asked(site)
+    assert int(site.get(path).text) == first.pid
+    stop = site.root / "htdocs" / "stop"
+    stop.touch()
+    site.restart()
+    second = another_than(site, first.pid)
+    stop.unlink()
+    assert int(site.get(path).text) == second.pid
+
+
 def test_no_request_waits_after_a_graceful_restart(serve: Serve) -> None:
     """The old process answers until the fresh one has loaded.
 
@@ -149,22 +161,10 @@ def test_a_load_that_ends_the_process_does_not_keep_it_from_other_applications(
     deadly = QUICK % 'if os.path.exists("@{www}/stop"): os._exit(7)\n'
     site = started(serve, "deadly", deadly=deadly)
     site.expects(r"process \d+ of \S+: exit status 7 after \d s, before it was ready")
-    first = asked(site)
-    assert int(site.get("/deadly").text) == first.pid
-    (site.root / "htdocs" / "stop").write_text("")
-    site.restart()
-    second = another_than(site, first.pid)
-    (site.root / "htdocs" / "stop").unlink()
-    assert int(site.get("/deadly").text) == second.pid
+    restart_with_a_stop(site, "/deadly")
 
 
 def test_a_load_that_fails_is_tried_again_by_the_first_request(serve: Serve) -> None:
     failing = QUICK % 'if os.path.exists("@{www}/stop"): raise RuntimeError("stop is there")\n'
     site = started(serve, "failing", failing=failing)
-    first = asked(site)
-    assert int(site.get("/failing").text) == first.pid
-    (site.root / "htdocs" / "stop").write_text("")
-    site.restart()
-    second = another_than(site, first.pid)
-    (site.root / "htdocs" / "stop").unlink()
-    assert int(site.get("/failing").text) == second.pid
+    restart_with_a_stop(site, "/failing")
