@@ -6,17 +6,20 @@ while it was under way. In the end the server has to have as much as after the f
 
 import argparse
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from command import Problem
+from command import TOP, Problem
 from tests.harness import cells
 from tests.harness.cells import Cell
 from tests.harness.serving import Workshop, running
 from tests.soak import report
 from tests.soak.soak import CONFIG, FILES, Outcome, Plan, soak
+
+LOGS = TOP / "build"
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -57,7 +60,11 @@ def run(cell: Cell, workshop: Workshop, plan: Plan) -> Outcome:
     with running(
         cell, module, workshop, CONFIG, files=FILES, log_level="warn", deaths=True
     ) as site:
-        return soak(site, plan)
+        outcome = soak(site, plan)
+        if list(outcome.faults()):
+            log = shutil.copy(site.root / "error.log", LOGS / f"soak-{cell.name}.log")
+            print(f"the error log: {log}")
+        return outcome
 
 
 def parse(words: Sequence[str] | None) -> argparse.Namespace:

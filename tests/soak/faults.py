@@ -21,12 +21,12 @@ Fault = Callable[[random.Random], None]
 
 @dataclass(kw_only=True)
 class Faults:
-    """What was done, and when processes were killed: their requests may be lost."""
+    """What was done, and within which times processes were killed: their requests may be lost."""
 
     site: Site
     edits: Edits
     counts: Counter[str] = field(default_factory=Counter)
-    kills: list[float] = field(default_factory=list)
+    kills: list[tuple[float, float]] = field(default_factory=list)
 
     def kinds(self) -> dict[str, Fault]:
         everywhere: dict[str, Fault] = {"graceful restart": self.restart, "edit": self.edit}
@@ -52,8 +52,9 @@ class Faults:
         self.edits.edit()
 
     def kill_a_process(self, chance: random.Random) -> None:
-        self.kills.append(time.monotonic())
+        began = time.monotonic()
         self._signal_one(chance, signal.SIGKILL)
+        self.kills.append((began, time.monotonic()))
 
     def terminate_a_process(self, chance: random.Random) -> None:
         self._signal_one(chance, signal.SIGTERM)

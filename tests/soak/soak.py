@@ -71,8 +71,8 @@ class Outcome:
     def faults(self) -> Iterator[str]:
         """What must not be, in words."""
         for asked in self.lost:
-            yield f"{asked.kind}: {asked.fault} after {asked.ended - asked.began:.1f} s"
-        yield from (f"{asked.kind}: {asked.fault}" for asked in self.cut if is_wrong(asked))
+            yield described(asked)
+        yield from (described(asked) for asked in self.cut if is_wrong(asked))
         if not self.last_edit_is_served:
             yield "the last edit is not served"
         if self.end.zombies:
@@ -81,6 +81,11 @@ class Outcome:
             before, after = self.warm.lasting(kind), self.end.lasting(kind)
             if after > before + SPARE_DESCRIPTORS:
                 yield f"{kind}: {before} descriptors became {after}"
+
+
+def described(asked: Asked) -> str:
+    took = asked.ended - asked.began
+    return f"{asked.kind}: {asked.fault} after {took:.1f} s, at {asked.clock}"
 
 
 def is_wrong(asked: Asked) -> bool:
@@ -122,6 +127,6 @@ def rest(site: Site) -> Census:
     return census.take(site)
 
 
-def is_excused(asked: Asked, kills: list[float]) -> bool:
+def is_excused(asked: Asked, kills: list[tuple[float, float]]) -> bool:
     """Whether a process was killed while the request was under way."""
-    return any(asked.began <= kill <= asked.ended for kill in kills)
+    return any(asked.began <= ended and began <= asked.ended for began, ended in kills)

@@ -28,6 +28,7 @@ class Asked:
     began: float
     ended: float
     fault: str
+    clock: str  # when it ended, as the log has it
 
 
 @dataclass(kw_only=True)
@@ -61,8 +62,15 @@ class Traffic:
         with self.lock:
             self.counts[kind] += 1
             if fault:
-                ended = time.monotonic()
-                self.faulty.append(Asked(kind=kind, began=began, ended=ended, fault=fault))
+                self.faulty.append(
+                    Asked(
+                        kind=kind,
+                        began=began,
+                        ended=time.monotonic(),
+                        fault=fault,
+                        clock=time.strftime("%H:%M:%S"),
+                    )
+                )
 
     def connect(self) -> socket.socket:
         return socket.create_connection((self.site.address, self.site.port), timeout=PATIENCE)

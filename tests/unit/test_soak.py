@@ -1,5 +1,6 @@
 """What ./dev soak takes for a fault, and what it excuses."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from tests.apps.patterns import pattern
@@ -10,7 +11,7 @@ from tests.soak.editing import Edits, body
 from tests.soak.soak import Outcome, is_excused
 from tests.soak.traffic import Asked, compare
 
-ASKED = Asked(kind="uploads", began=10, ended=12, fault="lost: 502")
+ASKED = Asked(kind="uploads", began=10, ended=12, fault="lost: 502", clock="15:00:00")
 
 
 def census(descriptors: int, processes: int = 2, zombies: int = 0) -> Census:
@@ -60,18 +61,26 @@ def test_another_status_is_a_loss() -> None:
 
 
 def test_a_kill_excuses_only_what_was_under_way() -> None:
-    assert is_excused(ASKED, [11])
-    assert not is_excused(ASKED, [9.9, 12.1])
+    assert is_excused(ASKED, [(11, 11.1)])
+    assert not is_excused(ASKED, [(9.8, 9.9), (12.1, 12.2)])
+
+
+def test_a_kill_takes_a_moment() -> None:
+    """First a process is looked for, which takes long where there are many."""
+    assert is_excused(ASKED, [(9, 10.1)])
+    assert is_excused(ASKED, [(11.9, 13)])
 
 
 def test_a_loss_that_no_kill_excuses_is_a_fault() -> None:
-    assert list(outcome(lost=[ASKED]).faults()) == ["uploads: lost: 502 after 2.0 s"]
+    assert list(outcome(lost=[ASKED]).faults()) == ["uploads: lost: 502 after 2.0 s, at 15:00:00"]
     assert list(outcome(cut=[ASKED]).faults()) == []
 
 
 def test_no_kill_excuses_a_wrong_answer() -> None:
-    wrong = Asked(kind="uploads", began=10, ended=12, fault="wrong: 1 bytes of 2")
-    assert list(outcome(cut=[wrong]).faults()) == ["uploads: wrong: 1 bytes of 2"]
+    wrong = replace(ASKED, fault="wrong: 1 bytes of 2")
+    assert list(outcome(cut=[wrong]).faults()) == [
+        "uploads: wrong: 1 bytes of 2 after 2.0 s, at 15:00:00"
+    ]
 
 
 def test_zombies_and_descriptors_that_stay_are_faults() -> None:
