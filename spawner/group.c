@@ -25,8 +25,9 @@
 #define LONG_PATIENCE 30
 
 #define SWAP_ALONE 2000 /* milliseconds in which no other group is swapped */
-#define KEEP 600000  /* milliseconds: the board of a group without process */
-#define MOST_KEPT 64 /* of these groups: each has descriptors open */
+#define KEEP 600000   /* milliseconds: the board of a group without process */
+#define MOST_KEPT 64  /* of these groups: each has descriptors open */
+#define MOST_DEAD 256 /* groups that are kept for their count of deaths */
 
 static wsgi_group *groups;
 static long long kill_at; /* 0: the end has not begun */
@@ -75,12 +76,13 @@ static void set_log(wsgi_group *group, int log)
 static void forget_empty(long long now)
 {
     wsgi_group **at = &groups, *group;
-    unsigned kept = 0;
+    unsigned kept = 0, dead = 0;
 
     while ((group = *at) != NULL)
         if (group->workers == NULL && group->waiting_count == 0 &&
             group->refused_until <= now &&
-            (group->kept_until <= now || ++kept > MOST_KEPT)) {
+            (group->kept_until <= now || ++kept > MOST_KEPT) &&
+            (!wsgi_pace_is_counting(group, now) || ++dead > MOST_DEAD)) {
             *at = group->next;
             wsgi_log_close(group->log);
             wsgi_board_close(&group->board);
@@ -119,6 +121,7 @@ static int rank_of(const wsgi_group *group, const wsgi_worker *worker,
 
 static census count(const wsgi_group *group)
 {
+    long long now = wsgi_loop_now();
     census found = {.idlest = NULL};
     wsgi_worker *worker;
     int best = 0;
@@ -130,7 +133,7 @@ static census count(const wsgi_group *group)
         if (worker->is_draining)
             continue;
         found.all += !worker->is_old;
-        found.starting += !worker->is_old && !worker->is_ready;
+        found.starting += !worker->is_old && wsgi_pace_helps(worker, now);
         if (may_serve(worker) && (found.idlest == NULL || rank < best ||
                                   (rank == best && busy < found.busy))) {
             found.idlest = worker;
@@ -139,6 +142,14 @@ static census count(const wsgi_group *group)
         }
     }
     return found;
+}
+
+/* Whether no process serves, or will. */
+static int has_none(const wsgi_group *group)
+{
+    census found = count(group);
+
+    return found.all == 0 && found.idlest == NULL;
 }
 
 static void give(wsgi_worker *worker, int connection)
@@ -163,9 +174,11 @@ static int start_another(wsgi_group *group)
                                             report.text, sizeof report.text);
 
     group->wants_swap = group->wants_another = 0;
+    group->begun++;
     if (worker == NULL) {
         wsgi_log_say(group->log, WSGI_LOG_ERROR, "MW0706: %s", report.text);
-        wsgi_queue_refuse(group, &report);
+        group->refused = report;
+        wsgi_queue_refuse(group);
         return -1;
     }
     worker->next = group->workers;
@@ -173,18 +186,21 @@ static int start_another(wsgi_group *group)
     return 0;
 }
 
-/* Whether another process may start. If the limits forbid it and nobody serves
-   the group, those that wait are refused. */
+/* Whether another process may start. If the limits forbid it and the group has
+   none, those that wait are refused. */
 static int may_start(wsgi_group *group, const census *found)
 {
     wsgi_report report;
 
-    if (found->all >= group->ask.processes)
+    if (kill_at != 0 || found->all >= group->ask.processes ||
+        !wsgi_pace_may_start(group, found->starting, wsgi_loop_now()))
         return 0;
     if (wsgi_room_make(group, &report) == 0)
         return 1;
-    if (found->idlest == NULL)
-        wsgi_queue_refuse(group, &report);
+    if (found->all == 0 && found->idlest == NULL) {
+        group->refused = report;
+        wsgi_queue_refuse(group);
+    }
     return 0;
 }
 
@@ -195,29 +211,32 @@ static void serve(wsgi_group *group)
 
     while (group->waiting_count > 0) {
         found = count(group);
-        if (found.idlest == NULL || found.busy >= group->ask.threads) {
-            if (found.starting > 0 || kill_at != 0)
+        if (found.idlest != NULL && found.busy < group->ask.threads) {
+            give(found.idlest, wsgi_queue_take(group));
+        } else if (may_start(group, &found)) {
+            if (start_another(group) < 0)
                 return;
-            if (may_start(group, &found)) {
-                start_another(group);
-                return;
-            }
-            if (found.idlest == NULL)
-                return;
+        } else if (found.idlest != NULL && found.starting == 0) {
+            give(found.idlest, wsgi_queue_take(group));
+        } else {
+            return;
         }
-        give(found.idlest, wsgi_queue_take(group));
     }
 }
 
-/* Starts a process in place of the last one, if that has died. */
-static void replace(wsgi_group *group)
+/* Starts a process in place of the last one, if that has died. While those who
+   ask are refused, the next request that is not does it. */
+static void replace(wsgi_group *group, long long now)
 {
     census found = count(group);
 
-    if (group->wants_another && kill_at == 0 && found.all == 0 &&
-        may_start(group, &found))
-        start_another(group);
+    if (found.all > 0 || group->refused_until > now)
+        group->wants_another = 0;
+    if (!group->wants_another || wsgi_pace_is_paused(group, now))
+        return;
     group->wants_another = 0;
+    if (may_start(group, &found))
+        start_another(group);
 }
 
 void wsgi_group_ask(const wsgi_ask *ask, int connection, int log)
@@ -233,10 +252,8 @@ void wsgi_group_ask(const wsgi_ask *ask, int connection, int log)
     group->ask = *ask;
     wsgi_ceilings_apply(&wsgi_spawner_is.ceilings, &group->ask);
     set_log(group, log);
-    if (group->refused_until > wsgi_loop_now() &&
-        count(group).idlest == NULL) {
-        wsgi_packet_refuse(connection, group->refused.status,
-                           group->refused.status == 503, group->refused.text);
+    if (group->refused_until > wsgi_loop_now() && has_none(group)) {
+        wsgi_queue_refuse_one(group, connection);
         close(connection);
         return;
     }
@@ -252,7 +269,6 @@ void wsgi_group_worker_ready(wsgi_worker *worker)
 
     if (worker->is_old || worker->is_draining)
         return;
-    group->refused_until = 0;
     group->is_cold = 0;
     group->has_notes = 1;
     wsgi_swap_drain_old(group, count(group).all >= group->ask.processes);
@@ -267,7 +283,7 @@ static void restart(wsgi_group *group)
     wsgi_worker *worker;
 
     set_log(group, -1); /* the server has opened its logs again */
-    group->refused_until = 0;
+    wsgi_pace_forgive(group);
     for (worker = group->workers; worker != NULL; worker = worker->next)
         if (worker->is_ready || worker->patience > 0 ||
             worker->configuration != wsgi_spawner_is.configuration)
@@ -338,37 +354,50 @@ static void describe(char *text, size_t size, const wsgi_worker *worker,
    the group's other applications, are to have one that loads none. */
 static int is_retried(wsgi_group *group, const wsgi_worker *worker)
 {
-    if (worker->patience == 0 || worker->report.status != 0 || kill_at != 0)
+    if (worker->is_ready || worker->patience == 0 ||
+        worker->report.status != 0 || kill_at != 0)
         return 0;
     group->is_cold = 1;
-    return start_another(group) == 0;
+    return count(group).all > 0 || start_another(group) == 0;
 }
 
-/* A process has ended before it was ready. */
-static void fail(wsgi_group *group, wsgi_worker *worker, const char *cause)
+/* Those who ask are told why there is no process. */
+static void set_refused(wsgi_group *group, const wsgi_worker *worker,
+                        const char *cause)
 {
-    wsgi_report *report = &worker->report;
-    census found = count(group);
+    wsgi_report *report = &group->refused;
 
-    if (found.all == 0 && is_retried(group, worker))
+    *report = worker->report;
+    if (report->status != 0)
         return;
-    if (report->status == 0) {
-        report->status = 503;
-        snprintf(report->text, sizeof report->text,
-                 "process %ld of %.200s: %s%s%s", (long)worker->pid,
-                 group->title, cause, worker->lines.last[0] ? ": " : "",
-                 worker->lines.last);
-    }
-    if (found.all == 0)
+    report->status = 503;
+    snprintf(report->text, sizeof report->text,
+             "process %ld of %.200s: %s%s%s", (long)worker->pid, group->title,
+             cause, worker->lines.last[0] ? ": " : "", worker->lines.last);
+}
+
+/* A process has ended by itself. */
+static void fail(wsgi_group *group, const wsgi_worker *worker,
+                 const char *cause)
+{
+    long long now = wsgi_loop_now();
+
+    if (is_retried(group, worker))
+        return;
+    set_refused(group, worker, cause);
+    if (worker->report.status == 0)
+        wsgi_pace_note_end(group, worker, 1, now);
+    if (!worker->is_ready && count(group).all == 0)
         wsgi_swap_keep_old(group);
-    if (count(group).idlest != NULL)
-        serve(group);
-    else if (found.all == 0)
-        wsgi_queue_refuse(group, report);
+    if (has_none(group) && (!worker->is_ready || group->refused_until > now))
+        wsgi_queue_refuse(group);
 }
 
 static void bury(wsgi_group *group, wsgi_worker *worker, int status)
 {
+    long long now = wsgi_loop_now();
+    int is_death = !worker->is_draining &&
+                   (!worker->is_ready || !worker->is_killed);
     char cause[100];
 
     wsgi_worker_read_rest(worker);
@@ -379,14 +408,15 @@ static void bury(wsgi_group *group, wsgi_worker *worker, int status)
                      "MW0707: process %ld of %s: %s", (long)worker->pid,
                      group->title, cause);
     if (worker->is_ready)
-        group->kept_until = wsgi_loop_now() + KEEP;
-    if (worker->is_ready && !worker->is_draining && worker->given > 0)
+        group->kept_until = now + KEEP;
+    if (is_death && worker->is_ready && worker->given > 0)
         group->wants_another = 1;
-    if (!worker->is_ready && !worker->is_draining)
+    if (is_death)
         fail(group, worker, cause);
     else
-        serve(group);
-    replace(group);
+        wsgi_pace_note_end(group, worker, 0, now);
+    serve(group);
+    replace(group, now);
     wsgi_worker_free(worker);
 }
 
@@ -413,7 +443,8 @@ void wsgi_group_end(int milliseconds)
     kill_at = wsgi_loop_now() + milliseconds;
     for (group = groups; group != NULL; group = group->next) {
         group->wants_swap = 0;
-        wsgi_queue_refuse(group, &report);
+        group->refused = report;
+        wsgi_queue_refuse(group);
         for (worker = group->workers; worker != NULL; worker = worker->next)
             wsgi_worker_drain(worker);
     }
@@ -425,7 +456,7 @@ static int pause_of(const wsgi_group *group, long long now, long long idle)
 {
     if (group->waiting_count > 0)
         return LOOK_AGAIN;
-    if (kill_at != 0)
+    if (kill_at != 0 || group->wants_another)
         return LOOK_IF_ENDED;
     if (group->workers == NULL) /* forget_empty */
         idle = group->kept_until > now ? group->kept_until - now
@@ -461,6 +492,7 @@ int wsgi_group_tick(void)
     for (group = groups; group != NULL; group = group->next) {
         wsgi_late_kill(group, now, kill_at != 0 && now >= kill_at);
         serve(group);
+        replace(group, now);
         its = pause_of(group, now,
                        kill_at == 0 ? wsgi_idle_end(group, now) : -1);
         if (pause < 0 || (its >= 0 && its < pause))

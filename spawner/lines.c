@@ -79,8 +79,15 @@ static enum wsgi_log_level take_level(const char **line, size_t *size)
                           : WSGI_LOG_NOTICE;
 }
 
-static void remember(wsgi_lines *lines, const char *line, size_t size)
+/* Not what the program tells of itself, such as a new interpreter. */
+static void remember(wsgi_lines *lines, enum wsgi_log_level level,
+                     const char *line, size_t size)
 {
+    static const char ours[] = "mod_wsgi: ";
+
+    if (size == 0 || (level == WSGI_LOG_NOTICE && size > sizeof ours &&
+                      memcmp(line, ours, sizeof ours - 1) == 0))
+        return;
     if (size >= sizeof lines->last)
         size = sizeof lines->last - 1;
     memcpy(lines->last, line, size);
@@ -94,8 +101,7 @@ static void take_line(wsgi_lines *lines, const target *to, const char *line,
 
     if (size > 0 && line[size - 1] == '\r')
         size--;
-    if (size > 0)
-        remember(lines, line, size);
+    remember(lines, level, line, size);
     if (may_write(lines, to))
         write_line(to, level, line, size);
 }

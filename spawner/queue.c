@@ -30,16 +30,25 @@ void wsgi_queue_put(wsgi_group *group, int connection)
     group->waiting_count++;
 }
 
-void wsgi_queue_refuse(wsgi_group *group, const wsgi_report *report)
+void wsgi_queue_refuse_one(const wsgi_group *group, int connection)
 {
+    const wsgi_report *report = &group->refused;
+    int seconds = wsgi_pace_seconds(group, wsgi_loop_now());
+
+    wsgi_packet_refuse(connection, report->status,
+                       report->status == 503 ? seconds : 0, report->text);
+}
+
+void wsgi_queue_refuse(wsgi_group *group)
+{
+    long long until = wsgi_loop_now() + WSGI_QUEUE_PAUSE;
     int connection;
 
-    group->refused = *report;
-    group->refused_until = wsgi_loop_now() + WSGI_QUEUE_PAUSE;
+    if (group->refused_until < until)
+        group->refused_until = until;
     while (group->waiting_count > 0) {
         connection = wsgi_queue_take(group);
-        wsgi_packet_refuse(connection, report->status, report->status == 503,
-                           report->text);
+        wsgi_queue_refuse_one(group, connection);
         close(connection);
     }
 }

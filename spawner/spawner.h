@@ -91,7 +91,7 @@ void wsgi_log_flush(int milliseconds);
 typedef struct wsgi_lines {
     char text[WSGI_LINES_SIZE];
     size_t size;
-    char last[512];   /* the last line that was not empty */
+    char last[512];   /* the last line that was not empty, nor ours */
     long long second; /* when it began to count */
     unsigned count, left_out;
 } wsgi_lines;
@@ -254,11 +254,16 @@ struct wsgi_group {
     int has_notes;     /* a process of it was ready: it may have left some */
     int is_cold; /* one has died while it loaded: the next loads nothing */
     long long kept_until; /* its board stays until then */
+    long long second;     /* when it began to count what has begun */
+    unsigned rate, begun; /* processes in that second: allowed, begun */
+    unsigned deaths;      /* early ones, one after the other */
+    long long died_at;    /* the last of them */
+    long long not_before; /* no other process starts until then */
 };
 
 /* ---- queue.c: connections that wait for a process of their group. ------- */
 
-/* Milliseconds after a failed start without another attempt. */
+/* Milliseconds, at least, in which nobody gets what was refused. */
 #define WSGI_QUEUE_PAUSE 1000
 
 /* Takes over a connection. Refuses it if too many wait. */
@@ -267,8 +272,36 @@ void wsgi_queue_put(wsgi_group *group, int connection);
 /* Takes out the first. There must be one. It is the caller's. */
 int wsgi_queue_take(wsgi_group *group);
 
-/* Refuses all that wait. For a moment all that ask are to be refused. */
-void wsgi_queue_refuse(wsgi_group *group, const wsgi_report *report);
+/* Refuses all that wait, as group->refused says, and for a moment at least all
+   that ask. */
+void wsgi_queue_refuse(wsgi_group *group);
+
+/* Refuses a connection likewise. It stays the caller's. */
+void wsgi_queue_refuse_one(const wsgi_group *group, int connection);
+
+/* ---- pace.c: when another process may start. ---------------------------- */
+
+/* Whether one that starts is to be waited for: it does not take too long. */
+int wsgi_pace_helps(const wsgi_worker *worker, long long now);
+
+/* Whether none may start now, because others have died. */
+int wsgi_pace_is_paused(const wsgi_group *group, long long now);
+
+/* Whether another may start for those that wait, while so many start. */
+int wsgi_pace_may_start(wsgi_group *group, unsigned starting, long long now);
+
+/* A process has ended. is_death: nobody has told it to. */
+void wsgi_pace_note_end(wsgi_group *group, const wsgi_worker *worker,
+                        int is_death, long long now);
+
+/* Whether a group is to be kept for its count of deaths. */
+int wsgi_pace_is_counting(const wsgi_group *group, long long now);
+
+/* Forgets all deaths. */
+void wsgi_pace_forgive(wsgi_group *group);
+
+/* In how many seconds those may ask again that are refused now. */
+int wsgi_pace_seconds(const wsgi_group *group, long long now);
 
 /* ---- swap.c: old processes, which are to be replaced. ------------------- */
 

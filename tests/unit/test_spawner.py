@@ -531,6 +531,37 @@ def test_another_process_starts_when_all_are_busy(spawner: Spawner) -> None:
     assert second.slot != first.slot
 
 
+def test_one_two_four_processes_start_in_a_second(spawner: Spawner) -> None:
+    """They take long to start, and a hundred connections wait."""
+    spawner.at_start("time.sleep(3.7)")
+    began = time.monotonic()
+    for _ in range(100):
+        spawner.begin(processes=64, threads=1)
+    counts = []
+    for second in range(3):
+        time.sleep(max(0, began + second + 0.5 - time.monotonic()))
+        counts.append(len(spawner.children()))
+    assert counts == [1, 3, 7]
+
+
+def test_no_more_processes_start_than_have_work(spawner: Spawner) -> None:
+    spawner.at_start("time.sleep(2.5)")
+    waiting = [spawner.begin(processes=64, threads=5) for _ in range(7)]
+    assert len({answer(each).pid for each in waiting}) <= 2  # type: ignore[union-attr]
+    assert len(spawner.children()) == 2
+
+
+def test_a_start_that_hangs_does_not_keep_others_from_starting(spawner: Spawner) -> None:
+    spawner.at_start("time.sleep(60)")
+    waiting = spawner.begin()
+    (hanging,) = until(spawner.children)
+    time.sleep(0.5)
+    spawner.at_start("")
+    given = answer(waiting)
+    assert isinstance(given, Given)
+    assert given.pid != hanging
+
+
 def test_there_are_no_more_processes_than_allowed(spawner: Spawner) -> None:
     first = spawner.given(processes=2, threads=1)
     first.ask("set_busy(3)")
@@ -625,6 +656,75 @@ def test_a_start_that_failed_is_tried_again_after_a_second(spawner: Spawner) -> 
     spawner.at_start("")
     time.sleep(max(0, began + 2 - time.monotonic()))
     assert spawner.given().ask("1") == 1
+
+
+def test_processes_that_die_at_once_are_started_less_and_less_often(spawner: Spawner) -> None:
+    spawner.at_start("sys.exit('no room on the moon')")
+    began = time.monotonic()
+    seen = []
+    for pause in (1, 2, 4):
+        refused = spawner.refused()
+        assert refused.line.endswith("before it was ready: no room on the moon")
+        assert (refused.status, refused.retry_after) == (503, pause)
+        seen.append(refused.line)
+        line = refused.line
+        assert until(lambda: spawner.refused().line != line)  # noqa: B023 - called at once
+    assert len(set(seen)) == 3
+    assert time.monotonic() - began > 7
+    spawner.logs(
+        r"MW0720: 2 processes of .+/shop have died soon after .+ the next one starts in 2 s"
+    )
+
+
+def test_those_who_are_refused_are_told_when_the_next_attempt_is(spawner: Spawner) -> None:
+    spawner.at_start("os._exit(1)")
+    spawner.refused()
+    assert until(lambda: spawner.refused().retry_after == 2)
+    time.sleep(1.1)
+    assert spawner.refused().retry_after == 1
+    assert spawner.text().count("before it was ready") == 2
+
+
+def test_a_restart_forgets_that_processes_have_died(spawner: Spawner) -> None:
+    spawner.at_start("os._exit(1)")
+    spawner.refused()
+    assert until(lambda: spawner.refused().retry_after == 2)
+    spawner.at_start("")
+    spawner.restart()
+    assert spawner.given().ask("1") == 1
+
+
+def test_a_process_that_dies_without_an_answer_is_replaced_at_once_but_once(
+    spawner: Spawner,
+) -> None:
+    for _ in range(2):
+        given = spawner.given()
+        given.tell("write('<3>out of moons\\n') and die(3)")
+        assert given.ends()
+        spawner.logs(f"process {given.pid} of .+ exit status 3")
+    assert until(lambda: isinstance(spawner.ask(), Refused))
+    refused = spawner.refused()
+    assert refused.line.endswith("out of moons")
+    assert refused.retry_after == 1
+    assert until(lambda: isinstance(spawner.ask(), Given))
+
+
+def test_a_process_that_has_served_is_replaced_within_a_second(spawner: Spawner) -> None:
+    for _ in range(4):
+        given = spawner.given()
+        given.tell("(set_used(), die(3))")
+        assert given.ends()
+        spawner.logs(f"process {given.pid} of .+ exit status 3")
+    assert spawner.given().ask("1") == 1
+    assert "MW0720" not in spawner.text()
+
+
+def test_others_serve_while_processes_die_at_their_start(spawner: Spawner) -> None:
+    first = spawner.given(threads=1)
+    first.ask("set_busy(1)")
+    spawner.at_start("os._exit(1)")
+    assert [spawner.given(threads=1).pid for _ in range(20)] == [first.pid] * 20
+    assert spawner.text().count("before it was ready") <= 3
 
 
 def test_the_server_ends_and_so_does_everything(start: Start) -> None:
@@ -899,6 +999,7 @@ def test_after_a_death_in_a_load_a_process_starts_that_loads_nothing(spawner: Sp
 def test_the_last_process_is_replaced_when_it_dies_in_use(spawner: Spawner) -> None:
     """The one in its place has no connection, and is not replaced."""
     first = spawner.given()
+    first.ask("set_used()")
     os.kill(first.pid, signal.SIGKILL)
     (second,) = until(lambda: [pid for pid in spawner.children() if pid != first.pid])
     assert until(lambda: f"process {first.pid} of" in spawner.text())

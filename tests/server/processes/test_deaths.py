@@ -21,7 +21,11 @@ CAUSES = {"kill": "signal 9", "leave": "exit status 3", "crash": "signal 11"}
 
 
 def expect_death(site: Site, way: str, request: str) -> None:
-    """The spawner says how it died, and the server which request it was serving."""
+    """The spawner says how it died, and the server which request it was serving.
+
+    The process has served before. A start that serves nothing is waited for longer each time.
+    """
+    site.get("/dying/pid")
     site.expects(rf"process \d+ of \S+: {CAUSES[way]} after \d+ s")
     site.expects(rf"process \d+ of \S+ .*{request}")
 
@@ -66,8 +70,8 @@ def test_a_process_that_dies_while_it_reads_is_a_502(site: Site) -> None:
 
 
 def test_the_server_itself_goes_on(site: Site) -> None:
-    before = site.children()
     expect_death(site, "crash", "/dying/before_the_head")
+    before = site.children()
     assert site.get("/dying/before_the_head?crash").status_code == 502
     assert site.get("/dying/pid").status_code == 200
     assert site.children() == before
