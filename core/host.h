@@ -11,8 +11,8 @@
  *   - Strings end in NUL and are never NULL unless a comment says so.
  *   - Sizes are bytes. Offsets and lengths are int64_t on every platform.
  *   - A call of a function in wsgi_host is a down call. The core releases
- *     Python's lock before it, except for each_env, each_configured, is_ready
- *     and log. So these four must not wait for the client.
+ *     Python's lock before it, except for each_env, each_configured, is_ready,
+ *     retry_after and log. So these five must not wait for the client.
  *   - Down calls for one request may come from any thread, but not from two at
  *     once. Only log may be called at any time.
  */
@@ -169,6 +169,17 @@ typedef struct wsgi_host {
     /* Shows the client that a response whose head was sent is not complete:
        sends no terminating chunk, and closes the connection. */
     void (*fail)(void *record);
+
+    /* Optional. The error page that the server is going to send tells the
+       client to try again after so many seconds, at least 1 (Retry-After).
+       Called in the request's own thread, before wsgi_handle returns. */
+    void (*retry_after)(void *record, unsigned seconds);
+
+    /* Optional. Whether the client of a request that waits for its application
+       has closed its connection. 0: it has not, or that can't be told. Called
+       in the request's own thread, before any of the response is sent. Does
+       not wait. */
+    int (*is_gone)(void *record);
 
     /* Optional. Says what has been sent of a response. Called when the
        application is done with the request. */
@@ -346,6 +357,15 @@ int wsgi_is_believed(const char *name);
 
 /* Whether it is a setting that an internal redirect has renamed. */
 int wsgi_is_renamed_setting(const char *name);
+
+/* ---- request/gone.c: whether a client has closed its connection. ---------
+ */
+
+/* Whether the other end of a connection is closed, or closed for sending. On a
+   plain connection bytes that were not read yet say that the client is there:
+   they may be its next request. What is left of an encrypted one may be the
+   words of farewell. Does not wait or read. Any thread, any time. */
+int wsgi_has_gone(int socket, int is_encrypted);
 
 /* ---- request/section.c: which directory of the configuration counts. Pure
    functions of strings. Any thread, any time. ----------------------------- */

@@ -72,6 +72,7 @@ int64_t wsgi_apache_read_body(void *record, char *buffer, size_t size);
 int wsgi_apache_send_head(void *record, const wsgi_head *head);
 int wsgi_apache_send_body(void *record, const wsgi_chunk *chunks, size_t count,
                           enum wsgi_after after);
+int wsgi_apache_is_gone(void *record);
 void wsgi_apache_fail(void *record);
 int wsgi_apache_send_file(void *record, int fd, int64_t offset, int64_t size,
                           enum wsgi_after after);

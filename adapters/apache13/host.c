@@ -59,6 +59,14 @@ static void write_log(void *record, enum wsgi_level level, const char *line)
                       line);
 }
 
+static void retry_after(void *record, unsigned seconds)
+{
+    const exchange *x = record;
+
+    ap_table_setn(x->r->err_headers_out, "Retry-After",
+                  ap_psprintf(x->r->pool, "%u", seconds));
+}
+
 static void measure(void *record, wsgi_sent *sent)
 {
     const exchange *x = record;
@@ -89,6 +97,8 @@ const wsgi_host wsgi_apache_host = {
     .send_body = wsgi_apache_send_body,
     .send_file = wsgi_apache_send_file,
     .fail = wsgi_apache_fail,
+    .retry_after = retry_after,
+    .is_gone = wsgi_apache_is_gone,
     .measure = measure,
     .log_descriptor = log_descriptor,
     .log = write_log,

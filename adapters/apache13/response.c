@@ -275,6 +275,19 @@ int wsgi_apache_send_body(void *record, const wsgi_chunk *chunks, size_t count,
     return send_content(record, &c, after);
 }
 
+/* What follows this request may have been read already. */
+int wsgi_apache_is_gone(void *record)
+{
+    const exchange *x = record;
+    const conn_rec *connection = x->r->connection;
+
+    if (connection->aborted)
+        return 1;
+    return connection->client->incnt <= 0 &&
+           wsgi_has_gone(connection->client->fd,
+                         strcmp(ap_http_method(x->r), "https") == 0);
+}
+
 /* Nothing more is written, not even the mark of the last chunk. */
 void wsgi_apache_fail(void *record)
 {

@@ -69,6 +69,7 @@ int wsgi_apache_send_head(void *record, const wsgi_head *head);
 int wsgi_apache_send_body(void *record, const wsgi_chunk *chunks, size_t count,
                           enum wsgi_after after);
 int wsgi_apache_is_ready(void *record);
+int wsgi_apache_is_gone(void *record);
 void wsgi_apache_fail(void *record);
 int wsgi_apache_send_file(void *record, int fd, int64_t offset, int64_t size,
                           enum wsgi_after after);

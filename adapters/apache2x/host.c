@@ -109,6 +109,14 @@ static void write_log(void *record, enum wsgi_level level, const char *line)
     }
 }
 
+static void retry_after(void *record, unsigned seconds)
+{
+    const exchange *x = record;
+
+    apr_table_setn(x->r->err_headers_out, "Retry-After",
+                   apr_psprintf(x->r->pool, "%u", seconds));
+}
+
 static void measure(void *record, wsgi_sent *sent)
 {
     const exchange *x = record;
@@ -154,6 +162,8 @@ const wsgi_host wsgi_apache_host = {
     .is_ready = wsgi_apache_is_ready,
     .send_file = wsgi_apache_send_file,
     .fail = wsgi_apache_fail,
+    .retry_after = retry_after,
+    .is_gone = wsgi_apache_is_gone,
     .measure = measure,
     .is_stopping = is_stopping,
     .log_descriptor = log_descriptor,

@@ -237,6 +237,22 @@ int wsgi_apache_is_ready(void *record)
     return client.revents & (POLLERR | POLLHUP) ? -1 : 1;
 }
 
+/* A stream of HTTP/2 has no connection of its own. The server marks it when
+   the client has given it up. */
+int wsgi_apache_is_gone(void *record)
+{
+    const exchange *x = record;
+    conn_rec *connection = x->r->connection;
+    apr_os_sock_t client;
+
+    if (connection->aborted)
+        return 1;
+    return x->r->proto_num < HTTP_VERSION(2, 0) &&
+           apr_os_sock_get(&client, ap_get_conn_socket(connection)) ==
+               APR_SUCCESS &&
+           wsgi_has_gone(client, strcmp(ap_http_scheme(x->r), "https") == 0);
+}
+
 /* In HTTP/2 a stream has no connection of its own that could be broken. The
    server resets the stream when it sees an error bucket. */
 static void break_off(exchange *x)

@@ -40,7 +40,8 @@ typedef struct exchange {
     char *output;
     size_t size, room;
     int failed;
-    int is_gone; /* the client has gone, and takes nothing more */
+    unsigned retry_after; /* seconds; 0: nothing was said */
+    int is_gone;          /* the client has gone, and takes nothing more */
 } exchange;
 
 static pthread_mutex_t output_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -243,6 +244,21 @@ static void fail(void *record)
     leave(x);
 }
 
+static void retry_after(void *record, unsigned seconds)
+{
+    exchange *x = enter(record);
+
+    x->retry_after = seconds;
+    leave(x);
+}
+
+/* A client that takes nothing has gone before. */
+static int is_gone(void *record)
+{
+    (void)record;
+    return plan->gone_after == 0;
+}
+
 static void write_log(void *record, enum wsgi_level level, const char *line)
 {
     static const char *const names[] = {"info", "warning", "error", "critical",
@@ -261,6 +277,8 @@ static const wsgi_host host = {
     .is_ready = is_ready,
     .send_file = send_file,
     .fail = fail,
+    .retry_after = retry_after,
+    .is_gone = is_gone,
     .log = write_log,
 };
 
@@ -279,7 +297,10 @@ static void finish(const exchange *x, int status, int is_last)
         if (x->failed)
             fputs("\n(broken off)\n", stdout);
     } else if (is_last) {
-        printf("Status: %d (error page)\r\n\r\n", status);
+        printf("Status: %d (error page)\r\n", status);
+        if (x->retry_after > 0)
+            printf("Retry-After: %u\r\n", x->retry_after);
+        fputs("\r\n", stdout);
     }
     pthread_mutex_unlock(&output_lock);
 }

@@ -2,7 +2,9 @@
  * crew.c - the threads, and the connections that they share.
  *
  * A thread waits for any connection to have a request, and serves it. While it
- * does so, no other thread hears of that connection (EPOLLONESHOT).
+ * does so, no other thread hears of that connection (EPOLLONESHOT). If the
+ * server has closed its end meanwhile, the client has gone, and the request
+ * does not run.
  *
  * When the crew drains, connections without a request are closed. A request
  * that has just come there is not lost: the server's end sees that it was not
@@ -158,9 +160,9 @@ static void in_copy(void)
 
 /* ---- Threads ---------------------------------------------------------- */
 
-/* Waits for a connection with something to read. Returns NULL when the thread
-   is to end. */
-static connection *wait_for_one(void)
+/* Waits for a connection with something to read, or of which the server has
+   closed its end. Returns NULL when the thread is to end. */
+static connection *wait_for_one(int *is_closed)
 {
     struct epoll_event event;
     int count;
@@ -172,6 +174,7 @@ static connection *wait_for_one(void)
         if (count == 0)
             wsgi_rest();
     }
+    *is_closed = (event.events & (EPOLLHUP | EPOLLERR)) != 0;
     return event.data.ptr;
 }
 
@@ -179,11 +182,13 @@ static void *serve(void *unused)
 {
     wsgi_room room = {0};
     connection *c;
+    int is_closed;
 
     (void)unused;
-    while ((c = wait_for_one()) != NULL)
+    while ((c = wait_for_one(&is_closed)) != NULL)
         if (take(c))
-            give_back(c, wsgi_exchange_serve(&room, c->socket) == 0);
+            give_back(c, !is_closed &&
+                             wsgi_exchange_serve(&room, c->socket) == 0);
     free(room.packet);
     free(room.data);
     free(room.out.data);

@@ -101,6 +101,14 @@ static void note_load(void *record, uint64_t microseconds)
                                            : UINT32_MAX;
 }
 
+/* The server says so to the client. The frame has a byte for it. */
+static void retry_after(void *record, unsigned seconds)
+{
+    wsgi_exchange *x = record;
+
+    x->retry_after = seconds < UINT8_MAX ? (uint8_t)seconds : UINT8_MAX;
+}
+
 static int64_t give_up_reading(wsgi_exchange *x, const char *why)
 {
     if (why != NULL)
@@ -184,6 +192,7 @@ const wsgi_host wsgi_exchange_host = {
     .gather_ns = GATHER_NS,
     .send_file = wsgi_outgoing_file,
     .fail = wsgi_outgoing_fail,
+    .retry_after = retry_after,
     .note_load = note_load,
     .is_stopping = wsgi_crew_is_draining,
     .log = write_log,

@@ -108,6 +108,7 @@ static done make_done(const wsgi_exchange *x, unsigned status)
 
     return (done){{.size = (uint32_t)size,
                    .type = WSGI_FRAME_DONE,
+                   .flags = x->retry_after,
                    .count = (uint16_t)status},
                   x->load_ms};
 }

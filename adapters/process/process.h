@@ -28,13 +28,14 @@ typedef struct wsgi_exchange {
     int socket;
     wsgi_room *room;
     wsgi_wire_request got;
-    size_t eager_read; /* how much of the eager bytes the application has */
-    int read_result;   /* 1: more may come; else what read_body returns */
-    int failure;       /* the status for a head that can't be sent, or 0 */
-    uint32_t load_ms;  /* the application was loaded in so long; 0: before */
-    int is_slow;       /* the server did not take a line in time: atomic */
-    int is_done;       /* DONE was sent */
-    int is_gone;       /* the server's end is closed, or talks nonsense */
+    size_t eager_read;   /* how much of the eager bytes the application has */
+    int read_result;     /* 1: more may come; else what read_body returns */
+    int failure;         /* the status for a head that can't be sent, or 0 */
+    uint8_t retry_after; /* seconds; 0: the client is not told to retry */
+    uint32_t load_ms;    /* the application was loaded in so long; 0: before */
+    int is_slow;         /* the server did not take a line in time: atomic */
+    int is_done;         /* DONE was sent */
+    int is_gone;         /* the server's end is closed, or talks nonsense */
 } wsgi_exchange;
 
 /* Waits for a REQUEST on a connection, and serves it. Returns 0, or -1 if the

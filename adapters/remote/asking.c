@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "parent.h"
@@ -34,9 +35,12 @@ static int send_ask(int asks, const wsgi_ask *ask, const int *fds,
     return 0;
 }
 
+/* may_pass: the client may try again. */
 static int refuse(const wsgi_request *request, const wsgi_ask *ask,
-                  const char *why)
+                  const char *why, int may_pass)
 {
+    if (may_pass)
+        wsgi_retry_later(request, 1);
     wsgi_log(request, WSGI_ERROR,
              "MW0601: mod_wsgi.process '%s' can't be had, since "
              "mod_wsgi-spawner does not answer: %s",
@@ -52,6 +56,16 @@ static int log_of(const wsgi_request *request)
                                         : -1;
 }
 
+static int make_pair(int pair[2])
+{
+    struct timeval pause = {.tv_sec = WSGI_TRIP_LOOK_MS / 1000};
+
+    if (wsgi_socket_pair(pair) < 0)
+        return -1;
+    setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &pause, sizeof pause);
+    return 0;
+}
+
 int wsgi_asking_connect(const wsgi_request *request, const wsgi_ask *ask,
                         wsgi_connection *connection)
 {
@@ -59,9 +73,9 @@ int wsgi_asking_connect(const wsgi_request *request, const wsgi_ask *ask,
     int fds[2] = {-1, log_of(request)};
 
     if (asks < 0)
-        return refuse(request, ask, wsgi_parent_problem());
-    if (wsgi_socket_pair(pair) < 0)
-        return refuse(request, ask, strerror(errno));
+        return refuse(request, ask, wsgi_parent_problem(), 0);
+    if (make_pair(pair) < 0)
+        return refuse(request, ask, strerror(errno), 1);
     fds[0] = pair[1];
     sent = send_ask(asks, ask, fds, fds[1] >= 0 ? 2 : 1);
     error = errno;
@@ -69,8 +83,8 @@ int wsgi_asking_connect(const wsgi_request *request, const wsgi_ask *ask,
     connection->socket = pair[0];
     if (sent == 0)
         return 0;
-    return refuse(request, ask,
-                  error == EPIPE || error == ECONNRESET
-                      ? "it could not be started again: restart the server"
-                      : strerror(error));
+    if (error == EPIPE || error == ECONNRESET)
+        return refuse(request, ask,
+                      "it could not be started again: restart the server", 0);
+    return refuse(request, ask, strerror(error), 1);
 }

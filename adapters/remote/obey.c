@@ -418,6 +418,8 @@ static enum wsgi_next obey_done(letter *l, const wsgi_frame *frame)
         return broken(trip, "it is done at the wrong time");
     note_load(trip, frame);
     trip->status = (int)frame->count;
+    if (trip->status == 503 && frame->flags > 0)
+        wsgi_retry_later(trip->request, frame->flags);
     return WSGI_NEXT_DONE;
 }
 
@@ -454,6 +456,8 @@ static enum wsgi_next take_refusal(wsgi_trip *trip, const wsgi_frame *frame)
     memcpy(&refused, frame->data, sizeof refused);
     trip->status =
         refused.status >= 400 && refused.status <= 599 ? refused.status : 503;
+    if (refused.retry_after > 0)
+        wsgi_retry_later(trip->request, refused.retry_after);
     wsgi_log(trip->request, WSGI_ERROR, "MW0603: mod_wsgi.process '%s': %.*s",
              trip->ask.name, (int)(frame->size - sizeof refused),
              frame->data + sizeof refused);

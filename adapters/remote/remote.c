@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "../../core/run.h"
@@ -181,20 +183,48 @@ static int pack(wsgi_trip *trip)
 
 /* ---- What comes back -------------------------------------------------- */
 
-/* Whether the spawner has said anything on a fresh connection in time. */
-static int has_spoken(const wsgi_connection *connection)
-{
-    struct pollfd spawner = {.fd = connection->socket, .events = POLLIN};
-    int ready;
+/* What a trip has come to, beside an enum wsgi_next. LEFT: the client has gone
+   before a process has read the request. */
+enum { UNREAD = WSGI_NEXT_BROKEN + 1, LOST, SILENT, UNSENT, LEFT };
 
-    do
-        ready = poll(&spawner, 1, ANSWER_MS);
-    while (ready < 0 && errno == EINTR);
-    return ready > 0;
+/* Whether something was sent to the process that it has not read yet. */
+static int is_unread(const wsgi_connection *connection)
+{
+    int bytes = 0;
+
+    return ioctl(connection->socket, TIOCOUTQ, &bytes) == 0 && bytes > 0;
 }
 
-/* What a trip has come to, beside an enum wsgi_next. */
-enum { UNREAD = WSGI_NEXT_BROKEN + 1, LOST, SILENT, UNSENT };
+/* Nothing has come for WSGI_TRIP_LOOK_MS. A request that still waits for a
+   process has no use if its client has gone. No process runs it then: it sees
+   at once that the connection is shut. */
+static int look_at_client(const wsgi_trip *trip)
+{
+    if (trip->stage != WSGI_TRIP_SENT || !is_unread(trip->connection) ||
+        trip->host->is_gone == NULL ||
+        !trip->host->is_gone(trip->request->record))
+        return WSGI_NEXT_PACKET;
+    shutdown(trip->connection->socket, SHUT_RDWR);
+    return LEFT;
+}
+
+/* Waits until the spawner says something on a fresh connection. */
+static int await_spawner(const wsgi_trip *trip)
+{
+    struct pollfd spawner = {.fd = trip->connection->socket, .events = POLLIN};
+    int waited, ready, next = WSGI_NEXT_PACKET;
+
+    for (waited = 0; waited < ANSWER_MS && next == WSGI_NEXT_PACKET;
+         waited += WSGI_TRIP_LOOK_MS) {
+        do
+            ready = poll(&spawner, 1, WSGI_TRIP_LOOK_MS);
+        while (ready < 0 && errno == EINTR);
+        if (ready > 0)
+            return WSGI_NEXT_PACKET;
+        next = look_at_client(trip);
+    }
+    return next == WSGI_NEXT_PACKET ? SILENT : next;
+}
 
 /* Obeys packets to the end. ECONNRESET says that the process has left
    something unread; packets that it has sent come after that. */
@@ -204,15 +234,18 @@ static int converse(wsgi_trip *trip, int is_reset)
     long size;
 
     while (next == WSGI_NEXT_PACKET) {
-        if (trip->connection->is_fresh && !has_spoken(trip->connection))
-            return SILENT;
+        if (trip->connection->is_fresh &&
+            (next = await_spawner(trip)) != WSGI_NEXT_PACKET)
+            return next;
         size = wsgi_socket_receive(trip->connection->socket,
                                    trip->scratch->received, &fd,
                                    !trip->is_held);
         if (size > 0) {
             next = wsgi_obey_packet(trip, (size_t)size, fd);
-        } else if (size < 0 && errno == EAGAIN && trip->is_held) {
-            next = wsgi_obey_pause(trip);
+        } else if (size < 0 && errno == EAGAIN) {
+            next = look_at_client(trip);
+            if (trip->is_held)
+                next = wsgi_obey_pause(trip);
         } else if (size < 0 && errno == ECONNRESET && !is_reset) {
             is_reset = 1;
         } else if (size < 0 && errno == EPROTO) {
@@ -254,13 +287,24 @@ static int break_off(const wsgi_trip *trip, int status)
     return trip->stage < WSGI_TRIP_BEGUN ? status : 0;
 }
 
-/* The words are the core's, for applications in the server's process. */
-static void log_gone(const wsgi_trip *trip)
+/* Most of the words are the core's, for applications in the server's process.
+ */
+static void log_gone(const wsgi_trip *trip, int outcome)
 {
-    wsgi_log(trip->request, WSGI_INFO, "MW0506: %s",
-             trip->read_error == WSGI_READ_GONE
-                 ? "the client went away while sending the request's body"
-                 : "the client went away before the response was complete");
+    const char *when = "the client went away before the response was complete";
+
+    if (outcome == LEFT)
+        when = "the client went away while its request waited for a process";
+    else if (trip->read_error == WSGI_READ_GONE)
+        when = "the client went away while sending the request's body";
+    wsgi_log(trip->request, WSGI_INFO, "MW0506: %s", when);
+}
+
+/* An answer that may be another one soon. */
+static int refuse(const wsgi_trip *trip)
+{
+    wsgi_retry_later(trip->request, 1);
+    return UNAVAILABLE;
 }
 
 /* Ends the use of the connection. Returns what wsgi_handle returns. */
@@ -272,8 +316,9 @@ static int finish(wsgi_trip *trip, int outcome)
         wsgi_group_keep(trip->connection);
         return trip->status;
     }
-    if (outcome == WSGI_NEXT_GONE) {
-        log_gone(trip);
+    if (outcome == WSGI_NEXT_GONE || outcome == LEFT) {
+        log_gone(trip, outcome);
+        status = outcome == LEFT ? refuse(trip) : 0;
     } else if (outcome == WSGI_NEXT_REFUSED) {
         status = trip->status;
     } else if (outcome == WSGI_NEXT_BROKEN) {
@@ -290,7 +335,7 @@ static int finish(wsgi_trip *trip, int outcome)
                  trip->ask.name,
                  outcome == UNSENT ? trip->broken
                                    : "mod_wsgi-spawner does not answer");
-        status = UNAVAILABLE;
+        status = refuse(trip);
     }
     wsgi_group_close(trip->connection);
     return status;
@@ -336,7 +381,7 @@ static int try_all(wsgi_trip *trip)
              "MW0604: mod_wsgi.process '%s': %d processes have ended before "
              "they read the request",
              trip->ask.name, MOST_TRIES);
-    return UNAVAILABLE;
+    return refuse(trip);
 }
 
 /* The spawner gives processes only the variables that it knows. So the first

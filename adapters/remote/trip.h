@@ -46,6 +46,10 @@ void wsgi_group_note(wsgi_connection *connection, const wsgi_wire_given *given,
 
 /* ---- asking.c: asks the spawner for a process. -------------------------- */
 
+/* While nothing comes from a connection, a receive returns after so many
+   milliseconds with EAGAIN. */
+#define WSGI_TRIP_LOOK_MS 1000
+
 /* Gives the connection its socket, and the spawner the other end. Returns 0.
    On failure logs why and returns an HTTP status. Any thread. */
 int wsgi_asking_connect(const wsgi_request *request, const wsgi_ask *ask,

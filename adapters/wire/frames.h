@@ -25,9 +25,10 @@ enum wsgi_frame_type {
     WSGI_FRAME_READ,        /* uint32_t: how many bytes at most */
     WSGI_FRAME_LOG,         /* flags: an enum wsgi_level. A line, no NUL */
     WSGI_FRAME_FAIL,        /* the response is to look broken */
-    WSGI_FRAME_DONE,   /* count: what wsgi_handle has returned. Nothing, or
-                          uint32_t: how many milliseconds the application
-                          took to load */
+    WSGI_FRAME_DONE,   /* count: what wsgi_handle has returned. flags: after
+                          how many seconds the client may try again; 0: not
+                          known. Nothing, or uint32_t: how many milliseconds
+                          the application took to load */
     WSGI_FRAME_GIVEN,  /* by the spawner: wsgi_wire_given; the descriptor
                           of a board may come along */
     WSGI_FRAME_REFUSED /* by the spawner: wsgi_wire_refused, a line */

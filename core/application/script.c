@@ -427,6 +427,7 @@ static wsgi_script *watch_and_load(const wanted *w)
     uint64_t began = wsgi_tally_now();
 
     if (wsgi_loading_is_refused(w->request, w->interp, w->application)) {
+        wsgi_retry_later(w->request, 1);
         w->visit->status = 503;
         return NULL;
     }

@@ -305,6 +305,13 @@ int wsgi_decide(const wsgi_request *request, wsgi_decision *decision);
 void wsgi_decide_tell_host(const wsgi_request *request,
                            const wsgi_settings *settings);
 
+/* ---- retry.c: when a client is to try again. ---------------------------- */
+
+/* Has the error page with which the caller answers tell the client to try
+   again after so many seconds, at least 1. For what passes by itself. Does not
+   release Python's lock. The request's own thread. */
+void wsgi_retry_later(const wsgi_request *request, unsigned seconds);
+
 /* ---- process.c: the server's process. Any thread, any time. ------------- */
 
 /* What the host has told the core about the process, with the host's

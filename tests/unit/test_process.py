@@ -957,6 +957,26 @@ def test_a_server_that_goes_away_is_a_client_that_goes_away(
     assert process.connect().ask("hello").done == 0
 
 
+def test_a_request_does_not_run_whose_server_has_gone_before(
+    program: Path, tmp_path: Path
+) -> None:
+    """Its client has gone while the request waited for a thread."""
+    with started(program, tmp_path, threads=1) as process:
+        busy, used, fresh = process.connect(), process.connect(), process.connect()
+        used.ask("hello")
+        busy.send(request("processed::waits", query="first", tests__scratch=str(tmp_path)))
+        assert process.is_busy(1)
+        (tmp_path / "never.go").touch()
+        for each in (used, fresh):
+            each.send(request("parallel::held", query="never", tests__scratch=str(tmp_path)))
+            each.socket.close()
+        (tmp_path / "first.go").touch()
+        assert busy.finish().body == b"waited"
+        assert process.connect().ask("hello").done == 0
+        assert process.is_busy(0)
+    assert not (tmp_path / "never.told").exists()
+
+
 def test_a_server_that_goes_away_before_a_read_is_a_client_that_goes_away(
     process: Process, tmp_path: Path
 ) -> None:

@@ -354,6 +354,31 @@ def test_a_client_that_has_gone_is_in_the_log(
     assert outcome.says(f"the client went away {when}")
 
 
+@pytest.mark.parametrize("who", ["the spawner", "a process"])
+def test_a_request_that_waits_is_given_up_when_its_client_has_gone(start: Start, who: str) -> None:
+    server = start("--close-after", "0")
+    connection = server.ask().connection if who == "the spawner" else server.given()
+    outcome = server.outcome()
+    assert outcome.status == "503 (error page)"
+    assert "\r\nRetry-After: 1" in outcome.head
+    assert outcome.log == (
+        "[info] mod_wsgi: MW0506: the client went away while its request waited for a process",
+    )
+    assert connection.recv(PACKET)
+    assert connection.recv(PACKET) == b""
+
+
+def test_a_request_that_a_process_has_read_is_not_given_up(start: Start) -> None:
+    server = start("--close-after", "0")
+    connection = server.process_of()
+    connection.settimeout(2.5)
+    with pytest.raises(TimeoutError):
+        connection.recv(PACKET)
+    connection.send(HELLO)
+    _, log = server.process.communicate(timeout=TIMEOUT)
+    assert b"the client went away before the response was complete" in log
+
+
 # ---- The request's body -----------------------------------------------------
 
 
@@ -501,6 +526,26 @@ def test_a_refusal_is_logged(start: Start, *, reads_first: bool) -> None:
     outcome = server.outcome()
     assert outcome.status == "500 (error page)"
     assert outcome.log == ("[error] mod_wsgi: MW0603: mod_wsgi.process 'shop': no such user: bob",)
+
+
+@pytest.mark.parametrize(("seconds", "line"), [(0, ""), (7, "\r\nRetry-After: 7")])
+def test_a_refusal_says_when_the_client_may_try_again(
+    start: Start, seconds: int, line: str
+) -> None:
+    server = start()
+    server.ask().connection.send(frame(REFUSED, OF_REFUSED.pack(503, seconds) + b"full"))
+    assert server.outcome().head == "Status: 503 (error page)" + line
+
+
+@pytest.mark.parametrize(
+    ("status", "flags", "line"), [(503, 3, "\r\nRetry-After: 3"), (503, 0, ""), (500, 3, "")]
+)
+def test_a_process_may_say_when_the_client_may_try_again(
+    start: Start, status: int, flags: int, line: str
+) -> None:
+    server = start()
+    server.process_of().send(frame(DONE, count=status, flags=flags))
+    assert server.outcome().head == f"Status: {status} (error page)" + line
 
 
 @pytest.mark.parametrize("status", [0, 200, 999])
