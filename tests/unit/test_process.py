@@ -1066,6 +1066,7 @@ def test_nonsense_instead_of_a_body_ends_the_connection(process: Process, packet
 
 
 def test_a_connection_that_another_user_has_made_is_refused(program: Path, tmp_path: Path) -> None:
+    """Known of the incumbent: #61, #575."""
     other = str(os.getuid() + 1)
     made = start(program, tmp_path, "alice/shop", "1", "1", "0", other, "-1", "1", "0", "0")
     try:
