@@ -332,7 +332,7 @@ static enum wsgi_next give_part(wsgi_trip *trip, size_t most)
 {
     wsgi_frame_head head = {.size = sizeof head, .type = WSGI_FRAME_DATA};
     wsgi_chunk parts[2] = {{&head, sizeof head}, {NULL, 0}};
-    const char *data;
+    const char *data = NULL;
     int64_t got = read_part(trip, most, &data);
 
     if (got < 0) {
