@@ -193,6 +193,10 @@ typedef struct wsgi_host {
        ended. Any thread, any time. */
     int (*is_stopping)(void);
 
+    /* Optional. In how many seconds the server gives up a program that does
+       not answer a request of this virtual host (Timeout); 0: never. */
+    long (*timeout)(void *record);
+
     /* Optional. The descriptor of the error log of the request's virtual host,
        which stays the server's; -1: it has none. */
     int (*log_descriptor)(void *record);
@@ -268,6 +272,13 @@ void wsgi_rest(void);
  * interpreter is replaced, and wsgi_rest has nothing to do. Any thread.
  */
 int wsgi_reloads(void);
+
+/*
+ * Logs where each Python thread of this process is, though somebody may keep
+ * Python's lock. For a process of applications (has_owner). Any thread. Does
+ * not wait.
+ */
+void wsgi_tell_stacks(void);
 
 /*
  * Loads the applications that this server has served in the last minutes, so

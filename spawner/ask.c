@@ -108,7 +108,7 @@ static const char *problem(const wsgi_ask *ask, size_t size)
     if (size != sizeof *ask || !is_text(ask->user, sizeof ask->user) ||
         !is_text(ask->python, sizeof ask->python) ||
         !is_text(ask->name, sizeof ask->name) ||
-        (ask->kind == WSGI_ASK_CONNECT && !is_in_order(ask)))
+        (ask->kind != WSGI_ASK_RESTART && !is_in_order(ask)))
         return "mod_wsgi-spawner does not understand what a process of the "
                "server asks for";
     return NULL;
@@ -157,6 +157,14 @@ static void refuse(const arrival *letter, int status, const char *why)
     wsgi_log_say(NULL, WSGI_LOG_ERROR, "MW0705: %s", why);
 }
 
+/* What brings no connection. */
+static void drop(const arrival *letter)
+{
+    close_fds(letter);
+    if (letter->ask.kind == WSGI_ASK_OVERDUE)
+        wsgi_group_replace(&letter->ask);
+}
+
 static void read_ask(void *unused)
 {
     arrival letter;
@@ -178,7 +186,7 @@ static void read_ask(void *unused)
     else if (letter.ask.kind == WSGI_ASK_CONNECT && letter.fds[0] >= 0)
         wsgi_group_ask(&letter.ask, letter.fds[0], letter.fds[1]);
     else
-        close_fds(&letter);
+        drop(&letter);
 }
 
 int wsgi_ask_start(void)

@@ -55,14 +55,14 @@ static wsgi_group *add(const wsgi_ask *ask)
     return group;
 }
 
+/* Returns NULL if there is none. */
 static wsgi_group *find(const wsgi_ask *ask)
 {
-    wsgi_group *group;
+    wsgi_group *group = groups;
 
-    for (group = groups; group != NULL; group = group->next)
-        if (is_for(group, ask))
-            return group;
-    return add(ask);
+    while (group != NULL && !is_for(group, ask))
+        group = group->next;
+    return group;
 }
 
 static void set_log(wsgi_group *group, int log)
@@ -243,6 +243,8 @@ void wsgi_group_ask(const wsgi_ask *ask, int connection, int log)
 {
     wsgi_group *group = find(ask);
 
+    if (group == NULL)
+        group = add(ask);
     if (group == NULL) {
         close(connection);
         if (log >= 0)
@@ -259,6 +261,30 @@ void wsgi_group_ask(const wsgi_ask *ask, int connection, int log)
     }
     wsgi_queue_put(group, connection);
     serve(group);
+}
+
+/* ---- Processes that do not answer ------------------------------------- */
+
+/* The processes of one group only: those of others are not the asker's. */
+void wsgi_group_replace(const wsgi_ask *ask)
+{
+    wsgi_group *group = find(ask);
+    wsgi_worker *worker = group != NULL ? group->workers : NULL;
+    int was_draining;
+
+    while (worker != NULL && worker->pid != (pid_t)ask->process)
+        worker = worker->next;
+    if (worker == NULL || worker->is_killed || worker->hangs_since != 0)
+        return;
+    was_draining = worker->is_draining;
+    wsgi_log_say(group->log, WSGI_LOG_ERROR,
+                 "MW0740: process %ld of %s has a request without progress: "
+                 "it is replaced, and killed in %d s",
+                 (long)worker->pid, group->title, WSGI_LATE_HANGING / 1000);
+    wsgi_worker_give_up(worker);
+    if (!was_draining && kill_at == 0 &&
+        count(group).all < group->ask.processes)
+        start_another(group);
 }
 
 /* ---- Old processes ---------------------------------------------------- */

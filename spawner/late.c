@@ -47,7 +47,10 @@ static void kill_draining(wsgi_worker *worker, long long now)
 
     if (worker->slot < 0 || wsgi_worker_busy(worker) > 0)
         worker->quiet_since = now;
-    if (now - worker->drained_at >= most) {
+    if (worker->hangs_since != 0 &&
+        now - worker->hangs_since >= WSGI_LATE_HANGING) {
+        kill_now(worker, "hangs");
+    } else if (now - worker->drained_at >= most) {
         snprintf(why, sizeof why, "has not ended its requests in %lld s",
                  most / 1000);
         kill_now(worker, why);

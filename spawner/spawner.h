@@ -160,6 +160,10 @@ typedef struct wsgi_group wsgi_group;
    none). */
 void wsgi_group_ask(const wsgi_ask *ask, int connection, int log);
 
+/* A process has not answered a request in time: another takes its place. Of a
+   process that the ask's group does not have, nothing is believed. */
+void wsgi_group_replace(const wsgi_ask *ask);
+
 /* The server has restarted: every group gets fresh processes. */
 void wsgi_group_restart(void);
 
@@ -209,6 +213,7 @@ struct wsgi_worker {
     long long given_at, told_used; /* last time; 0: never */
     long long drained_at;          /* told to end */
     long long quiet_since;         /* since then it drains without requests */
+    long long hangs_since;         /* 0: it answers */
     unsigned given;                /* connections */
     unsigned recent, busy_before;  /* given since then, busy by then */
     wsgi_report report; /* why it could not start; status 0: it could */
@@ -231,6 +236,9 @@ int wsgi_worker_give(wsgi_worker *worker, int connection);
 
 /* Asks it to end when no request is under way. */
 void wsgi_worker_drain(wsgi_worker *worker);
+
+/* The same for one that does not answer. It tells first what it does. */
+void wsgi_worker_give_up(wsgi_worker *worker);
 
 /* How many requests it has, as far as is known. */
 unsigned wsgi_worker_busy(const wsgi_worker *worker);
@@ -331,6 +339,8 @@ void wsgi_swap_keep_old(wsgi_group *group);
 long long wsgi_idle_end(wsgi_group *group, long long now);
 
 /* ---- late.c: processes that take too long. ------------------------------ */
+
+#define WSGI_LATE_HANGING 5000 /* ms for the others in one that hangs */
 
 /* Kills those that do not end, or do not get ready, in time. Or all of them,
    because the server ends. */

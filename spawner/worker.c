@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -295,4 +296,13 @@ void wsgi_worker_drain(wsgi_worker *worker)
     if (worker->control >= 0 &&
         wsgi_packet_send(worker->control, &kind, 1, -1) < 0)
         shutdown(worker->control, SHUT_WR);
+}
+
+/* At this signal it logs the stacks of its threads. They have the time until
+   it is killed. */
+void wsgi_worker_give_up(wsgi_worker *worker)
+{
+    worker->hangs_since = wsgi_loop_now();
+    kill(worker->pid, SIGUSR2);
+    wsgi_worker_drain(worker);
 }

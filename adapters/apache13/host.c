@@ -76,6 +76,13 @@ static void measure(void *record, wsgi_sent *sent)
     sent->bytes = x->r->bytes_sent;
 }
 
+static long timeout(void *record)
+{
+    const exchange *x = record;
+
+    return x->r->server->timeout;
+}
+
 int wsgi_apache_log_of(const server_rec *server)
 {
     return server->error_log != NULL ? fileno(server->error_log) : -1;
@@ -100,6 +107,7 @@ const wsgi_host wsgi_apache_host = {
     .retry_after = retry_after,
     .is_gone = wsgi_apache_is_gone,
     .measure = measure,
+    .timeout = timeout,
     .log_descriptor = log_descriptor,
     .log = write_log,
 };

@@ -126,6 +126,13 @@ static void measure(void *record, wsgi_sent *sent)
     sent->bytes = x->r->bytes_sent;
 }
 
+static long timeout(void *record)
+{
+    const exchange *x = record;
+
+    return (long)apr_time_sec(x->r->server->timeout);
+}
+
 static int is_stopping(void)
 {
     int state = 0;
@@ -166,6 +173,7 @@ const wsgi_host wsgi_apache_host = {
     .is_gone = wsgi_apache_is_gone,
     .measure = measure,
     .is_stopping = is_stopping,
+    .timeout = timeout,
     .log_descriptor = log_descriptor,
     .log = write_log,
 };

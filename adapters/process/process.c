@@ -15,7 +15,7 @@
 #include "process.h"
 
 /* What comes through the pipe to the main thread. */
-enum { DRAIN = 'd', ENDED = 'e', WARM = 'w' };
+enum { DRAIN = 'd', ENDED = 'e', STACKS = 's', WARM = 'w' };
 
 /* How often the process looks what was used. Where there is no board, the
    spawner hears of it. */
@@ -47,8 +47,7 @@ static void tell_main(char what)
 
 static void on_signal(int number)
 {
-    (void)number;
-    tell_main(DRAIN);
+    tell_main(number == SIGUSR2 ? STACKS : DRAIN);
 }
 
 static void on_end(void)
@@ -223,6 +222,8 @@ static void listen_to_all(void)
             continue;
         if (what == DRAIN)
             drain();
+        else if (what == STACKS)
+            wsgi_tell_stacks();
         else if (what == WARM && ready_at != 0)
             tell_ready();
     }
@@ -259,7 +260,8 @@ static int prepare_signals(void)
     wsgi_note_signals();
     sigemptyset(&action.sa_mask);
     signal(SIGPIPE, SIG_IGN);
-    if (pipe2(news, O_CLOEXEC) < 0 || sigaction(SIGTERM, &action, NULL) < 0)
+    if (pipe2(news, O_CLOEXEC) < 0 || sigaction(SIGTERM, &action, NULL) < 0 ||
+        sigaction(SIGUSR2, &action, NULL) < 0)
         return errno;
     return pthread_atfork(NULL, NULL, in_copy);
 }

@@ -23,7 +23,8 @@ static int send_ask(int asks, const wsgi_ask *ask, const int *fds,
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
     struct pollfd room = {.fd = asks, .events = POLLOUT};
 
-    wsgi_rights_put(&message, &rights, fds, count);
+    if (count > 0)
+        wsgi_rights_put(&message, &rights, fds, count);
     while (sendmsg(asks, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
         if (errno != EAGAIN && errno != EINTR)
             return -1;
@@ -87,4 +88,16 @@ int wsgi_asking_connect(const wsgi_request *request, const wsgi_ask *ask,
         return refuse(request, ask,
                       "it could not be started again: restart the server", 0);
     return refuse(request, ask, strerror(error), 1);
+}
+
+void wsgi_asking_tell_overdue(const wsgi_ask *ask,
+                              const wsgi_connection *connection)
+{
+    wsgi_ask overdue = *ask;
+    int asks = wsgi_parent_ask_socket();
+
+    overdue.kind = WSGI_ASK_OVERDUE;
+    overdue.process = connection->pid;
+    if (asks >= 0)
+        send_ask(asks, &overdue, NULL, 0);
 }

@@ -282,6 +282,18 @@ void wsgi_group_close(wsgi_connection *connection)
     unlock();
 }
 
+int wsgi_group_is_full(const wsgi_connection *connection)
+{
+    const volatile wsgi_board_slot *slot;
+    int is_full;
+
+    pthread_mutex_lock(&mutex);
+    slot = slot_of(connection);
+    is_full = slot != NULL && load_of(slot) >= 0;
+    pthread_mutex_unlock(&mutex);
+    return is_full;
+}
+
 /* ---- The board -------------------------------------------------------- */
 
 /* Maps a board unless the group has it already. The mutex is held. */

@@ -204,7 +204,10 @@ enum wsgi_next wsgi_obey_pause(wsgi_trip *trip)
 {
     letter l = {.trip = trip, .fd = -1};
 
-    return trip->is_held ? send_parts(&l, 0) : WSGI_NEXT_PACKET;
+    if (!trip->is_held)
+        return WSGI_NEXT_PACKET;
+    trip->waits_since = 0;
+    return send_parts(&l, 0);
 }
 
 /* Parts that follow each other in a packet are sent together. */
@@ -425,6 +428,8 @@ static enum wsgi_next obey_done(letter *l, const wsgi_frame *frame)
 
 static enum wsgi_next obey(letter *l, const wsgi_frame *frame)
 {
+    if (frame->type != WSGI_FRAME_LOG)
+        l->trip->waits_since = 0;
     switch (frame->type) {
     case WSGI_FRAME_HEAD:
         return obey_head(l, frame);
@@ -481,6 +486,7 @@ static enum wsgi_next obey_spawner(letter *l, size_t size)
     memcpy(&given, frame.data, sizeof given);
     wsgi_group_note(trip->connection, &given, l->fd);
     wsgi_tally_note_process(given.pid);
+    trip->waits_since = 0;
     l->fd = -1;
     return WSGI_NEXT_PACKET;
 }

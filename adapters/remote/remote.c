@@ -26,6 +26,7 @@
 
 #define BAD_GATEWAY 502
 #define UNAVAILABLE 503
+#define GATEWAY_TIMEOUT 504
 
 /* ---- What is kept from request to request ----------------------------- */
 
@@ -102,6 +103,16 @@ static void lower_ask(wsgi_ask *ask)
     wsgi_ceilings_apply(&ceilings, ask);
 }
 
+/* The server's own bound holds where none is set. */
+static uint32_t timeout_of(const wsgi_request *request, const wsgi_settings *s)
+{
+    const wsgi_host *host = wsgi_process_given.host;
+
+    return bound_of(s->timeout == 0 && host->timeout != NULL
+                        ? host->timeout(request->record)
+                        : s->timeout);
+}
+
 static void fill_ask(wsgi_ask *ask, const wsgi_request *request,
                      const wsgi_settings *s)
 {
@@ -111,7 +122,7 @@ static void fill_ask(wsgi_ask *ask, const wsgi_request *request,
     ask->kind = WSGI_ASK_CONNECT;
     ask->processes = (uint32_t)s->processes;
     ask->threads = (uint32_t)s->threads;
-    ask->timeout = bound_of(s->timeout);
+    ask->timeout = timeout_of(request, s);
     ask->idle = bound_of(s->idle);
     ask->memory = bound_of(s->memory);
     ask->is_customer = s->owner > 0;
@@ -185,7 +196,7 @@ static int pack(wsgi_trip *trip)
 
 /* What a trip has come to, beside an enum wsgi_next. LEFT: the client has gone
    before a process has read the request. */
-enum { UNREAD = WSGI_NEXT_BROKEN + 1, LOST, SILENT, UNSENT, LEFT };
+enum { UNREAD = WSGI_NEXT_BROKEN + 1, LOST, SILENT, UNSENT, OVERDUE, LEFT };
 
 /* Whether something was sent to the process that it has not read yet. */
 static int is_unread(const wsgi_connection *connection)
@@ -237,6 +248,8 @@ static int converse(wsgi_trip *trip, int is_reset)
         if (trip->connection->is_fresh &&
             (next = await_spawner(trip)) != WSGI_NEXT_PACKET)
             return next;
+        if (wsgi_patience_is_over(trip))
+            return OVERDUE;
         size = wsgi_socket_receive(trip->connection->socket,
                                    trip->scratch->received, &fd,
                                    !trip->is_held);
@@ -267,8 +280,9 @@ static int travel(wsgi_trip *trip)
     const wsgi_buffer *packet = &trip->scratch->packet;
     wsgi_chunk parts[] = {{packet->data, packet->size},
                           {trip->scratch->body.data, trip->body_given}};
-    int sent = wsgi_socket_send(trip->connection->socket, parts, 2, -1, 0);
+    int sent;
 
+    sent = wsgi_socket_send(trip->connection->socket, parts, 2, -1, 0);
     if (sent == 0 || errno == EPIPE || errno == ECONNRESET)
         return converse(trip, sent < 0);
     if (errno == EAGAIN)
@@ -329,6 +343,9 @@ static int finish(wsgi_trip *trip, int outcome)
         wsgi_obey_complain(trip, "MW0607", "has ended, serving %s",
                            trip->request->uri);
         status = break_off(trip, BAD_GATEWAY);
+    } else if (outcome == OVERDUE) {
+        wsgi_patience_end(trip, is_unread(trip->connection));
+        status = break_off(trip, GATEWAY_TIMEOUT);
     } else {
         wsgi_log(trip->request, WSGI_ERROR,
                  "MW0602: mod_wsgi.process '%s' can't be had: %s",

@@ -39,6 +39,10 @@ void wsgi_group_keep(wsgi_connection *connection);
 /* Closes a connection. Any thread. */
 void wsgi_group_close(wsgi_connection *connection);
 
+/* Whether each thread of the process has a request, as far as is known. Any
+   thread. */
+int wsgi_group_is_full(const wsgi_connection *connection);
+
 /* Notes who has the other end. Takes over the descriptor of a board, or -1.
    Any thread. */
 void wsgi_group_note(wsgi_connection *connection, const wsgi_wire_given *given,
@@ -54,6 +58,11 @@ void wsgi_group_note(wsgi_connection *connection, const wsgi_wire_given *given,
    On failure logs why and returns an HTTP status. Any thread. */
 int wsgi_asking_connect(const wsgi_request *request, const wsgi_ask *ask,
                         wsgi_connection *connection);
+
+/* Tells the spawner that the connection's process does not answer, so that it
+   is replaced. Any thread. */
+void wsgi_asking_tell_overdue(const wsgi_ask *ask,
+                              const wsgi_connection *connection);
 
 /* ---- obey.c: does what the frames of a process say. --------------------- */
 
@@ -84,16 +93,17 @@ typedef struct wsgi_trip {
     wsgi_connection *connection;
     wsgi_scratch *scratch;
     enum wsgi_trip_stage stage;
-    size_t body_given;  /* how much of scratch->body the process has */
-    int read_error;     /* what read_body has said after these; 0: nothing */
-    int64_t left;       /* of Content-Length; -1: it is not counted */
-    int is_bodiless;    /* the client takes no body */
-    int has_file;       /* a part of the body was a file */
-    int wants_range;    /* the client asks for a part; -1: not known yet */
-    int is_stream;      /* some of the body was sent before its end */
-    int is_held;        /* pieces of a stream are in scratch->whole */
-    int status;         /* of DONE and REFUSED */
-    const char *broken; /* how the protocol was broken */
+    size_t body_given;   /* how much of scratch->body the process has */
+    int read_error;      /* what read_body has said after these; 0: nothing */
+    int64_t left;        /* of Content-Length; -1: it is not counted */
+    int is_bodiless;     /* the client takes no body */
+    int has_file;        /* a part of the body was a file */
+    int wants_range;     /* the client asks for a part; -1: not known yet */
+    int is_stream;       /* some of the body was sent before its end */
+    int is_held;         /* pieces of a stream are in scratch->whole */
+    int status;          /* of DONE and REFUSED */
+    const char *broken;  /* how the protocol was broken */
+    int64_t waits_since; /* for the process, in milliseconds; 0: not yet */
 } wsgi_trip;
 
 enum wsgi_next {
@@ -117,5 +127,16 @@ enum wsgi_next wsgi_obey_packet(wsgi_trip *trip, size_t size, int fd);
 /* Sends the pieces of a stream that wait for others, if there are any. To be
    called before waiting for a packet, and at the end. */
 enum wsgi_next wsgi_obey_pause(wsgi_trip *trip);
+
+/* ---- patience.c: how long a request waits for its process. -------------- */
+
+/* To be called before each wait for a packet, which lasts for a second at
+   most. Whether the process has done nothing for the client for
+   mod_wsgi.timeout. Lines for the log are nothing. */
+int wsgi_patience_is_over(wsgi_trip *trip);
+
+/* Logs that the time is over. Has the process replaced, unless the request
+   only waited there for others. is_unread: it lies in the socket. */
+void wsgi_patience_end(const wsgi_trip *trip, int is_unread);
 
 #endif

@@ -13,7 +13,7 @@
 
 /* Of all that is said between the three programs. The spawner of another
    version is replaced when the server restarts. */
-#define WSGI_PROTOCOL 3
+#define WSGI_PROTOCOL 4
 
 /* ---- The ask socket: from the server to the spawner. --------------------
 
@@ -22,14 +22,17 @@
    process, then the log of the virtual host, if that has a descriptor. Sent by
    the server's parent, it is a WSGI_ASK_RESTART. The only descriptor is the
    main server's log then. user and name are "#" and the numbers of the user
-   and the group of the server's children. The spawner has its end of the ask
-   socket as descriptor 3. */
+   and the group of the server's children. A WSGI_ASK_OVERDUE is sent by a
+   child and has no descriptor. The spawner has its end of the ask socket as
+   descriptor 3. */
 
 #define WSGI_ASK_FD 3
 
 enum wsgi_ask_kind {
     WSGI_ASK_CONNECT = 1,
-    WSGI_ASK_RESTART /* believed of root, or of the user whose server it is */
+    WSGI_ASK_RESTART, /* believed of root, or of the user whose server it is */
+    WSGI_ASK_OVERDUE  /* a process of that user and name has not answered a
+                         request within timeout: it is to be replaced */
 };
 
 #define WSGI_ASK_NAME 255 /* the longest name of a process, and of a user */
@@ -46,6 +49,7 @@ typedef struct wsgi_ask {
     uint32_t memory;      /* MB */
     uint32_t configuration;       /* of WSGI_ASK_RESTART: tells the server's
                                      configuration from others; 0: not known */
+    uint32_t process;             /* of WSGI_ASK_OVERDUE: its number */
     char user[WSGI_ASK_NAME + 1]; /* a name, "#1000", or "": the server's */
     char python[16];              /* "3.11", or "": the default */
     char name[WSGI_ASK_NAME + 1]; /* of the process */

@@ -8,6 +8,7 @@
  * serves the whole process, and a stream of one interpreter would not live as
  * long.
  */
+#include <signal.h>
 #include <unistd.h>
 
 #include "reports.h"
@@ -110,7 +111,40 @@ static int replace(PyObject *module, PyMethodDef *method)
     return result;
 }
 
-int wsgi_faults_install(void)
+/* ---- All threads, without their lock ---------------------------------- */
+
+/* A signal that nobody else uses: faulthandler has no other way. */
+#define SIGNAL (SIGRTMIN + 9)
+
+static int sees_main; /* atomic */
+
+/* faulthandler sees the threads of one interpreter, which must not end. So
+   that of the process's first application. */
+static int register_signal(PyObject *module, const wsgi_interp *interp)
+{
+    PyObject *result;
+
+    if (!WSGI_FAULTHANDLER_SEES_ALL || !wsgi_process_given.has_owner ||
+        strcmp(interp->name, WSGI_MAIN_INTERPRETER) != 0)
+        return 0;
+    result = PyObject_CallMethod(module, (char *)"register", (char *)"iii",
+                                 SIGNAL, STDERR_FILENO, 1);
+    if (result == NULL)
+        return -1;
+    Py_DECREF(result);
+    __atomic_store_n(&sees_main, 1, __ATOMIC_RELEASE);
+    return 0;
+}
+
+void wsgi_faults_tell(void)
+{
+    if (__atomic_load_n(&sees_main, __ATOMIC_ACQUIRE))
+        kill(getpid(), SIGNAL);
+}
+
+/* ---- The start -------------------------------------------------------- */
+
+int wsgi_faults_install(const wsgi_interp *interp)
 {
     PyObject *module;
     int result = 0;
@@ -128,6 +162,8 @@ int wsgi_faults_install(void)
         return -1;
     for (i = 0; i < sizeof methods / sizeof *methods && result == 0; i++)
         result = replace(module, &methods[i]);
+    if (result == 0)
+        result = register_signal(module, interp);
     Py_DECREF(module);
     return result;
 }

@@ -60,8 +60,7 @@ static int set_argv(wsgi_interp *interp)
 
 static int install_faults(wsgi_interp *interp)
 {
-    (void)interp;
-    return wsgi_faults_install();
+    return wsgi_faults_install(interp);
 }
 
 static int install_records(wsgi_interp *interp)

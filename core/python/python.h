@@ -921,8 +921,11 @@ static inline void wsgi_key_set(int key, void *value)
 #define WSGI_FREE_THREADED 0
 #endif
 
-/* Whether Python comes with faulthandler. */
+/* Whether Python comes with faulthandler, and whether that can write the
+   stacks of all threads of an interpreter at a signal. */
 #define WSGI_HAS_FAULTHANDLER (PY_VERSION_HEX >= 0x03000000)
+#define WSGI_FAULTHANDLER_SEES_ALL                                            \
+    (PY_VERSION_HEX >= 0x03030000 && !WSGI_FREE_THREADED)
 
 /* The frame that another thread runs, given its state and number: a new
    reference, or NULL. sys._current_frames() makes objects for the frames of

@@ -85,7 +85,13 @@ int wsgi_records_install(void);
 
 /* Where faulthandler of this interpreter would use sys.stderr, it writes to
    the process's standard error, which is the server's log. */
-int wsgi_faults_install(void);
+int wsgi_faults_install(const wsgi_interp *interp);
+
+/* Has faulthandler write the stacks of main_interpreter's threads there, if it
+   can, in a process of applications. No lock is needed. Whoever runs Python
+   code meanwhile may make the process crash: so only while somebody keeps the
+   lock. Any thread. */
+void wsgi_faults_tell(void);
 
 /* ---- missing.c: what an application lacks that does not load. ---------- */
 

@@ -66,6 +66,14 @@ void wsgi_group_restart(void)
 {
 }
 
+void wsgi_group_replace(const wsgi_ask *ask)
+{
+    HOLDS(ask->protocol == WSGI_PROTOCOL && ask->kind == WSGI_ASK_OVERDUE);
+    check_text(ask->user, sizeof ask->user);
+    check_text(ask->name, sizeof ask->name);
+    check_text(ask->python, sizeof ask->python);
+}
+
 void wsgi_log_say(wsgi_log *log, enum wsgi_log_level level, const char *format,
                   ...)
 {

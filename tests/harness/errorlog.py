@@ -29,7 +29,7 @@ PREFIX = re.compile(r"^(?:\[[^\]]*\] )+")
 
 # A test may kill a process of an application. What the spawner kills it says.
 CRASHED = re.compile(
-    r"exit signal|process \d+ of \S+: signal (?!9 )|(?<!server does: )it is killed"
+    r"exit signal|process \d+ of \S+: signal (?!9 )|(?<!server does: )(?<!hangs: )it is killed"
     r"|Fatal Python|Segmentation|core dump|Sanitizer|double free"
 )
 DIED = re.compile(r"process \d+ of \S+: signal")

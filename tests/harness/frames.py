@@ -10,7 +10,7 @@ FRAME = struct.Struct("=IBBH")
 FLUSH, END = 1, 2
 OF_REQUEST, OF_HEAD = struct.Struct("=qII8IBB6x"), struct.Struct("=qHB5x")
 OF_FILE, OF_GIVEN, OF_REFUSED = struct.Struct("=qq"), struct.Struct("=II"), struct.Struct("=HH")
-OF_ASK = struct.Struct("=9I256s16s256s")
+OF_ASK = struct.Struct("=10I256s16s256s")
 PACKET = 131072
 
 

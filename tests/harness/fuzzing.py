@@ -97,8 +97,8 @@ def request(*variables: tuple[str, str], eager: bytes = b"") -> bytes:
     return frame(REQUEST, fixed + b"".join(texts) + packed + eager, count=len(variables))
 
 
-def ask(kind: int = 1, *, protocol: int = 3, user: bytes = b"#20001", customer: int = 1) -> bytes:
-    numbers = (kind, 4, 5, customer, 60, 300, 0, 0)
+def ask(kind: int = 1, *, protocol: int = 4, user: bytes = b"#20001", customer: int = 1) -> bytes:
+    numbers = (kind, 4, 5, customer, 60, 300, 0, 0, 71)
     return OF_ASK.pack(protocol, *numbers, user, b"3.11", b"shop")
 
 
@@ -126,7 +126,7 @@ def responses() -> Iterator[bytes]:
 
 def seeds() -> dict[str, list[bytes]]:
     heads = [head(), head("404 Not Found", length=12, headers=("X-One", "1", "X-Two", ""))]
-    asks = [ask(), ask(2, user=b"#0", customer=0), ask(protocol=2), ask()[:40], b""]
+    asks = [ask(), ask(2, user=b"#0", customer=0), ask(3), ask(protocol=3), ask()[:40], b""]
     variables = (("REQUEST_METHOD", "POST"), ("EMPTY", ""), ("mod_wsgi.application", "shop"))
     return {
         "wire": [request(), request(*variables, eager=b"eager"), *heads, b"".join(heads)],

@@ -292,6 +292,13 @@ def until(holds: Callable[[], Any]) -> Any:
     return got
 
 
+def is_told_where(process: Process) -> bool:
+    """Asks. At first the application may still be loaded."""
+    os.kill(process.pid, signal.SIGUSR2)
+    time.sleep(0.1)
+    return "in wait" in process.text()
+
+
 @pytest.fixture(scope="session")
 def program(request: pytest.FixtureRequest, python: Python) -> Path:
     try:
@@ -1092,3 +1099,66 @@ def test_a_process_that_is_started_by_hand_says_who_starts_it(
         made.control.close()
         os.close(made.board)
         os.close(made.news)
+
+
+# ---- Where its threads are -----------------------------------------------------------------
+
+HANGING = """
+import os, time
+
+def wait(path):
+    while not os.path.exists(path):
+        {how}
+
+def application(environ, start_response):
+    wait(environ["QUERY_STRING"])
+    start_response("200 OK", [])
+    return [b"went on"]
+"""
+
+
+@pytest.mark.parametrize("choices", [{}, {"mod_wsgi__interpreter": "other"}])
+@pytest.mark.parametrize("how", ["time.sleep(0.01)", "pass"])
+def test_a_process_tells_where_its_threads_are(
+    process: Process, tmp_path: Path, how: str, choices: dict[str, Any]
+) -> None:
+    go = tmp_path / "go"
+    (tmp_path / "hanging.py").write_text(HANGING.format(how=how))
+    connection = process.connect()
+    choices["mod_wsgi__directory"] = str(tmp_path)
+    connection.send(request("hanging", query=str(go), **choices))
+    assert process.is_busy(1)
+    assert until(lambda: is_told_where(process)), process.text()
+    assert "hanging.py" in process.text()
+    go.touch()
+    assert connection.finish().body == b"went on"
+
+
+def test_a_process_without_a_request_survives_that_question(process: Process) -> None:
+    os.kill(process.pid, signal.SIGUSR2)
+    assert process.connect().ask("hello").body == b"hello from application"
+    os.kill(process.pid, signal.SIGUSR2)
+    assert process.connect().ask("hello").body == b"hello from application"
+
+
+KEEPING = """
+import ctypes
+
+def application(environ, start_response):
+    ctypes.PyDLL(None).sleep(3)
+    start_response("200 OK", [])
+    return [b"went on"]
+"""
+
+
+def test_a_process_tells_where_the_thread_is_that_keeps_the_lock(
+    process: Process, tmp_path: Path
+) -> None:
+    (tmp_path / "keeping.py").write_text(KEEPING)
+    connection = process.connect()
+    connection.send(request("keeping", mod_wsgi__directory=str(tmp_path)))
+    assert process.is_busy(1)
+    time.sleep(0.5)  # it is in the application then
+    os.kill(process.pid, signal.SIGUSR2)
+    assert connection.finish().body == b"went on"
+    assert re.search(r"keeping.py\", line 5 in application", process.text()), process.text()

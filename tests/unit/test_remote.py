@@ -3,6 +3,7 @@
 The bare host is the server. It may get frames of every kind, from a process that is hostile.
 """
 
+import contextlib
 import mmap
 import os
 import re
@@ -11,6 +12,7 @@ import signal
 import socket
 import struct
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,6 +70,16 @@ class Ask:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Overdue:
+    """What the server tells of a process that has not answered."""
+
+    process: int
+    user: str
+    python: str
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     status: str
     head: str
@@ -94,8 +106,8 @@ class Server:
         packet, fds, _, _ = socket.recv_fds(self.asks, 4096, 4)
         assert len(fds) == 1
         version, kind, processes, threads, customer, *others = OF_ASK.unpack(packet)
-        assert (version, kind) == (3, 1)
-        timeout, idle, memory, _, *texts = others
+        assert (version, kind) == (4, 1)
+        timeout, idle, memory, _, _, *texts = others
         user, python, name = (text.rstrip(b"\0").decode() for text in texts)
         connection = socket.socket(fileno=fds[0])
         connection.settimeout(TIMEOUT)
@@ -112,6 +124,17 @@ class Server:
             name=name,
             connection=connection,
         )
+
+    def overdue(self) -> Overdue:
+        packet, fds, _, _ = socket.recv_fds(self.asks, 4096, 4)
+        (_, kind, *_, process), texts = (part := OF_ASK.unpack(packet))[:10], part[10:]
+        assert (kind, fds) == (3, [])
+        user, python, name = (text.rstrip(b"\0").decode() for text in texts)
+        return Overdue(process=process, user=user, python=python, name=name)
+
+    def has_told(self) -> bool:
+        """Whether the spawner has anything to read. The server has ended."""
+        return bool(self.asks.recv(4096))
 
     def given(
         self, *, pid: int = PID, slot: int = SLOTS, board: int | None = None
@@ -893,3 +916,88 @@ def test_a_board_that_is_none_is_left_out(start: Start, tmp_path: Path, kind: st
     connection.recv(PACKET)
     connection.send(HELLO)
     assert server.outcome().body == b"hello"
+
+
+# ---- The time that a process has ---------------------------------------------
+
+ONE_SECOND = ("--env", "mod_wsgi.timeout=1")
+
+
+def test_a_process_that_does_not_answer_is_a_gateway_timeout(start: Start) -> None:
+    server = start(*ONE_SECOND, "--env", "mod_wsgi.user=deploy")
+    server.process_of()
+    told = server.overdue()
+    assert (told.process, told.user, told.name) == (PID, "deploy", "shop")
+    outcome = server.outcome()
+    assert outcome.status == "504 (error page)"
+    assert outcome.says("MW0620: process 71 of deploy/shop has sent nothing for 1 s")
+
+
+def test_a_response_that_goes_no_further_is_broken_off(start: Start) -> None:
+    server = start(*ONE_SECOND)
+    server.process_of().send(head() + frame(BODY, b"half", flags=FLUSH))
+    assert server.overdue().process == PID
+    assert server.outcome().body == b"half\n(broken off)\n"
+
+
+def test_a_stream_may_take_longer_than_the_time_for_a_piece(start: Start) -> None:
+    server = start(*ONE_SECOND)
+    connection = server.process_of()
+    connection.send(head())
+    for _ in range(4):
+        time.sleep(0.5)
+        connection.send(frame(BODY, b"piece;", flags=FLUSH))
+    connection.send(frame(BODY, flags=END) + DONE_FRAME)
+    assert server.outcome().body == b"piece;" * 4
+    assert not server.has_told()
+
+
+def test_lines_for_the_log_are_no_progress(start: Start) -> None:
+    server = start(*ONE_SECOND)
+    connection = server.process_of()
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        for _ in range(100):
+            connection.send(frame(LOG, b"still here"))
+            time.sleep(0.05)
+        pytest.fail("the server has waited for five seconds")
+    assert server.outcome().status == "504 (error page)"
+
+
+def test_a_slow_client_is_not_the_applications_time(start: Start) -> None:
+    server = start(*ONE_SECOND, "--chunked", "--read-time", "1500000", body=b"late")
+    connection = server.process_of()
+    connection.send(head())
+    assert data(connection) == (b"late", 0)
+    connection.send(frame(BODY, b"hello", flags=END) + DONE_FRAME)
+    assert server.outcome().body == b"hello"
+
+
+def test_a_process_may_take_its_time_where_there_is_no_bound(start: Start) -> None:
+    server = start("--env", "mod_wsgi.timeout=off")
+    connection = server.process_of()
+    time.sleep(1.5)
+    connection.send(HELLO)
+    assert server.outcome().body == b"hello"
+
+
+def test_the_next_request_after_one_that_was_given_up_gets_another_process(start: Start) -> None:
+    server = start(*ONE_SECOND, "--requests", "2")
+    server.process_of()
+    server.overdue()
+    server.process_of().send(HELLO)
+    assert server.outcome().body == b"hello"
+
+
+@pytest.mark.parametrize("busy", [0, 1])
+def test_a_process_that_only_serves_others_is_not_replaced(
+    start: Start, board: tuple[int, mmap.mmap], busy: int
+) -> None:
+    """The request lies in the socket. If a thread is free, the process has stopped."""
+    fd, memory = board
+    set_slot(memory, 3, PID, 1, busy, 0)
+    server = start(*ONE_SECOND)
+    server.given(slot=3, board=fd)
+    outcome = server.outcome()
+    assert outcome.status == "504 (error page)"
+    assert outcome.says("MW0621" if busy else "MW0620")
+    assert server.has_told() == (not busy)

@@ -27,8 +27,8 @@ from tests.harness.spawner import compile_into
 
 FAKE = TOP / "tests" / "unit" / "spawned.py"
 
-PROTOCOL, CONNECT, RESTART = 3, 1, 2
-ASK = struct.Struct("=9I256s16s256s")
+PROTOCOL, CONNECT, RESTART, OVERDUE = 4, 1, 2, 3
+ASK = struct.Struct("=10I256s16s256s")
 CONFIGURATION = 4711
 HEAD, GIVEN, REFUSED = struct.Struct("=IBBH"), struct.Struct("=II"), struct.Struct("=HH")
 GIVEN_TYPE, REFUSED_TYPE = 10, 11
@@ -138,6 +138,10 @@ class Spawner:
         who = f"#{server()}"
         self.send(packet(RESTART, user=who, name=who, configuration=configuration), fds)
 
+    def overdue(self, process: int, user: str = "", **choices: Any) -> None:
+        """Tells that a process has not answered."""
+        self.send(packet(OVERDUE, user=user, process=process, **choices), [])
+
     def text(self) -> str:
         return self.log.read_text()
 
@@ -175,8 +179,9 @@ def packet(
     idle: int = 300,
     memory: int = 0,
     configuration: int = 0,
+    process: int = 0,
 ) -> bytes:
-    numbers = (kind, processes, threads, customer, timeout, idle, memory, configuration)
+    numbers = (kind, processes, threads, customer, timeout, idle, memory, configuration, process)
     texts = (user.encode(), python.encode(), name.encode())
     return ASK.pack(protocol, *numbers, *texts)
 
@@ -877,6 +882,75 @@ def test_processes_that_drain_do_not_pile_up(spawner: Spawner) -> None:
     )
     assert until(lambda: not lives(old[0].pid))
     assert all(lives(each.pid) for each in old[1:])
+
+
+# ---- Processes that do not answer ------------------------------------------------------------
+
+TELL_AT_SIGNAL = "signal.signal(signal.SIGUSR2, lambda *_: write('is in a loop\\n'))"
+
+
+def test_a_process_that_does_not_answer_is_replaced_and_killed(spawner: Spawner) -> None:
+    spawner.at_start(TELL_AT_SIGNAL)
+    given = spawner.given()
+    given.tell("write('begins\\n') and wait(600)")
+    spawner.logs("begins")
+    began = time.monotonic()
+    spawner.overdue(given.pid)
+    spawner.logs(f"MW0740: process {given.pid} of .+/shop has a request without progress")
+    spawner.logs(f"{given.pid}.*is in a loop")
+    fresh = spawner.given()
+    assert fresh.pid != given.pid
+    assert time.monotonic() - began < 4
+    spawner.logs(f"MW0708: process {given.pid} of .+/shop hangs: it is killed")
+    assert given.ends()
+    assert time.monotonic() - began > 5
+    assert fresh.ask("os.getpid()") == fresh.pid
+
+
+def test_another_process_starts_before_anybody_asks_for_one(spawner: Spawner) -> None:
+    spawner.at_start(TELL_AT_SIGNAL)
+    given = spawner.given()
+    spawner.overdue(given.pid)
+    assert until(lambda: set(spawner.children()) - {given.pid})
+
+
+def test_a_process_that_answers_after_all_ends_by_itself(spawner: Spawner) -> None:
+    spawner.at_start(TELL_AT_SIGNAL)
+    given = spawner.given()
+    given.tell("write('begins\\n') and wait(1)")
+    spawner.logs("begins")
+    spawner.overdue(given.pid)
+    spawner.logs("MW0740")
+    assert given.connection.recv(100) == b"null"
+    assert until(lambda: not lives(given.pid))
+    assert "MW0708" not in spawner.text()
+
+
+def test_many_complaints_are_one(spawner: Spawner) -> None:
+    spawner.at_start(TELL_AT_SIGNAL)
+    given = spawner.given()
+    given.tell("write('begins\\n') and wait(600)")
+    spawner.logs("begins")
+    for _ in range(50):
+        spawner.overdue(given.pid)
+    spawner.given()
+    assert spawner.text().count("MW0740") == 1
+    assert len(spawner.children()) == 2
+
+
+@pytest.mark.parametrize(
+    "choices", [{"name": "other"}, {"python": "3.12"}, {"user": "#4"}, {"customer": True}]
+)
+def test_a_process_of_another_group_is_not_believed_to_hang(
+    spawner: Spawner, choices: dict[str, Any]
+) -> None:
+    given = spawner.given()
+    spawner.overdue(given.pid, **choices)
+    spawner.overdue(spawner.process.pid)
+    spawner.overdue(os.getpid())
+    assert given.ask("os.getpid()") == given.pid
+    assert spawner.given().pid == given.pid
+    assert "MW0740" not in spawner.text()
 
 
 # ---- Restarts --------------------------------------------------------------------------------

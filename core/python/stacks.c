@@ -1,0 +1,72 @@
+/*
+ * stacks.c - logs where the Python threads of this process are, when a process
+ * of applications does not answer.
+ *
+ * The Python thread looks at one interpreter after the other, with its lock.
+ * If a thread does not release the lock, faulthandler is asked after a second:
+ * no other thread runs Python code then, and it can read their stacks.
+ */
+#include <semaphore.h>
+
+#include "reports.h"
+
+#define STACK_SIZE 262144
+#define PATIENCE (1000 * WSGI_MS)
+
+static int is_under_way; /* atomic */
+static sem_t told;
+
+static void tell_thread(const wsgi_interp *interp, PyThreadState *state)
+{
+    unsigned long number = (unsigned long)state->thread_id;
+    PyObject *texts = wsgi_errors_stack(state, number);
+
+    if (texts != NULL)
+        wsgi_log(NULL, WSGI_WARNING,
+                 "MW0515: thread %lu, in the interpreter '%s', is here:",
+                 number, interp->shown);
+    wsgi_errors_log(NULL, WSGI_WARNING, texts);
+    Py_XDECREF(texts);
+}
+
+static void tell_interp(const wsgi_interp *interp, void *unused)
+{
+    PyThreadState *state;
+
+    (void)unused;
+    for (state = PyInterpreterState_ThreadHead(interp->state); state != NULL;
+         state = PyThreadState_Next(state))
+        tell_thread(interp, state);
+}
+
+static void *tell(void *unused)
+{
+    (void)unused;
+    wsgi_interp_visit_all(tell_interp, NULL);
+    sem_post(&told);
+    return NULL;
+}
+
+static void *oversee(void *unused)
+{
+    struct timespec until = wsgi_from_now(PATIENCE);
+
+    (void)unused;
+    if (wsgi_process_add_thread(tell, NULL, STACK_SIZE) == 0 &&
+        sem_timedwait(&told, &until) < 0)
+        wsgi_faults_tell();
+    else
+        __atomic_store_n(&is_under_way, 0, __ATOMIC_RELEASE);
+    return NULL;
+}
+
+/* Once only, if the lock is never released. */
+void wsgi_tell_stacks(void)
+{
+    if (!wsgi_process_has_python() || wsgi_process_is_ending() ||
+        __atomic_exchange_n(&is_under_way, 1, __ATOMIC_ACQUIRE))
+        return;
+    sem_init(&told, 0, 0);
+    if (wsgi_process_add_thread(oversee, NULL, STACK_SIZE) != 0)
+        __atomic_store_n(&is_under_way, 0, __ATOMIC_RELEASE);
+}
