@@ -40,20 +40,24 @@ static int is_idle(const wsgi_worker *worker)
            worker->group->waiting_count == 0 && wsgi_worker_busy(worker) == 0;
 }
 
+/* Whether a process that is idle ends before the one that was found. */
+static int is_before(const wsgi_worker *worker, const census *found)
+{
+    long long used = wsgi_worker_used(worker);
+
+    return found->idlest == NULL || used < found->used ||
+           (used == found->used && worker->started < found->idlest->started);
+}
+
 static void count_one(census *found, wsgi_worker *worker)
 {
-    long long used;
-
     found->all++;
     if (worker->is_draining || worker->is_old)
         return;
     found->staying++;
-    if (!is_idle(worker))
-        return;
-    used = wsgi_worker_used(worker);
-    if (found->idlest == NULL || used < found->used) {
+    if (is_idle(worker) && is_before(worker, found)) {
         found->idlest = worker;
-        found->used = used;
+        found->used = wsgi_worker_used(worker);
     }
 }
 

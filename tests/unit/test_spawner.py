@@ -1167,7 +1167,8 @@ def test_the_system_bounds_a_customer_for_good(start: Start) -> None:
     given = spawner.given(f"#{ALICE}", customer=True)
     assert given.ask(LIMIT.format("NOFILE")) == [300, 300]
     assert given.ask(LIMIT.format("NPROC")) == [200, 200]
-    assert given.ask(LIMIT.format("DATA")) == [(2 * 64 + 8 * (4 + 4)) * MB] * 2
+    wall = 2 * 64 + 8 * (4 + 4) + 40 * os.sysconf("SC_NPROCESSORS_ONLN")
+    assert given.ask(LIMIT.format("DATA")) == [wall * MB] * 2
     for name in ("CORE", "NICE", "RTPRIO"):
         assert given.ask(LIMIT.format(name)) == [0, 0]
     assert given.ask("os.nice(0)") == 5

@@ -1,0 +1,157 @@
+"""What a customer may use, by MOD_WSGI_LIMITS. Alice does what she can to have more."""
+
+import os
+import threading
+import time
+
+import pytest
+
+from tests.conftest import Serve
+from tests.harness.accounts import ALICE, MALLORY, give
+from tests.harness.errorlog import until
+from tests.harness.site import Site
+
+pytestmark = [pytest.mark.needs("processes"), pytest.mark.usefixtures("customers")]
+
+CONFIG = """
+
+DocumentRoot "@{www}"
+<Directory "@{www}">
+    AllowOverride FileInfo
+    Options ExecCGI FollowSymLinks
+</Directory>
+"""
+
+CODE = '''
+import os
+import resource
+import signal
+import time
+
+def fork_all(most):
+    """How many processes can be had. They end at once afterwards."""
+    made = []
+    try:
+        for _ in range(most):
+            pid = os.fork()
+            if pid == 0:
+                time.sleep(600)
+            made.append(pid)
+    except OSError:
+        pass
+    for pid in made:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    return len(made)
+
+def fill():
+    kept = []
+    try:
+        while len(kept) < 4096:
+            kept.append(b"x" * (1 << 20))
+    except MemoryError:
+        return len(kept)
+
+def application(environ, start_response):
+    told = str(eval(environ["HTTP_X_TRY"]))
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [told.encode("ascii")]
+'''
+
+HTACCESS = """
+SetHandler mod_wsgi
+SetEnv mod_wsgi.application tries
+SetEnv mod_wsgi.directory {directory}
+SetEnv mod_wsgi.process {name}
+SetEnv mod_wsgi.processes 4
+SetEnv mod_wsgi.threads 20
+SetEnv mod_wsgi.memory off
+SetEnv mod_wsgi.interpreter main_interpreter
+"""
+
+NAMES = ("one", "two", "three")
+BUSY = "time.sleep(3)"
+PID = "os.getpid()"
+PATIENCE = 20.0
+
+AT_LIMIT = (
+    f"mod_wsgi.process 'three': the user {ALICE} has as many processes as MOD_WSGI_LIMITS in the "
+    "server's environment allows, processes=2, and none is idle"
+)
+
+
+@pytest.fixture
+def limited(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> Site:
+    if os.geteuid() != 0:
+        pytest.skip("only root can become other users")
+    limits = "processes=2 threads=3 memory=100 nofile=200 nproc=60 nice=3 mistake=1"
+    monkeypatch.setenv("MOD_WSGI_LIMITS", limits)
+    site = serve(CONFIG)
+    for owner, user in ((ALICE, "alice"), (MALLORY, "mallory")):
+        for name in NAMES:
+            folder = site.root / "htdocs" / user / name
+            give(folder / "tries.py", owner, CODE)
+            give(folder / ".htaccess", owner, HTACCESS.format(directory=folder, name=name))
+    return site
+
+
+def tried(site: Site, where: str, expression: str) -> str:
+    answer = site.get(f"/{where}/", headers={"X-Try": expression})
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+def test_a_wrong_word_is_told_in_the_servers_log(limited: Site) -> None:
+    log = limited.root / "error.log"
+    assert until(lambda: "MW0730" in log.read_text(), PATIENCE)
+    assert "MOD_WSGI_LIMITS: 'mistake=1' has no effect: the words are total=" in log.read_text()
+
+
+def test_a_customer_has_no_more_processes_under_more_names(limited: Site) -> None:
+    limited.expects("MW0603")
+    others = [
+        threading.Thread(target=tried, args=(limited, f"alice/{name}", BUSY)) for name in NAMES[:2]
+    ]
+    for each in others:
+        each.start()
+    assert until(lambda: len(limited.spawned()) == 2, PATIENCE)
+    time.sleep(0.5)
+    refused = limited.get("/alice/three/", headers={"X-Try": PID})
+    assert refused.status_code == 503
+    assert AT_LIMIT in "\n".join(limited.watch.lines())
+    assert tried(limited, "mallory/three", PID)
+    for each in others:
+        each.join()
+    assert until(
+        lambda: limited.get("/alice/three/", headers={"X-Try": PID}).status_code == 200, PATIENCE
+    )
+
+
+def test_an_idle_process_makes_room_for_another(limited: Site) -> None:
+    first, second = (int(tried(limited, f"alice/{name}", PID)) for name in NAMES[:2])
+    time.sleep(0.3)
+    third = int(tried(limited, "alice/three", PID))
+    assert until(lambda: first not in limited.spawned(), PATIENCE)
+    assert {second, third} <= set(limited.spawned())
+    assert int(tried(limited, "alice/one", PID)) not in {first, second, third}
+
+
+def test_the_system_holds_a_customer_to_the_limits(limited: Site) -> None:
+    files = "resource.getrlimit(resource.RLIMIT_NOFILE)"
+    assert tried(limited, "alice/one", files) == "(200, 200)"
+    assert tried(limited, "alice/one", "os.nice(0)") == str(os.nice(0) + 3)
+    words = tried(limited, "alice/one", "open('/proc/self/cmdline').read().split(chr(0))[2:4]")
+    assert words == "['3', '2']"
+
+
+def test_a_customer_cannot_fill_the_machine_with_processes(limited: Site) -> None:
+    assert 10 < int(tried(limited, "alice/one", "fork_all(300)")) < 60
+    assert tried(limited, "mallory/one", "fork_all(5)") == "5"
+    assert tried(limited, "alice/one", "fork_all(5)") == "5"
+
+
+def test_a_customer_cannot_fill_the_memory(limited: Site) -> None:
+    pid = tried(limited, "alice/one", PID)
+    assert 100 < int(tried(limited, "alice/one", "fill()")) < 300
+    assert tried(limited, "alice/one", PID) == pid or pid
+    assert tried(limited, "mallory/one", PID)
