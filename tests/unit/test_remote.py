@@ -992,7 +992,10 @@ def test_the_next_request_after_one_that_was_given_up_gets_another_process(start
 def test_a_process_that_only_serves_others_is_not_replaced(
     start: Start, board: tuple[int, mmap.mmap], busy: int
 ) -> None:
-    """The request lies in the socket. If a thread is free, the process has stopped."""
+    """The request lies in the socket. If a thread is free, the process has stopped.
+
+    Known of the incumbent: #456.
+    """
     fd, memory = board
     set_slot(memory, 3, PID, 1, busy, 0)
     server = start(*ONE_SECOND)
