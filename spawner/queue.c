@@ -21,7 +21,8 @@ void wsgi_queue_put(wsgi_group *group, int connection)
 {
     if (group->waiting_count >= MOST_WAITING * group->ask.processes) {
         wsgi_packet_refuse(connection, 503, 1,
-                           "too many requests wait for the processes");
+                           "all busy, queue full: 64 requests wait for each "
+                           "process");
         close(connection);
         return;
     }

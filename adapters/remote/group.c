@@ -200,9 +200,27 @@ static int may_be_free(const wsgi_group *group)
     return processes < group->ask.processes;
 }
 
+static unsigned served_by(const wsgi_group *group)
+{
+    unsigned i, served = 0;
+
+    for (i = 0; group->board != NULL && i < WSGI_BOARD_SLOTS; i++)
+        if (group->board->slots[i].pid != 0)
+            served += group->board->slots[i].busy;
+    return served;
+}
+
+/* The connection is to no process with a free thread, or to a fresh one. */
+static void note_crowd(const wsgi_group *group, wsgi_crowd *crowd)
+{
+    crowd->waits = 1;
+    crowd->served = served_by(group);
+    crowd->of_child = group->connections - group->idle_count;
+}
+
 /* The place of an idle connection to a process with a free thread; or else of
    the least busy one, if no other process can be had. NULL: none. */
-static wsgi_connection **choose(wsgi_group *group)
+static wsgi_connection **choose(wsgi_group *group, wsgi_crowd *crowd)
 {
     wsgi_connection **at = &group->idle, **best = NULL, *connection;
     long least = 0;
@@ -223,6 +241,7 @@ static wsgi_connection **choose(wsgi_group *group)
         }
         at = &connection->next;
     }
+    note_crowd(group, crowd);
     return best != NULL && !may_be_free(group) ? best : NULL;
 }
 
@@ -239,18 +258,19 @@ static wsgi_connection *new_connection(wsgi_group *group)
     return connection;
 }
 
-wsgi_connection *wsgi_group_take(const wsgi_ask *ask)
+wsgi_connection *wsgi_group_take(const wsgi_ask *ask, wsgi_crowd *crowd)
 {
     time_t now = wsgi_seconds();
     wsgi_connection **at, *connection = NULL;
     wsgi_group *group;
 
+    crowd->waits = 0;
     pthread_mutex_lock(&mutex);
     sweep(now);
     group = find(ask);
     if (group != NULL) {
         close_old(group, now);
-        at = choose(group);
+        at = choose(group, crowd);
         connection = at != NULL ? *at : new_connection(group);
         if (at != NULL)
             unlink_idle(at);

@@ -360,16 +360,30 @@ static int finish(wsgi_trip *trip, int outcome)
 
 /* ---- Where ------------------------------------------------------------ */
 
+/* Gives the connection back, since too many requests wait. */
+static int refuse_trip(const wsgi_trip *trip)
+{
+    if (trip->connection->is_fresh)
+        wsgi_group_close(trip->connection);
+    else
+        wsgi_group_keep(trip->connection);
+    wsgi_crowd_tell(trip->request, &trip->ask);
+    return refuse(trip);
+}
+
 /* Returns 0, or an HTTP status after logging. */
 static int connect_trip(wsgi_trip *trip)
 {
+    wsgi_crowd crowd;
     int status = 0;
 
-    trip->connection = wsgi_group_take(&trip->ask);
+    trip->connection = wsgi_group_take(&trip->ask, &crowd);
     if (trip->connection == NULL) {
         wsgi_log(trip->request, WSGI_ERROR, "MW0001: out of memory");
         return 500;
     }
+    if (wsgi_crowd_is_full(trip->request, &trip->ask, &crowd))
+        return refuse_trip(trip);
     if (trip->connection->is_fresh)
         status =
             wsgi_asking_connect(trip->request, &trip->ask, trip->connection);

@@ -28,10 +28,17 @@ typedef struct wsgi_connection {
     time_t since;  /* idle since then */
 } wsgi_connection;
 
+/* How many requests the processes have, as far as is known. */
+typedef struct wsgi_crowd {
+    int waits;         /* the connection is to no process with a free thread */
+    unsigned served;   /* requests that the processes have */
+    unsigned of_child; /* requests on connections of this child */
+} wsgi_crowd;
+
 /* Finds an idle connection to a process that has a free thread, as far as is
    known, or makes a fresh one. A fresh one has no socket yet (-1). Returns
    NULL when memory is out. Any thread. */
-wsgi_connection *wsgi_group_take(const wsgi_ask *ask);
+wsgi_connection *wsgi_group_take(const wsgi_ask *ask, wsgi_crowd *crowd);
 
 /* Keeps a connection for another request. Any thread. */
 void wsgi_group_keep(wsgi_connection *connection);
@@ -47,6 +54,15 @@ int wsgi_group_is_full(const wsgi_connection *connection);
    Any thread. */
 void wsgi_group_note(wsgi_connection *connection, const wsgi_wire_given *given,
                      int board);
+
+/* ---- crowd.c: requests that wait. --------------------------------------- */
+
+/* Whether too many requests wait already. */
+int wsgi_crowd_is_full(const wsgi_request *request, const wsgi_ask *ask,
+                       const wsgi_crowd *crowd);
+
+/* Logs that requests are refused for that, once a minute. */
+void wsgi_crowd_tell(const wsgi_request *request, const wsgi_ask *ask);
 
 /* ---- asking.c: asks the spawner for a process. -------------------------- */
 

@@ -404,7 +404,7 @@ void wsgi_tally_end(wsgi_tally_use *use, int status)
 
 /* ---- What happens in between -------------------------------------------- */
 
-static wsgi_tally_row *row_of(const wsgi_request *request)
+wsgi_tally_row *wsgi_tally_row_of(const wsgi_request *request)
 {
     const wsgi_tally_use *use = tally != NULL ? here.current : NULL;
 
@@ -414,7 +414,7 @@ static wsgi_tally_row *row_of(const wsgi_request *request)
 
 void wsgi_tally_note_error(const wsgi_request *request, const char *line)
 {
-    wsgi_tally_row *row = row_of(request);
+    wsgi_tally_row *row = wsgi_tally_row_of(request);
     size_t size = strlen(line);
 
     if (row == NULL)
@@ -428,7 +428,7 @@ void wsgi_tally_note_error(const wsgi_request *request, const char *line)
 
 void wsgi_tally_note_load(const wsgi_request *request, uint64_t microseconds)
 {
-    wsgi_tally_row *row = row_of(request);
+    wsgi_tally_row *row = wsgi_tally_row_of(request);
 
     if (row != NULL)
         row->load_ms = (uint32_t)(microseconds / 1000U) + 1;

@@ -53,6 +53,8 @@ typedef struct wsgi_tally_row {
     int64_t error_at;
     wsgi_tally_recall recall;
     char error[WSGI_TALLY_ERROR];
+    uint32_t refused; /* requests, since the log told of them */
+    int64_t told_at;  /* by wsgi_seconds; 0: never */
 } wsgi_tally_row;
 
 /* A child of the server. Only the child itself writes it. */
@@ -134,6 +136,19 @@ unsigned wsgi_tally_recall_most(wsgi_tally_recall *to, unsigned most,
    none any more. If the child ends meanwhile, the application is not loaded
    beforehand again: it could end every child. */
 void wsgi_tally_note_loading(const wsgi_tally_recall *which);
+
+/* The row of the request that this thread serves, or NULL. */
+wsgi_tally_row *wsgi_tally_row_of(const wsgi_request *request);
+
+/* ---- crowd.c ------------------------------------------------------------ */
+
+/* How many requests of the application are under way in the whole server, this
+   one included. 0: that is not known. Looks at all processes of the server. */
+unsigned wsgi_crowd_count(const wsgi_request *request);
+
+/* Counts a request that is refused. Returns how many were since the log told
+   of them, if it is to do so now: once a minute. Else 0. */
+unsigned wsgi_crowd_refuse(const wsgi_request *request);
 
 /* Microseconds of a clock that only goes forward. Any thread. */
 uint64_t wsgi_tally_now(void);

@@ -1,0 +1,72 @@
+"""So many requests wait for an application's processes, and no more: 64 for each."""
+
+import socket
+import time
+
+import pytest
+
+from tests.conftest import Serve
+from tests.harness.cells import Cell
+from tests.harness.errorlog import until
+from tests.harness.serving import threads
+from tests.harness.site import Site, message
+
+pytestmark = pytest.mark.needs("processes")
+
+CONFIG = """
+<Location /full>
+    SetHandler mod_wsgi
+    SetEnv mod_wsgi.application full
+    SetEnv mod_wsgi.directory "@{www}"
+    SetEnv mod_wsgi.process full
+    SetEnv mod_wsgi.processes 1
+    SetEnv mod_wsgi.threads 1
+</Location>
+"""
+
+APPLICATION = """
+import os, time
+
+
+def application(environ, start_response):
+    with open("@{scratch}/entered", "a") as noted:
+        noted.write("x")
+    while os.path.exists("@{scratch}/hold"):
+        time.sleep(0.02)
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"served"]
+"""
+
+REQUESTS = 72
+
+
+def sent(site: Site) -> socket.socket:
+    connection = site.connect()
+    connection.sendall(message("/full"))
+    return connection
+
+
+def received(connection: socket.socket) -> bytes:
+    with connection:
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def test_requests_beyond_the_queue_are_refused_at_once(serve: Serve, cell: Cell) -> None:
+    """All processes are there and busy. The log tells of it once."""
+    processes = 75 // threads(cell) + 1
+    site = serve(CONFIG, files={"full.py": APPLICATION}, processes=processes)
+    site.expects(r"MW0615: mod_wsgi.process 'full': all busy, queue full: refused 1, since 64")
+    (site.scratch / "hold").touch()
+    waiting = [sent(site)]
+    assert until(lambda: (site.scratch / "entered").exists(), 20)
+    for _ in range(REQUESTS - 1):
+        waiting.append(sent(site))
+        time.sleep(0.02)
+    (site.scratch / "hold").unlink()
+    answers = [received(each) for each in waiting]
+    served = [each for each in answers if each.endswith(b"served")]
+    refused = [each for each in answers if b" 503 " in each.splitlines()[0]]
+    assert len(served) + len(refused) == REQUESTS
+    assert all(b"\r\nRetry-After: 1\r\n" in each for each in refused)
+    assert 64 <= len(served) <= 66
+    assert len((site.scratch / "entered").read_text()) == len(served)
