@@ -176,9 +176,8 @@ typedef struct wsgi_host {
     void (*retry_after)(void *record, unsigned seconds);
 
     /* Optional. Whether the client of a request that waits for its application
-       has closed its connection. 0: it has not, or that can't be told. Called
-       in the request's own thread, before any of the response is sent. Does
-       not wait. */
+       has closed its connection, or the server has. 0: it has not, or that
+       can't be told. Called in the request's own thread. Does not wait. */
     int (*is_gone)(void *record);
 
     /* Optional. Says what has been sent of a response. Called when the

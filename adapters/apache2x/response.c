@@ -238,7 +238,8 @@ int wsgi_apache_is_ready(void *record)
 }
 
 /* A stream of HTTP/2 has no connection of its own. The server marks it when
-   the client has given it up. */
+   the client has given it up. A number below 0: the server has closed the
+   connection, since it ends. */
 int wsgi_apache_is_gone(void *record)
 {
     const exchange *x = record;
@@ -250,7 +251,8 @@ int wsgi_apache_is_gone(void *record)
     return x->r->proto_num < HTTP_VERSION(2, 0) &&
            apr_os_sock_get(&client, ap_get_conn_socket(connection)) ==
                APR_SUCCESS &&
-           wsgi_has_gone(client, strcmp(ap_http_scheme(x->r), "https") == 0);
+           (client < 0 ||
+            wsgi_has_gone(client, strcmp(ap_http_scheme(x->r), "https") == 0));
 }
 
 /* In HTTP/2 a stream has no connection of its own that could be broken. The

@@ -195,7 +195,7 @@ static int pack(wsgi_trip *trip)
 /* ---- What comes back -------------------------------------------------- */
 
 /* What a trip has come to, beside an enum wsgi_next. LEFT: the client has gone
-   before a process has read the request. */
+   before the response has begun. */
 enum { UNREAD = WSGI_NEXT_BROKEN + 1, LOST, SILENT, UNSENT, OVERDUE, LEFT };
 
 /* Whether something was sent to the process that it has not read yet. */
@@ -206,17 +206,27 @@ static int is_unread(const wsgi_connection *connection)
     return ioctl(connection->socket, TIOCOUTQ, &bytes) == 0 && bytes > 0;
 }
 
-/* Nothing has come for WSGI_TRIP_LOOK_MS. A request that still waits for a
-   process has no use if its client has gone. No process runs it then: it sees
-   at once that the connection is shut. */
+/* Whether the process may be left alone with a request whose client has gone:
+   it has not begun, or the server ends. A server that does not end gracefully
+   closes its clients' connections, and waits for its threads. */
+static int may_leave(const wsgi_trip *trip)
+{
+    const wsgi_host *host = trip->host;
+
+    return (trip->stage == WSGI_TRIP_SENT && is_unread(trip->connection)) ||
+           (host->is_stopping != NULL && host->is_stopping());
+}
+
+/* Nothing has come for WSGI_TRIP_LOOK_MS. If the client has gone, an answer
+   may have no use. A process that has not begun sees at once that the
+   connection is shut. */
 static int look_at_client(const wsgi_trip *trip)
 {
-    if (trip->stage != WSGI_TRIP_SENT || !is_unread(trip->connection) ||
-        trip->host->is_gone == NULL ||
+    if (!may_leave(trip) || trip->host->is_gone == NULL ||
         !trip->host->is_gone(trip->request->record))
         return WSGI_NEXT_PACKET;
     shutdown(trip->connection->socket, SHUT_RDWR);
-    return LEFT;
+    return trip->stage < WSGI_TRIP_BEGUN ? LEFT : WSGI_NEXT_GONE;
 }
 
 /* Waits until the spawner says something on a fresh connection. */

@@ -218,6 +218,7 @@ SLOWLY = """
     SetHandler mod_wsgi
     SetEnv mod_wsgi.application slow
     SetEnv mod_wsgi.directory "@{www}/code"
+    SetEnv mod_wsgi.timeout off
 </Location>
 """
 

@@ -1,5 +1,7 @@
 """An application that does not answer: its client gets 504, and its process is replaced."""
 
+import os
+import signal
 import time
 from pathlib import Path
 
@@ -170,3 +172,15 @@ def test_the_servers_own_timeout_holds_where_none_is_set(serve: Serve) -> None:
     site.expects(r"MW0620: process \d+ of hangs has sent nothing for 2 s")
     site.tolerates("MW0740|MW0708")
     assert site.get("/hangs/call").status_code == 504
+
+
+def test_the_server_stops_in_time_though_an_application_hangs(serve: Serve) -> None:
+    site = serve(CONFIG.replace("timeout 1", "timeout 60"), files=FILES, **OPTIONS)
+    site.tolerates("MW0607|MW0708")
+    with site.connect() as connection:
+        connection.sendall(message("/hangs/waits?stops"))
+        site.told("stops")
+        children = set(site.children())
+        os.kill(site.pid, signal.SIGTERM)
+        assert until(lambda: not children & set(site.children()), 6)
+    assert "SIGKILL" not in "\n".join(site.watch.lines())
