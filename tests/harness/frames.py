@@ -18,9 +18,13 @@ def frame(kind: int, data: bytes = b"", *, flags: int = 0, count: int = 0) -> by
     return FRAME.pack(FRAME.size + len(data), kind, flags, count) + data
 
 
-def head(status: str = "200 OK", *, length: int = -1, headers: tuple[str, ...] = ()) -> bytes:
-    fixed = OF_HEAD.pack(length, int(status[:3]), 0)
-    texts = b"".join(word.encode() + b"\0" for word in (status, *headers))
+def head(
+    status: str = "200 OK", *, length: int = -1, kind: str = "", headers: tuple[str, ...] = ()
+) -> bytes:
+    """kind: its Content-Type."""
+    fixed = OF_HEAD.pack(length, int(status[:3]), bool(kind))
+    words = (status, kind, *headers) if kind else (status, *headers)
+    texts = b"".join(word.encode() + b"\0" for word in words)
     return frame(HEAD, fixed + texts, count=len(headers) // 2)
 
 

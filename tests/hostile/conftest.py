@@ -3,7 +3,9 @@
 import base64
 import re
 import shutil
+import socket
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,17 +45,7 @@ class Target:
 
     def ask(self, code: str) -> bytes:
         """All that the client gets when a hostile process runs this code."""
-        return self.site.raw(self.request(code))
-
-    @staticmethod
-    def request(
-        code: str,
-        method: str = "GET",
-        body: bytes = b"",
-        headers: Mapping[str, str] | None = None,
-    ) -> bytes:
-        lines = {**(headers or {}), "X-Do": base64.b64encode(code.encode()).decode()}
-        return message("/hostile", method, lines, body)
+        return self.site.raw(request(code))
 
     def breaks(self, reason: str) -> None:
         """Announces the one line of the log, with the process and what it has done."""
@@ -61,6 +53,27 @@ class Target:
 
     def complaints(self) -> list[str]:
         return [line for line in self.site.watch.lines() if "MW060" in line]
+
+
+def request(
+    code: str,
+    method: str = "GET",
+    body: bytes = b"",
+    headers: Mapping[str, str] | None = None,
+    path: str = "/hostile",
+) -> bytes:
+    """A request that has a hostile process run this code."""
+    lines = {**(headers or {}), "X-Do": base64.b64encode(code.encode()).decode()}
+    return message(path, method, lines, body)
+
+
+def rest_of(connection: socket.socket) -> bytes:
+    """What still comes until the connection is closed, or broken."""
+    seen = b""
+    with suppress(ConnectionResetError):
+        while block := connection.recv(1 << 20):
+            seen += block
+    return seen
 
 
 def served(site: Site) -> bool:
@@ -86,8 +99,19 @@ def module_with_program(cell: Cell, workshop: Workshop, module: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def attacked(cell: Cell, workshop: Workshop, module_with_program: Path) -> Iterator[Site]:
-    with running(cell, module_with_program, workshop, CONFIG, processes=2, deaths=True) as started:
+def attacked(
+    request: pytest.FixtureRequest, cell: Cell, workshop: Workshop, module_with_program: Path
+) -> Iterator[Site]:
+    more = getattr(request.module, "MORE", "") if cell.server.line != "1.3" else ""
+    with running(
+        cell,
+        module_with_program,
+        workshop,
+        CONFIG + more,
+        values={"modules": str(cell.server.modules)},
+        processes=2,
+        deaths=True,
+    ) as started:
         yield started
 
 

@@ -8,6 +8,7 @@ has the connection and all of frames.py, and may send whatever it likes.
 import array
 import base64
 import os
+import select
 import signal
 import socket
 import struct
@@ -23,7 +24,7 @@ VARIABLE = b"HTTP_X_DO\0"
 
 TOOLS = {
     **{name: value for name, value in vars(frames).items() if not name.startswith("_")},
-    **{each.__name__: each for each in (os, signal, socket, struct, sys, threading, time)},
+    **{each.__name__: each for each in (os, select, signal, socket, struct, sys, threading, time)},
     "CONTROL": CONTROL,
     "BOARD": BOARD,
     "NEWS": NEWS,

@@ -7,7 +7,7 @@ and what was wrong with it.
 import pytest
 
 from tests.harness.site import memory
-from tests.hostile.conftest import Complete, Target
+from tests.hostile.conftest import Complete, Target, request
 
 pytestmark = pytest.mark.needs("processes")
 
@@ -81,7 +81,7 @@ def test_a_wrong_frame_is_a_bad_gateway(
 ) -> None:
     target.breaks(reason)
     if "read()" in code:
-        request = target.request(code, "POST", b"x" * 4_000_000)
+        request = request(code, "POST", b"x" * 4_000_000)
         answer = target.site.raw(request)
     else:
         answer = target.ask(code)
@@ -138,8 +138,8 @@ def test_no_response_follows_one_without_a_body(target: Target, status: str) -> 
     """On a kept connection the client, or a proxy, would take it for the next response."""
     smuggled = "HTTP/1.1 200 OK\\r\\nContent-Length: 6\\r\\n\\r\\nforged"
     code = f"send(head({status!r}) + frame(BODY, b'{smuggled}', flags=END) + DONE_FRAME)"
-    first = target.request(code, headers={"Connection": "keep-alive"})
-    answer = target.site.raw(first + target.request("send(HELLO)"))
+    first = request(code, headers={"Connection": "keep-alive"})
+    answer = target.site.raw(first + request("send(HELLO)"))
     assert b"forged" not in answer
     assert answer.startswith(f"HTTP/1.1 {status[:3]}".encode())
     assert answer.count(b"HTTP/1.1 ") == 2
@@ -158,7 +158,7 @@ def test_pieces_of_nothing_do_not_end_a_response(target: Target) -> None:
 
 
 def headers_of(target: Target, code: str) -> dict[str, str]:
-    lines = target.request(code).decode().split("\r\n")
+    lines = request(code).decode().split("\r\n")
     return dict(line.split(": ", 1) for line in lines if line.startswith("X-Do"))
 
 
