@@ -518,6 +518,6 @@ enum wsgi_next wsgi_obey_packet(wsgi_trip *trip, size_t size, int fd)
                                                      : obey_process(&l);
 
     if (l.fd >= 0)
-        close(l.fd);
+        wsgi_socket_drop(&l.fd, 1);
     return next;
 }

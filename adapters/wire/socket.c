@@ -11,11 +11,13 @@
 
 #define FUSE 0x65735546L /* statfs.f_type */
 
-/* Room for one descriptor, and not for a second one: CMSG_LEN is given to the
-   system, since the padding in CMSG_SPACE has room for another. */
+/* As many descriptors as a packet can bring. The system closes those that
+   there is no room for, and this thread would wait for it. */
+#define MOST_BROUGHT 253
+
 typedef union room {
     struct cmsghdr head; /* aligns the bytes */
-    char bytes[CMSG_SPACE(sizeof(int))];
+    char bytes[CMSG_SPACE(MOST_BROUGHT * sizeof(int))];
 } room;
 
 int wsgi_socket_send(int socket, const wsgi_chunk *parts, size_t count, int fd,
@@ -40,41 +42,93 @@ int wsgi_socket_send(int socket, const wsgi_chunk *parts, size_t count, int fd,
     return sent < 0 ? -1 : 0;
 }
 
-/* The descriptor that came along, or -1. */
-static int get_descriptor(struct msghdr *message)
+/* ---- Descriptors that nobody wants ------------------------------------ */
+
+#define STACK_SIZE 65536
+
+typedef struct unwanted {
+    size_t count;
+    int fds[MOST_BROUGHT];
+} unwanted;
+
+static void *close_all(void *arg)
+{
+    unwanted *all = arg;
+
+    while (all->count > 0)
+        close(all->fds[--all->count]);
+    free(all);
+    return NULL;
+}
+
+void wsgi_socket_drop(const int *fds, size_t count)
+{
+    unwanted *all = malloc(sizeof *all);
+    size_t i;
+
+    if (all != NULL) {
+        memcpy(all->fds, fds, count * sizeof *fds);
+        all->count = count;
+        if (wsgi_process_add_thread(close_all, all, STACK_SIZE) != 0)
+            close_all(all);
+        return;
+    }
+    for (i = 0; i < count; i++)
+        close(fds[i]);
+}
+
+/* ---- Receiving -------------------------------------------------------- */
+
+/* How many descriptors came along. Stores them. */
+static size_t get_descriptors(struct msghdr *message, int *fds)
 {
     const struct cmsghdr *head = CMSG_FIRSTHDR(message);
-    int fd = -1;
+    size_t size;
 
-    if (head != NULL && head->cmsg_level == SOL_SOCKET &&
-        head->cmsg_type == SCM_RIGHTS &&
-        head->cmsg_len == CMSG_LEN(sizeof(int)))
-        memcpy(&fd, CMSG_DATA(head), sizeof fd);
-    return fd;
+    if (head == NULL || head->cmsg_level != SOL_SOCKET ||
+        head->cmsg_type != SCM_RIGHTS)
+        return 0;
+    size = head->cmsg_len - CMSG_LEN(0);
+    memcpy(fds, CMSG_DATA(head), size);
+    return size / sizeof *fds;
+}
+
+/* Returns 0 with the descriptor that came along, or -1. Or returns -1, without
+   one, if something is wrong with the packet. */
+static int take_descriptor(struct msghdr *message, int *fd)
+{
+    int fds[MOST_BROUGHT];
+    size_t count = get_descriptors(message, fds);
+
+    *fd = -1;
+    if (count <= 1 && !(message->msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
+        if (count == 1)
+            *fd = fds[0];
+        return 0;
+    }
+    if (count > 0)
+        wsgi_socket_drop(fds, count);
+    return -1;
 }
 
 long wsgi_socket_receive(int socket, char *buffer, int *fd, int waits)
 {
     struct iovec vector = {.iov_base = buffer, .iov_len = WSGI_PACKET_MOST};
-    room control = {.head = {.cmsg_len = 0}};
+    room control;
     struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
     ssize_t got;
 
     *fd = -1;
     do {
         message.msg_control = control.bytes;
-        message.msg_controllen = CMSG_LEN(sizeof(int));
+        message.msg_controllen = CMSG_LEN(MOST_BROUGHT * sizeof(int));
         got = recvmsg(socket, &message,
                       MSG_CMSG_CLOEXEC | (waits ? 0 : MSG_DONTWAIT));
     } while (got < 0 && errno == EINTR);
     if (got < 0)
         return -1;
-    *fd = get_descriptor(&message);
-    if (!(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
+    if (take_descriptor(&message, fd) == 0)
         return got;
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
     errno = EPROTO;
     return -1;
 }

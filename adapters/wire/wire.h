@@ -139,11 +139,16 @@ int wsgi_socket_send(int socket, const wsgi_chunk *parts, size_t count, int fd,
    and a descriptor into *fd (else -1), which is the caller's and closed on
    exec. If waits is not 0, waits for a packet; else that none has come is
    EAGAIN. A packet that was cut, or has more than one descriptor, is EPROTO.
-   All its descriptors are closed then. Returns the size, 0 when the
+   All its descriptors are dropped then. Returns the size, 0 when the
    other end is closed, or -1 with errno: ECONNRESET when the other end was
    closed before it had read all that was sent. ECONNRESET comes once, and
    before packets that the other end has sent: they come in the next calls. */
 long wsgi_socket_receive(int socket, char *buffer, int *fd, int waits);
+
+/* Closes descriptors that a process has sent and nobody wants, at most as many
+   as a packet brings. To close one can take for ever: SO_LINGER, FUSE. So that
+   is done in a thread of its own. */
+void wsgi_socket_drop(const int *fds, size_t count);
 
 /* Whether a read of a file may never return: its file system is a program of
    some user (FUSE), or unknown. Applications may wait for that, and a server

@@ -23,14 +23,25 @@ PROGRAM = Path(__file__).with_name("process.py")
 CONFIG = """
 @{base}
 @{applications}
-<Location /hostile>
+"""
+
+SECTION = """
+<Location /%s>
     SetHandler mod_wsgi
     SetEnv mod_wsgi.application hostile
     SetEnv mod_wsgi.directory "@{apps}"
-    SetEnv mod_wsgi.process hostile
+    SetEnv mod_wsgi.process %s
     SetEnv mod_wsgi.python 1.0
 </Location>
 """
+
+
+def section(name: str) -> str:
+    """A path with hostile processes of its own."""
+    return SECTION % (name, name)
+
+
+CONFIG += section("hostile")
 
 SETTLED = 10.0  # seconds until a server has closed what it is to close
 
@@ -43,9 +54,9 @@ class Target:
     children: tuple[int, ...]
     descriptors: int
 
-    def ask(self, code: str) -> bytes:
+    def ask(self, code: str, path: str = "/hostile") -> bytes:
         """All that the client gets when a hostile process runs this code."""
-        return self.site.raw(request(code))
+        return self.site.raw(request(code, path=path))
 
     def breaks(self, reason: str) -> None:
         """Announces the one line of the log, with the process and what it has done."""
@@ -102,7 +113,9 @@ def module_with_program(cell: Cell, workshop: Workshop, module: Path) -> Path:
 def attacked(
     request: pytest.FixtureRequest, cell: Cell, workshop: Workshop, module_with_program: Path
 ) -> Iterator[Site]:
-    more = getattr(request.module, "MORE", "") if cell.server.line != "1.3" else ""
+    more = getattr(request.module, "MORE", "")
+    if cell.server.line != "1.3":
+        more += getattr(request.module, "FILTERS", "")
     with running(
         cell,
         module_with_program,

@@ -23,7 +23,6 @@ NO_FILES = {
 UNREADABLE = {
     "a path": "os.open('/etc/passwd', os.O_PATH)",
     "a file to write": "os.open(f'/dev/shm/{os.getpid()}', os.O_WRONLY | os.O_CREAT)",
-    "a file to append": "os.open(f'/dev/shm/{os.getpid()}', os.O_WRONLY | os.O_APPEND | os.O_CREAT)",
 }
 SHORTER = {
     "its own memory": "os.open('/proc/self/mem', os.O_RDONLY), 0, 4096",
@@ -41,7 +40,7 @@ WRONG = {
 }
 
 # Filters read files where nothing else does. Apache 1.3 has none.
-MORE = """
+FILTERS = """
 LoadModule include_module "@{modules}/mod_include.so"
 LoadModule deflate_module "@{modules}/mod_deflate.so"
 EnableMMAP On
@@ -113,3 +112,27 @@ def test_a_file_that_is_cut_meanwhile_breaks_the_response(
     assert not complete(seen)
     assert len(seen) < 64 << 20
     assert target.ask("os.unlink(f'/dev/shm/{os.getpid()}-big')\nsend(HELLO)")
+
+
+LINGERS = """
+listener = socket.create_server(("127.0.0.1", 0))
+s = socket.create_connection(listener.getsockname())
+s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 60))
+s.setblocking(False)
+try:
+    while s.send(b"x" * 1000000): pass
+except BlockingIOError: pass
+sys.listeners = [*getattr(sys, "listeners", []), listener]
+send(head() + frame(BODY, b"x"), *[s.fileno()] * %d)
+s.close()
+"""
+
+
+@pytest.mark.parametrize("count", [1, 2, 100])
+def test_a_descriptor_whose_close_waits_holds_up_nobody(target: Target, count: int) -> None:
+    """Closing the socket takes a minute, for nobody reads what was written to it."""
+    target.breaks("")
+    for _ in range(3):
+        target.ask(LINGERS % count)
+    assert b"hello" in target.ask("sys.listeners = []\nsend(HELLO)")
+    assert len(target.complaints()) == 3

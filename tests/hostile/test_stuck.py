@@ -4,13 +4,14 @@ import os
 import signal
 import socket
 import time
+from itertools import product
 from pathlib import Path
 
 import pytest
 
 from tests.harness.errorlog import until
 from tests.harness.site import receive_until
-from tests.hostile.conftest import Complete, Target, request, rest_of, served
+from tests.hostile.conftest import Complete, Target, request, rest_of, section, served
 
 pytestmark = pytest.mark.needs("processes")
 
@@ -29,14 +30,22 @@ STAGES = {
 }
 
 
+# Each death is one of other processes. The spawner starts those that die again and again later.
+NUMBERS = {
+    (stage, how): number for number, (stage, how) in enumerate(product(STAGES, (DIES, ENDS)))
+}
+MORE = "".join(section(f"dying-{number}") for number in NUMBERS.values())
+
+
 @pytest.mark.parametrize("how", [DIES, ENDS], ids=["killed", "ended"])
-@pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES)
+@pytest.mark.parametrize("stage", STAGES)
 def test_an_answer_without_its_end_is_not_whole(
     target: Target, complete: Complete, stage: str, how: str
 ) -> None:
-    target.site.expects(r"MW0607: process \d+ of \S*hostile has ended, serving /hostile")
-    target.site.expects(r"MW0707: process \d+ of \S+hostile: (signal 9|exit status 0) after")
-    answer = target.ask(stage + how)
+    name = f"dying-{NUMBERS[stage, how]}"
+    target.site.expects(rf"MW0607: process \d+ of \S*{name} has ended, serving /{name}")
+    target.site.expects(rf"MW0707: process \d+ of \S+{name}: (signal 9|exit status 0) after")
+    answer = target.ask(STAGES[stage] + how, path=f"/{name}")
     assert not complete(answer), answer
     assert len(target.complaints()) == 1
 
