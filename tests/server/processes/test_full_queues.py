@@ -52,7 +52,10 @@ def received(connection: socket.socket) -> bytes:
 
 
 def test_requests_beyond_the_queue_are_refused_at_once(serve: Serve, cell: Cell) -> None:
-    """All processes are there and busy. The log tells of it once."""
+    """All processes are there and busy. The log tells of it once.
+
+    Known of the incumbent: #777.
+    """
     processes = 75 // threads(cell) + 1
     site = serve(CONFIG, files={"full.py": APPLICATION}, processes=processes)
     site.expects(r"MW0615: mod_wsgi.process 'full': all busy, queue full: refused 1, since 64")
