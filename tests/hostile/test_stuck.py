@@ -36,6 +36,18 @@ NUMBERS = {
 }
 MORE = "".join(section(f"dying-{number}") for number in NUMBERS.values())
 
+LATE = {
+    "stopped": "os.kill(os.getpid(), signal.SIGSTOP)",
+    "silent": "time.sleep(60)",
+    "only lines": "while True:\n    send(frame(LOG, b'a line', flags=1))\n    time.sleep(0.02)",
+}
+IMPATIENT = """
+<Location /late-%d>
+    SetEnv mod_wsgi.timeout 2
+</Location>
+"""
+MORE += "".join(section(f"late-{n}") + IMPATIENT % n for n in range(len(LATE)))
+
 
 @pytest.mark.parametrize("how", [DIES, ENDS], ids=["killed", "ended"])
 @pytest.mark.parametrize("stage", STAGES)
@@ -103,3 +115,13 @@ def test_a_process_that_never_reads_the_body_gets_no_more(target: Target) -> Non
         connection.sendall(head + b"x" * 200_000)
         assert b" 200 OK" in receive_until(connection, b"hello")
     assert served(target.site)
+
+
+@pytest.mark.parametrize("way", LATE)
+def test_a_process_that_makes_no_progress_is_replaced(target: Target, way: str) -> None:
+    name = f"late-{list(LATE).index(way)}"
+    target.site.expects(rf"MW0620: process \d+ of \S*{name} has sent nothing for 2 s")
+    target.site.tolerates("MW07|a line")
+    target.site.tolerates("Traceback|BrokenPipe")
+    answer = target.ask(LATE[way], path=f"/{name}")
+    assert answer.split()[1] == b"504", answer
