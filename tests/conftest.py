@@ -131,6 +131,8 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in (
         "server: asks a real server; the others need none",
         "slow: takes long; run as --slow says",
+        "any_python: says the same with every Python; with --cells cover it runs once for each "
+        "Apache, process model and mode",
         "pythons(pattern, ...): asks something that is made for these Pythons only, as 2.7 or 3.*",
         "needs(capability): not run where tests/harness/limits.py says that it is missing",
     ):
@@ -218,7 +220,7 @@ def is_wanted(item: pytest.Item, config: pytest.Config) -> bool:
     if cell is None and config.getoption("server_only"):
         return False
     slow = item.get_closest_marker("slow") is not None
-    if cell is not None and not suits(item, cell):
+    if cell is not None and not (suits(item, cell) and is_chosen(item, cell, config)):
         return False
     if not slow or how == "all":
         return True
@@ -227,6 +229,17 @@ def is_wanted(item: pytest.Item, config: pytest.Config) -> bool:
     ready = [each for each in cells_for(config).ready if suits(item, each)]
     alike = [each for each in ready if each.mode == cell.mode]
     return cell is next(each for each in alike if each.server.line == cell.server.line)
+
+
+def is_chosen(item: pytest.Item, cell: Cell, config: pytest.Config) -> bool:
+    """Where time is short: whether a test that says the same with every Python is for this one.
+
+    It is for the newest of those that it is tested with under the same server.
+    """
+    if config.getoption("cells") != "cover" or not item.get_closest_marker("any_python"):
+        return True
+    alike = [each for each in cells_for(config).ready if each.row == cell.row]
+    return cell is [each for each in alike if suits(item, each)][-1]
 
 
 def suits(item: pytest.Item, cell: Cell) -> bool:
@@ -282,6 +295,10 @@ def pytest_terminal_summary(
     )
     if config.getoption("cells") == "own" and rest:
         terminalreporter.write_line(f"not run: {rest} (./dev test --all runs everything)")
+    if config.getoption("cells") == "cover":
+        terminalreporter.write_line(
+            "not run: tests that say the same with every Python, but for one Python of each row"
+        )
     target = config.getoption("grid_json")
     if target:
         grid.write_json(target, results, found)

@@ -7,6 +7,8 @@ from command.__main__ import main
 from tests.conftest import Serve
 from tests.harness.cells import Cell
 
+pytestmark = pytest.mark.any_python
+
 APPLICATION = """
 import os
 

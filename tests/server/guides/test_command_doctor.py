@@ -11,6 +11,8 @@ from command.__main__ import main
 from tests.conftest import Serve
 from tests.harness.cells import Cell
 
+pytestmark = pytest.mark.any_python
+
 APPLICATION = """
 def application(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])

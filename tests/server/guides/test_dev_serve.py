@@ -14,7 +14,7 @@ from command import TOP, httpd
 from tests.harness.cells import Cell
 
 # It builds a module that embeds the Python.
-pytestmark = pytest.mark.needs("python-in-the-module")
+pytestmark = [pytest.mark.any_python, pytest.mark.needs("python-in-the-module")]
 
 USUAL = 0o022
 CLOSED = 0o077

@@ -14,6 +14,8 @@ from tests.harness.cells import Cell
 from tests.harness.guides import Scenario
 from tests.harness.serving import Workshop
 
+pytestmark = pytest.mark.any_python
+
 
 def as_parameter(scenario: Scenario) -> pytest.ParameterSet:
     release = venvs.release_of(scenario.packages)

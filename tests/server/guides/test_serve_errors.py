@@ -12,7 +12,7 @@ from tests.harness.cells import Cell
 from tests.server.guides.test_dev_serve import served
 
 # It builds a module that embeds the Python.
-pytestmark = pytest.mark.needs("python-in-the-module")
+pytestmark = [pytest.mark.any_python, pytest.mark.needs("python-in-the-module")]
 
 # The URL is in the message of the exception.
 FACTORY = """

@@ -23,6 +23,8 @@ from tests.harness.serving import Workshop, running
 from tests.harness.site import Site, parent_of, running_processes
 from tests.harness.spawner import compile_into
 
+pytestmark = pytest.mark.any_python
+
 CONFIG = """
 @{base}
 @{applications}

@@ -18,7 +18,7 @@ from tests.harness.converting import EXAMPLES, FILES, Example
 from tests.harness.serving import Workshop, running
 from tests.harness.site import Site
 
-pytestmark = pytest.mark.needs("other-mod-wsgi")
+pytestmark = [pytest.mark.any_python, pytest.mark.needs("other-mod-wsgi")]
 
 BAD, FAILED = 400, 500
 
