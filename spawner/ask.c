@@ -134,6 +134,16 @@ static long number(const char *text)
     return text[0] == '#' ? strtol(text + 1, NULL, 10) : -1;
 }
 
+/* A child of the server that has become another user, as by mpm-itk, asks for
+   that user's processes only. */
+static int may_ask(const arrival *letter)
+{
+    return is_believed(letter) ||
+           (letter->has_sender &&
+            ((long)letter->sender == wsgi_spawner_is.user ||
+             (long)letter->sender == number(letter->ask.user)));
+}
+
 static void restart(const arrival *letter)
 {
     const wsgi_ask *ask = &letter->ask;
@@ -161,7 +171,7 @@ static void refuse(const arrival *letter, int status, const char *why)
 static void drop(const arrival *letter)
 {
     close_fds(letter);
-    if (letter->ask.kind == WSGI_ASK_OVERDUE)
+    if (letter->ask.kind == WSGI_ASK_OVERDUE && may_ask(letter))
         wsgi_group_replace(&letter->ask);
 }
 
@@ -183,6 +193,10 @@ static void read_ask(void *unused)
         refuse(&letter, 503, why);
     else if (letter.ask.kind == WSGI_ASK_RESTART && is_believed(&letter))
         restart(&letter);
+    else if (letter.ask.kind == WSGI_ASK_CONNECT && !may_ask(&letter))
+        refuse(&letter, 500,
+               "a process of the server that has become another user may ask "
+               "for that user's processes only");
     else if (letter.ask.kind == WSGI_ASK_CONNECT && letter.fds[0] >= 0)
         wsgi_group_ask(&letter.ask, letter.fds[0], letter.fds[1]);
     else

@@ -8,13 +8,16 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "compat.h"
 #include "spawner.h"
@@ -129,6 +132,27 @@ static void allow_many_descriptors(void)
     }
 }
 
+/* Where root has lost that right, as in some containers, processes of others
+   can still be started, and end by themselves. */
+static int may_kill(void)
+{
+    struct __user_cap_header_struct head = {
+        .version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+    return syscall(SYS_capget, &head, data) < 0 ||
+           (data[CAP_TO_INDEX(CAP_KILL)].effective & CAP_TO_MASK(CAP_KILL)) !=
+               0;
+}
+
+static void check_rights(void)
+{
+    if (wsgi_spawner_is.is_root && !may_kill())
+        wsgi_log_say(NULL, WSGI_LOG_WARNING,
+                     "MW0637: the server may not end processes of other "
+                     "users: one that hangs stays. Give it CAP_KILL");
+}
+
 /* In the log of the server. */
 static void warn(const char *word, size_t size, const char *why)
 {
@@ -154,6 +178,7 @@ static int start(char **argv)
     errno = error;
     if (error != 0)
         return -1;
+    check_rights();
     wsgi_ceilings_read(getenv(WSGI_CEILINGS), &wsgi_spawner_is.ceilings, warn);
     return chdir("/");
 }

@@ -57,19 +57,21 @@ static void on_end(void)
 
 /* ---- The spawner ------------------------------------------------------ */
 
-/* Whoever has made a pair of sockets is named at both ends. */
-static int is_of_server(int socket)
+/* Whoever has made a pair of sockets is named at both ends. A child of the
+   server that has become the process's own user may have made it, too: what
+   that user runs can do all that this process can. */
+static int is_welcome(int socket)
 {
     struct ucred maker;
     socklen_t size = sizeof maker;
 
     return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &maker, &size) == 0 &&
-           (long)maker.uid == server_user;
+           ((long)maker.uid == server_user || maker.uid == getuid());
 }
 
 static void take_connection(int socket)
 {
-    if (is_of_server(socket)) {
+    if (is_welcome(socket)) {
         wsgi_crew_add(socket);
         return;
     }

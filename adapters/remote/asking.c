@@ -72,7 +72,10 @@ int wsgi_asking_connect(const wsgi_request *request, const wsgi_ask *ask,
 {
     int asks = wsgi_parent_ask_socket(), pair[2], sent, error;
     int fds[2] = {-1, log_of(request)};
+    int status = wsgi_identity_check_root(request, ask);
 
+    if (status != 0)
+        return status;
     if (asks < 0)
         return refuse(request, ask, wsgi_parent_problem(), 0);
     if (make_pair(pair) < 0)

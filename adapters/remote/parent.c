@@ -43,6 +43,10 @@ static char problem[PATH_MAX + 256] =
 static time_t started; /* when the spawner was */
 static int failures;
 
+/* What the parent has seen. The children have it by the fork. */
+static long children_user = -1;
+static struct stat root; /* st_ino 0: not seen */
+
 int wsgi_parent_ask_socket(void)
 {
     return here.asks;
@@ -51,6 +55,19 @@ int wsgi_parent_ask_socket(void)
 void wsgi_parent_take(int asks)
 {
     here.asks = asks;
+}
+
+long wsgi_parent_user(void)
+{
+    return children_user;
+}
+
+int wsgi_parent_has_same_root(void)
+{
+    struct stat now;
+
+    return root.st_ino == 0 || stat("/", &now) < 0 ||
+           (now.st_ino == root.st_ino && now.st_dev == root.st_dev);
 }
 
 const char *wsgi_parent_problem(void)
@@ -292,9 +309,17 @@ static int prepare(void)
     return here.asks >= 0;
 }
 
+static void look(const wsgi_parent *parent)
+{
+    children_user = geteuid() == 0 ? parent->user : -1;
+    if (stat("/", &root) < 0)
+        root.st_ino = 0;
+}
+
 long wsgi_parent_configure(const wsgi_parent *parent)
 {
     failures = 0;
+    look(parent);
     if (!recall()) {
         prepare();
         return 0;

@@ -7,8 +7,8 @@
  * children notice nothing. Servers unload this module when they restart. So
  * what has to be kept is in the environment: WSGI_PARENT_VARIABLE.
  *
- * All functions but wsgi_parent_ask_socket are called by the parent's only
- * thread, or by that of a child that has just begun.
+ * Functions are called by the parent's only thread, or by that of a child that
+ * has just begun, unless they say otherwise.
  */
 #ifndef WSGI_PARENT_H
 #define WSGI_PARENT_H
@@ -56,6 +56,13 @@ void wsgi_parent_take(int asks);
 
 /* The end of the ask socket on which a child asks, or -1. Any thread. */
 int wsgi_parent_ask_socket(void);
+
+/* The user of the server's children; -1: not known, or as this process is
+   since nobody is root. Any thread. */
+long wsgi_parent_user(void);
+
+/* Whether this process's root directory is the parent's. Any thread. */
+int wsgi_parent_has_same_root(void);
 
 /* Why there is no ask socket, and how to mend that. Any thread. */
 const char *wsgi_parent_problem(void);

@@ -451,7 +451,9 @@ static int run_elsewhere(const wsgi_request *request, const wsgi_settings *s)
     check_environment(request);
     wsgi_decide_tell_host(request, s);
     fill_ask(&trip.ask, request, s);
-    status = pack(&trip);
+    status = wsgi_identity_settle(request, &trip.ask);
+    if (status == 0)
+        status = pack(&trip);
     if (status == 0)
         status = try_all(&trip);
     keep_scratch(trip.scratch);

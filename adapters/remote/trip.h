@@ -80,6 +80,17 @@ int wsgi_asking_connect(const wsgi_request *request, const wsgi_ask *ask,
 void wsgi_asking_tell_overdue(const wsgi_ask *ask,
                               const wsgi_connection *connection);
 
+/* ---- identity.c: a child that is not what its parent has made it. ------- */
+
+/* If the child has become another user, has the ask name that user. Returns 0,
+   or an HTTP status after logging if the ask is for somebody else's process.
+   Any thread. */
+int wsgi_identity_settle(const wsgi_request *request, wsgi_ask *ask);
+
+/* Whether the child sees the files that applications' processes see. Returns
+   0, or an HTTP status after logging. Any thread. */
+int wsgi_identity_check_root(const wsgi_request *request, const wsgi_ask *ask);
+
 /* ---- obey.c: does what the frames of a process say. --------------------- */
 
 /* What a request needs while it is served elsewhere. Kept from request to

@@ -13,6 +13,9 @@ NO_HTTP2 = "HTTP/2 came with Apache 2.4"
 NO_SUBSTITUTE = "mod_substitute came with Apache 2.2.7, and limits lines in 2.4 only"
 NO_MACROS = "mod_macro came with Apache 2.4"
 NO_MOD_PYTHON = "the mod_python installed here is built for Apache 2.4"
+NO_CHROOT = "ChrootDir came with Apache 2.2.10"
+NO_SUEXEC = "suEXEC is of the same program as the server: the one at hand is for Apache 2.4"
+NO_CHANGES_OF_USER = "mpm-itk and mod_ruid2 of today are for Apache 2.4, with the prefork model"
 NO_OTHER_MOD_WSGI = "the other module of this name is installed for Apache 2.4"
 NO_OWN_LOCK = "interpreters with a lock of their own came with Python 3.12"
 NO_OLD_EXTENSIONS = (
@@ -55,6 +58,9 @@ LIMITS: dict[str, dict[str, str]] = {
         "http2": NO_HTTP2,
         "macros": NO_MACROS,
         "mod-python": NO_MOD_PYTHON,
+        "changes-of-user": NO_CHANGES_OF_USER,
+        "chroot": NO_CHROOT,
+        "suexec": NO_SUEXEC,
         "other-mod-wsgi": NO_OTHER_MOD_WSGI,
     },
     "apache2.0": {
@@ -67,6 +73,9 @@ LIMITS: dict[str, dict[str, str]] = {
         "http2": NO_HTTP2,
         "macros": NO_MACROS,
         "mod-python": NO_MOD_PYTHON,
+        "changes-of-user": NO_CHANGES_OF_USER,
+        "chroot": NO_CHROOT,
+        "suexec": NO_SUEXEC,
         "other-mod-wsgi": NO_OTHER_MOD_WSGI,
     },
     "apache2.2": {
@@ -76,6 +85,8 @@ LIMITS: dict[str, dict[str, str]] = {
         "http2": NO_HTTP2,
         "macros": NO_MACROS,
         "mod-python": NO_MOD_PYTHON,
+        "changes-of-user": NO_CHANGES_OF_USER,
+        "suexec": NO_SUEXEC,
         "other-mod-wsgi": NO_OTHER_MOD_WSGI,
     },
     "embedded": {"processes": "an application that is embedded has no process of its own"},
@@ -83,8 +94,8 @@ LIMITS: dict[str, dict[str, str]] = {
         "http2": "mod_http2 works with models that have threads only, says its manual",
         "threads": "the prefork model knows no threads: a process serves one request at a time",
     },
-    "worker": {"end-beside-a-request": WAITS_FOR_REQUESTS},
-    "event": {"end-beside-a-request": WAITS_FOR_REQUESTS},
+    "worker": {"end-beside-a-request": WAITS_FOR_REQUESTS, "changes-of-user": NO_CHANGES_OF_USER},
+    "event": {"end-beside-a-request": WAITS_FOR_REQUESTS, "changes-of-user": NO_CHANGES_OF_USER},
     "processes": {
         "end-beside-a-request": DRAINS,
         "python-in-the-module": EMBEDDED_ONLY,

@@ -1072,20 +1072,39 @@ def test_nonsense_instead_of_a_body_ends_the_connection(process: Process, packet
     assert process.connect().ask("hello").done == 0
 
 
-def test_a_connection_that_another_user_has_made_is_refused(program: Path, tmp_path: Path) -> None:
-    """Known of the incumbent: #61, #575."""
+@pytest.fixture
+def foreign(program: Path, tmp_path: Path) -> Iterator[Process]:
+    """A process whose server has another user than the process itself."""
     other = str(os.getuid() + 1)
     made = start(program, tmp_path, "alice/shop", "1", "1", "0", other, "-1", "1", "0", "0")
     try:
         assert made.says() == b"r"
-        with pytest.raises((BrokenPipeError, ConnectionResetError)):
-            made.connect().ask("hello")
-        assert "the server's user has not made it" in made.text()
+        yield made
     finally:
         made.control.close()
         assert made.ends() == 0
         os.close(made.board)
         os.close(made.news)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a connection as somebody else")
+def test_a_connection_that_another_user_has_made_is_refused(foreign: Process) -> None:
+    os.seteuid(os.getuid() + 2)
+    try:
+        connection = foreign.connect()
+    finally:
+        os.seteuid(0)
+    with pytest.raises((BrokenPipeError, ConnectionResetError)):
+        connection.ask("hello")
+    assert "the server's user has not made it" in foreign.text()
+
+
+def test_a_connection_that_the_own_user_has_made_is_taken(foreign: Process) -> None:
+    """As a child of the server does that mpm-itk has made this user.
+
+    Known of the incumbent: #61, #575.
+    """
+    assert foreign.connect().ask("hello").body == b"hello from application"
 
 
 def test_a_process_that_is_started_by_hand_says_who_starts_it(

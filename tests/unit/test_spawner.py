@@ -434,6 +434,40 @@ def test_a_customer_does_not_share_the_processes_of_the_administrator(spawner: S
     assert spawner.given(f"#{ALICE}", customer=True).pid != ours.pid
 
 
+def ask_as(uid: int, spawner: Spawner, user: str) -> Given | Refused:
+    """Asks as a child of the server that another module has made that user."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.settimeout(TIMEOUT)
+    spawner.opened.append(ours)
+    with theirs:
+        child = os.fork()
+        if child == 0:
+            os.setresuid(uid, uid, uid)
+            spawner.send(packet(CONNECT, user=user), [theirs.fileno()])
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+    return answer(ours)
+
+
+@only_root
+@pytest.mark.usefixtures("users")
+def test_a_child_that_is_another_user_has_that_users_processes(spawner: Spawner) -> None:
+    given = ask_as(ALICE, spawner, f"#{ALICE}")
+    assert isinstance(given, Given)
+    assert given.ask("os.getuid()") == ALICE
+
+
+@only_root
+@pytest.mark.usefixtures("users")
+@pytest.mark.parametrize("user", ["", "wsgi-alice", f"#{MALLORY}", "#"])
+def test_a_child_that_is_another_user_has_no_others_processes(spawner: Spawner, user: str) -> None:
+    refused = ask_as(ALICE, spawner, user)
+    assert isinstance(refused, Refused)
+    assert refused.status == 500
+    assert "may ask for that user's processes only" in refused.line
+    assert spawner.children() == []
+
+
 @only_root
 @pytest.mark.parametrize(
     ("user", "reason"),
