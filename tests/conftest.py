@@ -131,8 +131,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in (
         "server: asks a real server; the others need none",
         "slow: takes long; run as --slow says",
-        "any_python: says the same with every Python; with --cells cover it runs once for each "
-        "Apache, process model and mode",
+        "any_python: says the same with every Python; with --cells cover only one of a row has it",
         "pythons(pattern, ...): asks something that is made for these Pythons only, as 2.7 or 3.*",
         "needs(capability): not run where tests/harness/limits.py says that it is missing",
     ):

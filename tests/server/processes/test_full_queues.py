@@ -61,7 +61,7 @@ def test_requests_beyond_the_queue_are_refused_at_once(serve: Serve, cell: Cell)
     site.expects(r"MW0615: mod_wsgi.process 'full': all busy, queue full: refused 1, since 64")
     (site.scratch / "hold").touch()
     waiting = [sent(site)]
-    assert until(lambda: (site.scratch / "entered").exists(), 20)
+    assert until((site.scratch / "entered").exists, 20)
     for _ in range(REQUESTS - 1):
         waiting.append(sent(site))
         time.sleep(0.02)
