@@ -1,6 +1,6 @@
 """Modules that make a child of the server another user for a request: mpm-itk and mod_ruid2.
 
-Such a child may have processes of that user, and of nobody else. Known of the incumbent: #61, #575.
+Such a child may have processes of that user, and of nobody else.
 """
 
 import os
@@ -91,7 +91,10 @@ def changing(request: pytest.FixtureRequest, cell: Cell, serve: Serve) -> Site:
 
 
 def test_a_child_that_became_a_user_has_that_users_processes(changing: Site) -> None:
-    """The last ones are a process that is there already, and a customer's."""
+    """The last ones are a process that is there already, and a customer's.
+
+    Known of the incumbent: #61, #575.
+    """
     for path in ("/alice/", "/alice/as-alice", "/alice/", "/customer/"):
         reply = changing.get(path)
         assert reply.status_code == 200, path
