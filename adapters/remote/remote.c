@@ -460,18 +460,29 @@ static int run_elsewhere(const wsgi_request *request, const wsgi_settings *s)
     return status;
 }
 
+static int run_decided(const wsgi_request *request,
+                       const wsgi_decision *decision)
+{
+    return decision->settings.process != NULL
+               ? run_elsewhere(request, &decision->settings)
+               : wsgi_run(request, decision);
+}
+
 int wsgi_serve(const wsgi_request *request)
 {
     wsgi_tally_use use;
+    wsgi_place place;
     wsgi_decision decision;
     int status = wsgi_decide(request, &decision);
 
     if (status != 0)
         return status;
     wsgi_tally_begin(&use, request, &decision.settings);
-    status = decision.settings.process != NULL
-                 ? run_elsewhere(request, &decision.settings)
-                 : wsgi_run(request, &decision);
+    status = wsgi_place_enter(&place, &use, request, &decision.settings);
+    if (status == 0) {
+        status = run_decided(request, &decision);
+        wsgi_place_leave(&place);
+    }
     wsgi_tally_end(&use, status);
     return status;
 }

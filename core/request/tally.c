@@ -300,10 +300,22 @@ static wsgi_tally_child *find_place(int takes_dead)
     return NULL;
 }
 
+/* A child that died may have had the number that this one has got. */
+static void forget_namesakes(void)
+{
+    uint32_t pid = (uint32_t)getpid();
+    unsigned i;
+
+    for (i = 0; i < WSGI_TALLY_CHILDREN; i++)
+        if (tally->children[i].pid == pid)
+            tally->children[i].pid = 0;
+}
+
 void wsgi_tally_enter_child(void)
 {
     if (tally == NULL)
         return;
+    forget_namesakes();
     mine = find_place(0);
     if (mine == NULL)
         mine = find_place(1);
@@ -312,6 +324,7 @@ void wsgi_tally_enter_child(void)
     mine->requests = 0;
     mine->loading = 0;
     memset(mine->busy, 0, sizeof mine->busy);
+    memset(mine->places, 0, sizeof mine->places);
 }
 
 void wsgi_tally_leave_child(void)
@@ -341,6 +354,30 @@ const wsgi_tally *wsgi_tally_memory(void)
 const char *wsgi_tally_component(void)
 {
     return component;
+}
+
+wsgi_tally *wsgi_tally_shared(void)
+{
+    return tally;
+}
+
+wsgi_tally_child *wsgi_tally_mine(void)
+{
+    return mine;
+}
+
+uint64_t wsgi_tally_key(const wsgi_request *request,
+                        const wsgi_settings *settings)
+{
+    identity is;
+
+    identify(&is, request, settings);
+    return hash(&is);
+}
+
+unsigned wsgi_tally_number_of(const wsgi_tally_use *use)
+{
+    return use->row;
 }
 
 /* ---- A request ---------------------------------------------------------- */

@@ -16,6 +16,8 @@
          */
 #define WSGI_TALLY_CHILDREN 1024
 #define WSGI_TALLY_PROCESSES 512
+#define WSGI_TALLY_PLACES                                                     \
+    (2 * WSGI_TALLY_ROWS) /* one for each row, and as many for the others */
 #define WSGI_TALLY_BUCKETS 124 /* of times: four for each power of two */
 #define WSGI_TALLY_NAME 256
 #define WSGI_TALLY_ERROR 201
@@ -57,12 +59,25 @@ typedef struct wsgi_tally_row {
     int64_t told_at;  /* by wsgi_seconds; 0: never */
 } wsgi_tally_row;
 
+/* The requests of an application of which only so many may run at once
+   (place.c). */
+typedef struct wsgi_tally_places {
+    uint64_t state;   /* how many run: the lower half. The upper half is
+                         another one after each change */
+    uint64_t refused; /* in all */
+    uint64_t untold;  /* of these, how many no line of the log has counted */
+    uint64_t told;    /* when there was a line: seconds of the clock of
+                         wsgi_tally_now; 0: never */
+} wsgi_tally_places;
+
 /* A child of the server. Only the child itself writes it. */
 typedef struct wsgi_tally_child {
     uint32_t pid;     /* 0: free */
     uint32_t loading; /* the row of what it loads beforehand, plus 1; or 0 */
     uint64_t requests;
     uint16_t busy[WSGI_TALLY_ROWS + 1]; /* requests under way */
+    uint16_t places[WSGI_TALLY_PLACES]; /* how many each has of this child; at
+                                           times more, and never fewer */
 } wsgi_tally_child;
 
 /* An application's process. */
@@ -76,6 +91,7 @@ typedef struct wsgi_tally {
     uint64_t starts;
     wsgi_tally_row rows[WSGI_TALLY_ROWS + 1];
     wsgi_tally_child children[WSGI_TALLY_CHILDREN];
+    wsgi_tally_places places[WSGI_TALLY_PLACES];
     wsgi_tally_process processes[WSGI_TALLY_PROCESSES];
 } wsgi_tally;
 
@@ -115,6 +131,38 @@ void wsgi_tally_leave_child(void);
 void wsgi_tally_begin(wsgi_tally_use *use, const wsgi_request *request,
                       const struct wsgi_settings *settings);
 void wsgi_tally_end(wsgi_tally_use *use, int status);
+
+/* ---- place.c: how many requests of an application run at once. -----------
+ */
+
+/* A request's place among those of its application. Only place.c uses the
+   fields. */
+typedef struct wsgi_place {
+    struct wsgi_place *around; /* of this thread, around a sub-request */
+    unsigned number;           /* of the wsgi_tally_places */
+    int is_counted;
+} wsgi_place;
+
+/* Takes a place, if mod_wsgi.concurrency leaves one: in all children of the
+   server at most so many are taken at the same time. A sub-request of an
+   application that has one in this thread needs none. To be called behind
+   wsgi_tally_begin, in the request's thread. Returns 0: the caller calls
+   wsgi_place_leave. Or returns 503 after logging. */
+int wsgi_place_enter(wsgi_place *place, const wsgi_tally_use *use,
+                     const wsgi_request *request,
+                     const struct wsgi_settings *settings);
+void wsgi_place_leave(wsgi_place *place);
+
+/* What place.c needs of the memory: all of it, or NULL; this child's place
+   there, or NULL; a hash that tells applications apart, never 0; and the row
+   of a request, of which wsgi_tally_begin has been called. Any thread. */
+wsgi_tally *wsgi_tally_shared(void);
+wsgi_tally_child *wsgi_tally_mine(void);
+uint64_t wsgi_tally_key(const wsgi_request *request,
+                        const struct wsgi_settings *settings);
+unsigned wsgi_tally_number_of(const wsgi_tally_use *use);
+
+/* ---- tally.c again. ----------------------------------------------------- */
 
 /* Notes a line of the log, if it is about the request that this thread serves.
    Any thread. */

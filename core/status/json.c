@@ -50,6 +50,8 @@ static void write_row(wsgi_writer *w, const wsgi_status_row *row)
                        (long long)f->last);
     write_text(w, "last_error", f->error);
     wsgi_writer_format(w, "\"last_error_at\":%lld,", (long long)f->error_at);
+    wsgi_writer_format(w, "\"refused\":%llu,",
+                       (unsigned long long)row->refused);
     write_figures(w, f, row->busy);
     wsgi_writer_add(w, "}");
 }

@@ -50,6 +50,11 @@ static double requests(const wsgi_status_row *row)
     return (double)row->figures.requests;
 }
 
+static double refused(const wsgi_status_row *row)
+{
+    return (double)row->refused;
+}
+
 static double errors(const wsgi_status_row *row)
 {
     return (double)row->figures.errors;
@@ -163,6 +168,8 @@ void wsgi_metrics_write(wsgi_writer *w, const wsgi_snapshot *s)
     write_metric(w, s, "requests", "counter", "Requests served.", requests);
     write_metric(w, s, "errors", "counter",
                  "Responses of 500 and above, and broken ones.", errors);
+    write_metric(w, s, "refused", "counter",
+                 "Requests that mod_wsgi.concurrency has refused.", refused);
     write_metric(w, s, "sent_bytes", "counter", "Bytes of bodies sent.",
                  bytes);
     write_metric(w, s, "in_flight", "gauge", "Requests under way.", busy);

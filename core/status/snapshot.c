@@ -134,6 +134,26 @@ static void limit(uint64_t *numbers)
             numbers[i] = MOST;
 }
 
+static uint64_t refused_in(unsigned number)
+{
+    uint64_t refused = wsgi_tally_memory()->places[number].refused;
+
+    return refused < MOST ? refused : MOST;
+}
+
+/* Behind the places of the rows are those of all others. */
+static uint64_t find_refused(unsigned place)
+{
+    uint64_t sum = 0;
+    unsigned i;
+
+    if (place < WSGI_TALLY_ROWS)
+        return refused_in(place);
+    for (i = WSGI_TALLY_ROWS; i < WSGI_TALLY_PLACES; i++)
+        sum += refused_in(i);
+    return sum;
+}
+
 /* Copies one row. Whether it is to be shown. */
 static int take_row(wsgi_snapshot *s, unsigned place, wsgi_status_row *to)
 {
@@ -162,6 +182,7 @@ static int take_row(wsgi_snapshot *s, unsigned place, wsgi_status_row *to)
     if (names->python[0] == '\0')
         wsgi_snapshot_version("Python/", names->python, sizeof names->python);
     find_user(to, s);
+    to->refused = find_refused(place);
     to->p50 = quantile(&to->figures, 0.5);
     to->p90 = quantile(&to->figures, 0.9);
     to->p99 = quantile(&to->figures, 0.99);
