@@ -84,3 +84,21 @@ def test_no_request_is_lost_while_processes_come_and_go(serve: Serve) -> None:
         each.join()
     assert len(seen) >= 6 * 4
     assert until(lambda: not any(map(lives, set(seen))), PATIENCE)
+
+
+def test_more_requests_at_once_are_more_processes(serve: Serve) -> None:
+    """The server's children already have connections to the first one, and ask for another."""
+    site = started(serve)
+    for _ in range(5):
+        asked(site)
+    seen: list[int] = []
+
+    def ask() -> None:
+        seen.append(asked(site, 3))
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert len(set(seen)) == 3
