@@ -208,19 +208,19 @@ static int may_start(wsgi_group *group, const census *found)
 static void serve(wsgi_group *group)
 {
     census found;
+    int is_free;
 
     while (group->waiting_count > 0) {
         found = count(group);
-        if (found.idlest != NULL && found.busy < group->ask.threads) {
-            give(found.idlest, wsgi_queue_take(group));
-        } else if (may_start(group, &found)) {
+        is_free = found.idlest != NULL && found.busy < group->ask.threads;
+        if (!is_free && may_start(group, &found)) {
             if (start_another(group) < 0)
                 return;
-        } else if (found.idlest != NULL && found.starting == 0) {
-            give(found.idlest, wsgi_queue_take(group));
-        } else {
-            return;
+            continue;
         }
+        if (!is_free && (found.idlest == NULL || found.starting > 0))
+            return;
+        give(found.idlest, wsgi_queue_take(group));
     }
 }
 
