@@ -960,6 +960,22 @@ def test_a_process_that_answers_after_all_ends_by_itself(spawner: Spawner) -> No
     assert "MW0708" not in spawner.text()
 
 
+@only_root
+@pytest.mark.usefixtures("users")
+def test_a_child_that_is_another_user_can_not_have_others_replaced(spawner: Spawner) -> None:
+    """As mpm-itk makes them. The spawner reads what is sent in its order."""
+    spawner.at_start(TELL_AT_SIGNAL)
+    given = spawner.given("wsgi-mallory")
+    child = os.fork()
+    if child == 0:
+        os.setresuid(ALICE, ALICE, ALICE)
+        spawner.overdue(given.pid, "wsgi-mallory")
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert spawner.given("wsgi-mallory").pid == given.pid
+    assert "MW0740" not in spawner.text()
+
+
 def test_many_complaints_are_one(spawner: Spawner) -> None:
     spawner.at_start(TELL_AT_SIGNAL)
     given = spawner.given()
