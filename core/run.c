@@ -9,6 +9,8 @@
    was sent yet. */
 static int error_status(const wsgi_call *call)
 {
+    if (call->is_overdue)
+        return 504;
     return call->read_error != 0 && wsgi_call_is_about_reading(call)
                ? wsgi_body_status(call->read_error)
                : 500;
@@ -52,10 +54,10 @@ static int call_and_send(wsgi_call *call, PyObject *application,
     return result != NULL ? wsgi_response_send(call, result, rest) : -1;
 }
 
-/* The same, with the request watched if its settings ask for that. */
-static int run(wsgi_call *call, const wsgi_settings *settings,
-               PyObject *application, PyObject *environ, int64_t *rest,
-               enum wsgi_kind *kind)
+/* The same, with the log told where it is if it takes long. */
+static int run_slowly(wsgi_call *call, const wsgi_settings *settings,
+                      PyObject *application, PyObject *environ, int64_t *rest,
+                      enum wsgi_kind *kind)
 {
     wsgi_slow slow;
     int result;
@@ -65,6 +67,23 @@ static int run(wsgi_call *call, const wsgi_settings *settings,
     wsgi_slow_begin(&slow, call->visit, settings);
     result = call_and_send(call, application, environ, rest, kind);
     wsgi_slow_end(&slow);
+    return result;
+}
+
+/* The same, given up after mod_wsgi.timeout. For a process of applications the
+   server keeps the time. */
+static int run(wsgi_call *call, const wsgi_settings *settings,
+               PyObject *application, PyObject *environ, int64_t *rest,
+               enum wsgi_kind *kind)
+{
+    wsgi_overdue overdue;
+    int result;
+
+    if (settings->timeout <= 0 || wsgi_process_given.has_owner)
+        return run_slowly(call, settings, application, environ, rest, kind);
+    wsgi_overdue_begin(&overdue, call->visit, settings, &call->steps);
+    result = run_slowly(call, settings, application, environ, rest, kind);
+    call->is_overdue = wsgi_overdue_end(&overdue);
     return result;
 }
 

@@ -36,27 +36,64 @@ PyObject *wsgi_errors_stack(PyThreadState *state, unsigned long thread);
 /* ---- slow.c: requests that take long. ----------------------------------- */
 
 /* A request that is watched. Its thread has it on its stack. */
-typedef struct wsgi_slow {
-    struct wsgi_slow *next, **place; /* its place in the list */
+typedef struct wsgi_slow wsgi_slow;
+
+struct wsgi_slow {
+    wsgi_slow *next, **place; /* its place in the list */
     const wsgi_request *request;
     const wsgi_interp *interp;
     const char *application;
     long seconds;
     PyThreadState *state;
     unsigned long thread;
-    long long due; /* when it is to be logged, in milliseconds */
-    int is_told;   /* it is being logged, or was */
-    int is_used;   /* a thread that logs it uses this */
-} wsgi_slow;
+    long long due; /* when something is to be done, in milliseconds */
+    int is_told;   /* it is being done, or was */
+    int is_used;   /* a thread that does it uses this */
+
+    /* What is to be done, in a thread of its own that holds no lock. Returns
+       in how many milliseconds it is to be done again; 0: not again. */
+    long (*act)(wsgi_slow *slow);
+
+    /* Optional. Whether it is to be done now; if not, changes due. Must not
+       wait. */
+    int (*is_quiet)(wsgi_slow *slow, long long now);
+};
 
 /* Watches the request of a visit, which has the setting mod_wsgi.slow, from
    now on. slow is valid until the end. */
 void wsgi_slow_begin(wsgi_slow *slow, const wsgi_visit *visit,
                      const wsgi_settings *settings);
 
+/* The same for a record with seconds, act, is_quiet, and in due the time until
+   then. */
+void wsgi_slow_watch(wsgi_slow *slow, const wsgi_visit *visit,
+                     const wsgi_settings *settings);
+
 /* Watches it no longer. May release the lock: waits for the thread that logs
    it. Keeps the exception that is set. */
 void wsgi_slow_end(wsgi_slow *slow);
+
+/* Logs the request's stack, in its interpreter, with the lock. */
+void wsgi_slow_tell_stack(const wsgi_slow *slow);
+
+/* ---- overdue.c: requests without progress. ------------------------------ */
+
+/* A request with mod_wsgi.timeout in a process of the server. */
+typedef struct wsgi_overdue {
+    wsgi_slow slow; /* the first member */
+    const unsigned *steps;
+    unsigned seen;         /* of them */
+    long long quiet_since; /* milliseconds; 0: not known yet */
+    int is_raised;         /* the exception was raised in its thread */
+} wsgi_overdue;
+
+/* Watches the request from now on. *steps counts its down calls: it is odd
+   during one. */
+void wsgi_overdue_begin(wsgi_overdue *overdue, const wsgi_visit *visit,
+                        const wsgi_settings *settings, const unsigned *steps);
+
+/* Watches it no longer. Returns whether the request was given up. */
+int wsgi_overdue_end(wsgi_overdue *overdue);
 
 /* ---- streams.c: wsgi.errors, sys.stdout and sys.stderr. ----------------- */
 

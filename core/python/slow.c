@@ -1,5 +1,6 @@
 /*
- * slow.c - logs where a request is that takes long (mod_wsgi.slow).
+ * slow.c - watches requests that may take long: logs where one is
+ * (mod_wsgi.slow), or what else is to be done then (overdue.c).
  *
  * A thread, the watcher, sleeps until a request has taken too long. It exists
  * only while requests have the setting, and ends when it wakes and finds none.
@@ -34,10 +35,8 @@ static long long now(void)
 
 /* ---- A request that is slow ------------------------------------------- */
 
-/* In the interpreter, with its lock. */
-static void tell_stack(void *arg)
+void wsgi_slow_tell_stack(const wsgi_slow *s)
 {
-    const wsgi_slow *s = arg;
     PyObject *texts = wsgi_errors_stack(s->state, s->thread);
 
     if (texts == NULL)
@@ -49,20 +48,19 @@ static void tell_stack(void *arg)
     Py_XDECREF(texts);
 }
 
-static void *tell(void *arg)
+static void tell_stack(void *arg)
 {
-    wsgi_slow *s = arg;
+    wsgi_slow_tell_stack(arg);
+}
 
+static long tell(wsgi_slow *s)
+{
     wsgi_log(s->request, WSGI_WARNING,
              "MW0513: %s takes longer than %ld s, in '%s' of the interpreter "
              "'%s'. The request is here:",
              s->request->uri, s->seconds, s->application, s->interp->shown);
     wsgi_thread_call_in(s->interp, tell_stack, s);
-    pthread_mutex_lock(&lock);
-    s->is_used = 0;
-    pthread_cond_broadcast(&told);
-    pthread_mutex_unlock(&lock);
-    return NULL;
+    return 0;
 }
 
 /* ---- The watcher, with the lock --------------------------------------- */
@@ -78,10 +76,39 @@ static wsgi_slow *find_next(void)
     return next;
 }
 
-static void start_telling(wsgi_slow *s)
+static void *watch(void *unused);
+
+/* Sees that there is a watcher, and that it wakes in time. */
+static void see_to(const wsgi_slow *s)
+{
+    if (!has_watcher)
+        has_watcher = wsgi_process_add_thread(watch, NULL, STACK_SIZE) == 0;
+    else if (s->due < wakes_at)
+        pthread_cond_signal(&changed);
+}
+
+/* In a thread of its own, without the lock. */
+static void *act(void *arg)
+{
+    wsgi_slow *s = arg;
+    long again = s->act(s);
+
+    pthread_mutex_lock(&lock);
+    s->is_used = 0;
+    if (again > 0) {
+        s->is_told = 0;
+        s->due = now() + again;
+        see_to(s);
+    }
+    pthread_cond_broadcast(&told);
+    pthread_mutex_unlock(&lock);
+    return NULL;
+}
+
+static void start_acting(wsgi_slow *s)
 {
     s->is_told = s->is_used = 1;
-    if (wsgi_process_add_thread(tell, s, STACK_SIZE) == 0)
+    if (wsgi_process_add_thread(act, s, STACK_SIZE) == 0)
         return;
     s->is_told = s->is_used = 0;
     s->due += AGAIN;
@@ -107,10 +134,10 @@ static void *watch(void *unused)
     (void)unused;
     pthread_mutex_lock(&lock);
     while (!wsgi_process_is_ending() && (s = find_next()) != NULL)
-        if (s->due <= now())
-            start_telling(s);
-        else
+        if (s->due > now())
             sleep_until(s->due);
+        else if (s->is_quiet == NULL || s->is_quiet(s, now()))
+            start_acting(s);
     has_watcher = 0;
     pthread_mutex_unlock(&lock);
     return NULL;
@@ -118,31 +145,33 @@ static void *watch(void *unused)
 
 /* ---- Requests --------------------------------------------------------- */
 
-void wsgi_slow_begin(wsgi_slow *s, const wsgi_visit *visit,
+void wsgi_slow_watch(wsgi_slow *s, const wsgi_visit *visit,
                      const wsgi_settings *settings)
 {
-    *s = (wsgi_slow){
-        .place = &first,
-        .request = visit->request,
-        .interp = visit->slot->interp,
-        .application = settings->application != NULL
-                           ? settings->application
-                           : visit->request->filename,
-        .seconds = settings->slow,
-        .state = PyThreadState_Get(),
-        .thread = (unsigned long)PyThread_get_thread_ident(),
-        .due = now() + settings->slow * 1000LL,
-    };
+    s->place = &first;
+    s->request = visit->request;
+    s->interp = visit->slot->interp;
+    s->application = settings->application != NULL ? settings->application
+                                                   : visit->request->filename;
+    s->state = PyThreadState_Get();
+    s->thread = (unsigned long)PyThread_get_thread_ident();
+    s->due += now();
     pthread_mutex_lock(&lock);
     s->next = first;
     if (first != NULL)
         first->place = &s->next;
     first = s;
-    if (!has_watcher)
-        has_watcher = wsgi_process_add_thread(watch, NULL, STACK_SIZE) == 0;
-    else if (s->due < wakes_at)
-        pthread_cond_signal(&changed);
+    see_to(s);
     pthread_mutex_unlock(&lock);
+}
+
+void wsgi_slow_begin(wsgi_slow *s, const wsgi_visit *visit,
+                     const wsgi_settings *settings)
+{
+    *s = (wsgi_slow){.act = tell,
+                     .seconds = settings->slow,
+                     .due = settings->slow * 1000LL};
+    wsgi_slow_watch(s, visit, settings);
 }
 
 static void wait_for_teller(const wsgi_slow *s)

@@ -64,17 +64,25 @@ int wsgi_call_enter_for_client(wsgi_call *call, const char *what)
     return -1;
 }
 
+/* For those who watch the request. */
+static void step(wsgi_call *call)
+{
+    __atomic_store_n(&call->steps, call->steps + 1, __ATOMIC_RELAXED);
+}
+
 void wsgi_call_lock_host(wsgi_call *call)
 {
-    if (pthread_mutex_trylock(&call->host) == 0)
-        return;
-    Py_BEGIN_ALLOW_THREADS
-    pthread_mutex_lock(&call->host);
-    Py_END_ALLOW_THREADS
+    if (pthread_mutex_trylock(&call->host) != 0) {
+        Py_BEGIN_ALLOW_THREADS
+        pthread_mutex_lock(&call->host);
+        Py_END_ALLOW_THREADS
+    }
+    step(call);
 }
 
 void wsgi_call_unlock_host(wsgi_call *call)
 {
+    step(call);
     pthread_mutex_unlock(&call->host);
 }
 

@@ -89,6 +89,8 @@ struct wsgi_call {
     wsgi_lease lease;
     wsgi_visit *visit;    /* borrowed, within the lease */
     pthread_mutex_t host; /* held for a down call: see wsgi_call_lock_host */
+    unsigned steps;       /* begins and ends of down calls: atomic */
+    int is_overdue;       /* it was given up (mod_wsgi.timeout) */
 
     /* What the client has done. The texts are those of the exceptions that
        told the application, NULL before the first: see wsgi_call_raise. */

@@ -1,0 +1,110 @@
+/*
+ * overdue.c - gives up a request without progress in a process of the server
+ * (mod_wsgi.timeout).
+ *
+ * Only the request's own thread may answer the client. So an exception is
+ * raised there, which Python does between two instructions of its code. A
+ * thread that waits in C code does not see it. If the process has no other
+ * request, it ends then.
+ */
+#include <unistd.h>
+
+#include "reports.h"
+
+#define LOOKS 4         /* at a request, within its time */
+#define GRACE 5000      /* ms for the exception to end the request */
+#define LEAST_PAUSE 250 /* ms */
+
+static long pause_of(const wsgi_slow *s)
+{
+    long pause = s->seconds * 1000 / LOOKS;
+
+    return pause > LEAST_PAUSE ? pause : LEAST_PAUSE;
+}
+
+/* A wait for the client is not the application's. */
+static int is_quiet(wsgi_slow *s, long long now)
+{
+    wsgi_overdue *o = (wsgi_overdue *)s;
+    unsigned steps = __atomic_load_n(o->steps, __ATOMIC_RELAXED);
+
+    if (o->is_raised)
+        return 1;
+    if (o->quiet_since == 0)
+        o->quiet_since = now - pause_of(s);
+    if (steps != o->seen || steps % 2 == 1)
+        o->quiet_since = now;
+    o->seen = steps;
+    s->due = now + pause_of(s);
+    return now - o->quiet_since >= s->seconds * 1000;
+}
+
+/* In the interpreter, with its lock. BaseException, since applications catch
+   Exception. */
+static void raise_there(void *arg)
+{
+    wsgi_overdue *o = arg;
+    PyObject *type = PyErr_NewException((char *)"mod_wsgi.Timeout",
+                                        PyExc_BaseException, NULL);
+
+    wsgi_slow_tell_stack(&o->slow);
+    o->is_raised = 1;
+    if (type != NULL)
+        wsgi_python_raise_in(o->slow.thread, type);
+    Py_XDECREF(type);
+    PyErr_Clear();
+}
+
+static void replace_process(const wsgi_slow *s)
+{
+    if (wsgi_process_given.multithread) {
+        wsgi_log(s->request, WSGI_ERROR,
+                 "MW0517: %s does not end, since its thread waits in C code: "
+                 "the thread is lost until the server restarts",
+                 s->request->uri);
+        return;
+    }
+    wsgi_log(s->request, WSGI_ERROR,
+             "MW0518: %s does not end, since it waits in C code: this process "
+             "of the server ends",
+             s->request->uri);
+    wsgi_tally_leave_child();
+    _exit(0);
+}
+
+static long act(wsgi_slow *s)
+{
+    wsgi_overdue *o = (wsgi_overdue *)s;
+
+    if (o->is_raised) {
+        replace_process(s);
+        return 0;
+    }
+    wsgi_log(s->request, WSGI_ERROR,
+             "MW0516: %s has sent nothing for %ld s (mod_wsgi.timeout), in "
+             "'%s' of the interpreter '%s': it is given up. The request is "
+             "here:",
+             s->request->uri, s->seconds, s->application, s->interp->shown);
+    wsgi_thread_call_in(s->interp, raise_there, o);
+    o->is_raised = 1;
+    return GRACE;
+}
+
+void wsgi_overdue_begin(wsgi_overdue *o, const wsgi_visit *visit,
+                        const wsgi_settings *settings, const unsigned *steps)
+{
+    *o = (wsgi_overdue){.steps = steps,
+                        .slow = {.act = act,
+                                 .is_quiet = is_quiet,
+                                 .seconds = settings->timeout}};
+    o->slow.due = pause_of(&o->slow);
+    wsgi_slow_watch(&o->slow, visit, settings);
+}
+
+int wsgi_overdue_end(wsgi_overdue *o)
+{
+    wsgi_slow_end(&o->slow);
+    if (o->is_raised)
+        wsgi_python_raise_in(o->slow.thread, NULL); /* not raised yet */
+    return o->is_raised;
+}

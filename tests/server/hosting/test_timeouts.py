@@ -1,0 +1,114 @@
+"""mod_wsgi.timeout where the application is in the server's own processes."""
+
+import time
+
+import pytest
+
+from tests.harness.cells import Cell
+from tests.harness.errorlog import until
+from tests.harness.site import Site, message
+
+pytestmark = pytest.mark.needs("python-in-the-module")
+
+CONFIG = """
+@{base}
+@{applications}
+<Location /hangs>
+    SetHandler mod_wsgi
+    SetEnv mod_wsgi.application hangs_here::application
+    SetEnv mod_wsgi.directory "@{www}/code:@{apps}"
+    SetEnv mod_wsgi.timeout 1
+</Location>
+"""
+OPTIONS = {"processes": 1, "deaths": True}
+
+FILES = {
+    "code/hangs_here.py": """
+import time
+
+def in_a_loop():
+    end = time.time() + 30
+    while time.time() < end:
+        pass
+
+def in_steps():
+    for _ in range(3000):
+        time.sleep(0.01)
+
+def in_a_call():
+    time.sleep(8)
+
+def application(environ, start_response):
+    way = environ["PATH_INFO"].strip("/")
+    write = start_response("200 OK", [("Content-Type", "text/plain")])
+    if way == "half":
+        write(b"a half")
+        in_steps()
+    elif way == "pieces":
+        return pieces()
+    elif way == "body":
+        return [environ["wsgi.input"].read()]
+    elif way != "fast":
+        globals()["in_" + way]()
+    return [b"whole"]
+
+def pieces():
+    for _ in range(4):
+        time.sleep(0.7)
+        yield b"piece;"
+"""
+}
+
+GIVEN_UP = r"MW0516: /hangs/{} has sent nothing for 1 s \(mod_wsgi.timeout\), in 'hangs_here::"
+
+
+def expect(site: Site, way: str) -> None:
+    site.expects(GIVEN_UP.format(way))
+    site.expects_traceback(r"(mod_wsgi\.)?Timeout")
+
+
+@pytest.mark.parametrize("way", ["a_loop", "steps"])
+def test_an_application_that_hangs_is_a_504_and_its_stack_is_logged(site: Site, way: str) -> None:
+    expect(site, way)
+    began = time.monotonic()
+    assert site.get(f"/hangs/{way}").status_code == 504
+    assert time.monotonic() - began < 5
+    site.watch.wait_for(f"hangs_here.py.*, in in_{way}")
+    assert site.get("/hangs/fast").text == "whole"
+
+
+def test_a_response_that_goes_no_further_looks_broken(site: Site) -> None:
+    expect(site, "half")
+    answer = site.raw(message("/hangs/half"))
+    assert b"a half" in answer
+    assert not answer.endswith(b"0\r\n\r\n")
+
+
+def test_a_stream_that_goes_on_is_not_given_up(site: Site) -> None:
+    assert site.get("/hangs/pieces").text == "piece;" * 4
+
+
+def test_a_slow_upload_is_not_the_applications_fault(site: Site) -> None:
+    with site.connect() as connection:
+        connection.sendall(message("/hangs/body", "POST", {"Content-Length": "100000"}))
+        connection.sendall(b"x" * 50_000)
+        time.sleep(2)
+        connection.sendall(b"x" * 50_000)
+        seen = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert seen.endswith(b"x" * 100_000)
+
+
+def test_what_hangs_in_c_code_costs_its_thread_or_its_process(site: Site, cell: Cell) -> None:
+    """A process with other requests is not ended; one without is, and its client sees that."""
+    before = site.children()
+    site.expects(GIVEN_UP.format("a_call"))
+    if cell.server.mpm == "prefork":
+        site.expects("MW0518: /hangs/a_call does not end, since it waits in C code")
+        assert site.raw(message("/hangs/a_call")) == b""
+        assert until(lambda: site.children() not in ([], before), 10)
+    else:
+        site.expects("MW0517: /hangs/a_call does not end, since its thread waits in C code")
+        site.expects_traceback(r"(mod_wsgi\.)?Timeout")
+        assert site.get("/hangs/a_call").status_code == 504
+        assert site.children() == before
+    assert site.get("/hangs/fast").text == "whole"
