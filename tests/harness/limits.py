@@ -14,6 +14,10 @@ NO_SUBSTITUTE = "mod_substitute came with Apache 2.2.7, and limits lines in 2.4 
 NO_MACROS = "mod_macro came with Apache 2.4"
 NO_MOD_PYTHON = "the mod_python installed here is built for Apache 2.4"
 NO_CHROOT = "ChrootDir came with Apache 2.2.10"
+NO_LIBRARY = (
+    "a child with threads aborts where its root directory has no libgcc_s.so.1, with or without "
+    "this module"
+)
 NO_SUEXEC = "suEXEC is of the same program as the server: the one at hand is for Apache 2.4"
 NO_CHANGES_OF_USER = "mpm-itk and mod_ruid2 of today are for Apache 2.4, with the prefork model"
 NO_OTHER_MOD_WSGI = "the other module of this name is installed for Apache 2.4"
@@ -94,8 +98,16 @@ LIMITS: dict[str, dict[str, str]] = {
         "http2": "mod_http2 works with models that have threads only, says its manual",
         "threads": "the prefork model knows no threads: a process serves one request at a time",
     },
-    "worker": {"end-beside-a-request": WAITS_FOR_REQUESTS, "changes-of-user": NO_CHANGES_OF_USER},
-    "event": {"end-beside-a-request": WAITS_FOR_REQUESTS, "changes-of-user": NO_CHANGES_OF_USER},
+    "worker": {
+        "end-beside-a-request": WAITS_FOR_REQUESTS,
+        "changes-of-user": NO_CHANGES_OF_USER,
+        "chroot": NO_LIBRARY,
+    },
+    "event": {
+        "end-beside-a-request": WAITS_FOR_REQUESTS,
+        "changes-of-user": NO_CHANGES_OF_USER,
+        "chroot": NO_LIBRARY,
+    },
     "processes": {
         "end-beside-a-request": DRAINS,
         "python-in-the-module": EMBEDDED_ONLY,
