@@ -71,18 +71,9 @@ static void set_draining(wsgi_worker *worker)
     worker->is_draining = 1;
 }
 
-static void read_news(void *arg)
+static void take_news(wsgi_worker *worker, char byte)
 {
-    wsgi_worker *worker = arg;
-    char byte;
-    ssize_t size = read(worker->news, &byte, 1);
-
-    if (size < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    if (size <= 0) {
-        stop_reading(&worker->news);
-        stop_reading(&worker->control);
-    } else if (byte == WSGI_CONTROL_DRAIN) {
+    if (byte == WSGI_CONTROL_DRAIN) {
         set_draining(worker);
     } else if (byte == WSGI_CONTROL_USED) {
         worker->told_used = wsgi_loop_now();
@@ -93,6 +84,24 @@ static void read_news(void *arg)
     } else if (byte == WSGI_CONTROL_STALE) {
         wsgi_swap_take_stale(worker);
     }
+}
+
+/* Reads much at once. Else a process could fill its pipe again and again, and
+   each byte would be a turn of the loop. */
+static void read_news(void *arg)
+{
+    wsgi_worker *worker = arg;
+    char bytes[4096];
+    ssize_t size = read(worker->news, bytes, sizeof bytes), i;
+
+    if (size < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (size <= 0) {
+        stop_reading(&worker->news);
+        stop_reading(&worker->control);
+    }
+    for (i = 0; i < size; i++)
+        take_news(worker, bytes[i]);
 }
 
 static int read_output_once(wsgi_worker *worker)

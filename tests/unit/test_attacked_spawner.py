@@ -36,6 +36,12 @@ def descriptors(of: Spawner) -> int:
     return len(list(Path(f"/proc/{of.process.pid}/fd").iterdir()))
 
 
+def seconds(pid: int) -> float:
+    """Of the processor's time."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def serves(of: Spawner, name: str = "shop") -> bool:
     return bool(of.given(name=name, processes=1).ask("1 + 1") == 2)
 
@@ -192,6 +198,15 @@ def test_a_flood_from_a_process_holds_up_nobody(spawner: Spawner, where: int) ->
         assert serves(spawner)
     assert memory(spawner.process.pid, "VmRSS") - held < 8_000_000
     os.kill(flooding.pid, 9)
+
+
+def test_a_full_pipe_of_news_costs_the_spawner_little(spawner: Spawner) -> None:
+    """It is root's time, and not the customer's."""
+    given = spawner.given(name="talking")
+    before = seconds(spawner.process.pid)
+    assert given.ask("say('u' * 65536)") == 65536
+    assert given.ask("say('u' * 65536)") == 65536, "the first are read"
+    assert seconds(spawner.process.pid) - before < 0.1
 
 
 @pytest.mark.parametrize("fds", [(1, 2), (5,), (4,), (1, 2, 4, 5)])
