@@ -270,6 +270,7 @@ void wsgi_group_replace(const wsgi_ask *ask)
 {
     wsgi_group *group = find(ask);
     wsgi_worker *worker = group != NULL ? group->workers : NULL;
+    wsgi_report report;
     int was_draining;
 
     while (worker != NULL && worker->pid != (pid_t)ask->process)
@@ -283,7 +284,8 @@ void wsgi_group_replace(const wsgi_ask *ask)
                  (long)worker->pid, group->title, WSGI_LATE_HANGING / 1000);
     wsgi_worker_give_up(worker);
     if (!was_draining && kill_at == 0 &&
-        count(group).all < group->ask.processes)
+        count(group).all < group->ask.processes &&
+        wsgi_room_make(group, &report) == 0)
         start_another(group);
 }
 

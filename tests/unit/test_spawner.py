@@ -988,6 +988,21 @@ def test_many_complaints_are_one(spawner: Spawner) -> None:
     assert len(spawner.children()) == 2
 
 
+def test_processes_that_do_not_answer_are_replaced_within_the_limits(start: Start) -> None:
+    """They count until they have ended."""
+    spawner = start(**{LIMITS: "total=1"})
+    spawner.at_start(TELL_AT_SIGNAL)
+    for number in range(2):
+        given = spawner.given()
+        given.tell(f"write('begins {number}\\n') and wait(600)")
+        spawner.logs(f"begins {number}")
+        spawner.overdue(given.pid)
+        spawner.logs(f"MW0740: process {given.pid}")
+    assert "total=1" in spawner.refused().line
+    assert len(spawner.children()) == 2
+    assert until(lambda: isinstance(spawner.ask(), Given))
+
+
 @pytest.mark.parametrize(
     "choices", [{"name": "other"}, {"python": "3.12"}, {"user": "#4"}, {"customer": True}]
 )
