@@ -312,6 +312,7 @@ static void restart(wsgi_group *group)
 
     set_log(group, -1); /* the server has opened its logs again */
     wsgi_pace_forgive(group);
+    group->too_large = 0;
     for (worker = group->workers; worker != NULL; worker = worker->next)
         if (worker->is_ready || worker->patience > 0 ||
             worker->configuration != wsgi_spawner_is.configuration)

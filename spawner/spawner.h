@@ -214,8 +214,9 @@ struct wsgi_worker {
     long long drained_at;          /* told to end */
     long long quiet_since;         /* since then it drains without requests */
     long long hangs_since;         /* 0: it answers */
-    unsigned given;                /* connections */
-    unsigned recent, busy_before;  /* given since then, busy by then */
+    long long stays_until; /* though it has grown too large; 0: it has not */
+    unsigned given;        /* connections */
+    unsigned recent, busy_before; /* given since then, busy by then */
     wsgi_report report; /* why it could not start; status 0: it could */
     wsgi_lines lines;
 };
@@ -264,6 +265,7 @@ struct wsgi_group {
     long long kept_until; /* its board stays until then */
     long long second;     /* when it began to count what has begun */
     unsigned rate, begun; /* processes in that second: allowed, begun */
+    unsigned too_large;   /* processes as soon as they had loaded, likewise */
     unsigned deaths;      /* early ones, one after the other */
     long long died_at;    /* the last of them */
     long long not_before; /* no other process starts until then */
@@ -325,7 +327,8 @@ void wsgi_swap_drain_old(wsgi_group *group, int all);
 int wsgi_swap_is_used(const wsgi_group *group);
 
 /* A process says that it has grown too large. It is old from now on, or told
-   to end if its group is not used. */
+   to end if its group is not used. It stays for some minutes if it was too
+   large soon after its start, and so was the one before it. */
 void wsgi_swap_take_stale(wsgi_worker *worker);
 
 /* Lets them go on, because no fresh process can start. */

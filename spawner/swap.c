@@ -8,6 +8,13 @@
 
 #define RECENT 600000 /* milliseconds since a process was used */
 
+/* A process that is too large so soon is so by what it loads: milliseconds.
+   The next one will be, too. */
+#define SOON 10000
+
+#define MINUTE 60000
+#define MOST_DOUBLED 4 /* 16 minutes */
+
 /* Whether it serves, or has served lately. */
 static int is_used(const wsgi_worker *worker)
 {
@@ -68,11 +75,39 @@ static int is_starting(const wsgi_group *group)
     return 0;
 }
 
+/* How long it stays. Else there would be one swap after the other, and those
+   of other groups would wait. */
+static void note_size(wsgi_worker *worker, long long now)
+{
+    wsgi_group *group = worker->group;
+    unsigned doubled;
+
+    worker->stays_until = now;
+    group->too_large = now - worker->ready_at < SOON ? group->too_large + 1
+                                                     : 0;
+    if (group->too_large < 2)
+        return;
+    doubled = group->too_large - 1;
+    if (doubled > MOST_DOUBLED)
+        doubled = MOST_DOUBLED;
+    worker->stays_until += (long long)MINUTE << doubled;
+    wsgi_log_say(group->log, WSGI_LOG_WARNING,
+                 "MW0741: process %ld of %s has more memory than "
+                 "mod_wsgi.memory allows as soon as it has loaded: it stays "
+                 "for %d min",
+                 (long)worker->pid, group->title, 1 << doubled);
+}
+
 void wsgi_swap_take_stale(wsgi_worker *worker)
 {
     wsgi_group *group = worker->group;
+    long long now = wsgi_loop_now();
 
-    if (!worker->is_ready || worker->is_draining || is_starting(group))
+    if (!worker->is_ready || worker->is_draining)
+        return;
+    if (worker->stays_until == 0)
+        note_size(worker, now);
+    if (now < worker->stays_until || is_starting(group))
         return;
     if (wsgi_swap_is_used(group))
         worker->is_old = group->wants_swap = 1;

@@ -1408,6 +1408,38 @@ def test_a_process_that_says_it_all_the_time_starts_no_crowd(spawner: Spawner) -
     assert len(seen) == 2
 
 
+ALWAYS_TOO_LARGE = """
+import threading
+
+def talk():
+    while True:
+        time.sleep(0.02)
+        os.write(NEWS, b"s")
+
+threading.Thread(target=talk, daemon=True).start()
+"""
+
+
+def test_a_process_that_is_too_large_as_soon_as_it_has_loaded_stays_for_a_while(
+    spawner: Spawner,
+) -> None:
+    """Else there would be one swap after the other, and others would not get theirs."""
+    spawner.at_start(ALWAYS_TOO_LARGE)
+    first = spawner.given(name="large")
+    assert until(lambda: not lives(first.pid))
+    second = spawner.given(name="large")
+    spawner.logs(
+        f"MW0741: process {second.pid} of .+/large has more memory than mod_wsgi.memory allows as "
+        "soon as it has loaded: it stays for 2 min"
+    )
+    spawner.at_start("")
+    other = spawner.given(name="other")
+    other.ask("say('s')")
+    assert until(lambda: not lives(other.pid))
+    assert spawner.given(name="large").pid == second.pid
+    assert spawner.text().count("MW0741") == 1
+
+
 # ---- Logs ------------------------------------------------------------------------------------
 
 
