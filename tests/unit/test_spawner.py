@@ -210,7 +210,7 @@ def until(found: Callable[[], Any]) -> Any:
 def lives(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
 
 
@@ -691,6 +691,7 @@ def test_a_start_that_failed_is_tried_again_after_a_second(spawner: Spawner) -> 
     began = time.monotonic()
     spawner.refused()
     spawner.refused()
+    spawner.logs("before it was ready")
     assert spawner.text().count("before it was ready") == 1
     spawner.at_start("")
     time.sleep(max(0, began + 2 - time.monotonic()))
