@@ -210,10 +210,11 @@ static unsigned served_by(const wsgi_group *group)
     return served;
 }
 
-/* The connection is to no process with a free thread, or to a fresh one. */
+/* There is no idle connection to a process with a free thread. The clients of
+   others may be slow, and the processes have nothing to do. */
 static void note_crowd(const wsgi_group *group, wsgi_crowd *crowd)
 {
-    crowd->waits = 1;
+    crowd->waits = group->connections > 0 && !may_be_free(group);
     crowd->served = served_by(group);
     crowd->of_child = group->connections - group->idle_count;
 }

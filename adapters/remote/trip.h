@@ -30,7 +30,7 @@ typedef struct wsgi_connection {
 
 /* How many requests the processes have, as far as is known. */
 typedef struct wsgi_crowd {
-    int waits;         /* the connection is to no process with a free thread */
+    int waits;         /* no process has a free thread, or may begin */
     unsigned served;   /* requests that the processes have */
     unsigned of_child; /* requests on connections of this child */
 } wsgi_crowd;

@@ -29,6 +29,9 @@ import os, time
 
 
 def application(environ, start_response):
+    if environ["QUERY_STRING"] == "file":
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return environ["wsgi.file_wrapper"](open("@{scratch}/large", "rb"))
     with open("@{scratch}/entered", "a") as noted:
         noted.write("x")
     while os.path.exists("@{scratch}/hold"):
@@ -73,3 +76,19 @@ def test_requests_beyond_the_queue_are_refused_at_once(serve: Serve, cell: Cell)
     assert all(b"\r\nRetry-After: 1\r\n" in each for each in refused)
     assert 64 <= len(served) <= 66
     assert len((site.scratch / "entered").read_text()) == len(served)
+
+
+def test_clients_that_are_slow_do_not_wait_for_a_process(serve: Serve, cell: Cell) -> None:
+    """The application has done its part of their requests."""
+    site = serve(CONFIG, files={"full.py": APPLICATION}, processes=75 // threads(cell) + 1)
+    with (site.scratch / "large").open("wb") as large:
+        large.truncate(100_000_000)
+    slow = []
+    for _ in range(REQUESTS):
+        slow.append(site.connect())
+        slow[-1].sendall(message("/full?file"))
+        assert slow[-1].recv(12) == b"HTTP/1.1 200"
+    with sent(site) as another:
+        assert another.recv(12) == b"HTTP/1.1 200"
+    for each in slow:
+        each.close()
