@@ -25,6 +25,10 @@ CONFIG = """
 </Location>
 """
 
+LOADS = """
+loaded = [b"x" * (1 << 20) for _ in range(70)]
+"""
+
 APPLICATION = """
 import os
 
@@ -90,6 +94,16 @@ def test_a_process_that_has_grown_is_replaced_and_no_request_is_lost(serve: Serv
     assert 70 < int(line[1]) < 110
     assert answers.count(200) == len(answers) > 20
     assert len(site.spawned()) == 1
+
+
+def test_an_application_that_does_not_fit_is_not_loaded_again_and_again(serve: Serve) -> None:
+    site = serve(CONFIG, files={"grown.py": LOADS + APPLICATION})
+    first, _ = asked(site)
+    assert until(lambda: asked(site)[0] != first, PATIENCE)
+    line = r"MW0741: process (\d+) of \S+/grown has more .+ as soon as it has loaded: it stays for 2"
+    assert until(lambda: re.search(line, "\n".join(site.watch.lines())), PATIENCE)
+    second, _ = asked(site)
+    assert not until(lambda: asked(site)[0] != second, 2.5)
 
 
 def test_a_process_below_its_bound_stays(serve: Serve) -> None:
