@@ -100,7 +100,7 @@ def test_an_application_that_does_not_fit_is_not_loaded_again_and_again(serve: S
     site = serve(CONFIG, files={"grown.py": LOADS + APPLICATION})
     first, _ = asked(site)
     assert until(lambda: asked(site)[0] != first, PATIENCE)
-    line = r"MW0741: process (\d+) of \S+/grown has more .+ as soon as it has loaded: it stays for 2"
+    line = r"MW0741: process (\d+) of \S+/grown has more .+ it has loaded: it stays for 2 min"
     assert until(lambda: re.search(line, "\n".join(site.watch.lines())), PATIENCE)
     second, _ = asked(site)
     assert not until(lambda: asked(site)[0] != second, 2.5)
