@@ -92,15 +92,12 @@ static void read_ceilings(void)
                        ignore_word);
 }
 
-/* What the spawner will grant. */
-static void lower_ask(wsgi_ask *ask)
+static const wsgi_ceilings *known_ceilings(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-    if (!ask->is_customer)
-        return;
     pthread_once(&once, read_ceilings);
-    wsgi_ceilings_apply(&ceilings, ask);
+    return &ceilings;
 }
 
 /* The server's own bound holds where none is set. */
@@ -133,7 +130,8 @@ static void fill_ask(wsgi_ask *ask, const wsgi_request *request,
                  s->user != NULL ? s->user : "");
     snprintf(ask->python, sizeof ask->python, "%s", python);
     wsgi_naming_process(request, s, ask->name, sizeof ask->name);
-    lower_ask(ask);
+    if (ask->is_customer)
+        wsgi_ceilings_apply(known_ceilings(), ask); /* so does the spawner */
 }
 
 /* Reads a small body before the request is sent. A slow client then waits
@@ -468,6 +466,18 @@ static int run_decided(const wsgi_request *request,
                : wsgi_run(request, decision);
 }
 
+/* A customer can't have more requests at once than the ceiling. */
+static void lower_concurrency(wsgi_settings *s)
+{
+    uint32_t most;
+
+    if (s->owner <= 0)
+        return;
+    most = wsgi_ceilings_lower(bound_of(s->concurrency),
+                               known_ceilings()->concurrency);
+    s->concurrency = most > 0 ? (long)most : WSGI_NO_BOUND;
+}
+
 int wsgi_serve(const wsgi_request *request)
 {
     wsgi_tally_use use;
@@ -477,6 +487,7 @@ int wsgi_serve(const wsgi_request *request)
 
     if (status != 0)
         return status;
+    lower_concurrency(&decision.settings);
     wsgi_tally_begin(&use, request, &decision.settings);
     status = wsgi_place_enter(&place, &use, request, &decision.settings);
     if (status == 0) {

@@ -23,6 +23,7 @@ typedef struct limit {
 static const limit table[] = {
     {"total", PLACE(total), 1, 65535, 256},
     {"processes", PLACE(processes), 1, 4096, 8},
+    {"concurrency", PLACE(concurrency), 1, 65535, 64},
     {"threads", PLACE(threads), 1, WSGI_BOARD_SLOTS, 10},
     {"memory", PLACE(memory), 1, 1048576, 512},
     {"timeout", PLACE(timeout), 1, 86400, 300},
@@ -114,8 +115,7 @@ void wsgi_ceilings_read(const char *text, wsgi_ceilings *ceilings,
     }
 }
 
-/* 0 is no bound. */
-static uint32_t lower(uint32_t asked, uint32_t ceiling)
+uint32_t wsgi_ceilings_lower(uint32_t asked, uint32_t ceiling)
 {
     if (asked == 0 || (ceiling != 0 && ceiling < asked))
         return ceiling;
@@ -126,9 +126,9 @@ void wsgi_ceilings_apply(const wsgi_ceilings *ceilings, wsgi_ask *ask)
 {
     if (!ask->is_customer)
         return;
-    ask->processes = lower(ask->processes, ceilings->processes);
-    ask->threads = lower(ask->threads, ceilings->threads);
-    ask->memory = lower(ask->memory, ceilings->memory);
-    ask->timeout = lower(ask->timeout, ceilings->timeout);
-    ask->idle = lower(ask->idle, ceilings->idle);
+    ask->processes = wsgi_ceilings_lower(ask->processes, ceilings->processes);
+    ask->threads = wsgi_ceilings_lower(ask->threads, ceilings->threads);
+    ask->memory = wsgi_ceilings_lower(ask->memory, ceilings->memory);
+    ask->timeout = wsgi_ceilings_lower(ask->timeout, ceilings->timeout);
+    ask->idle = wsgi_ceilings_lower(ask->idle, ceilings->idle);
 }

@@ -18,8 +18,9 @@
 
 /* 0: there is no such limit. */
 typedef struct wsgi_ceilings {
-    uint32_t total;     /* processes of all users together */
-    uint32_t processes; /* of a customer, whatever their names are */
+    uint32_t total;       /* processes of all users together */
+    uint32_t processes;   /* of a customer, whatever their names are */
+    uint32_t concurrency; /* of a customer's application: requests at once */
     /* Of a customer's process: */
     uint32_t threads;
     uint32_t memory;  /* MB */
@@ -39,6 +40,9 @@ typedef void wsgi_ceilings_wrong(const char *word, size_t size,
    NULL. Any thread. */
 void wsgi_ceilings_read(const char *text, wsgi_ceilings *ceilings,
                         wsgi_ceilings_wrong *wrong);
+
+/* The lower of two bounds, of which 0 is none. Pure; any thread. */
+uint32_t wsgi_ceilings_lower(uint32_t asked, uint32_t ceiling);
 
 /* Takes what a customer asks for down to them. Pure; any thread. */
 void wsgi_ceilings_apply(const wsgi_ceilings *ceilings, wsgi_ask *ask);

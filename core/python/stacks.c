@@ -11,6 +11,7 @@
 #include "reports.h"
 
 #define STACK_SIZE 262144
+#define MOST 256 /* threads of an interpreter; others are left out */
 #define PATIENCE (1000 * WSGI_MS)
 
 static int is_under_way; /* atomic */
@@ -29,14 +30,42 @@ static void tell_thread(const wsgi_interp *interp, PyThreadState *state)
     Py_XDECREF(texts);
 }
 
+/* Stores the numbers of an interpreter's threads. Returns how many. */
+static int list_threads(const wsgi_interp *interp, unsigned long *numbers)
+{
+    PyThreadState *state = PyInterpreterState_ThreadHead(interp->state);
+    int count = 0;
+
+    for (; state != NULL && count < MOST; state = PyThreadState_Next(state))
+        numbers[count++] = (unsigned long)state->thread_id;
+    return count;
+}
+
+/* The state of a thread, or NULL if it has ended. */
+static PyThreadState *find_thread(const wsgi_interp *interp,
+                                  unsigned long number)
+{
+    PyThreadState *state = PyInterpreterState_ThreadHead(interp->state);
+
+    while (state != NULL && (unsigned long)state->thread_id != number)
+        state = PyThreadState_Next(state);
+    return state;
+}
+
+/* While a stack is written, the lock is released now and then. A thread can
+   end meanwhile, and its state with it. So each state is looked up anew. */
 static void tell_interp(const wsgi_interp *interp, void *unused)
 {
-    PyThreadState *state;
+    unsigned long numbers[MOST];
+    int i, count = list_threads(interp, numbers);
 
     (void)unused;
-    for (state = PyInterpreterState_ThreadHead(interp->state); state != NULL;
-         state = PyThreadState_Next(state))
-        tell_thread(interp, state);
+    for (i = 0; i < count; i++) {
+        PyThreadState *state = find_thread(interp, numbers[i]);
+
+        if (state != NULL)
+            tell_thread(interp, state);
+    }
 }
 
 static void *tell(void *unused)

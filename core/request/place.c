@@ -11,6 +11,7 @@
  * That sum is never too small: a child counts a request before the shared
  * number does, and as long.
  */
+#include <stdio.h>
 #include <unistd.h>
 
 #include "request.h"
@@ -123,21 +124,38 @@ static int is_due(wsgi_tally_places *places)
                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
+/* Says whose the application is, too. Many may have the same name. */
+static void tell(wsgi_tally_places *places, const wsgi_request *request,
+                 const wsgi_settings *s)
+{
+    char where[WSGI_NAMING_SIZE + 1], user[48] = "";
+
+    if (s->process != NULL)
+        wsgi_naming_process(request, s, where, sizeof where);
+    else
+        *wsgi_naming_append(where, where + sizeof where - 1, request, s) = 0;
+    if (s->owner > 0)
+        snprintf(user, sizeof user, " of the user %ld", s->owner);
+    wsgi_log(request, WSGI_ERROR,
+             "MW0520: '%s' in the %s '%s'%s has %ld requests at the same "
+             "time, as many as mod_wsgi.concurrency%s allows: refused since "
+             "the last such line: %llu, the last of them %s",
+             s->application != NULL ? s->application : request->filename,
+             s->process != NULL ? "process" : "interpreter", where, user,
+             s->concurrency,
+             s->owner > 0 ? ", or concurrency= in " WSGI_LIMITS "," : "",
+             (unsigned long long)__atomic_exchange_n(&places->untold, 0,
+                                                     __ATOMIC_RELAXED),
+             request->uri);
+}
+
 static int refuse(wsgi_tally_places *places, const wsgi_request *request,
                   const wsgi_settings *settings)
 {
     __atomic_add_fetch(&places->refused, 1, __ATOMIC_RELAXED);
     __atomic_add_fetch(&places->untold, 1, __ATOMIC_RELAXED);
     if (is_due(places))
-        wsgi_log(request, WSGI_ERROR,
-                 "MW0520: '%s' has %ld requests at the same time, as many as "
-                 "mod_wsgi.concurrency allows: refused since the last such "
-                 "line: %llu",
-                 settings->application != NULL ? settings->application
-                                               : request->filename,
-                 settings->concurrency,
-                 (unsigned long long)__atomic_exchange_n(&places->untold, 0,
-                                                         __ATOMIC_RELAXED));
+        tell(places, request, settings);
     wsgi_retry_later(request, 1);
     return 503;
 }

@@ -1160,6 +1160,37 @@ def test_a_process_without_a_request_survives_that_question(process: Process) ->
     assert process.connect().ask("hello").body == b"hello from application"
 
 
+CHURNING = """
+import os, threading, time
+
+def application(environ, start_response):
+    while not os.path.exists(environ["QUERY_STRING"]):
+        threads = [threading.Thread(target=time.sleep, args=(0.002,)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    start_response("200 OK", [])
+    return [b"went on"]
+"""
+
+
+def test_threads_may_end_while_a_process_tells_where_they_are(
+    process: Process, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    (tmp_path / "churning.py").write_text(CHURNING)
+    connection = process.connect()
+    connection.send(request("churning", query=str(go), mod_wsgi__directory=str(tmp_path)))
+    assert process.is_busy(1)
+    for _ in range(200):
+        os.kill(process.pid, signal.SIGUSR2)
+        time.sleep(0.01)
+    go.touch()
+    assert connection.finish().body == b"went on"
+    assert "churning.py" in process.text()
+
+
 KEEPING = """
 import ctypes
 
