@@ -19,7 +19,8 @@ REMARKS = {
     "Apache's own EnableSendfile is Off.",
     "WSGIFreeThreading": "It switched free threads on. Build the module for a free-threaded "
     "Python, and set PYTHON_GIL=0 in the server's environment.",
-    "WSGIIgnoreActivity": "It was about the inactivity timeout of daemons, which is not here.",
+    "WSGIIgnoreActivity": "It kept requests from counting as activity. Each request counts here: "
+    "see mod_wsgi.idle.",
     "WSGIImportScript": "It loaded a script when a process began. The first request loads the "
     "application here.",
     "WSGILazyInitialization": "Python is always started by the first request that needs it.",
@@ -63,36 +64,51 @@ SECTIONS = {
     "AuthzProviderAlias": "A script was this provider. What has the provider is closed.",
 }
 
-_LIMIT = "a process has no limit of its own; its user's limits are the system's"
+_END = (
+    "the requests of a process that is to end have mod_wsgi.timeout and five seconds more, then "
+    "it is killed"
+)
+_REPLACED = (
+    "processes are not replaced after a time or a number of requests; if they grow, set "
+    "mod_wsgi.memory"
+)
 
-# Options of WSGIDaemonProcess that become no variable.
+# Options of WSGIDaemonProcess of which something is to be said.
 OPTIONS = {
     "chroot": "a process sees the whole file system here",
-    "cpu-priority": "a process has the priority of the server here",
-    "cpu-time-limit": _LIMIT,
-    "deadlock-timeout": "mod_wsgi.timeout replaces a process that hangs",
+    "cpu-priority": "nice= in MOD_WSGI_LIMITS, in the server's environment, lowers the priority "
+    "of all processes",
+    "cpu-time-limit": "a process has no limit of processor time here; CPUQuota= in the unit of "
+    "the server holds for the server and all processes together",
+    "deadlock-timeout": "mod_wsgi.timeout also replaces a process whose Python lock is held",
     "display-name": "ps shows the user and the name of the process without it",
-    "eviction-timeout": "processes are not evicted here",
-    "graceful-timeout": "apachectl graceful swaps processes without losing a request",
+    "eviction-timeout": _END,
+    "graceful-timeout": _END,
     "group": "a process has all groups of its user; give the user that group",
-    "inactivity-timeout": "a process stays until the server restarts",
-    "interrupt-timeout": "a request that takes long is not interrupted here",
+    "interrupt-timeout": "a request that hangs gets no exception in a process here: the process "
+    "is replaced, and its other requests have five seconds to end",
+    "listen-backlog": "64 requests wait for each process here, and mod_wsgi.concurrency sets a "
+    "lower bound; others get 503",
     "locale": "call locale.setlocale() in the application",
-    "maximum-requests": "a process stays until the server restarts",
-    "memory-limit": _LIMIT,
-    "queue-timeout": "a request waits for a process as long as it takes",
-    "request-timeout": "mod_wsgi.timeout is the time without progress",
-    "restart-interval": "a process stays until the server restarts",
+    "maximum-requests": _REPLACED,
+    "memory-limit": "set mod_wsgi.memory, in MB: a process that has more is replaced without "
+    "losing a request, and can't have more than about twice as much",
+    "queue-timeout": "a request that has waited for mod_wsgi.timeout gets 504, and one that finds "
+    "64 waiting for each process gets 503 at once",
+    "request-timeout": "mod_wsgi.timeout is the time without progress of one request, not how "
+    "long requests take",
+    "restart-interval": _REPLACED,
     "script-group": "Apache still decides which files it serves",
     "script-user": "Apache still decides which files it serves",
     "server-metrics": "see SetHandler mod_wsgi-status",
-    "shutdown-timeout": "a process that ends finishes its requests first",
+    "shutdown-timeout": _END,
     "socket-user": "sockets have no name here",
     "stack-size": "threads have the system's size of a stack",
-    "startup-timeout": "an application that does not load is tried again by the next request",
+    "startup-timeout": "an application that does not load is tried again by the next request, and "
+    "the load counts for mod_wsgi.timeout",
     "supplementary-groups": "a process has all groups of its user",
     "switch-interval": "call sys.setswitchinterval() in the application",
     "umask": "a process has the umask 022; call os.umask() in the application",
-    "virtual-memory-limit": _LIMIT,
+    "virtual-memory-limit": "it follows from mod_wsgi.memory: about twice as much",
 }
 OTHER_OPTION = "the connection between Apache and a process has no such setting here"

@@ -22,10 +22,13 @@ _MODULE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Options that become variables, or that need no word.
 _TAKEN = (
     *("user", "processes", "threads", "python-home", "python-path", "home", "lang"),
-    *("python-eggs",),
+    *("python-eggs", "inactivity-timeout"),
 )
 
-# The most that mod_wsgi.slow takes.
+# Options in seconds, and the variables that they become.
+_SECONDS = (("request-timeout", "timeout"), ("inactivity-timeout", "idle"))
+
+# The most that a variable of seconds takes.
 MOST_SECONDS = 86400
 
 HANDLERS = ("wsgi-script",)
@@ -167,6 +170,7 @@ def group(indent: str, name: str, place: Place) -> str:
             indent, f"No WSGIDaemonProcess {name} is in these files, so its options are missing."
         )
     lines += user_of(indent, daemon.get("user", ""), place) + numbers(indent, daemon)
+    lines += times(indent, daemon)
     home = daemon.get("python-home") or environment_of(daemon.get("python-path", ""))
     if home:
         lines += set_env(indent, "virtualenv", home)
@@ -197,6 +201,20 @@ def numbers(indent: str, daemon: dict[str, str]) -> str:
             lines += comment(indent, f"{name}={value}: {MOST} is the most here.")
             value = str(MOST)
         lines += set_env(indent, name, "1" if value == "0" else value)
+    return lines
+
+
+def times(indent: str, daemon: dict[str, str]) -> str:
+    """0 is no bound there. What is not written keeps the default here."""
+    lines = ""
+    for option, name in _SECONDS:
+        value = daemon.get(option, "")
+        if value.isdecimal() and int(value) > MOST_SECONDS:
+            lines += comment(indent, f"{option}={value}: {MOST_SECONDS} is the most here.")
+            value = str(MOST_SECONDS)
+        elif value.isdecimal() and int(value) == 0:
+            value = "off"
+        lines += set_env(indent, name, value) if value else ""
     return lines
 
 

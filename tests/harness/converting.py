@@ -255,7 +255,8 @@ PUBLIC = (
     _example(
         "graphite",
         """
-    WSGIDaemonProcess graphite processes=5 threads=5 display-name='%{GROUP}' inactivity-timeout=120
+    WSGIDaemonProcess graphite processes=5 threads=5 display-name='%{GROUP}' \\
+        inactivity-timeout=120 request-timeout=60
     WSGIProcessGroup graphite
     WSGIApplicationGroup %{GLOBAL}
     WSGIImportScript @{site}/shop.wsgi process-group=graphite application-group=%{GLOBAL}

@@ -134,6 +134,57 @@ def test_every_option_of_a_daemon_is_spoken_of(tmp_path: Path) -> None:
         assert f"# mod_wsgi: {option}" in text
 
 
+@pytest.mark.parametrize(
+    ("option", "variable"), [("inactivity-timeout", "idle"), ("request-timeout", "timeout")]
+)
+@pytest.mark.parametrize(
+    ("seconds", "here"), [("120", "120"), ("0", "off"), ("99999", "86400"), ("${TIME}", "${TIME}")]
+)
+def test_the_times_of_a_daemon_are_those_of_its_processes(
+    tmp_path: Path, option: str, variable: str, seconds: str, here: str
+) -> None:
+    text = converted(tmp_path, f"WSGIDaemonProcess a {option}={seconds}\nWSGIProcessGroup a\n")
+    assert f"SetEnv mod_wsgi.{variable} {here}" in active(text)
+
+
+def test_times_that_a_daemon_does_not_have_are_not_set(tmp_path: Path) -> None:
+    text = converted(tmp_path, "WSGIDaemonProcess a\nWSGIProcessGroup a\n")
+    assert "mod_wsgi.idle" not in text
+    assert "mod_wsgi.timeout" not in text
+
+
+def test_the_time_of_a_request_is_said_to_be_without_progress(tmp_path: Path) -> None:
+    text = converted(tmp_path, "WSGIDaemonProcess a request-timeout=60\n")
+    assert "request-timeout=: mod_wsgi.timeout is the time without progress" in text
+
+
+@pytest.mark.parametrize(
+    ("option", "named"),
+    [
+        ("memory-limit", "mod_wsgi.memory"),
+        ("virtual-memory-limit", "mod_wsgi.memory"),
+        ("maximum-requests", "mod_wsgi.memory"),
+        ("restart-interval", "mod_wsgi.memory"),
+        ("cpu-priority", "MOD_WSGI_LIMITS"),
+        ("cpu-time-limit", "CPUQuota="),
+        ("queue-timeout", "503"),
+        ("listen-backlog", "mod_wsgi.concurrency"),
+        ("deadlock-timeout", "mod_wsgi.timeout"),
+        ("graceful-timeout", "mod_wsgi.timeout"),
+        ("shutdown-timeout", "mod_wsgi.timeout"),
+        ("eviction-timeout", "mod_wsgi.timeout"),
+        ("startup-timeout", "mod_wsgi.timeout"),
+        ("interrupt-timeout", "five seconds"),
+    ],
+)
+def test_a_bound_of_a_daemon_has_its_relative_named(
+    tmp_path: Path, option: str, named: str
+) -> None:
+    text = converted(tmp_path, f"WSGIDaemonProcess a {option}=9\nWSGIProcessGroup a\n")
+    said = text.replace("\n# mod_wsgi: ", " ").partition(f"{option}=: ")[2]
+    assert named in said.partition("=:")[0]
+
+
 def test_the_site_packages_of_an_environment_name_the_environment(tmp_path: Path) -> None:
     options = "python-path=/srv/code:/srv/venv/lib/python3.9/site-packages"
     text = converted(tmp_path, f"WSGIDaemonProcess a {options}\nWSGIProcessGroup a\n")
