@@ -60,7 +60,7 @@ static void replace_process(const wsgi_slow *s)
     if (wsgi_process_given.multithread) {
         wsgi_log(s->request, WSGI_ERROR,
                  "MW0517: %s does not end, since its thread waits in C code: "
-                 "the thread is lost until the server restarts",
+                 "until it returns, the server has a thread less",
                  s->request->uri);
         return;
     }

@@ -107,7 +107,10 @@ def test_what_hangs_in_c_code_costs_its_thread_or_its_process(site: Site, cell: 
         assert site.raw(message("/hangs/a_call")) == b""
         assert until(lambda: site.children() not in ([], before), 10)
     else:
-        site.expects("MW0517: /hangs/a_call does not end, since its thread waits in C code")
+        site.expects(
+            "MW0517: /hangs/a_call does not end, since its thread waits in C code: "
+            "until it returns, the server has a thread less"
+        )
         site.expects_traceback(r"(mod_wsgi\.)?Timeout")
         assert site.get("/hangs/a_call").status_code == 504
         assert site.children() == before
