@@ -2,8 +2,10 @@
  * crowd.c - whether too many requests wait for the processes of an
  * application.
  *
- * Nobody counts those that wait. They are what is under way in the server's
- * processes and not, as the board says, in the application's.
+ * A request waits from when it came, if no process was known to have a free
+ * thread then, until its process says something. This counts those that run
+ * and have said nothing, too. So what the processes have under way is taken
+ * off.
  */
 #include "trip.h"
 
@@ -12,14 +14,28 @@
 int wsgi_crowd_is_full(const wsgi_request *request, const wsgi_ask *ask,
                        const wsgi_crowd *crowd)
 {
-    unsigned under_way;
+    long waiting;
 
     if (!crowd->waits)
         return 0;
-    under_way = wsgi_crowd_count(request);
-    if (under_way < crowd->of_child)
-        under_way = crowd->of_child;
-    return under_way > crowd->served + MOST_WAITING * ask->processes;
+    waiting = wsgi_crowd_count(request);
+    if (waiting < 0)
+        waiting = (long)crowd->of_child;
+    return waiting >= (long)(crowd->served + MOST_WAITING * ask->processes);
+}
+
+void wsgi_crowd_begin(wsgi_trip *trip, const wsgi_crowd *crowd)
+{
+    trip->waits = crowd->waits || trip->connection->is_fresh;
+    if (trip->waits)
+        wsgi_crowd_wait(trip->request, 1);
+}
+
+void wsgi_crowd_end(wsgi_trip *trip)
+{
+    if (trip->waits)
+        wsgi_crowd_wait(trip->request, -1);
+    trip->waits = 0;
 }
 
 void wsgi_crowd_tell(const wsgi_request *request, const wsgi_ask *ask)

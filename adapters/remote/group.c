@@ -200,11 +200,14 @@ static int may_be_free(const wsgi_group *group)
     return processes < group->ask.processes;
 }
 
+/* How many requests its processes have; without a board, may have. */
 static unsigned served_by(const wsgi_group *group)
 {
     unsigned i, served = 0;
 
-    for (i = 0; group->board != NULL && i < WSGI_BOARD_SLOTS; i++)
+    if (group->board == NULL)
+        return group->ask.processes * group->ask.threads;
+    for (i = 0; i < WSGI_BOARD_SLOTS; i++)
         if (group->board->slots[i].pid != 0)
             served += group->board->slots[i].busy;
     return served;
@@ -214,7 +217,7 @@ static unsigned served_by(const wsgi_group *group)
    others may be slow, and the processes have nothing to do. */
 static void note_crowd(const wsgi_group *group, wsgi_crowd *crowd)
 {
-    crowd->waits = group->connections > 0 && !may_be_free(group);
+    crowd->waits = !may_be_free(group);
     crowd->served = served_by(group);
     crowd->of_child = group->connections - group->idle_count;
 }

@@ -262,6 +262,8 @@ static int converse(wsgi_trip *trip, int is_reset)
                                    trip->scratch->received, &fd,
                                    !trip->is_held);
         if (size > 0) {
+            if (!trip->connection->is_fresh)
+                wsgi_crowd_end(trip);
             next = wsgi_obey_packet(trip, (size_t)size, fd);
         } else if (size < 0 && errno == EAGAIN) {
             next = look_at_client(trip);
@@ -392,11 +394,14 @@ static int connect_trip(wsgi_trip *trip)
     }
     if (wsgi_crowd_is_full(trip->request, &trip->ask, &crowd))
         return refuse_trip(trip);
+    wsgi_crowd_begin(trip, &crowd);
     if (trip->connection->is_fresh)
         status =
             wsgi_asking_connect(trip->request, &trip->ask, trip->connection);
-    if (status != 0)
+    if (status != 0) {
+        wsgi_crowd_end(trip);
         wsgi_group_close(trip->connection);
+    }
     return status;
 }
 
@@ -412,6 +417,7 @@ static int try_all(wsgi_trip *trip)
             return status;
         tries += trip->connection->is_fresh;
         outcome = travel(trip);
+        wsgi_crowd_end(trip);
         if (outcome != UNREAD)
             return finish(trip, outcome);
         wsgi_group_close(trip->connection);

@@ -55,15 +55,6 @@ int wsgi_group_is_full(const wsgi_connection *connection);
 void wsgi_group_note(wsgi_connection *connection, const wsgi_wire_given *given,
                      int board);
 
-/* ---- crowd.c: requests that wait. --------------------------------------- */
-
-/* Whether too many requests wait already. */
-int wsgi_crowd_is_full(const wsgi_request *request, const wsgi_ask *ask,
-                       const wsgi_crowd *crowd);
-
-/* Logs that requests are refused for that, once a minute. */
-void wsgi_crowd_tell(const wsgi_request *request, const wsgi_ask *ask);
-
 /* ---- asking.c: asks the spawner for a process. -------------------------- */
 
 /* While nothing comes from a connection, a receive returns after so many
@@ -128,6 +119,7 @@ typedef struct wsgi_trip {
     int wants_range;     /* the client asks for a part; -1: not known yet */
     int is_stream;       /* some of the body was sent before its end */
     int is_held;         /* pieces of a stream are in scratch->whole */
+    int waits;           /* it is counted among those that wait */
     int status;          /* of DONE and REFUSED */
     const char *broken;  /* how the protocol was broken */
     int64_t waits_since; /* for the process, in milliseconds; 0: not yet */
@@ -165,5 +157,19 @@ int wsgi_patience_is_over(wsgi_trip *trip);
 /* Logs that the time is over. Has the process replaced, unless the request
    only waited there for others. is_unread: it lies in the socket. */
 void wsgi_patience_end(const wsgi_trip *trip, int is_unread);
+
+/* ---- crowd.c: requests that wait. --------------------------------------- */
+
+/* Whether too many requests wait already. */
+int wsgi_crowd_is_full(const wsgi_request *request, const wsgi_ask *ask,
+                       const wsgi_crowd *crowd);
+
+/* Logs that requests are refused for that, once a minute. */
+void wsgi_crowd_tell(const wsgi_request *request, const wsgi_ask *ask);
+
+/* The request begins to wait for a process, if none is known to be free; or no
+   longer does, if it did. */
+void wsgi_crowd_begin(wsgi_trip *trip, const wsgi_crowd *crowd);
+void wsgi_crowd_end(wsgi_trip *trip);
 
 #endif

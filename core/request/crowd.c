@@ -1,28 +1,47 @@
 /*
- * crowd.c - how many requests of an application are under way in the whole
- * server, and how many were refused.
+ * crowd.c - how many requests of an application wait for its processes in the
+ * whole server, and how many were refused.
  */
 #include "request.h"
 
 #define TELL_SECONDS 60
 
-unsigned wsgi_crowd_count(const wsgi_request *request)
+/* The number of the application's row, or -1: it has none to itself. */
+static long number_of(const wsgi_request *request)
 {
     const wsgi_tally *tally = wsgi_tally_memory();
     const wsgi_tally_row *row = wsgi_tally_row_of(request);
-    unsigned i, sum = 0;
 
-    if (row == NULL || row == &tally->rows[WSGI_TALLY_ROWS])
-        return 0;
-    for (i = 0; i < WSGI_TALLY_CHILDREN; i++) {
+    if (row == NULL || row == &tally->rows[WSGI_TALLY_ROWS] ||
+        wsgi_tally_mine() == NULL)
+        return -1;
+    return row - tally->rows;
+}
+
+void wsgi_crowd_wait(const wsgi_request *request, int difference)
+{
+    long number = number_of(request);
+
+    if (number >= 0)
+        __atomic_add_fetch(&wsgi_tally_mine()->waiting[number],
+                           (uint16_t)difference, __ATOMIC_RELAXED);
+}
+
+long wsgi_crowd_count(const wsgi_request *request)
+{
+    const wsgi_tally *tally = wsgi_tally_memory();
+    long number = number_of(request), sum = 0;
+    unsigned i;
+
+    for (i = 0; number >= 0 && i < WSGI_TALLY_CHILDREN; i++) {
         const wsgi_tally_child *child = &tally->children[i];
-        unsigned busy =
-            __atomic_load_n(&child->busy[row - tally->rows], __ATOMIC_RELAXED);
+        unsigned waiting =
+            __atomic_load_n(&child->waiting[number], __ATOMIC_RELAXED);
 
-        if (busy > 0 && child->pid != 0 && !wsgi_tally_is_dead(child->pid))
-            sum += busy;
+        if (waiting > 0 && child->pid != 0 && !wsgi_tally_is_dead(child->pid))
+            sum += waiting;
     }
-    return sum;
+    return number >= 0 ? sum : -1;
 }
 
 unsigned wsgi_crowd_refuse(const wsgi_request *request)

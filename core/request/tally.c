@@ -324,6 +324,7 @@ void wsgi_tally_enter_child(void)
     mine->requests = 0;
     mine->loading = 0;
     memset(mine->busy, 0, sizeof mine->busy);
+    memset(mine->waiting, 0, sizeof mine->waiting);
     memset(mine->places, 0, sizeof mine->places);
 }
 

@@ -75,7 +75,9 @@ typedef struct wsgi_tally_child {
     uint32_t pid;     /* 0: free */
     uint32_t loading; /* the row of what it loads beforehand, plus 1; or 0 */
     uint64_t requests;
-    uint16_t busy[WSGI_TALLY_ROWS + 1]; /* requests under way */
+    uint16_t busy[WSGI_TALLY_ROWS + 1];    /* requests under way */
+    uint16_t waiting[WSGI_TALLY_ROWS + 1]; /* of these, those that wait for an
+                                              application's process */
     uint16_t places[WSGI_TALLY_PLACES]; /* how many each has of this child; at
                                            times more, and never fewer */
 } wsgi_tally_child;
@@ -190,9 +192,13 @@ wsgi_tally_row *wsgi_tally_row_of(const wsgi_request *request);
 
 /* ---- crowd.c ------------------------------------------------------------ */
 
-/* How many requests of the application are under way in the whole server, this
-   one included. 0: that is not known. Looks at all processes of the server. */
-unsigned wsgi_crowd_count(const wsgi_request *request);
+/* The request begins to wait for an application's process (1), or no longer
+   does (-1). */
+void wsgi_crowd_wait(const wsgi_request *request, int difference);
+
+/* How many requests of the application wait in the whole server. -1: that is
+   not known. Looks at all processes of the server. */
+long wsgi_crowd_count(const wsgi_request *request);
 
 /* Counts a request that is refused. Returns how many were since the log told
    of them, if it is to do so now: once a minute. Else 0. */

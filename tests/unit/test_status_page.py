@@ -102,7 +102,7 @@ def test_spoilt_memory_still_gives_whole_answers(
     families = list(text_string_to_metric_families(page("metrics", seed)))
     assert {"mod_wsgi_requests", "mod_wsgi_in_flight"} <= {each.name for each in families}
     assert page("", seed).endswith("</html>\n")
-    assert all(": " in line for line in page("auto", seed).splitlines())
+    assert all(": " in line for line in page("auto", seed).rstrip("\n").split("\n"))
 
 
 def test_numbers_have_a_point_whatever_locale_an_application_chooses(
