@@ -128,7 +128,7 @@ static int is_due(wsgi_tally_places *places)
 static void tell(wsgi_tally_places *places, const wsgi_request *request,
                  const wsgi_settings *s)
 {
-    char where[WSGI_NAMING_SIZE + 1], user[48] = "";
+    char where[WSGI_NAMING_SIZE + 1] = "", user[48] = "";
 
     if (s->process != NULL)
         wsgi_naming_process(request, s, where, sizeof where);

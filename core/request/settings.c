@@ -367,9 +367,10 @@ static const setting process_settings[] = {
         .shown = {.name = WSGI_LIMITS,
                   .values = "words such as `total=100 memory=256`; `" OFF
                             "` as a number is no limit",
-                  .otherwise = "`total=256 processes=8 threads=10 memory=512 "
-                               "timeout=300 idle=300 nproc=256 nofile=1024 "
-                               "nice=0`",
+                  .otherwise =
+                      "`total=256 processes=8 concurrency=64 threads=10 "
+                      "memory=512 timeout=300 idle=300 nproc=256 "
+                      "nofile=1024 nice=0`",
                   .setter = PROCESS,
                   .text = "what processes of applications may use, and above "
                           "all those of customers"},

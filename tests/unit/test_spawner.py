@@ -1192,10 +1192,11 @@ OOM_SCORE = "int(Path('/proc/self/oom_score_adj').read_text())"
 @pytest.mark.parametrize(
     ("word", "reason"),
     [
-        ("memories=3", "the words are total=, processes=, threads=, .*nproc="),
+        ("memories=3", "the words are total=, processes=, concurrency=, threads=, .*nproc="),
         ("threads", "the words are"),
         ("threads=0", "threads= has a number from 1 to 64, or off"),
         ("threads=5x", "threads= has a number"),
+        ("concurrency=0", "concurrency= has a number from 1 to 65535, or off"),
         ("nice=-5", "nice= has a number from 0 to 19, or off"),
         ("total=", "total= has a number"),
         ("memory=99999999999999999999", "memory= has a number"),
@@ -1260,7 +1261,9 @@ def test_the_administrators_processes_may_have_what_the_server_has(start: Start)
 
 
 def test_limits_can_be_off(start: Start) -> None:
-    off = "total processes threads memory timeout idle nice nofile nproc".replace(" ", "=OFF ")
+    off = "total processes concurrency threads memory timeout idle nice nofile nproc".replace(
+        " ", "=OFF "
+    )
     spawner = start(**{LIMITS: off + "=off"})
     given = spawner.given()
     assert given.ask(LIMIT.format("NOFILE")) == list(resource.getrlimit(resource.RLIMIT_NOFILE))

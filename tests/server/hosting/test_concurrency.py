@@ -14,6 +14,7 @@ import pytest
 import requests
 
 from tests.conftest import Serve
+from tests.harness.accounts import ALICE, give
 from tests.harness.config import DEFAULT
 from tests.harness.errorlog import until
 from tests.harness.site import Site
@@ -43,7 +44,10 @@ CONFIG = (
 )
 FILES = {"busy.txt": "come again"}
 OPTIONS = {"processes": 10, "deaths": True}
-REFUSED = r"MW0520: 'parallel::held' has \d requests at the same time, .*: \d+$"
+REFUSED = (
+    r"MW0520: 'parallel::held' in the \w+ '\w+' has \d requests at the same time, as many as "
+    r"mod_wsgi.concurrency allows: refused since the last such line: \d+, the last of them /\w+$"
+)
 
 
 @contextlib.contextmanager
@@ -151,7 +155,8 @@ def test_the_log_counts_once_a_minute(serve: Serve) -> None:
             assert_refused(site.get(f"/one?no{number}"))
     lines = [line for line in site.watch.lines() if "MW0520" in line]
     assert len(lines) == 1
-    assert lines[0].endswith("refused since the last such line: 1")
+    assert "in the " in lines[0]
+    assert lines[0].endswith("refused since the last such line: 1, the last of them /one")
 
 
 def test_the_status_page_counts_who_was_refused(site: Site) -> None:
@@ -165,3 +170,64 @@ def test_the_status_page_counts_who_was_refused(site: Site) -> None:
     with held(site, "/one", "h1"):
         assert_refused(site.get("/one?h2"))
         assert refused() == before + 1
+
+
+CUSTOMERS = """
+DocumentRoot "@{www}"
+<Directory "@{www}">
+    AllowOverride FileInfo
+    Options ExecCGI FollowSymLinks
+</Directory>
+"""
+HTACCESS = """
+SetHandler mod_wsgi
+SetEnv mod_wsgi.application waits
+SetEnv mod_wsgi.directory {directory}
+"""
+WAITS = """
+import os
+import time
+
+def application(environ, start_response):
+    open({begun!r}, "a").close()
+    while os.path.exists({held!r}):
+        time.sleep(0.05)
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"done"]
+"""
+OF_A_CUSTOMER = (
+    rf"MW0520: 'waits' in the (process|interpreter) '\S+' of the user {ALICE} has 1 requests at "
+    "the same time, as many as mod_wsgi.concurrency, or concurrency= in MOD_WSGI_LIMITS, "
+    "allows: refused since the last such line: 1, the last of them /alice/$"
+)
+
+
+@pytest.mark.usefixtures("customers")
+@pytest.mark.parametrize("setting", ["off", "5", "unset"])
+def test_a_customer_cannot_have_more_than_the_ceiling(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, setting: str
+) -> None:
+    """The requests of one customer would hold all threads of the server."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become other users")
+    monkeypatch.setenv("MOD_WSGI_LIMITS", "concurrency=1")
+    site = serve(CUSTOMERS, processes=4)
+    site.expects(OF_A_CUSTOMER)
+    marks = site.scratch / "marks"
+    marks.mkdir()
+    marks.chmod(0o1777)
+    begun, held = marks / "begun", marks / "held"
+    held.touch()
+    folder = site.root / "htdocs" / "alice"
+    give(folder / "waits.py", ALICE, WAITS.format(begun=str(begun), held=str(held)))
+    own = "" if setting == "unset" else f"SetEnv mod_wsgi.concurrency {setting}\n"
+    give(folder / ".htaccess", ALICE, HTACCESS.format(directory=folder) + own)
+    with ThreadPoolExecutor(1) as clients:
+        asked = clients.submit(site.get, "/alice/")
+        try:
+            assert until(begun.exists)
+            assert_refused(site.get("/alice/"))
+        finally:
+            held.unlink()
+        assert asked.result().status_code == 200
+    assert site.get("/alice/").status_code == 200
