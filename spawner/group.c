@@ -92,65 +92,7 @@ static void forget_empty(long long now)
         }
 }
 
-/* ---- Which process ---------------------------------------------------- */
-
-typedef struct census {
-    unsigned starting, all; /* of those that are neither old nor draining */
-    wsgi_worker *idlest;    /* of those that are ready: the best one */
-    unsigned busy;          /* that one */
-} census;
-
-/* An old process goes on with connections until a fresh one is ready. Not if
-   the configuration has changed since: it may have other settings. */
-static int may_serve(const wsgi_worker *worker)
-{
-    return worker->is_ready && worker->control >= 0 &&
-           (!worker->is_old ||
-            worker->configuration == wsgi_spawner_is.configuration);
-}
-
-/* In which order processes get connections: fresh ones with a free thread, old
-   ones with one, the others. */
-static int rank_of(const wsgi_group *group, const wsgi_worker *worker,
-                   unsigned busy)
-{
-    if (busy >= group->ask.threads)
-        return 2 + worker->is_old;
-    return worker->is_old;
-}
-
-static census count(const wsgi_group *group)
-{
-    long long now = wsgi_loop_now();
-    census found = {.idlest = NULL};
-    wsgi_worker *worker;
-    int best = 0;
-
-    for (worker = group->workers; worker != NULL; worker = worker->next) {
-        unsigned busy = wsgi_worker_busy(worker);
-        int rank = rank_of(group, worker, busy);
-
-        if (worker->is_draining)
-            continue;
-        found.all += !worker->is_old;
-        found.starting += !worker->is_old && wsgi_pace_helps(worker, now);
-        if (may_serve(worker) && (found.idlest == NULL || rank < best ||
-                                  (rank == best && busy < found.busy))) {
-            found.idlest = worker;
-            found.busy = busy;
-            best = rank;
-        }
-    }
-    return found;
-}
-
-/* Whether no process serves, or will. */
-static int has_none(const wsgi_group *group)
-{
-    census found = count(group);
-
-    return found.all == 0 && found.idlest == NULL;
-}
+/* ---- Serving ---------------------------------------------------------- */
 
 static void give(wsgi_worker *worker, int connection)
 {
@@ -188,7 +130,7 @@ static int start_another(wsgi_group *group)
 
 /* Whether another process may start. If the limits forbid it and the group has
    none, those that wait are refused. */
-static int may_start(wsgi_group *group, const census *found)
+static int may_start(wsgi_group *group, const wsgi_census *found)
 {
     wsgi_report report;
 
@@ -207,11 +149,11 @@ static int may_start(wsgi_group *group, const census *found)
 /* Hands over as many of the waiting connections as can be. */
 static void serve(wsgi_group *group)
 {
-    census found;
+    wsgi_census found;
     int is_free;
 
     while (group->waiting_count > 0) {
-        found = count(group);
+        found = wsgi_census_count(group);
         is_free = found.idlest != NULL && found.busy < group->ask.threads;
         if (!is_free && may_start(group, &found)) {
             if (start_another(group) < 0)
@@ -228,7 +170,7 @@ static void serve(wsgi_group *group)
    ask are refused, the next request that is not does it. */
 static void replace(wsgi_group *group, long long now)
 {
-    census found = count(group);
+    wsgi_census found = wsgi_census_count(group);
 
     if (found.all > 0 || group->refused_until > now)
         group->wants_another = 0;
@@ -254,7 +196,7 @@ void wsgi_group_ask(const wsgi_ask *ask, int connection, int log)
     group->ask = *ask;
     wsgi_ceilings_apply(&wsgi_spawner_is.ceilings, &group->ask);
     set_log(group, log);
-    if (group->refused_until > wsgi_loop_now() && has_none(group)) {
+    if (group->refused_until > wsgi_loop_now() && wsgi_census_is_none(group)) {
         wsgi_queue_refuse_one(group, connection);
         close(connection);
         return;
@@ -284,7 +226,7 @@ void wsgi_group_replace(const wsgi_ask *ask)
                  (long)worker->pid, group->title, WSGI_LATE_HANGING / 1000);
     wsgi_worker_give_up(worker);
     if (!was_draining && kill_at == 0 &&
-        count(group).all < group->ask.processes &&
+        wsgi_census_count(group).all < group->ask.processes &&
         wsgi_room_make(group, &report) == 0)
         start_another(group);
 }
@@ -299,7 +241,8 @@ void wsgi_group_worker_ready(wsgi_worker *worker)
         return;
     group->is_cold = 0;
     group->has_notes = 1;
-    wsgi_swap_drain_old(group, count(group).all >= group->ask.processes);
+    wsgi_swap_drain_old(group,
+                        wsgi_census_count(group).all >= group->ask.processes);
     group->wants_swap = wsgi_swap_has_old(group);
     serve(group);
 }
@@ -387,7 +330,7 @@ static int is_retried(wsgi_group *group, const wsgi_worker *worker)
         worker->report.status != 0 || kill_at != 0)
         return 0;
     group->is_cold = 1;
-    return count(group).all > 0 || start_another(group) == 0;
+    return wsgi_census_count(group).all > 0 || start_another(group) == 0;
 }
 
 /* Those who ask are told why there is no process. */
@@ -416,9 +359,10 @@ static void fail(wsgi_group *group, const wsgi_worker *worker,
     set_refused(group, worker, cause);
     if (worker->report.status == 0)
         wsgi_pace_note_end(group, worker, 1, now);
-    if (!worker->is_ready && count(group).all == 0)
+    if (!worker->is_ready && wsgi_census_count(group).all == 0)
         wsgi_swap_keep_old(group);
-    if (has_none(group) && (!worker->is_ready || group->refused_until > now))
+    if (wsgi_census_is_none(group) &&
+        (!worker->is_ready || group->refused_until > now))
         wsgi_queue_refuse(group);
 }
 

@@ -271,6 +271,19 @@ struct wsgi_group {
     long long not_before; /* no other process starts until then */
 };
 
+/* ---- census.c: which process gets a connection. ------------------------- */
+
+typedef struct wsgi_census {
+    unsigned starting, all; /* of those that are neither old nor draining */
+    wsgi_worker *idlest;    /* of those that are ready: the best one */
+    unsigned busy;          /* that one */
+} wsgi_census;
+
+wsgi_census wsgi_census_count(const wsgi_group *group);
+
+/* Whether no process serves, or will. */
+int wsgi_census_is_none(const wsgi_group *group);
+
 /* ---- queue.c: connections that wait for a process of their group. ------- */
 
 /* Milliseconds, at least, in which nobody gets what was refused. */
