@@ -285,8 +285,23 @@ static int is_starting(const wsgi_group *group, long long now)
     return 0;
 }
 
+/* The group that waits longest for a fresh process, and was not looked at by
+   now; or NULL. */
+static wsgi_group *next_to_swap(long long now)
+{
+    wsgi_group *group, *next = NULL;
+
+    for (group = groups; group != NULL; group = group->next)
+        if (group->wants_swap && wsgi_swap_has_old(group) &&
+            group->swapped_at < now &&
+            (next == NULL || group->swapped_at < next->swapped_at))
+            next = group;
+    return next;
+}
+
 /* Starts a fresh process for one group at a time. An application that takes
-   long to load does not hold up the groups of others. */
+   long to load does not hold up the groups of others, nor does one that wants
+   a fresh one again and again. */
 static void swap_next(long long now)
 {
     wsgi_group *group;
@@ -295,13 +310,14 @@ static void swap_next(long long now)
     for (group = groups; group != NULL; group = group->next)
         if (wsgi_swap_has_old(group) && is_starting(group, now))
             return;
-    for (group = groups; group != NULL; group = group->next)
-        if (group->wants_swap && wsgi_swap_has_old(group) &&
-            wsgi_room_make(group, &report) == 0) {
-            if (start_another(group) < 0)
-                wsgi_swap_keep_old(group);
-            return;
-        }
+    while ((group = next_to_swap(now)) != NULL) {
+        group->swapped_at = now;
+        if (wsgi_room_make(group, &report) < 0)
+            continue;
+        if (start_another(group) < 0)
+            wsgi_swap_keep_old(group);
+        return;
+    }
 }
 
 /* ---- The end ---------------------------------------------------------- */

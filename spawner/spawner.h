@@ -259,9 +259,10 @@ struct wsgi_group {
     long long refused_until; /* asks are refused, with this report */
     wsgi_report refused;
     int wants_swap;
-    int wants_another; /* the last process has died, and was in use */
-    int has_notes;     /* a process of it was ready: it may have left some */
-    int is_cold; /* one has died while it loaded: the next loads nothing */
+    long long swapped_at; /* when a swap was tried last */
+    int wants_another;    /* the last process has died, and was in use */
+    int has_notes; /* a process of it was ready: it may have left some */
+    int is_cold;   /* one has died while it loaded: the next loads nothing */
     long long kept_until; /* its board stays until then */
     long long second;     /* when it began to count what has begun */
     unsigned rate, begun; /* processes in that second: allowed, begun */

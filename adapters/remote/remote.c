@@ -267,7 +267,7 @@ static int converse(wsgi_trip *trip, int is_reset)
             next = wsgi_obey_packet(trip, (size_t)size, fd);
         } else if (size < 0 && errno == EAGAIN) {
             next = look_at_client(trip);
-            if (trip->is_held)
+            if (trip->is_held && next == WSGI_NEXT_PACKET)
                 next = wsgi_obey_pause(trip);
         } else if (size < 0 && errno == ECONNRESET && !is_reset) {
             is_reset = 1;
