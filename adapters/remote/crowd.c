@@ -21,7 +21,8 @@ int wsgi_crowd_is_full(const wsgi_request *request, const wsgi_ask *ask,
     waiting = wsgi_crowd_count(request);
     if (waiting < 0)
         waiting = (long)crowd->of_child;
-    return waiting >= (long)(crowd->served + MOST_WAITING * ask->processes);
+    return waiting >=
+           (long)crowd->served + MOST_WAITING * (long)ask->processes;
 }
 
 void wsgi_crowd_begin(wsgi_trip *trip, const wsgi_crowd *crowd)
