@@ -50,9 +50,17 @@ REFUSED = (
 )
 
 
+def forget(site: Site, *names: str) -> None:
+    """What a test has left that is run again."""
+    for name in names:
+        for left in site.scratch.glob(f"{name}.*"):
+            left.unlink()
+
+
 @contextlib.contextmanager
 def held(site: Site, path: str, *names: str) -> Iterator[list["Future[requests.Response]"]]:
     """So many requests run, and wait for the test."""
+    forget(site, *names)
     with ThreadPoolExecutor(len(names)) as clients:
         asked = [clients.submit(site.get, f"{path}?{name}") for name in names]
         try:
@@ -94,6 +102,7 @@ def test_as_many_run_as_may(site: Site) -> None:
     """Of those that come at the same time, too."""
     site.tolerates(REFUSED)
     names = [f"c{number}" for number in range(9)]
+    forget(site, *names)
 
     def begun() -> int:
         return sum((site.scratch / f"{name}.told").exists() for name in names)
