@@ -5,25 +5,16 @@
  * begins again with each frame but a line for the log. Waits for the client
  * are between frames, and do not count.
  */
-#include <time.h>
-
 #include "trip.h"
-
-static int64_t now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
-}
 
 int wsgi_patience_is_over(wsgi_trip *trip)
 {
     if (trip->ask.timeout == 0)
         return 0;
     if (trip->waits_since != 0)
-        return now() - trip->waits_since >= trip->ask.timeout * INT64_C(1000);
-    trip->waits_since = now();
+        return wsgi_tally_now() - trip->waits_since >=
+               trip->ask.timeout * UINT64_C(1000000);
+    trip->waits_since = wsgi_tally_now();
     return 0;
 }
 

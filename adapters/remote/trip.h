@@ -111,18 +111,18 @@ typedef struct wsgi_trip {
     wsgi_connection *connection;
     wsgi_scratch *scratch;
     enum wsgi_trip_stage stage;
-    size_t body_given;   /* how much of scratch->body the process has */
-    int read_error;      /* what read_body has said after these; 0: nothing */
-    int64_t left;        /* of Content-Length; -1: it is not counted */
-    int is_bodiless;     /* the client takes no body */
-    int has_file;        /* a part of the body was a file */
-    int wants_range;     /* the client asks for a part; -1: not known yet */
-    int is_stream;       /* some of the body was sent before its end */
-    int is_held;         /* pieces of a stream are in scratch->whole */
-    int waits;           /* it is counted among those that wait */
-    int status;          /* of DONE and REFUSED */
-    const char *broken;  /* how the protocol was broken */
-    int64_t waits_since; /* for the process, in milliseconds; 0: not yet */
+    size_t body_given;    /* how much of scratch->body the process has */
+    int read_error;       /* what read_body has said after these; 0: nothing */
+    int64_t left;         /* of Content-Length; -1: it is not counted */
+    int is_bodiless;      /* the client takes no body */
+    int has_file;         /* a part of the body was a file */
+    int wants_range;      /* the client asks for a part; -1: not known yet */
+    int is_stream;        /* some of the body was sent before its end */
+    int is_held;          /* pieces of a stream are in scratch->whole */
+    int waits;            /* it is counted among those that wait */
+    int status;           /* of DONE and REFUSED */
+    const char *broken;   /* how the protocol was broken */
+    uint64_t waits_since; /* for the process, by wsgi_tally_now; 0: not yet */
 } wsgi_trip;
 
 enum wsgi_next {

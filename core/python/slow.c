@@ -27,10 +27,7 @@ static long long wakes_at; /* when the watcher does, in milliseconds */
 
 static long long now(void)
 {
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000LL + t.tv_nsec / WSGI_MS;
+    return (long long)(wsgi_tally_now() / 1000U);
 }
 
 /* ---- A request that is slow ------------------------------------------- */
