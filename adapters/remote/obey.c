@@ -55,14 +55,6 @@ void wsgi_obey_complain(const wsgi_trip *trip, const char *code,
 
 /* ---- The response's head and body ------------------------------------- */
 
-/* Whether the client takes no body behind this head. Old servers send one
-   nevertheless, and the client would take it for the next response. */
-static int is_bodiless(const wsgi_trip *trip, const wsgi_head *head)
-{
-    return trip->request->head_only || head->status == 204 ||
-           head->status == 304;
-}
-
 static enum wsgi_next obey_head(letter *l, const wsgi_frame *frame)
 {
     wsgi_trip *trip = l->trip;
@@ -73,7 +65,9 @@ static enum wsgi_next obey_head(letter *l, const wsgi_frame *frame)
         return broken(trip, "a second head");
     if (wsgi_wire_get_head(frame, &trip->scratch->headers, &head, &why) < 0)
         return broken(trip, why);
-    trip->is_bodiless = is_bodiless(trip, &head);
+    /* Old servers send a body nevertheless, and the client would take it for
+       the next response. */
+    trip->is_bodiless = wsgi_check_is_bodiless(trip->request, head.status);
     trip->left = trip->is_bodiless ? -1 : head.content_length;
     trip->stage = WSGI_TRIP_BEGUN;
     return trip->host->send_head(trip->request->record, &head) < 0

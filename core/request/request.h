@@ -387,6 +387,13 @@ unsigned long long wsgi_hash_add_text(unsigned long long hash,
 
 /* ---- check.c: what a head of HTTP may be. Pure. ------------------------- */
 
+/* Whether no body comes behind a head of this status (RFC 9110, 6.4.1). */
+static inline int wsgi_check_is_bodiless(const wsgi_request *request,
+                                         int status)
+{
+    return request->head_only || status == 204 || status == 304;
+}
+
 /* The number of a status line such as "404 Not Found", or 0 if it is none. */
 int wsgi_check_status(const char *line, size_t size);
 

@@ -12,8 +12,7 @@
 
 int wsgi_sending_is_bodiless(const wsgi_call *call)
 {
-    return call->lease.request->head_only || call->head.status == 204 ||
-           call->head.status == 304;
+    return wsgi_check_is_bodiless(call->lease.request, call->head.status);
 }
 
 void wsgi_sending_push(wsgi_call *call, const wsgi_output *output,
