@@ -9,12 +9,12 @@
 
 #include "spawner.h"
 
-/* Milliseconds. */
+/* Milliseconds: to get ready; to end after the last request, of which an
+   application has five seconds; and for requests, beyond the timeout of one.
+ */
 #define TIME_TO_START 60000
-#define TIME_TO_STOP                                                          \
-    6000                   /* after the last request: an application has 5 s  \
-                            */
-#define TIME_TO_DRAIN 5000 /* for requests, beyond the timeout for one */
+#define TIME_TO_STOP 6000
+#define TIME_TO_DRAIN 5000
 
 #define STANDARD_TIMEOUT 300 /* seconds, where there is no timeout */
 
