@@ -76,7 +76,7 @@ def handles_signals_in_c(environ, start_response):
     """The functions that the module signal is made of, where they have a module of their own."""
     name = "_signal" if "_signal" in sys.builtin_module_names else "signal"
     c_part = __import__(name)
-    told = [c_part.signal(signal.SIGURG, signal.SIG_IGN), c_part.alarm(1)]
+    told = [c_part.signal(signal.SIGCONT, signal.SIG_IGN), c_part.alarm(1)]
     time.sleep(1.5)
     return answers.as_json(start_response, told)
 
