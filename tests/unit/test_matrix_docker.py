@@ -18,6 +18,7 @@ from matrix import (
     Unavailable,
     __main__,
     archives,
+    arguments,
     containers,
     data,
     engine,
@@ -262,8 +263,8 @@ def test_a_packaged_servers_cell_is_compiled_by_its_own_compiler() -> None:
 
 def test_patterns_may_come_after_options() -> None:
     words = ["run", "--jobs", "2", "apache1.3-*", "--keep-going", "!*-py2.7*"]
-    arguments = __main__.parser().parse_intermixed_args(words)
-    assert (arguments.verb, arguments.patterns) == ("run", ["apache1.3-*", "!*-py2.7*"])
+    read = arguments.parser(__main__.VERBS, None).parse_intermixed_args(words)
+    assert (read.verb, read.patterns) == ("run", ["apache1.3-*", "!*-py2.7*"])
 
 
 def test_a_python_from_an_archive_is_built_before_it_is_used(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""The verbs of ./dev matrix: each is a function of the command line, with an exit status."""
