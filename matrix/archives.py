@@ -1,28 +1,34 @@
 """Gets release archives from a folder, the cache or their address, and refuses changed ones.
 
-If matrix.toml has no SHA-256, the first archive seen is trusted, and its sum is written to
-archives.lock beside matrix.toml. From then on any other archive is refused.
+If matrix.toml has no SHA-256, the first archive seen that is whole is trusted, and its sum is
+written to archives.lock beside matrix.toml. From then on any other archive is refused.
 """
 
 import fnmatch
 import hashlib
+import http.client
 import io
 import json
+import lzma
 import re
 import tarfile
 import threading
 import urllib.error
 import urllib.request
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from command import Problem
-from matrix import CellFailed, Unavailable
+from matrix import CellFailed, Unavailable, files
 from matrix.data import Archive, Fix
 
 _LOCKED = threading.Lock()
 _SECONDS = 60
+
+# What opening or reading an archive raises if the archive is cut off or damaged.
+_DAMAGED = (tarfile.TarError, EOFError, lzma.LZMAError, zlib.error, OSError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,22 +43,18 @@ class Shelf:
 
 def obtain(shelf: Shelf, wanted: Archive) -> bytes:
     """The archive's bytes, checked. Raises Unavailable if they cannot be had."""
-    content = _from_folder(shelf, wanted)
-    if content is None:
-        content = _download(shelf, wanted)
-        check(shelf, wanted, content)
-        shelf.cache.mkdir(parents=True, exist_ok=True)
-        (shelf.cache / wanted.name).write_bytes(content)
-    else:
-        check(shelf, wanted, content)
+    given = shelf.sources and shelf.sources / wanted.name
+    if given and given.is_file():
+        content = given.read_bytes()
+        check(shelf, wanted, content, str(given))
+        return content
+    cached = shelf.cache / wanted.name
+    if cached.is_file() and is_known(shelf, wanted, content := cached.read_bytes()):
+        return content
+    content = _download(shelf, wanted)
+    check(shelf, wanted, content, wanted.url)
+    files.write(cached, content)
     return content
-
-
-def _from_folder(shelf: Shelf, wanted: Archive) -> bytes | None:
-    for folder in (shelf.sources, shelf.cache):
-        if folder and (folder / wanted.name).is_file():
-            return (folder / wanted.name).read_bytes()
-    return None
 
 
 def _download(shelf: Shelf, wanted: Archive) -> bytes:
@@ -63,32 +65,64 @@ def _download(shelf: Shelf, wanted: Archive) -> bytes:
     try:
         with urllib.request.urlopen(wanted.url, timeout=_SECONDS) as answer:
             content: bytes = answer.read()
-    except (urllib.error.URLError, OSError) as error:
+    except (urllib.error.URLError, OSError, http.client.HTTPException) as error:
         shelf.offline.append(wanted.url)
         reason = getattr(error, "reason", error)
         raise Unavailable(f"{why} ({reason})") from error
     return content
 
 
-def check(shelf: Shelf, wanted: Archive, content: bytes) -> None:
+def is_known(shelf: Shelf, wanted: Archive, content: bytes) -> bool:
+    """Whether an archive of the cache is the right one. If not, it is downloaded again."""
+    try:
+        check(shelf, wanted, content, wanted.name)
+    except CellFailed:
+        return False
+    return True
+
+
+def check(shelf: Shelf, wanted: Archive, content: bytes, place: str) -> None:
     """Refuses an archive that is not the known one. Writes down the sum of the first.
 
     A refusal is a failure, which --allow-unavailable does not excuse.
     """
     found = hashlib.sha256(content).hexdigest()
-    known = wanted.sha256 or _remember(shelf.lock, wanted.name, found)
+    known = wanted.sha256 or _remember(shelf.lock, wanted.name, content, place)
     if known != found:
-        raise CellFailed(f"{wanted.name} is refused: its SHA-256 is {found}, and {known} is known")
+        written = "the data file" if wanted.sha256 else shelf.lock.name
+        raise CellFailed(
+            f"{place} is refused: its SHA-256 is {found}, and {known} is known. Get the archive"
+            f" again, or if it is upstream's own, correct the sum in {written}"
+        )
 
 
-def _remember(lock: Path, archive: str, found: str) -> str:
+def _remember(lock: Path, archive: str, content: bytes, place: str) -> str:
+    """The sum that an archive must have. That of the first one, if it can be read to its end."""
     with _LOCKED:
         sums = read_lock(lock)
         if archive not in sums:
-            sums[archive] = found
+            read_through(content, place)
+            sums[archive] = hashlib.sha256(content).hexdigest()
             text = json.dumps(dict(sorted(sums.items())), indent=2)
-            lock.write_text(text + "\n")
+            files.write(lock, f"{text}\n".encode())
         return sums[archive]
+
+
+def read_through(content: bytes, place: str) -> None:
+    """Refuses what is no archive, or only the beginning of one."""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+            archive.getmembers()
+            # Behind the last member is the compression's own sum.
+            if archive.fileobj:
+                archive.fileobj.read(-1)
+    except _DAMAGED as error:
+        raise CellFailed(f"{place} is damaged ({_said(error)}): get it again") from error
+
+
+def _said(error: BaseException) -> str:
+    """The first line of an error, which for an unknown kind of file has a line for each kind."""
+    return str(error).partition("\n")[0].rstrip(":")
 
 
 def read_lock(lock: Path) -> dict[str, str]:
@@ -97,7 +131,7 @@ def read_lock(lock: Path) -> dict[str, str]:
         return {}
     try:
         sums = json.loads(lock.read_text())
-    except ValueError as error:
+    except ValueError as error:  # which a text that is not UTF-8 is, too
         raise Problem(f"{lock} is damaged: restore it from git, or remove it") from error
     if not isinstance(sums, dict) or not all(isinstance(each, str) for each in sums.values()):
         raise Problem(f"{lock} is not a table of checksums: restore it from git, or remove it")
@@ -116,8 +150,8 @@ def mended(archives: Sequence[tuple[str, bytes]], fixes: Sequence[Fix]) -> bytes
             for into, content in archives:
                 with tarfile.open(fileobj=io.BytesIO(content)) as archive:
                     used |= _move(archive, f"source/{into}".rstrip("/"), fixes, made)
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise CellFailed(f"the archive is damaged: {error}") from error
+    except _DAMAGED as error:
+        raise CellFailed(f"the archive is damaged: {_said(error)}") from error
     for fix in fixes:
         if fix not in used:
             raise CellFailed(f"a fix changes nothing: {fix.find!r} in {', '.join(fix.files)}")

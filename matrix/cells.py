@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from command import Problem
-from matrix.data import Data, Python
+from matrix.data import Data
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,24 +52,34 @@ class Cell:
 def expand(data: Data) -> tuple[Cell, ...]:
     """Every cell of the data, with the excluded ones.
 
-    Servers come in the data's order. Those with processes come last.
+    Servers come in the data's order. Those with processes come last. A pattern of the data that
+    matches no cell is a mistake.
     """
-    from_archives = (
-        _cell(data, apache.line, mpm, python)
-        for apache in data.apaches.values()
-        for mpm in apache.mpms
-        for python in data.pythons.values()
-    )
-    embedded = (*from_archives, *_packaged(data))
-    apart = (
-        replace(cell, mode="processes")
-        for cell in embedded
-        if any(fnmatchcase(cell.name, each) for each in data.with_processes)
-    )
-    return (*embedded, *apart)
+    embedded = tuple(_embedded(data))
+    chosen = [cell for cell in embedded if matches(cell.name, data.with_processes)]
+    every = (*embedded, *(replace(cell, mode="processes") for cell in chosen))
+    for pattern in data.with_processes:
+        _check_pattern("with_processes", pattern, embedded)
+    for at, each in enumerate(data.exclusions):
+        _check_pattern(f"exclusions[{at}].cells", each.cells, every)
+    return tuple(replace(cell, excluded=_exclusion(data, cell)) for cell in every)
 
 
-def _packaged(data: Data) -> Iterator[Cell]:
+def _check_pattern(key: str, pattern: str, cells: Sequence[Cell]) -> None:
+    if not any(fnmatchcase(cell.name, pattern) for cell in cells):
+        raise Problem(f"{key} matches no cell: {pattern!r}. Correct the pattern, or remove it")
+
+
+def _exclusion(data: Data, cell: Cell) -> str | None:
+    reasons = (each.reason for each in data.exclusions if fnmatchcase(cell.name, each.cells))
+    return next(reasons, None)
+
+
+def _embedded(data: Data) -> Iterator[Cell]:
+    for apache in data.apaches.values():
+        for mpm in apache.mpms:
+            for python in data.pythons.values():
+                yield Cell(line=apache.line, mpm=mpm, python=python.version)
     packaged = data.packaged
     if packaged is None:
         return
@@ -77,15 +87,7 @@ def _packaged(data: Data) -> Iterator[Cell]:
         for mpm in packaged.mpms:
             for python in data.pythons.values():
                 if python.base == base and python.source is None:
-                    yield _cell(data, packaged.line, mpm, python, base)
-
-
-def _cell(data: Data, line: str, mpm: str, python: Python, suite: str = "") -> Cell:
-    bare = Cell(line=line, mpm=mpm, python=python.version, suite=suite)
-    reasons = (each.reason for each in data.exclusions if fnmatchcase(bare.name, each.cells))
-    return Cell(
-        line=line, mpm=mpm, python=python.version, suite=suite, excluded=next(reasons, None)
-    )
+                    yield Cell(line=packaged.line, mpm=mpm, python=python.version, suite=base)
 
 
 def select(cells: Sequence[Cell], patterns: Sequence[str]) -> list[Cell]:

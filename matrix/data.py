@@ -8,8 +8,9 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from command import Problem
 from command.servers import LINES, MPMS
@@ -164,6 +165,13 @@ class Table:
             raise Problem(f"{self.name}.{key} is not a {_KINDS[kind]}: {value!r}")
         return value
 
+    def number(self, key: str) -> int:
+        """A number from 1 on."""
+        number = self.take(key, int)
+        if number < 1:
+            raise Problem(f"{self.name}.{key} must be 1 or more: {number}")
+        return number
+
     def maybe(self, key: str) -> str | None:
         return self.take(key, str) if key in self.rest else None
 
@@ -173,6 +181,14 @@ class Table:
         if not all(isinstance(word, str) for word in words) or (default is None and not words):
             raise Problem(f"{self.name}.{key} is not a list of strings: {words!r}")
         return tuple(words)
+
+    def set(self, key: str) -> tuple[str, ...]:
+        """A list of strings that are all different, since each makes cells."""
+        words = self.words(key)
+        for word in words:
+            if words.count(word) > 1:
+                raise Problem(f"{self.name}.{key} has {word!r} more than once")
+        return words
 
     def tables(self, key: str) -> "list[Table]":
         """The tables of a list of tables."""
@@ -192,6 +208,8 @@ class Table:
             raise Problem(f"{self.name}.{key} is unknown: docs/matrix.md lists the keys")
 
 
+_SCHEMES = ("https", "http", "ftp", "file")
+
 _KINDS: dict[type, str] = {
     str: "string",
     int: "number",
@@ -210,9 +228,12 @@ def table_of(name: str, value: object) -> Table:
 def load(path: Path) -> Data:
     """The checked content of a data file."""
     try:
-        return parse(path.read_text(), path.name)
+        return parse(path.read_text(encoding="utf-8"), path.name)
     except OSError as error:
         raise Problem(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise Problem(f"{path} is not UTF-8 in line {line}: save the file as UTF-8") from error
 
 
 def parse(text: str, name: str = "matrix.toml") -> Data:
@@ -247,11 +268,11 @@ def parse(text: str, name: str = "matrix.toml") -> Data:
 def read_limits(table: Table) -> Limits:
     limits = Limits(
         memory=table.take("memory", str),
-        processes=table.take("processes", int),
-        seconds=table.take("seconds", int),
+        processes=table.number("processes"),
+        seconds=table.number("seconds"),
     )
     table.done()
-    if not re.fullmatch(r"\d+[kmg]", limits.memory):
+    if not re.fullmatch(r"[1-9]\d*[kmg]", limits.memory):
         raise Problem(f"{table.name}.memory is not a size like 4g: {limits.memory!r}")
     return limits
 
@@ -265,6 +286,11 @@ def read_base(name: str, table: Table) -> Base:
         packages=table.words("packages", []),
     )
     table.done()
+    if not re.fullmatch(r"[a-z0-9]+([._-][a-z0-9]+)*", name):
+        raise Problem(
+            f"{table.name}: a base's name is part of an image's name, so it has small letters and"
+            " digits, and dots and hyphens between them"
+        )
     if base.debootstrap and base.image.count(":") != 1:
         raise Problem(f"{table.name}.image is to be made by debootstrap, so it must be NAME:SUITE")
     return base
@@ -282,7 +308,6 @@ def read_tools(table: Table) -> Tools:
 
 def read_apache(line: str, table: Table) -> Apache:
     fixes = tuple(read_fix(each) for each in table.tables("fixes"))
-    environment = table.take("environment", dict, {})
     apache = Apache(
         line=line,
         version=table.take("version", str),
@@ -293,14 +318,35 @@ def read_apache(line: str, table: Table) -> Apache:
         packages=table.words("packages", []),
         prepare=table.maybe("prepare"),
         configure=table.words("configure"),
-        environment={key: str(value) for key, value in environment.items()},
+        environment=read_environment(table),
         fixes=fixes,
     )
     table.done()
     check_line(table, line)
+    check_options(table, apache)
     if not apache.version.startswith(f"{line}."):
         raise Problem(f"{table.name}.version is not {line}.x: {apache.version!r}")
     return apache
+
+
+def read_environment(table: Table) -> Mapping[str, str]:
+    values = table.take("environment", dict, {})
+    for name, value in values.items():
+        if not isinstance(value, str):
+            raise Problem(f"{table.name}.environment.{name} is not a string: {value!r}")
+    return values
+
+
+def check_options(table: Table, apache: Apache) -> None:
+    """Checks that every option can be filled in."""
+    for option in apache.configure:
+        try:
+            option.format(prefix="", mpm="")
+        except (LookupError, ValueError, AttributeError, TypeError) as error:
+            raise Problem(
+                f"{table.name}.configure: {option!r} cannot be filled in. {{prefix}} and {{mpm}}"
+                " are known, and a brace that is meant is doubled"
+            ) from error
 
 
 def read_archive(table: Table, into: str = "") -> Archive:
@@ -312,19 +358,34 @@ def read_archive(table: Table, into: str = "") -> Archive:
     )
     if archive.sha256 is not None and not re.fullmatch(r"[0-9a-f]{64}", archive.sha256):
         raise Problem(f"{table.name}.sha256 is not a SHA-256 of 64 hexadecimal digits")
-    if Path(archive.name).name != archive.name:
+    if not archive.name or Path(archive.name).name != archive.name:
         raise Problem(f"{table.name}.archive is a file's name, not a path: {archive.name!r}")
+    check_url(table, archive.url)
     return archive
+
+
+def check_url(table: Table, url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        whole = parts.scheme in _SCHEMES and (parts.netloc or parts.scheme == "file")
+        whole = whole and parts.path and (parts.port is None or parts.port > 0)
+    except ValueError:
+        whole = ""
+    if not whole or re.search(r"[\s\x00-\x1f]", url):
+        raise Problem(f"{table.name}.url is not an address like https://host/archive: {url!r}")
 
 
 def read_part(table: Table) -> Archive:
     part = read_archive(table, table.take("into", str))
     table.done()
+    into = PurePosixPath(part.into)
+    if not part.into or into.is_absolute() or ".." in into.parts:
+        raise Problem(f"{table.name}.into is not a folder of the source: {part.into!r}")
     return part
 
 
 def check_mpms(table: Table) -> tuple[str, ...]:
-    mpms = table.words("mpms")
+    mpms = table.set("mpms")
     for mpm in mpms:
         if mpm not in MPMS:
             raise Problem(f"{table.name}.mpms: {mpm!r} is none of {', '.join(MPMS)}")
@@ -345,9 +406,16 @@ def read_fix(table: Table) -> Fix:
     )
     table.done()
     try:
-        re.compile(fix.find)
+        found = re.compile(fix.find)
     except re.error as error:
         raise Problem(f"{table.name}.find is not a regular expression: {error}") from error
+    try:
+        found.sub(fix.replace, "")
+        fix.replace.encode("latin-1")
+    except (re.error, LookupError) as error:
+        raise Problem(f"{table.name}.replace does not fit its find: {error}") from error
+    except UnicodeEncodeError as error:
+        raise Problem(f"{table.name}.replace has a character that is not latin-1") from error
     return fix
 
 
@@ -357,7 +425,7 @@ def read_packaged(whole: Table) -> Packaged | None:
     table = table_of(f"{whole.name}.packaged", whole.take("packaged", dict))
     packaged = Packaged(
         line=table.take("line", str),
-        bases=table.words("bases"),
+        bases=table.set("bases"),
         mpms=check_mpms(table),
         packages=table.words("packages"),
     )

@@ -3,9 +3,15 @@
 import hashlib
 import io
 import json
+import os
+import socket
 import tarfile
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,9 +23,10 @@ from matrix.data import Archive, Fix
 NOWHERE = "http://127.0.0.1:9/apache_1.3.42.tar.gz"
 
 
-def packed(**files: str) -> bytes:
+def packed(kind: str = "gz", **files: str) -> bytes:
     target = io.BytesIO()
-    with tarfile.open(fileobj=target, mode="w:gz") as made:
+    how: Any = f"w:{kind}"
+    with tarfile.open(fileobj=target, mode=how) as made:
         for name, text in files.items():
             member = tarfile.TarInfo(f"apache_1.3.42/{name}")
             member.size, member.mtime, member.mode = len(text), 1234, 0o755
@@ -106,6 +113,73 @@ def test_a_refused_download_is_not_cached(shelf: Shelf, apache: Archive, tmp_pat
     with pytest.raises(CellFailed, match="is refused"):
         archives.obtain(shelf, replace(apache, url=original.as_uri(), sha256="0" * 64))
     assert not (shelf.cache / apache.name).exists()
+
+
+@pytest.mark.parametrize("kind", ["gz", "bz2", "xz"])
+@pytest.mark.parametrize("part", [0, 0.5, 0.9, 1])
+def test_what_is_cut_off_is_refused_and_the_good_one_is_taken_afterwards(
+    shelf: Shelf, apache: Archive, kind: str, part: float
+) -> None:
+    whole = packed(kind, configure=os.urandom(9000).hex())
+    cut = whole[: min(int(len(whole) * part), len(whole) - 3)]
+    put(shelf, apache, cut)
+    with pytest.raises(CellFailed, match=rf"{shelf.sources}/{apache.name} is damaged") as told:
+        archives.obtain(shelf, apache)
+    assert "\n" not in str(told.value)
+    assert not shelf.lock.exists()
+    put(shelf, apache, whole)
+    assert archives.obtain(shelf, apache) == whole
+    assert list(archives.read_lock(shelf.lock)) == [apache.name]
+
+
+def test_a_damaged_archive_of_the_cache_is_downloaded_again(
+    shelf: Shelf, apache: Archive, tmp_path: Path
+) -> None:
+    original = tmp_path / "upstream.tar.gz"
+    original.write_bytes(ARCHIVE)
+    shelf.cache.mkdir()
+    (shelf.cache / apache.name).write_bytes(ARCHIVE[:-9])
+    assert archives.obtain(shelf, replace(apache, url=original.as_uri())) == ARCHIVE
+    assert [path.name for path in shelf.cache.iterdir()] == [apache.name]
+    assert (shelf.cache / apache.name).read_bytes() == ARCHIVE
+
+
+def test_a_refused_archive_is_named_with_its_place_and_remedy(
+    shelf: Shelf, apache: Archive
+) -> None:
+    put(shelf, apache)
+    archives.obtain(shelf, apache)
+    put(shelf, apache, packed(configure="another"))
+    with pytest.raises(CellFailed) as refused:
+        archives.obtain(shelf, apache)
+    assert f"{shelf.sources}/{apache.name} is refused" in str(refused.value)
+    assert "correct the sum in archives.lock" in str(refused.value)
+
+
+@pytest.fixture
+def closing() -> Iterator[str]:
+    """The address of a server that promises more than it sends."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            with suppress(OSError):
+                while True:
+                    client, _ = server.accept()
+                    with client:
+                        client.recv(9999)
+                        client.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: 99\r\n\r\nhalf")
+
+        threading.Thread(target=answer, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/a.tar.gz"
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_download_that_breaks_off_is_unavailable(
+    shelf: Shelf, apache: Archive, closing: str
+) -> None:
+    with pytest.raises(Unavailable, match="IncompleteRead"):
+        archives.obtain(shelf, replace(apache, url=closing))
+    assert not shelf.cache.exists()
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"a": 1}'])

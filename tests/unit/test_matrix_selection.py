@@ -1,6 +1,7 @@
 """The matrix's data file, the names of its cells, and the choice among them."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -175,6 +176,26 @@ def test_a_build_is_for_all_models_unless_its_options_name_one() -> None:
         ('packages = ["apache2"]', "packages = []", "packaged.packages is not a list of strings"),
         ('reason = "experimental"', "", "exclusions[0].reason is missing"),
         ("[limits]", "[limits", "is not TOML"),
+        ("seconds = 60", "seconds = 0", "limits.seconds must be 1 or more: 0"),
+        ("processes = 100", "processes = -5", "limits.processes must be 1 or more: -5"),
+        ('memory = "1g"', 'memory = "0g"', "limits.memory is not a size"),
+        ("--with-mpm={mpm}", "--with-mpm={mpmx}", "2.2.configure: '--with-mpm={mpmx}' cannot be"),
+        ("--with-mpm={mpm}", "--with-mpm={", "2.2.configure: '--with-mpm={' cannot be filled in"),
+        ("--with-mpm={mpm}", "{}", "2.2.configure: '{}' cannot be filled in"),
+        ("--with-mpm={mpm}", "{mpm.x}", "2.2.configure: '{mpm.x}' cannot be filled in"),
+        ("--with-mpm={mpm}", "{mpm[x]}", "2.2.configure: '{mpm[x]}' cannot be filled in"),
+        (
+            '"https://upstream.example/a',
+            '"upstream.example/a',
+            "apaches.1.3.url is not an address",
+        ),
+        ('"https://upstream.example/a', '"https:/a', "apaches.1.3.url is not an address like"),
+        ('"https://upstream.example/a', '"https://h:port/a', "apaches.1.3.url is not an address"),
+        ('"https://upstream.example/a', '"https://h/an a', "apaches.1.3.url is not an address"),
+        ('archive = "apache_1.3.42.tar.gz"', 'archive = ""', "a file's name, not a path: ''"),
+        ('mpms = ["prefork", "event"]', 'mpms = ["event", "event"]', "has 'event' more than once"),
+        ('bases = ["new"]', 'bases = ["new", "new"]', "packaged.bases has 'new' more than once"),
+        ("[bases.new]", '[bases."a/b"]', "bases.a/b: a base's name is part of an image's name"),
     ],
 )
 def test_a_mistake_in_the_data_is_named(old: str, new: str, complaint: str) -> None:
@@ -187,6 +208,61 @@ def test_a_fix_must_be_a_regular_expression() -> None:
     fix = '[[apaches."1.3".fixes]]\nwhy = "x"\nfiles = ["a"]\nfind = "("\nreplace = ""\n'
     with pytest.raises(Problem, match="not a regular expression"):
         data.parse(SMALL + fix)
+
+
+@pytest.mark.parametrize(
+    ("find", "replacement", "complaint"),
+    [
+        ("a", r"\9", "fixes[0].replace does not fit its find: invalid group reference 9"),
+        ("a", r"\g<name>", "fixes[0].replace does not fit its find: unknown group name"),
+        ("a", r"\q", "fixes[0].replace does not fit its find: bad escape"),
+        ("a", "\u2192", "fixes[0].replace has a character that is not latin-1"),
+    ],
+)
+def test_a_replacement_must_fit_its_fix(find: str, replacement: str, complaint: str) -> None:
+    fix = '[[apaches."1.3".fixes]]\nwhy = "x"\nfiles = ["a"]\n'
+    with pytest.raises(Problem, match=re.escape(complaint)):
+        data.parse(f"{SMALL}{fix}find = '{find}'\nreplace = '{replacement}'\n")
+
+
+@pytest.mark.parametrize("into", ["", "/etc", "../.."])
+def test_a_part_goes_below_the_source(into: str) -> None:
+    part = '[[apaches."1.3".parts]]\narchive = "a.tar"\nurl = "https://h/a.tar"\n'
+    with pytest.raises(Problem, match=r"parts\[0\]\.into is not a folder of the source"):
+        data.parse(f"{SMALL}{part}into = '{into}'\n")
+
+
+def test_the_environment_of_a_build_is_of_strings() -> None:
+    with pytest.raises(Problem, match=r"environment\.CC is not a string: \['gcc'\]"):
+        data.parse(SMALL + '[apaches."1.3".environment]\nCC = ["gcc"]\n')
+
+
+def test_a_data_file_that_is_not_utf8_is_a_problem_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "matrix.toml"
+    path.write_bytes(b"# one\n# caf\xe9\n" + SMALL.encode())
+    with pytest.raises(Problem, match=r"matrix\.toml is not UTF-8 in line 2"):
+        data.load(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("apache2.2-event-*", "apache2.2-evnt-*", "exclusions[0].cells matches no cell"),
+        ("apache2.2-event-*", "*-processes", "exclusions[0].cells matches no cell"),
+        ("[limits]", "with_processes = ['apache3*']\n[limits]", "with_processes matches no cell"),
+    ],
+)
+def test_a_pattern_of_the_data_that_matches_nothing_is_a_mistake(
+    old: str, new: str, complaint: str
+) -> None:
+    with pytest.raises(Problem, match=re.escape(complaint)):
+        cells.expand(data.parse(SMALL.replace(old, new, 1)))
+
+
+def test_cells_with_processes_may_be_excluded_alone() -> None:
+    text = 'with_processes = ["*2.4*"]' + SMALL.replace("apache2.2-event-*", "*-processes-*")
+    excluded = [cell.name for cell in cells.expand(data.parse(text)) if cell.excluded]
+    assert excluded == ["apache2.4-prefork-py3.14-processes-new"]
 
 
 def test_a_data_file_that_is_not_there_is_a_problem_and_no_traceback() -> None:
@@ -239,7 +315,7 @@ def test_the_projects_own_data_is_valid_and_names_what_the_project_supports() ->
 
 
 def test_every_key_of_the_data_file_is_explained() -> None:
-    taken = r'\.(?:take|maybe|words|tables|named)\("(\w+)"'
+    taken = r'\.(?:take|maybe|number|words|set|tables|named)\("(\w+)"'
     keys = set(re.findall(taken, (TOP / "matrix" / "data.py").read_text()))
     explained = set(re.findall(r"`\[*(\w+)", (TOP / "docs" / "matrix.md").read_text()))
     assert {"archive", "sha256", "packages", "fixes", "pythons"} <= keys
