@@ -39,9 +39,9 @@ VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
 
 def main(words: Sequence[str] | None = None) -> int:
     """Does what the command line says. Returns the exit status."""
-    chosen = arguments.parser(VERBS, __doc__).parse_intermixed_args(words)
     serve.listen_to_signals()
     try:
+        chosen = arguments.read(VERBS, __doc__, words)
         return VERBS[chosen.verb](chosen)
     except Problem as problem:
         print(f"matrix: {problem}", file=sys.stderr)

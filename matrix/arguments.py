@@ -2,13 +2,33 @@
 
 import argparse
 import os
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from command import TOP
-from matrix import HERE
+from command import TOP, Problem
+from matrix import HERE, shards
 
 FOLDER = TOP / "build" / "matrix"
+
+
+def read(
+    verbs: Iterable[str], description: str | None, words: Sequence[str] | None
+) -> argparse.Namespace:
+    """The command line, split at "--". What follows is for pytest."""
+    given = list(sys.argv[1:] if words is None else words)
+    end = given.index("--") if "--" in given else len(given)
+    arguments = parser(verbs, description).parse_intermixed_args(given[:end])
+    arguments.pytest = given[end + 1 :]
+    if arguments.pytest and arguments.verb not in ("test", "run"):
+        raise Problem(f"{arguments.verb} runs no test: nothing can follow --")
+    return arguments
+
+
+def words_for_pytest(arguments: argparse.Namespace) -> list[str]:
+    """The user's own words, behind what an option says."""
+    reruns = ["--reruns", str(arguments.reruns)] if arguments.reruns else []
+    return [*reruns, *arguments.pytest]
 
 
 def parser(verbs: Iterable[str], description: str | None) -> argparse.ArgumentParser:
@@ -20,7 +40,45 @@ def parser(verbs: Iterable[str], description: str | None) -> argparse.ArgumentPa
     )
     top.add_argument("verb", choices=tuple(verbs), metavar="VERB", help=", ".join(verbs))
     top.add_argument("patterns", nargs="*", metavar="PATTERN", help="which cells")
-    add = top.add_argument
+    for add_options in (add_choice, add_run, add_reports):
+        add_options(top.add_argument)
+    return top
+
+
+def add_choice(add: Callable[..., object]) -> None:
+    """Which cells."""
+    add("--only", metavar="CELL", help="this one cell by its whole name, even if it is excluded")
+    add(
+        "--since",
+        metavar="REF",
+        help="of these, the cells that the changes since a commit can touch, as in "
+        "--since origin/main; always one cell of each line from an archive",
+    )
+    add(
+        "--shard",
+        type=shards.shard,
+        metavar="I/N",
+        help="of these, one of N parts of about the same time, the same on every machine",
+    )
+    add(
+        "--shards",
+        type=positive,
+        metavar="N",
+        help="list: the parts, N at most, that are worth a machine each, as JSON",
+    )
+    add("--json", action="store_true", help="list: all that is known of the cells, as JSON")
+    add("--local", action="store_true", help="this machine's own servers and Pythons, no Docker")
+    add(
+        "--data",
+        type=Path,
+        default=HERE / "matrix.toml",
+        metavar="FILE",
+        help="another matrix.toml; its archives.lock is beside it",
+    )
+
+
+def add_run(add: Callable[..., object]) -> None:
+    """How cells are built and tested."""
     add(
         "--jobs",
         type=positive,
@@ -42,15 +100,17 @@ def parser(verbs: Iterable[str], description: str | None) -> argparse.ArgumentPa
         default="once",
         help="slow tests: in one cell of each line and mode (default), in every cell, or nowhere",
     )
-    add("--local", action="store_true", help="this machine's own servers and Pythons, no Docker")
-    add("--sources", type=Path, metavar="DIR", help="a folder that already has release archives")
     add(
-        "--data",
-        type=Path,
-        default=HERE / "matrix.toml",
-        metavar="FILE",
-        help="another matrix.toml; its archives.lock is beside it",
+        "--reruns",
+        type=positive,
+        metavar="N",
+        help="run a failed test again, up to N times; the report names those that then pass",
     )
+    add("--sources", type=Path, metavar="DIR", help="a folder that already has release archives")
+
+
+def add_reports(add: Callable[..., object]) -> None:
+    """What is told at the end."""
     add(
         "--output",
         type=Path,
@@ -67,7 +127,6 @@ def parser(verbs: Iterable[str], description: str | None) -> argparse.ArgumentPa
         metavar="DIR",
         help="report --markdown: an earlier run's --output, to be in it as well; may be repeated",
     )
-    return top
 
 
 def positive(text: str) -> int:

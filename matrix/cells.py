@@ -60,6 +60,8 @@ def expand(data: Data) -> tuple[Cell, ...]:
     every = (*embedded, *(replace(cell, mode="processes") for cell in chosen))
     for pattern in data.with_processes:
         _check_pattern("with_processes", pattern, embedded)
+    for at, time in enumerate(data.times):
+        _check_pattern(f"times[{at}].cells", time.cells, every)
     for at, each in enumerate(data.exclusions):
         _check_pattern(f"exclusions[{at}].cells", each.cells, every)
     return tuple(replace(cell, excluded=_exclusion(data, cell)) for cell in every)

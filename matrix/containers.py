@@ -12,12 +12,12 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, TextIO, TypeVar
 
 from docker import DockerClient
 
-from matrix import CellFailed, Unavailable, engine, images
+from matrix import CellFailed, Ended, Unavailable, engine, images, suite
 from matrix.archives import Shelf
 from matrix.cells import Cell
 from matrix.data import Apache, Data, Python
@@ -30,6 +30,7 @@ Say = Callable[[str], None]
 
 OBJECTS = f"{images.PREFIX}-objects"
 OBJECTS_AT = "/objects"
+OUTPUT = (PurePosixPath("/out/junit.xml"), PurePosixPath("/out/grid.json"))
 TOOLS_PYTHON = f"{images.TOOLS}/bin/python3"
 SCONS = (TOOLS_PYTHON, "-m", "SCons", "-Q")
 
@@ -71,9 +72,17 @@ class Site:
 
     @contextmanager
     def log(self, name: str) -> Iterator[TextIO]:
-        """Opens the log of something shared or of a cell, to append to it."""
-        with (self.logs / f"{name}.log").open("a", buffering=1) as stream:
-            yield stream
+        """Opens the log of something shared or of a cell, to append to it.
+
+        What fails meanwhile names this log, for every cell that the failure ends.
+        """
+        path = self.logs / f"{name}.log"
+        with path.open("a", buffering=1) as stream:
+            try:
+                yield stream
+            except Ended as reason:
+                reason.log = reason.log or path.name
+                raise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,25 +131,16 @@ def _build(site: Site, cell: Cell, say: Say) -> Built:
     return built
 
 
-def test(site: Site, cell: Cell, built: Built, *, slow: bool, say: Say) -> Verdict:
-    """Runs the test suite in the cell.
+def test(
+    site: Site, cell: Cell, built: Built, *, slow: bool, words: Sequence[str], say: Say
+) -> Verdict:
+    """Runs the test suite in the cell, with the user's words for pytest.
 
     Returns the result, once it is certain that the suite ran.
     """
     say("testing")
-    python = site.data.pythons[cell.python]
-    command = [
-        TOOLS_PYTHON,
-        "-m",
-        "pytest",
-        "-p",
-        "no:cacheprovider",
-        "tests/server",
-        "tests/hostile",
-    ]
-    command += ["--apache", cell.line, "--mpm", cell.mpm, "--python", python.executable]
-    command += ["--mode", cell.mode, "--slow", "all" if slow else "none"]
-    command += ["--junitxml", "/out/junit.xml", "--grid-json", "/out/grid.json"]
+    python = site.data.pythons[cell.python].executable
+    command = suite.command(TOOLS_PYTHON, cell, python, OUTPUT, slow=slow, words=words)
     task = _task(site, built, command, writes=False, looks=True)
     with site.log(cell.name) as log, engine.explained():
         ended = engine.run(site.client, task, log)
@@ -151,7 +151,7 @@ def test(site: Site, cell: Cell, built: Built, *, slow: bool, say: Say) -> Verdi
     if ended.killed_for_memory:
         raise CellFailed(f"the tests used more than {site.data.limits.memory} of memory")
     if "grid.json" not in ended.out:
-        raise CellFailed(f"pytest ended with status {ended.status} before any test: see the log")
+        raise CellFailed(suite.ended_early(ended.status))
     version = "" if cell.suite else site.data.apaches[cell.line].version
     return judge(cell, json.loads(ended.out["grid.json"]), ended.status, version)
 
@@ -293,8 +293,8 @@ def _compile(site: Site, wanted: Compilation, built: Built, say: Say) -> None:
         say(f"compiling {wanted.what}")
         with site.log(wanted.what) as log:
             ended = engine.run(site.client, _task(site, built, wanted.command, writes=True), log)
-        if ended.status != 0:
-            raise CellFailed(f"{wanted.what} did not build: see {wanted.what}.log")
+            if ended.status != 0:
+                raise CellFailed(f"{wanted.what} did not build")
         site.stamps.mkdir(parents=True, exist_ok=True)
         stamp.touch()
 

@@ -134,6 +134,14 @@ class Exclusion:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Time:
+    """How long it takes to build and to test each of some cells."""
+
+    cells: str
+    seconds: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Data:
     """The whole file."""
 
@@ -145,6 +153,7 @@ class Data:
     pythons: Mapping[str, Python]
     exclusions: tuple[Exclusion, ...]
     with_processes: tuple[str, ...]
+    times: tuple[Time, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,6 +259,7 @@ def parse(text: str, name: str = "matrix.toml") -> Data:
     pythons = {key: read_python(key, each) for key, each in whole.named("pythons").items()}
     exclusions = tuple(read_exclusion(each) for each in whole.tables("exclusions"))
     with_processes = whole.words("with_processes", [])
+    times = tuple(read_time(each) for each in whole.tables("times"))
     whole.done()
     data = Data(
         limits=limits,
@@ -260,6 +270,7 @@ def parse(text: str, name: str = "matrix.toml") -> Data:
         pythons=pythons,
         exclusions=exclusions,
         with_processes=with_processes,
+        times=times,
     )
     check_references(data, name)
     return data
@@ -467,6 +478,12 @@ def read_exclusion(table: Table) -> Exclusion:
     exclusion = Exclusion(cells=table.take("cells", str), reason=table.take("reason", str))
     table.done()
     return exclusion
+
+
+def read_time(table: Table) -> Time:
+    time = Time(cells=table.take("cells", str), seconds=table.number("seconds"))
+    table.done()
+    return time
 
 
 def check_references(data: Data, name: str) -> None:

@@ -164,7 +164,7 @@ def build_image(client: DockerClient, tag: str, context: bytes, log: TextIO) -> 
             name = tag.partition(":")[0]
             if missing:
                 raise Unavailable(f"a package for the image {name} cannot be had: {missing}")
-            raise CellFailed(f"the image {name} did not build: see the log")
+            raise CellFailed(f"the image {name} did not build")
 
 
 def has_volume(client: DockerClient, name: str) -> bool:

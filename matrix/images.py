@@ -124,7 +124,7 @@ def debootstrap(client: DockerClient, base: Base, log: TextIO) -> None:
         log.flush()
         made = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False)
         if made.returncode != 0:
-            raise Unavailable(f"{why} debootstrap {suite} failed: see the log")
+            raise Unavailable(f"{why} debootstrap {suite} failed")
         add_updates(root / "etc" / "apt" / "sources.list", suite)
         pack = ["tar", "-C", name, "--numeric-owner", "--exclude=./proc/*", "--exclude=./sys/*"]
         pack += ["--exclude=./dev/*", "--exclude=./var/cache/apt/archives/*.deb", "-c", "."]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from command import TOP, Problem
-from matrix import CellFailed, Unavailable
+from matrix import CellFailed, Unavailable, suite
 from matrix.cells import Cell
 from matrix.verdict import Verdict, judge
 from tests.harness import cells as machine
@@ -62,32 +62,20 @@ def build(local: Local, cell: Cell) -> None:
         machine.build(known, folder)
     except Problem as failure:
         (local.logs / f"{cell.name}.log").write_text(str(failure))
-        raise CellFailed("the module did not build: see the log") from failure
+        raise CellFailed("the module did not build") from failure
 
 
-def test(local: Local, cell: Cell, *, slow: bool) -> Verdict:
-    """Runs the test suite in the cell."""
+def test(local: Local, cell: Cell, *, slow: bool, words: Sequence[str]) -> Verdict:
+    """Runs the test suite in the cell, with the user's words for pytest."""
     known = _known(local, cell)
-    grid = local.logs / f"{cell.name}.json"
+    cases, grid = (local.logs / f"{cell.name}.{kind}" for kind in ("xml", "json"))
     grid.unlink(missing_ok=True)
-    command: Sequence[str] = [
-        *(
-            sys.executable,
-            "-m",
-            "pytest",
-            "-p",
-            "no:cacheprovider",
-            "tests/server",
-            "tests/hostile",
-        ),
-        *("--apache", cell.line, "--mpm", cell.mpm, "--python", str(known.python.executable)),
-        *("--mode", cell.mode, "--slow", "all" if slow else "none"),
-        *("--junitxml", str(local.logs / f"{cell.name}.xml"), "--grid-json", str(grid)),
-    ]
+    python = str(known.python.executable)
+    command = suite.command(sys.executable, cell, python, (cases, grid), slow=slow, words=words)
     with (local.logs / f"{cell.name}.log").open("a") as log:
         status = run(local, command, log)
     if not grid.is_file():
-        raise CellFailed(f"pytest ended with status {status} before any test: see the log")
+        raise CellFailed(suite.ended_early(status))
     content = json.loads(grid.read_text())
     grid.unlink()
     return judge(cell, content, status, known.server.version)

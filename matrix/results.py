@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from command import Problem
+from matrix.failures import Failure
 
 # From the worst to the best: the order of counts and of reasons.
 STATES = ("failed", "unavailable", "not run", "passed", "built", "excluded")
@@ -33,6 +34,8 @@ class Result:
     python: str = ""
     log: str = ""
     allowed: bool = False
+    failures: tuple[Failure, ...] = ()
+    again: tuple[str, ...] = ()  # tests that passed only when they were run again
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +49,8 @@ class Report:
     verb: str
     results: tuple[Result, ...]
     trouble: str = ""  # a fault of the machine that stopped the run, or ""
+    shard: str = ""
+    pytest: tuple[str, ...] = ()  # the user's words for pytest
 
     @property
     def status(self) -> int:
@@ -71,7 +76,8 @@ def load(path: Path) -> Report:
         whole: dict[str, Any] = json.loads(path.read_text())
         del whole["status"]
         entries = whole.pop("results")
-        return Report(**whole, results=tuple(_result(each) for each in entries))
+        words = tuple(whole.pop("pytest", ()))
+        return Report(**whole, pytest=words, results=tuple(_result(each) for each in entries))
     except FileNotFoundError as error:
         raise Problem(f"there is no {path} yet: ./dev matrix run makes one") from error
     except (ValueError, TypeError, KeyError) as error:
@@ -81,8 +87,9 @@ def load(path: Path) -> Report:
 
 
 def _result(entry: dict[str, Any]) -> Result:
-    reasons = tuple(entry.pop("left_out_reasons"))
-    return Result(**entry, left_out_reasons=reasons)
+    reasons, again = tuple(entry.pop("left_out_reasons")), tuple(entry.pop("again", ()))
+    failures = tuple(Failure(**each) for each in entry.pop("failures", ()))
+    return Result(**entry, left_out_reasons=reasons, failures=failures, again=again)
 
 
 def counts(results: Sequence[Result]) -> dict[str, int]:

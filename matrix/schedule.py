@@ -90,9 +90,10 @@ def one(plan: Plan, cell: Cell, progress: Progress) -> Result:
         result = _judged(fresh, plan.test(cell, built, say)) if plan.test else fresh
     except Unavailable as reason:
         allowed = matches(cell.name, plan.allowed)
+        fresh = replace(fresh, log=reason.log or fresh.log)
         result = replace(fresh, state="unavailable", reason=str(reason), allowed=allowed)
     except CellFailed as reason:
-        result = replace(fresh, state="failed", reason=str(reason))
+        result = replace(fresh, state="failed", reason=str(reason), log=reason.log or fresh.log)
     ended = time.monotonic()
     built_at = built_at if built_at > started else ended
     result = replace(
@@ -115,6 +116,8 @@ def _judged(fresh: Result, verdict: Verdict) -> Result:
         left_out_reasons=verdict.left_out_reasons,
         server=verdict.server,
         python=verdict.python,
+        failures=verdict.failures,
+        again=verdict.again,
     )
 
 

@@ -1,7 +1,9 @@
 """Makes the page docs/tested.md: the results of several runs of the matrix as one table."""
 
+import shlex
 from collections.abc import Iterable, Sequence
 
+from command import Problem
 from matrix.results import Report, Result, rows_and_columns
 
 _HEAD = """\
@@ -15,6 +17,12 @@ server and Python; where a number stands, none failed.
 
 def render(reports: Sequence[Report]) -> str:
     """The page. If two runs tested the same cell, the later one counts."""
+    for report in reports:
+        if report.pytest:
+            raise Problem(
+                f"the run of {report.started} had only some tests ({shlex.join(report.pytest)}): "
+                "this page is for runs of the whole suite"
+            )
     in_order = sorted(reports, key=lambda report: report.started)
     told = [result for report in in_order for result in report.results]
     told.sort(key=is_tested)  # cells that a later run did not reach keep the earlier result

@@ -5,11 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from matrix.cells import Cell
+from matrix.failures import Failure, without_cell
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """The suite's counts, and why the cell failed. The reason is empty if it passed."""
+    """The suite's counts, and why the cell failed. The reason is empty if it passed.
+
+    again are the tests that failed at first, and passed when they were run again.
+    """
 
     reason: str
     passed: int
@@ -18,6 +22,8 @@ class Verdict:
     left_out_reasons: tuple[str, ...]
     server: str
     python: str
+    failures: tuple[Failure, ...] = ()
+    again: tuple[str, ...] = ()
 
 
 def judge(cell: Cell, grid: Mapping[str, Any], status: int, apache: str = "") -> Verdict:
@@ -28,7 +34,7 @@ def judge(cell: Cell, grid: Mapping[str, Any], status: int, apache: str = "") ->
     tested, python = str(entry.get("apache", "")), str(entry.get("python", ""))
     version = cell.python.removesuffix("t")
     if not entry:
-        reason = "the tests found another cell than this one: see the log"
+        reason = "the tests found another cell than this one"
     elif entry.get("reason"):
         reason = f"not tested: {entry['reason']}"
     elif apache and tested != apache:
@@ -40,7 +46,7 @@ def judge(cell: Cell, grid: Mapping[str, Any], status: int, apache: str = "") ->
     elif passed == 0:
         reason = "no test ran"
     elif status != 0:
-        reason = f"all tests passed, and pytest ended with status {status}: see the log"
+        reason = f"all tests passed, and pytest ended with status {status}"
     else:
         reason = ""
     return Verdict(
@@ -53,4 +59,5 @@ def judge(cell: Cell, grid: Mapping[str, Any], status: int, apache: str = "") ->
         ),
         server=tested,
         python=python,
+        again=tuple(without_cell(each, cell.plain) for each in entry.get("passed_again", ())),
     )

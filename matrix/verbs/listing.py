@@ -1,34 +1,112 @@
 """The verb list: the cells, and what is known of each without the network."""
 
 import argparse
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from command import Problem
-from matrix import cells, data, engine, local
+from matrix import cells, choice, data, engine, local, reports, results, shards
 from matrix.archives import Shelf
 from matrix.cells import Cell
 from matrix.data import Data
 from matrix.verbs.place import shelf
 
 
+@dataclass(frozen=True, kw_only=True)
+class Prospect:
+    """What is to be expected of a cell: whether it runs here, and what is missing."""
+
+    state: str  # "runs here", "to be fetched", "cannot run", "unavailable", "excluded"
+    why: str = ""
+
+    def __str__(self) -> str:
+        if not self.why:
+            return self.state
+        return self.why if self.state == "to be fetched" else f"{self.state}: {self.why}"
+
+
 def show_list(arguments: argparse.Namespace) -> int:
     """Prints the cells. The names come first on each line, so that scripts can read them."""
     known = data.load(arguments.data)
-    if arguments.local:
-        here = local.discover(arguments.output, known.limits.seconds)
-        told = {name: f"unavailable: {why}" for name, why in here.obstacles.items()}
-        chosen = cells.select(here.cells(), arguments.patterns)
-        obstacles = {cell.name: told.get(cell.name, "runs here") for cell in chosen}
-    else:
-        chosen = cells.select(cells.expand(known), arguments.patterns)
-        obstacles = outlook(arguments, known, chosen)
+    here = local.discover(arguments.output, known.limits.seconds) if arguments.local else None
+    every = here.cells() if here else cells.expand(known)
+    chosen = choice.choose(arguments, known, every).cells
+    if arguments.shards:
+        print(json.dumps(parts(known, chosen, arguments.shards)))
+        return results.PASSED
+    prospects = {
+        **(outlook(arguments, known, chosen) if here is None else {}),
+        **{name: Prospect(state="unavailable", why=why) for name, why in obstacles(here).items()},
+    }
+    expected = {
+        cell.name: prospects.get(cell.name, Prospect(state="runs here")) for cell in chosen
+    }
+    if arguments.json:
+        last = seconds_of_last_run(arguments)
+        told = [described(known, cell, expected[cell.name], last) for cell in chosen]
+        print(json.dumps(told, indent=2))
+        return results.PASSED
     width = max(len(cell.name) for cell in chosen)
     for cell in chosen:
-        print(f"{cell.name:{width}}  {obstacles[cell.name]}")
-    return 0
+        print(f"{cell.name:{width}}  {expected[cell.name]}")
+    return results.PASSED
 
 
-def outlook(arguments: argparse.Namespace, known: Data, chosen: Sequence[Cell]) -> dict[str, str]:
+def obstacles(here: local.Local | None) -> Mapping[str, str]:
+    return here.obstacles if here else {}
+
+
+def parts(known: Data, chosen: Sequence[Cell], most: int) -> list[dict[str, Any]]:
+    """The parts that several machines can take, each with what --shard is then."""
+    number = shards.worthwhile(known, chosen, most)
+    return [
+        {
+            "shard": f"{at}/{number}",
+            "seconds": sum(shards.seconds(known, cell) for cell in part),
+            "cells": [cell.name for cell in part],
+        }
+        for at, part in enumerate(shards.split(known, chosen, number), 1)
+    ]
+
+
+def seconds_of_last_run(arguments: argparse.Namespace) -> dict[str, float]:
+    """How long each cell took that the last run in this folder came to."""
+    path = arguments.output / reports.JSON
+    if not path.is_file():
+        return {}
+    return {
+        each.cell: round(each.build_seconds + each.test_seconds, 1)
+        for each in results.load(path).results
+        if each.build_seconds + each.test_seconds
+    }
+
+
+def described(
+    known: Data, cell: Cell, expected: Prospect, last: Mapping[str, float]
+) -> dict[str, Any]:
+    """A cell for a program."""
+    apache = known.apaches.get(cell.line) if not cell.suite else None
+    return {
+        "name": cell.name,
+        "line": cell.line,
+        "version": apache.version if apache else None,
+        "mpm": cell.mpm,
+        "python": cell.python,
+        "mode": cell.mode,
+        "base": cell.suite or getattr(known.pythons.get(cell.python), "base", None),
+        "packaged": bool(cell.suite),
+        "state": expected.state,
+        "why": expected.why,
+        "seconds": shards.seconds(known, cell),
+        "seconds_of_last_run": last.get(cell.name),
+    }
+
+
+def outlook(
+    arguments: argparse.Namespace, known: Data, chosen: Sequence[Cell]
+) -> dict[str, Prospect]:
     """What is known of each cell without using the network."""
     store = shelf(arguments)
     try:
@@ -37,19 +115,18 @@ def outlook(arguments: argparse.Namespace, known: Data, chosen: Sequence[Cell]) 
                 base.name: engine.has_image(client, base.image) for base in known.bases.values()
             }
     except Problem as problem:
-        return {cell.name: f"cannot run: {problem}" for cell in chosen}
+        return {cell.name: Prospect(state="cannot run", why=str(problem)) for cell in chosen}
     return {cell.name: prospect(known, store, images, cell) for cell in chosen}
 
 
-def prospect(known: Data, store: Shelf, images: dict[str, bool], cell: Cell) -> str:
+def prospect(known: Data, store: Shelf, images: dict[str, bool], cell: Cell) -> Prospect:
     python = known.pythons[cell.python]
     if cell.excluded:
-        return f"excluded: {cell.excluded}"
+        return Prospect(state="excluded", why=cell.excluded)
     if python.unavailable:
-        return f"unavailable: {python.unavailable}"
-    missing = []
+        return Prospect(state="unavailable", why=python.unavailable)
     bases = {python.base} if cell.suite else {python.base, known.apaches[cell.line].base}
-    missing += [
+    missing = [
         f"the image {known.bases[name].image} is to be pulled"
         + (" or made" if known.bases[name].debootstrap else "")
         for name in sorted(bases)
@@ -63,4 +140,6 @@ def prospect(known: Data, store: Shelf, images: dict[str, bool], cell: Cell) -> 
             for each in (apache.archive, *apache.parts)
             if not any((folder / each.name).is_file() for folder in folders)
         ]
-    return "; ".join(missing) or "runs here"
+    if not missing:
+        return Prospect(state="runs here")
+    return Prospect(state="to be fetched", why="; ".join(missing))

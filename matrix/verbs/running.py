@@ -4,13 +4,29 @@ import argparse
 import platform
 import time
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from command import TOP, Problem
-from matrix import cells, containers, data, engine, local, progress, reports, schedule, snapshot
+from matrix import (
+    cells,
+    choice,
+    containers,
+    data,
+    engine,
+    failures,
+    local,
+    progress,
+    reports,
+    schedule,
+    snapshot,
+)
+from matrix.arguments import words_for_pytest
 from matrix.cells import Cell
 from matrix.containers import Site
 from matrix.results import Report
@@ -24,27 +40,27 @@ def carry_out(arguments: argparse.Namespace) -> int:
     known = data.load(arguments.data)
     if arguments.local:
         here = local.discover(arguments.output, known.limits.seconds)
-        chosen = cells.select(here.cells(), arguments.patterns)
+        chosen = choice.choose(arguments, known, here.cells())
         arguments.output.mkdir(parents=True, exist_ok=True)
-        plan = local_plan(arguments, here, chosen)
-        return finish(arguments, chosen, plan, "local", snapshot.revision(TOP))
-    chosen = cells.select(cells.expand(known), arguments.patterns)
-    if all(cell.excluded for cell in chosen):
-        raise Problem(f"every cell selected is excluded: {chosen[0].excluded}")
+        plan = local_plan(arguments, here, slow_cells(arguments.slow, chosen.whole))
+        return finish(arguments, chosen.cells, plan, "local", snapshot.revision(TOP))
+    chosen = choice.choose(arguments, known, cells.expand(known))
+    if all(cell.excluded for cell in chosen.cells):
+        raise Problem(f"every cell selected is excluded: {chosen.cells[0].excluded}")
     with engine.connected(arguments.jobs) as client:
         where = f"Docker {client.version()['Version']}"
         site = surroundings(arguments, known, client)
-        plan = docker_plan(arguments, site, chosen)
-        return finish(arguments, chosen, plan, where, site.snapshot.revision)
+        plan = docker_plan(arguments, site, slow_cells(arguments.slow, chosen.whole))
+        return finish(arguments, chosen.cells, plan, where, site.snapshot.revision)
 
 
 def docker_plan(
-    arguments: argparse.Namespace, site: Site, chosen: Sequence[Cell]
+    arguments: argparse.Namespace, site: Site, slow: AbstractSet[str]
 ) -> schedule.Plan:
-    slow = slow_cells(arguments.slow, chosen)
-
     def test(cell: Cell, built: Any, say: Callable[[str], None]) -> Verdict:
-        return containers.test(site, cell, built, slow=cell.name in slow, say=say)
+        words = words_for_pytest(arguments)
+        told = containers.test(site, cell, built, slow=cell.name in slow, words=words, say=say)
+        return with_failures(told, cell, site.logs)
 
     return schedule.Plan(
         build=lambda cell, say: containers.build(site, cell, say),
@@ -57,17 +73,17 @@ def docker_plan(
 
 
 def local_plan(
-    arguments: argparse.Namespace, here: local.Local, chosen: Sequence[Cell]
+    arguments: argparse.Namespace, here: local.Local, slow: AbstractSet[str]
 ) -> schedule.Plan:
-    slow = slow_cells(arguments.slow, chosen)
-
     def build(cell: Cell, say: Callable[[str], None]) -> None:
         say("building")
         local.build(here, cell)
 
     def test(cell: Cell, _: object, say: Callable[[str], None]) -> Verdict:
         say("testing")
-        return local.test(here, cell, slow=cell.name in slow)
+        words = words_for_pytest(arguments)
+        told = local.test(here, cell, slow=cell.name in slow, words=words)
+        return with_failures(told, cell, here.logs)
 
     return schedule.Plan(
         build=build,
@@ -79,8 +95,12 @@ def local_plan(
     )
 
 
+def with_failures(told: Verdict, cell: Cell, logs: Path) -> Verdict:
+    return replace(told, failures=failures.of_cases(logs / f"{cell.name}.xml", cell.plain))
+
+
 def slow_cells(how: str, chosen: Sequence[Cell]) -> set[str]:
-    """The cells that run the slow tests."""
+    """The cells that run the slow tests. chosen has those of other machines' parts, too."""
     if how == "once":
         return cells.first_of_each_line([cell for cell in chosen if not cell.excluded])
     return {cell.name for cell in chosen} if how == "all" else set()
@@ -110,6 +130,8 @@ def finish(
         verb=arguments.verb,
         results=outcome.results,
         trouble=outcome.trouble,
+        shard=str(arguments.shard or ""),
+        pytest=tuple(arguments.pytest),
     )
     reports.write(arguments.output, report)
     status = tell(console, arguments.output, report)

@@ -23,6 +23,7 @@ class Results:
     """What became of each test of each cell. Not frozen: it collects while the tests run."""
 
     outcomes: dict[tuple[str, str], str] = field(default_factory=dict)
+    again: set[tuple[str, str]] = field(default_factory=set)
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
     seconds: Counter[str] = field(default_factory=Counter)
 
@@ -32,11 +33,18 @@ class Results:
             return
         self.seconds[cell] += round(report.duration * 1000)
         outcome = outcome_of(report)
+        if str(report.outcome) == "rerun":  # of pytest-rerunfailures
+            self.again.add((cell, report.nodeid))
         if outcome:
             known = self.outcomes.get((cell, report.nodeid), "not run")
             self.outcomes[cell, report.nodeid] = min(known, outcome, key=WORST.index)
         if outcome == "not run":
             self.reasons[cell, reason_of(report)] += 1
+
+    def passed_again(self, cell: str) -> list[str]:
+        """The tests that failed at first, and passed when they were run again (--reruns)."""
+        again = sorted(each for each in self.again if each[0] == cell)
+        return [name for cell, name in again if self.outcomes.get((cell, name)) == "passed"]
 
     def counts(self, cell: str) -> Counter[str]:
         return Counter(outcome for (name, _), outcome in self.outcomes.items() if name == cell)
@@ -48,7 +56,7 @@ def outcome_of(report: pytest.TestReport) -> str:
         return "failed"
     if report.skipped:
         return "not run"
-    return "passed" if report.when == "call" else ""
+    return "passed" if report.passed and report.when == "call" else ""
 
 
 def reason_of(report: pytest.TestReport) -> str:
@@ -126,6 +134,7 @@ def describe(cell: Cell, results: Results, cells: Cells) -> dict[str, Any]:
         "passed": counts["passed"],
         "failed": counts["failed"],
         "not_run": counts["not run"],
+        "passed_again": results.passed_again(cell.name),
         "reasons": {
             reason: count for (name, reason), count in results.reasons.items() if name == cell.name
         },

@@ -202,6 +202,21 @@ def test_the_grid_counts_what_passed_failed_and_was_not_run(four_cells: Cells) -
     assert "[1] threads: it has none" in lines
 
 
+def test_a_test_that_passed_only_when_run_again_is_named(
+    four_cells: Cells, tmp_path: Path
+) -> None:
+    results = grid.Results()
+    first = four_cells.every[0]
+    for test, outcome in (("a", "passed"), ("b", "failed")):
+        record(results, first, test, setup="passed", call="rerun", teardown="passed")
+        record(results, first, test, setup="passed", call=outcome, teardown="passed")
+    record(results, first, "c", setup="passed", call="rerun")
+    grid.write_json(tmp_path / "grid.json", results, four_cells)
+    told = json.loads((tmp_path / "grid.json").read_text())["cells"][0]
+    assert (told["passed"], told["failed"]) == (1, 1)
+    assert told["passed_again"] == [f"a[{first.name}]"]
+
+
 def test_the_grid_shows_what_was_not_tested(four_cells: Cells) -> None:
     lines = grid.render(grid.Results(), four_cells)
     assert "no test" in lines[1]

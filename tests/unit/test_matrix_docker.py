@@ -263,7 +263,7 @@ def test_a_packaged_servers_cell_is_compiled_by_its_own_compiler() -> None:
 
 def test_patterns_may_come_after_options() -> None:
     words = ["run", "--jobs", "2", "apache1.3-*", "--keep-going", "!*-py2.7*"]
-    read = arguments.parser(__main__.VERBS, None).parse_intermixed_args(words)
+    read = arguments.read(__main__.VERBS, None, words)
     assert (read.verb, read.patterns) == ("run", ["apache1.3-*", "!*-py2.7*"])
 
 

@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,15 +16,19 @@ from command import Problem
 from matrix import (
     CellFailed,
     Unavailable,
+    containers,
+    failures,
     local,
     page,
     reports,
     results,
     schedule,
+    suite,
     tested,
     verdict,
 )
 from matrix.cells import Cell
+from matrix.failures import Failure
 from matrix.progress import Progress
 from matrix.results import Report, Result
 from matrix.verdict import Verdict
@@ -67,6 +72,12 @@ def test_a_cell_passes_when_its_tests_ran_and_passed() -> None:
     told = verdict.judge(CELL, entry(), 0)
     assert (told.reason, told.passed, told.left_out) == ("", 9, 2)
     assert told.left_out_reasons == ("2 x no threads",)
+
+
+def test_a_verdict_names_the_tests_that_passed_only_when_run_again() -> None:
+    again = [f"tests/server/test_a.py::test_b[{CELL.plain}-x]"]
+    told = verdict.judge(CELL, entry(passed_again=again), 0)
+    assert told.again == ("tests/server/test_a.py::test_b[x]",)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +132,13 @@ def test_trouble_with_the_machine_has_a_status_of_its_own() -> None:
 
 
 def test_a_report_comes_back_as_it_was_saved(tmp_path: Path) -> None:
-    first = report(result("passed", left_out_reasons=("2 x no threads",)), result("failed"))
+    failures = (Failure(test="tests/a.py::test_b", why="assert 1"),)
+    first = report(
+        result("passed", left_out_reasons=("2 x no threads",), again=("tests/a.py::test_c",)),
+        result("failed", failures=failures),
+        shard="2/6",
+        pytest=("-k", "b"),
+    )
     results.save(tmp_path / "report.json", first)
     assert results.load(tmp_path / "report.json") == first
 
@@ -357,3 +374,69 @@ def test_the_page_of_several_runs_has_each_cell_as_it_was_last() -> None:
     assert "**failed**: 1 of 9 tests failed" in tested.render([first])
     interrupted = report(result("not run"), started="2026-01-02 05:06 UTC")
     assert "| apache2.4-event | not run | 9 |" in tested.render([again, first, interrupted])
+
+
+def test_the_page_of_what_was_tested_is_not_for_a_run_of_some_tests() -> None:
+    with pytest.raises(Problem, match=r"only some tests \(-k upload\)"):
+        tested.render([report(result("passed"), pytest=("-k", "upload"))])
+
+
+CASES = """\
+<testsuites><testsuite>
+<testcase classname="tests.server.body.test_a" name="test_good[apache2.4-event-py3.14t]"/>
+<testcase classname="tests.server.body.test_a" name="test_bad[apache2.4-event-py3.14t-x]">
+  <failure message="AssertionError: no&#10;more">def test_bad</failure>
+</testcase>
+<testcase classname="tests.server.test_c.TestD" name="test_e[apache2.4-event-py3.14t]">
+  <error message=""> \n   the second line\n</error>
+</testcase>
+<testcase classname="tests.server.body.test_a" name="test_bad[apache2.4-event-py3.14t-x]">
+  <error message="its teardown failed, too"/>
+</testcase>
+</testsuite></testsuites>
+"""
+
+
+def test_failed_tests_are_named_with_the_first_line_of_why(tmp_path: Path) -> None:
+    path = tmp_path / "cell.xml"
+    assert failures.of_cases(path, CELL.plain) == ()
+    path.write_text(CASES)
+    assert failures.of_cases(path, CELL.plain) == (
+        Failure(test="tests/server/body/test_a.py::test_bad[x]", why="AssertionError: no"),
+        Failure(test="tests/server/test_c.py::TestD::test_e", why="the second line"),
+    )
+
+
+def test_a_long_line_is_cut() -> None:
+    assert len(failures.first_line(ET.Element("failure", message="x" * 1000))) == 200
+
+
+def test_users_words_for_pytest_come_last_and_their_files_take_the_place_of_all() -> None:
+    files = (Path("x.xml"), Path("x.json"))
+    told = suite.command("py", CELL, "/p", files, slow=True, words=["-k", "upload"])
+    assert {"tests/server", "tests/hostile"} < set(told)
+    assert told[-2:] == ["-k", "upload"]
+    told = suite.command("py", CELL, "/p", files, slow=True, words=["tests/server/body"])
+    assert not {"tests/server", "tests/hostile"} & set(told)
+
+
+def test_arguments_that_leave_no_test_are_named_as_the_cause() -> None:
+    assert "no test fits" in suite.ended_early(5)
+    assert "status 3 before any test" in suite.ended_early(3)
+
+
+def test_what_fails_while_a_shared_log_is_open_names_that_log(tmp_path: Path) -> None:
+    with (
+        pytest.raises(CellFailed) as ended,
+        containers.Site.log(SimpleNamespace(logs=tmp_path), "py3.11"),  # type: ignore[arg-type]
+    ):
+        raise CellFailed("the image did not build")
+
+    def build(_: Cell, __: Any) -> str:
+        raise ended.value
+
+    plan = schedule.Plan(
+        build=build, test=None, jobs=1, keep_going=True, allowed=[], stop=lambda: None
+    )
+    silent = Progress(phase=lambda _cell, _phase: None, ended=lambda _result: None)
+    assert schedule.carry_out(plan, [CELL], silent).results[0].log == "py3.11.log"
