@@ -2,6 +2,7 @@
 
   list      the cells, one a line, and what keeps them from running here
   bases     pulls the base images, or makes them where no registry answers
+  images    keeps what Docker has for some cells: images save DIR 'PATTERN', images load DIR
   build     makes the images, the servers and the module of each cell
   test      tests the cells; what is missing is built first, in silence
   run       builds and tests the cells; the report has the times of both
@@ -22,11 +23,12 @@ from collections.abc import Callable, Sequence
 
 from command import Problem, serve
 from matrix import arguments, results
-from matrix.verbs import listing, reporting, running, upkeep
+from matrix.verbs import keeping, listing, reporting, running, upkeep
 
 VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "list": listing.show_list,
     "bases": upkeep.make_bases,
+    "images": keeping.keep_images,
     "build": running.carry_out,
     "test": running.carry_out,
     "run": running.carry_out,

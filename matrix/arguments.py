@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -40,7 +41,7 @@ def parser(verbs: Iterable[str], description: str | None) -> argparse.ArgumentPa
     )
     top.add_argument("verb", choices=tuple(verbs), metavar="VERB", help=", ".join(verbs))
     top.add_argument("patterns", nargs="*", metavar="PATTERN", help="which cells")
-    for add_options in (add_choice, add_run, add_reports):
+    for add_options in (add_choice, add_run, add_reports, add_images):
         add_options(top.add_argument)
     return top
 
@@ -127,6 +128,25 @@ def add_reports(add: Callable[..., object]) -> None:
         metavar="DIR",
         help="report --markdown: an earlier run's --output, to be in it as well; may be repeated",
     )
+
+
+def add_images(add: Callable[..., object]) -> None:
+    """How images are kept."""
+    add(
+        "--most",
+        type=size,
+        default=size("8g"),
+        metavar="SIZE",
+        help="images save: how large the folder may be (default: 8g)",
+    )
+
+
+def size(text: str) -> int:
+    """A size as Docker takes them: 500m, 8g."""
+    known = re.fullmatch(r"(\d+)([kmg])", text)
+    if known is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size like 8g")
+    return int(known[1]) << {"k": 10, "m": 20, "g": 30}[known[2]]
 
 
 def positive(text: str) -> int:

@@ -10,8 +10,9 @@ import threading
 import uuid
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, TextIO, TypeVar
 
@@ -20,8 +21,9 @@ from docker import DockerClient
 from matrix import CellFailed, Ended, Unavailable, engine, images, suite
 from matrix.archives import Shelf
 from matrix.cells import Cell
-from matrix.data import Apache, Data, Python
+from matrix.data import Apache, Base, Data, Python
 from matrix.engine import Mount, Task
+from matrix.images import Recipe
 from matrix.snapshot import Snapshot
 from matrix.verdict import Verdict, judge
 
@@ -67,6 +69,7 @@ class Site:
     snapshot: Snapshot
     logs: Path
     stamps: Path
+    builds: bool = True  # whether an image that is missing is built, or the cell is unavailable
     once: Once = field(default_factory=Once)
     run: str = field(default_factory=lambda: uuid.uuid4().hex)
 
@@ -167,11 +170,64 @@ def base(site: Site, name: str, say: Say) -> str:
     def make() -> str:
         say(f"base {name}")
         found = site.data.bases[name]
-        with site.log(f"base-{name}") as log:
-            image = images.ensure_base(site.client, found, log)
-            return images.ensure(site.client, images.base_recipe(found, image), log)
+        image = _begin(site, found)
+        return _ensure(site, images.base_recipe(found, image), f"base-{name}")
 
     return site.once.get(("base", name), make)
+
+
+def _begin(site: Site, found: Base) -> str:
+    """The image that a base begins with."""
+    if site.builds:
+        with site.log(f"base-{found.name}") as log:
+            return images.ensure_base(site.client, found, log)
+    if not engine.has_image(site.client, found.image):
+        raise Unavailable(f"the image {found.image} is not there")
+    return found.image
+
+
+def _ensure(site: Site, recipe: Recipe, name: str, *others: str) -> str:
+    """The recipe's image. name is its log's. others are images that it copies from."""
+    if not site.builds:
+        return images.known(site.client, recipe, *others)
+    with site.log(name) as log:
+        return images.ensure(site.client, recipe, log, *others)
+
+
+def images_of(site: Site, cells: Sequence[Cell]) -> dict[str, list[str]]:
+    """The images that these cells need and that are there, by base. The tools' base is first."""
+    wanted: list[tuple[str, Callable[[], str]]] = [
+        (site.data.tools.base, partial(_tools_image, site, unheard))
+    ]
+    for cell in cells:
+        wanted += _needs(site, cell)
+    for name in dict.fromkeys(name for name, _ in wanted):
+        wanted.append((name, partial(_begin, site, site.data.bases[name])))
+        wanted.append((name, partial(base, site, name, unheard)))
+    found: dict[str, list[str]] = {}
+    for name, ask in wanted:
+        with suppress(Unavailable, CellFailed):
+            tag = ask()
+            if tag not in found.setdefault(name, []):
+                found[name].append(tag)
+    return found
+
+
+def _needs(site: Site, cell: Cell) -> Iterator[tuple[str, Callable[[], str]]]:
+    """The images of one cell, each with its base's name. Most cells share them with others."""
+    python = site.data.pythons[cell.python]
+    if cell.excluded or python.unavailable:
+        return
+    yield python.base, partial(_python, site, python, unheard)
+    if cell.suite:
+        yield python.base, partial(_packaged, site, python, unheard)
+        return
+    apache = site.data.apaches[cell.line]
+    yield apache.base, partial(_apache, site, apache, cell.mpm, unheard)
+
+
+def unheard(_: str) -> None:
+    """Ignores the phases of a cell."""
 
 
 def _tools(site: Site, say: Say) -> Mount:
@@ -190,8 +246,7 @@ def _tools_image(site: Site, say: Say) -> str:
     def make() -> str:
         parent = base(site, site.data.tools.base, say)
         say("the tests' own Python")
-        with site.log("tools") as log:
-            return images.ensure(site.client, images.tools_recipe(site.data, parent), log)
+        return _ensure(site, images.tools_recipe(site.data, parent), "tools")
 
     return site.once.get("tools", make)
 
@@ -202,9 +257,7 @@ def _apache(site: Site, apache: Apache, mpm: str, say: Say) -> str:
     def make() -> str:
         parent = base(site, apache.base, say)
         say(f"Apache {apache.version}")
-        with site.log(name) as log:
-            recipe = images.apache_recipe(site.shelf, apache, mpm, parent)
-            return images.ensure(site.client, recipe, log)
+        return _ensure(site, images.apache_recipe(site.shelf, apache, mpm, parent), name)
 
     return site.once.get(("apache", name), make)
 
@@ -226,9 +279,8 @@ def _python(site: Site, python: Python, say: Say) -> str:
         parent = base(site, python.base, say)
         tools = _tools_image(site, say)
         say(f"Python {python.version}")
-        with site.log(python.name) as log:
-            recipe = images.python_recipe(site.shelf, python, parent, tools)
-            return images.ensure(site.client, recipe, log, *([tools] if python.wheels else []))
+        recipe = images.python_recipe(site.shelf, python, parent, tools)
+        return _ensure(site, recipe, python.name, *([tools] if python.wheels else []))
 
     return site.once.get(("python", python.version), make)
 
@@ -237,10 +289,8 @@ def _packaged(site: Site, python: Python, say: Say) -> str:
     def make() -> str:
         image = _python(site, python, say)
         say(f"the packaged server of {python.base}")
-        with site.log(f"packaged-{python.base}-{python.name}") as log:
-            return images.ensure(
-                site.client, images.packaged_recipe(site.data, python, image), log
-            )
+        recipe = images.packaged_recipe(site.data, python, image)
+        return _ensure(site, recipe, recipe.name)
 
     return site.once.get(("packaged", python.version), make)
 

@@ -9,11 +9,11 @@ import tarfile
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import docker
 import docker.errors
@@ -35,6 +35,8 @@ RUN = "mod_wsgi.matrix.run"
 
 _INSTALL = "or run the cells of this machine's own servers with --local"
 _FULL = "no space left on device"
+
+_BLOCK = 1 << 20
 
 # How the daemon marks a build's output on standard error.
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -76,6 +78,10 @@ class Ended:
     out: Mapping[str, bytes]
     late: bool
     killed_for_memory: bool
+
+
+class NotLoaded(Exception):
+    """The daemon refused a file of images. The text is what it said."""
 
 
 @contextmanager
@@ -165,6 +171,27 @@ def build_image(client: DockerClient, tag: str, context: bytes, log: TextIO) -> 
             if missing:
                 raise Unavailable(f"a package for the image {name} cannot be had: {missing}")
             raise CellFailed(f"the image {name} did not build")
+
+
+def saved_images(client: DockerClient, tags: Sequence[str]) -> Generator[bytes, None, None]:
+    """Several images as one tar, which has the layers that they share once.
+
+    Docker's library asks for one image at a time.
+    """
+    address = f"{client.api.base_url}/v{client.api.api_version}/images/get"
+    with client.api.get(address, params={"names": list(tags)}, stream=True) as answer:
+        answer.raise_for_status()
+        yield from answer.iter_content(_BLOCK)
+
+
+def load_images(client: DockerClient, blocks: Iterator[bytes]) -> None:
+    """Takes in what saved_images gave."""
+    api: Any = client.api
+    for step in api.load_image(blocks):
+        if "error" in step:
+            if _FULL in step["error"].lower():
+                raise Problem(explanation(OSError(errno.ENOSPC, _FULL)))
+            raise NotLoaded(step["error"].strip())
 
 
 def has_volume(client: DockerClient, name: str) -> bool:

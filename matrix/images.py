@@ -85,12 +85,25 @@ class Recipe:
         return whole.hexdigest()[:12]
 
 
-def ensure(client: DockerClient, recipe: Recipe, log: TextIO, *others: str) -> str:
-    """The recipe's image, built if need be. others are images that it copies from."""
+def tag_of(client: DockerClient, recipe: Recipe, *others: str) -> str:
+    """The name of the recipe's image. others are images that it copies from."""
     parents = [engine.image_id(client, name) for name in (recipe.parent, *others)]
-    tag = f"{PREFIX}/{recipe.name}:{recipe.digest(parents)}"
+    return f"{PREFIX}/{recipe.name}:{recipe.digest(parents)}"
+
+
+def ensure(client: DockerClient, recipe: Recipe, log: TextIO, *others: str) -> str:
+    """The recipe's image, built if need be."""
+    tag = tag_of(client, recipe, *others)
     if not engine.has_image(client, tag):
         engine.build_image(client, tag, engine.tar(recipe.content(), ["tools.sh"]), log)
+    return tag
+
+
+def known(client: DockerClient, recipe: Recipe, *others: str) -> str:
+    """The recipe's image, if it is there."""
+    tag = tag_of(client, recipe, *others)
+    if not engine.has_image(client, tag):
+        raise Unavailable(f"the image {tag} is not built")
     return tag
 
 

@@ -26,7 +26,9 @@ def shelf(arguments: argparse.Namespace) -> Shelf:
     return Shelf(sources=arguments.sources, cache=cache() / "archives", lock=lock)
 
 
-def surroundings(arguments: argparse.Namespace, known: Data, client: DockerClient) -> Site:
+def surroundings(
+    arguments: argparse.Namespace, known: Data, client: DockerClient, *, builds: bool = True
+) -> Site:
     arguments.output.mkdir(parents=True, exist_ok=True)
     return Site(
         client=client,
@@ -35,4 +37,5 @@ def surroundings(arguments: argparse.Namespace, known: Data, client: DockerClien
         snapshot=snapshot.take(),
         logs=arguments.output,
         stamps=cache() / "stamps",
+        builds=builds,
     )
