@@ -5,11 +5,9 @@
  * server a group's processes are old: they end as soon as a fresh one is
  * ready.
  */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "spawner.h"
@@ -322,22 +320,6 @@ static void swap_next(long long now)
 
 /* ---- The end ---------------------------------------------------------- */
 
-static void describe(char *text, size_t size, const wsgi_worker *worker,
-                     int status)
-{
-    int is_signal = WIFSIGNALED(status);
-    int number = is_signal ? WTERMSIG(status) : WEXITSTATUS(status);
-    long long ms = wsgi_loop_now() - worker->started;
-
-    if (!worker->is_ready && is_signal && number == SIGALRM)
-        snprintf(text, size, "nobody has told who its user is for %lld s",
-                 ms / 1000);
-    else
-        snprintf(text, size, "%s %d after %lld s%s",
-                 is_signal ? "signal" : "exit status", number, ms / 1000,
-                 worker->is_ready ? "" : ", before it was ready");
-}
-
 /* A process that has died while it loaded applications. Those that wait, and
    the group's other applications, are to have one that loads none. */
 static int is_retried(wsgi_group *group, const wsgi_worker *worker)
@@ -349,22 +331,7 @@ static int is_retried(wsgi_group *group, const wsgi_worker *worker)
     return wsgi_census_count(group).all > 0 || start_another(group) == 0;
 }
 
-/* Those who ask are told why there is no process. */
-static void set_refused(wsgi_group *group, const wsgi_worker *worker,
-                        const char *cause)
-{
-    wsgi_report *report = &group->refused;
-
-    *report = worker->report;
-    if (report->status != 0)
-        return;
-    report->status = 503;
-    snprintf(report->text, sizeof report->text,
-             "process %ld of %.200s: %s%s%s", (long)worker->pid, group->title,
-             cause, worker->lines.last[0] ? ": " : "", worker->lines.last);
-}
-
-/* A process has ended by itself. */
+/* A process has ended by itself, or will. */
 static void fail(wsgi_group *group, const wsgi_worker *worker,
                  const char *cause)
 {
@@ -372,7 +339,7 @@ static void fail(wsgi_group *group, const wsgi_worker *worker,
 
     if (is_retried(group, worker))
         return;
-    set_refused(group, worker, cause);
+    wsgi_cause_refuse(group, worker, cause);
     if (worker->report.status == 0)
         wsgi_pace_note_end(group, worker, 1, now);
     if (!worker->is_ready && wsgi_census_count(group).all == 0)
@@ -390,7 +357,7 @@ static void bury(wsgi_group *group, wsgi_worker *worker, int status)
     char cause[100];
 
     wsgi_worker_read_rest(worker);
-    describe(cause, sizeof cause, worker, status);
+    wsgi_cause_describe(cause, sizeof cause, worker, status);
     if ((status != 0 || !worker->is_draining) && !worker->is_killed &&
         worker->report.status == 0)
         wsgi_log_say(group->log, WSGI_LOG_ERROR,
@@ -407,6 +374,35 @@ static void bury(wsgi_group *group, wsgi_worker *worker, int status)
     serve(group);
     replace(group, now);
     wsgi_worker_free(worker);
+}
+
+/* A process lives on without the pipe through which it speaks to this program.
+   For those who ask, and for the next one, that is a death. */
+static void lose(wsgi_group *group, wsgi_worker *worker, long long now)
+{
+    char cause[64];
+
+    snprintf(cause, sizeof cause, "it has closed its descriptor %d",
+             WSGI_NEWS_FD);
+    wsgi_log_say(group->log, WSGI_LOG_ERROR,
+                 "MW0755: process %ld of %s: %s, which is mod_wsgi's: it is "
+                 "replaced, and killed in %d s",
+                 (long)worker->pid, group->title, cause,
+                 WSGI_LATE_HANGING / 1000);
+    wsgi_worker_give_up(worker);
+    group->wants_another = worker->is_ready && worker->given > 0;
+    fail(group, worker, cause);
+    serve(group);
+    replace(group, now);
+}
+
+static void lose_those_without_news(wsgi_group *group, long long now)
+{
+    wsgi_worker *worker;
+
+    for (worker = group->workers; worker != NULL; worker = worker->next)
+        if (wsgi_late_is_lost(worker, now))
+            lose(group, worker, now);
 }
 
 void wsgi_group_reap(pid_t pid, int status)
@@ -479,6 +475,7 @@ int wsgi_group_tick(void)
     if (kill_at == 0)
         swap_next(now);
     for (group = groups; group != NULL; group = group->next) {
+        lose_those_without_news(group, now);
         wsgi_late_kill(group, now, kill_at != 0 && now >= kill_at);
         serve(group);
         replace(group, now);

@@ -16,6 +16,10 @@
 #define TIME_TO_STOP 6000
 #define TIME_TO_DRAIN 5000
 
+/* A process that ends closes its pipe of news, and is gone soon after that. In
+   so many milliseconds, unless the closing of a file waits. */
+#define TIME_TO_DIE 1000
+
 #define STANDARD_TIMEOUT 300 /* seconds, where there is no timeout */
 
 /* In a group, however few processes it may have: a swap needs one more. */
@@ -89,12 +93,19 @@ void wsgi_late_kill(const wsgi_group *group, long long now, int all)
     kill_first(group);
 }
 
+int wsgi_late_is_lost(const wsgi_worker *worker, long long now)
+{
+    return worker->mute_since != 0 && !worker->is_draining &&
+           now - worker->mute_since >= TIME_TO_DIE;
+}
+
 int wsgi_late_any(const wsgi_group *group)
 {
     const wsgi_worker *worker;
 
     for (worker = group->workers; worker != NULL; worker = worker->next)
-        if (worker->is_draining || !worker->is_ready)
+        if (worker->is_draining || !worker->is_ready ||
+            worker->mute_since != 0)
             return 1;
     return 0;
 }

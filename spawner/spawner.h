@@ -214,6 +214,7 @@ struct wsgi_worker {
     long long drained_at;          /* told to end */
     long long quiet_since;         /* since then it drains without requests */
     long long hangs_since;         /* 0: it answers */
+    long long mute_since;          /* its news have ended; 0: they have not */
     long long stays_until; /* though it has grown too large; 0: it has not */
     unsigned given;        /* connections */
     unsigned recent, busy_before; /* given since then, busy by then */
@@ -348,6 +349,16 @@ void wsgi_swap_take_stale(wsgi_worker *worker);
 /* Lets them go on, because no fresh process can start. */
 void wsgi_swap_keep_old(wsgi_group *group);
 
+/* ---- cause.c: why there is no process. ---------------------------------- */
+
+/* Stores how a process has ended. status is waitpid's. */
+void wsgi_cause_describe(char *text, size_t size, const wsgi_worker *worker,
+                         int status);
+
+/* Those who ask are told that cause, or what the process has reported. */
+void wsgi_cause_refuse(wsgi_group *group, const wsgi_worker *worker,
+                       const char *cause);
+
 /* ---- idle.c: processes that no request uses. ---------------------------- */
 
 /* Tells the oldest of those to end that were not used for long. One after the
@@ -363,7 +374,11 @@ long long wsgi_idle_end(wsgi_group *group, long long now);
    because the server ends. */
 void wsgi_late_kill(const wsgi_group *group, long long now, int all);
 
-/* Whether it is to be called each second: some start or end. */
+/* Whether a process lives on, though it has closed its pipe of news a while
+   ago. Not if it drains. */
+int wsgi_late_is_lost(const wsgi_worker *worker, long long now);
+
+/* Whether it is to be called each second: some start, end, or may be lost. */
 int wsgi_late_any(const wsgi_group *group);
 
 /* ---- room.c: whether another process may start, by MOD_WSGI_LIMITS. ----- */

@@ -97,6 +97,7 @@ static void read_news(void *arg)
     if (size < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (size <= 0) {
+        worker->mute_since = wsgi_loop_now();
         stop_reading(&worker->news);
         stop_reading(&worker->control);
     }

@@ -122,7 +122,8 @@ void wsgi_crew_drain(void)
         if (!c->is_busy && c->socket >= 0)
             close_one(c);
     pthread_mutex_unlock(&lock);
-    while (write(end, &one, sizeof one) < 0 && errno == EINTR)
+    while (wsgi_own_has(end) && write(end, &one, sizeof one) < 0 &&
+           errno == EINTR)
         ;
 }
 
@@ -206,6 +207,8 @@ static int prepare(void)
     if (ready < 0 || end < 0 ||
         epoll_ctl(ready, EPOLL_CTL_ADD, end, &event) < 0)
         return errno;
+    wsgi_own_keep(ready);
+    wsgi_own_keep(end);
     return pthread_atfork(before_fork, after_fork, in_copy);
 }
 

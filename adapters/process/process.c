@@ -40,7 +40,8 @@ static void tell_main(char what)
 {
     int before = errno;
 
-    while (write(news[1], &what, 1) < 0 && errno == EINTR)
+    while (wsgi_own_has(news[1]) && write(news[1], &what, 1) < 0 &&
+           errno == EINTR)
         ;
     errno = before;
 }
@@ -84,6 +85,8 @@ static int tell_spawner(char what)
 {
     ssize_t written;
 
+    if (!wsgi_own_has(WSGI_NEWS_FD))
+        return -1;
     do
         written = write(WSGI_NEWS_FD, &what, 1);
     while (written < 0 && errno == EINTR);
@@ -204,6 +207,23 @@ static void obey(char *buffer)
         drain();
 }
 
+/* Sees whether the application has closed what this program needs. Threads
+   that do not hear of the end are killed by the spawner. */
+static void look_at_descriptors(void)
+{
+    int lost = wsgi_own_lost();
+
+    if (lost < 0)
+        return;
+    if (!wsgi_crew_is_draining())
+        wsgi_log(NULL, WSGI_ERROR,
+                 "MW0640: the application has closed the descriptor %d of its "
+                 "process, which is mod_wsgi's: the process ends",
+                 lost);
+    drain();
+    has_control &= wsgi_own_has(WSGI_CONTROL_FD);
+}
+
 /* Until the last thread has ended. Connections that come meanwhile are closed,
    so that nobody waits for an answer. */
 static void listen_to_all(void)
@@ -213,14 +233,17 @@ static void listen_to_all(void)
 
     while (what != ENDED) {
         struct pollfd fds[] = {
-            {.fd = news[0], .events = POLLIN},
+            {.fd = wsgi_own_has(news[0]) ? news[0] : -1, .events = POLLIN},
             {.fd = has_control ? WSGI_CONTROL_FD : -1, .events = POLLIN}};
+        int ready = poll(fds, 2, pause_now());
 
-        if (poll(fds, 2, pause_now()) <= 0)
+        look_at_descriptors();
+        if (ready <= 0)
             continue;
-        if (fds[1].revents != 0)
+        if (fds[1].revents != 0 && has_control)
             obey(buffer);
-        if (fds[0].revents == 0 || read(news[0], &what, 1) != 1)
+        if (fds[0].revents == 0 || !wsgi_own_has(news[0]) ||
+            read(news[0], &what, 1) != 1)
             continue;
         if (what == DRAIN)
             drain();
@@ -265,6 +288,8 @@ static int prepare_signals(void)
     if (pipe2(news, O_CLOEXEC) < 0 || sigaction(SIGTERM, &action, NULL) < 0 ||
         sigaction(SIGUSR2, &action, NULL) < 0)
         return errno;
+    wsgi_own_keep(news[0]);
+    wsgi_own_keep(news[1]);
     return pthread_atfork(NULL, NULL, in_copy);
 }
 
@@ -289,6 +314,8 @@ static int start(char **argv)
         return EINVAL;
     fcntl(WSGI_CONTROL_FD, F_SETFD, FD_CLOEXEC);
     fcntl(WSGI_NEWS_FD, F_SETFD, FD_CLOEXEC);
+    wsgi_own_keep(WSGI_CONTROL_FD);
+    wsgi_own_keep(WSGI_NEWS_FD);
     error = prepare_signals();
     if (error != 0)
         return error;

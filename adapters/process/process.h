@@ -107,6 +107,18 @@ void wsgi_board_set_draining(void);
 /* Whether a request is under way, or one has ended since the last call. */
 int wsgi_board_was_used(void);
 
+/* ---- own.c: descriptors that an application may close. ------------------ */
+
+/* Notes what a descriptor is. Called before there are other threads. */
+void wsgi_own_keep(int fd);
+
+/* Whether a descriptor is still what it was. Any thread, and safe in a signal
+   handler. */
+int wsgi_own_has(int fd);
+
+/* One that is not, or -1. Any thread. */
+int wsgi_own_lost(void);
+
 /* ---- memory.c: how much memory this process has. ------------------------ */
 
 /* In MB; 0 if nobody knows. */

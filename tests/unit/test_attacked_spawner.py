@@ -217,6 +217,33 @@ def test_a_process_may_close_what_it_has(spawner: Spawner, fds: tuple[int, ...])
     assert serves(spawner, "closing")
 
 
+def test_a_process_that_lives_on_without_its_news_is_replaced(spawner: Spawner) -> None:
+    """It hears nothing, says nothing, and does not end."""
+    mute = spawner.given(name="mute", processes=1)
+    mute.ask("[signal.signal(12, signal.SIG_IGN), os.dup2(os.pipe()[0], CONTROL)] and 1")
+    mute.ask("os.close(NEWS) or 1")
+    line = spawner.logs(rf"MW0755: process {mute.pid} of \S+/mute: it has closed its descriptor 5")
+    assert "it is replaced, and killed in 5 s" in line
+    fresh = spawner.given(name="mute", processes=1)
+    assert fresh.pid != mute.pid
+    assert lives(mute.pid)
+    assert until(lambda: not lives(mute.pid))
+    spawner.logs(f"MW0708: process {mute.pid} of .+/mute hangs: it is killed")
+    assert lives(fresh.pid)
+
+
+def test_processes_that_close_their_news_again_and_again_start_less_often(
+    spawner: Spawner,
+) -> None:
+    """For those who ask that is like a death."""
+    spawner.at_start(
+        "os.write(NEWS, b'r'); os.close(NEWS)\nsignal.signal(12, signal.SIG_IGN); time.sleep(60)\n"
+    )
+    refused = until(lambda: isinstance(got := spawner.ask(name="mute"), Refused) and got)
+    assert "it has closed its descriptor 5" in refused.line
+    assert spawner.logs(r"MW0720: \d+ processes of .+/mute have died soon after their start")
+
+
 def test_a_process_that_never_reads_its_control_socket_gets_no_more(spawner: Spawner) -> None:
     stopped = spawner.given(name="stopped", processes=2, threads=1)
     os.kill(stopped.pid, 19)
