@@ -7,6 +7,7 @@
   test      tests the cells; what is missing is built first, in silence
   run       builds and tests the cells; the report has the times of both
   report    prints the grid of the last run again, and writes its pages again
+  merge     makes one report of those of several machines: merge DIR...
   shell     opens a shell in the container that a cell's tests would get
   patch     prints commands that mend an old Apache's source, for your own build: patch 1.3
   clean     removes the matrix's images, volumes and containers, and the last report
@@ -33,6 +34,7 @@ VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "test": running.carry_out,
     "run": running.carry_out,
     "report": reporting.show_report,
+    "merge": reporting.merge,
     "shell": upkeep.open_shell,
     "patch": upkeep.show_patch,
     "clean": upkeep.clean,

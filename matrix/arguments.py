@@ -129,6 +129,19 @@ def add_reports(add: Callable[..., object]) -> None:
         help="report --markdown: an earlier run's --output, to be in it as well; may be repeated",
     )
 
+    add(
+        "--summary",
+        type=Path,
+        metavar="FILE",
+        help="append the grid and what failed as Markdown, as GitHub shows it with a run",
+    )
+    add(
+        "--plan",
+        type=Path,
+        metavar="FILE",
+        help="merge: what list --shards printed; cells of a part without a report were not run",
+    )
+
 
 def add_images(add: Callable[..., object]) -> None:
     """How images are kept."""

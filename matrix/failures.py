@@ -1,7 +1,6 @@
 """Which tests failed, with the first line of why: read from the cases that pytest wrote."""
 
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,14 +51,3 @@ def first_line(fault: ET.Element) -> str:
     said = f"{fault.get('message') or ''}\n{fault.text or ''}"
     line = next((line.strip() for line in said.splitlines() if line.strip()), "")
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."
-
-
-def by_test(
-    results: Iterable[tuple[str, Sequence[Failure]]],
-) -> dict[Failure, list[str]]:
-    """The names of the cells in which each failure is, the failures of the most cells first."""
-    found: dict[Failure, list[str]] = {}
-    for cell, failures in results:
-        for failure in failures:
-            found.setdefault(failure, []).append(cell)
-    return dict(sorted(found.items(), key=lambda item: -len(item[1])))

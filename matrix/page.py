@@ -1,12 +1,13 @@
 """Makes the report as one page that needs only the logs beside it."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from html import escape
 from string import Template
 
 from matrix import HERE
-from matrix.results import Report, Result, counts, rows_and_columns
+from matrix.results import VERDICTS, Report, Result, by_failure, counts, rows_and_columns
 
 _PAGE = Template("""<!DOCTYPE html>
 <html lang="en">
@@ -30,6 +31,8 @@ $tiles
 $rows
 </tbody>
 </table></div>
+$failed_tests
+$again
 $reasons
 <h2>Cells</h2>
 <p class="faint">The bar shows building, then testing; the longest cell is as long as the bar.</p>
@@ -45,21 +48,21 @@ $left_out
 </html>
 """)
 
-_VERDICTS = {0: "passed", 1: "failed", 2: "stopped", 3: "incomplete"}
-
 
 def render(report: Report, logs: AbstractSet[str]) -> str:
     """The page. logs are the files that may be linked to."""
     rows, columns = rows_and_columns(report.results)
     places = {(result.row, result.column): result for result in report.results}
     return _PAGE.substitute(
-        verdict=_VERDICTS[report.status],
+        verdict=VERDICTS[report.status],
         style=(HERE / "page.css").read_text(),
         about=escape(about(report)),
         tiles="\n".join(tiles(report)),
         columns="".join(f'<th scope="col">{escape(column)}</th>' for column in columns),
         rows="\n".join(grid_row(row, columns, places, logs) for row in rows),
-        reasons=reasons(report),
+        failed_tests=failed_tests(report, logs),
+        again=again(report.results),
+        reasons=reasons(report, logs),
         cells="\n".join(cell_rows(report.results, logs)),
         left_out=left_out(report.results),
     )
@@ -68,6 +71,9 @@ def render(report: Report, logs: AbstractSet[str]) -> str:
 def about(report: Report) -> str:
     minutes, seconds = divmod(round(report.seconds), 60)
     parts = [f"{report.verb} of {report.revision}", report.started, report.where]
+    parts += [f"part {report.shard}"] if report.shard else []
+    parts += [f"only with {shlex.join(report.pytest)}"] if report.pytest else []
+    parts += [report.trouble] if report.trouble else []
     return " · ".join([*parts, f"{minutes} min {seconds:02} s", f"exit status {report.status}"])
 
 
@@ -104,31 +110,54 @@ def linked(result: Result, inner: str, logs: AbstractSet[str]) -> str:
     return f'<a href="{escape(result.log, quote=True)}">{inner}</a>'
 
 
-def reasons(report: Report) -> str:
+def failed_tests(report: Report, logs: AbstractSet[str]) -> str:
+    """Each failure once, with its cells, those of the most cells first."""
+    lines = [
+        f"<tr><td><code>{escape(failure.test)}</code><br>"
+        f'<code class="why">{escape(failure.why)}</code></td>'
+        f'<td class="number">{len(cells)}</td><td>{named(cells, logs)}</td></tr>'
+        for failure, cells in by_failure(report.results).items()
+    ]
+    head = '<tr><th>Test, and why</th><th class="number">Cells</th><th></th></tr>'
+    return section("Failed tests", lines, head)
+
+
+def again(results: Sequence[Result]) -> str:
+    """The tests that passed only when they were run again."""
+    found = sorted({test for result in results for test in result.again})
+    lines = [f"<tr><td><code>{escape(test)}</code></td></tr>" for test in found]
+    return section("Passed only when run again", lines)
+
+
+def reasons(report: Report, logs: AbstractSet[str]) -> str:
     """Each reason once, with its cells, the worst state first."""
-    found: dict[tuple[str, str], list[str]] = {}
+    found: dict[tuple[str, str], list[Result]] = {}
     for result in report.results:
         if result.reason:
-            found.setdefault((result.state, result.reason), []).append(result.cell)
-    if not found:
-        return ""
+            found.setdefault((result.state, result.reason), []).append(result)
     order = list(counts(report.results))
     lines = [
         f'<tr><td><span class="badge {css(state)}">{state}</span></td><td>{escape(reason)}</td>'
-        f"<td>{named(cells)}</td></tr>"
+        f"<td>{named(cells, logs)}</td></tr>"
         for (state, reason), cells in sorted(
             found.items(), key=lambda item: order.index(item[0][0])
         )
     ]
-    return (
-        '<h2>Reasons</h2>\n<div class="scroll"><table class="list"><tbody>\n'
-        + "\n".join(lines)
-        + "\n</tbody></table></div>"
+    return section("Reasons", lines)
+
+
+def section(heading: str, lines: Sequence[str], head: str = "") -> str:
+    """A heading with a table, or nothing if the table has no line."""
+    if not lines:
+        return ""
+    table = "\n".join((f"<thead>{head}</thead><tbody>", *lines, "</tbody>"))
+    return f'<h2>{heading}</h2>\n<div class="scroll"><table class="list">{table}</table></div>'
+
+
+def named(cells: Sequence[Result], logs: AbstractSet[str]) -> str:
+    told = ", ".join(
+        linked(cell, f"<code>{escape(cell.cell)}</code>", logs) for cell in cells[:_SHOWN]
     )
-
-
-def named(cells: Sequence[str]) -> str:
-    told = ", ".join(f"<code>{escape(cell)}</code>" for cell in cells[:_SHOWN])
     return told if len(cells) <= _SHOWN else f"{told} and {len(cells) - _SHOWN} more"
 
 

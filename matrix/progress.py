@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -24,9 +24,11 @@ class Progress:
 
 
 @contextmanager
-def shown(console: Console, total: int) -> Iterator[Progress]:
-    """The kind of progress that suits the console."""
-    board = Board(console=console, total=total)
+def shown(
+    console: Console, total: int, explain: Callable[[Result], Iterable[str]]
+) -> Iterator[Progress]:
+    """The kind of progress that suits the console. explain says more of a cell that failed."""
+    board = Board(console=console, total=total, explain=explain)
     if not console.is_terminal:
         yield Progress(phase=board.plain_phase, ended=board.ended)
         return
@@ -40,6 +42,7 @@ class Board:
 
     console: Console
     total: int
+    explain: Callable[[Result], Iterable[str]]
     running: dict[str, tuple[str, float]] = field(default_factory=dict)
     finished: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -57,8 +60,10 @@ class Board:
             self.running.pop(result.cell, None)
             self.finished.append(result.cell)
             number = len(self.finished)
+        lines = [f"[{number}/{self.total}] {line(result)}"]
+        lines += self.explain(result) if result.state == "failed" else []
         self.console.print(
-            f"[{number}/{self.total}] {line(result)}",
+            "\n".join(lines),
             style=_STYLES.get(result.state, ""),
             markup=False,
             highlight=False,

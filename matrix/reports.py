@@ -1,11 +1,16 @@
 """Writes a run's reports: the grid on the terminal, JSON, JUnit XML, and the page."""
 
+import shlex
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from command import TOP
 from matrix import page
-from matrix.results import Report, Result, counts, rows_and_columns, save
+from matrix.results import Report, Result, by_failure, counts, rows_and_columns, save
+
+# More failed tests than these are in the page and in the logs.
+_MOST = 20
 
 JSON, JUNIT, PAGE = "report.json", "junit.xml", "index.html"
 
@@ -19,38 +24,68 @@ def write(folder: Path, report: Report) -> None:
 
 
 def logs(folder: Path) -> frozenset[str]:
-    """The logs that exist and can be linked to."""
-    return frozenset(path.name for path in folder.glob("*.log"))
+    """The logs that exist and can be linked to. Those of merged parts are in folders."""
+    return frozenset(str(path.relative_to(folder)) for path in folder.rglob("*.log"))
 
 
-def grid(report: Report) -> list[str]:
-    """The grid as lines, with numbered reasons and a legend below."""
+def shown(path: Path) -> str:
+    """A path as it is told: from the top of the checkout, if it is in there."""
+    whole = path.absolute()
+    return str(whole.relative_to(TOP) if whole.is_relative_to(TOP) else path)
+
+
+def log_of(folder: Path, result: Result) -> str:
+    """The path of the log that explains a result, or "" if there is none."""
+    path = folder / result.log
+    return shown(path) if result.log and path.is_file() else ""
+
+
+def failed_tests(folder: Path, results: Sequence[Result], most: int) -> Iterator[str]:
+    """The names of failed tests, the first line of why, and where the rest is to be read."""
+    found = by_failure(results)
+    for failure, cells in list(found.items())[:most]:
+        yield f"  {failure.test}"
+        yield f"      {failure.why}"
+        more = f", and in {len(cells) - 1} more cells" if len(cells) > 1 else ""
+        yield f"      in {log_of(folder, cells[0]) or cells[0].cell}{more}"
+    if len(found) > most:
+        yield f"  and {len(found) - most} more"
+
+
+def grid(report: Report, folder: Path) -> list[str]:
+    """The grid as lines, with numbered reasons and a legend below, then what failed."""
     rows, columns = rows_and_columns(report.results)
     places = {(result.row, result.column): result for result in report.results}
     notes: list[str] = []
     table = [["", *columns]]
     for row in rows:
         results = (places.get((row, column)) for column in columns)
-        table.append([row, *(text(result, notes) if result else "" for result in results)])
+        table.append([row, *(text(each, notes, folder) if each else "" for each in results)])
     widths = [max(len(line[at]) for line in table) for at in range(len(table[0]))]
     lines = [
         "  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip()
         for line in table
     ]
     lines += [f"[{number}] {note}" for number, note in enumerate(notes, 1)]
+    failed = list(failed_tests(folder, report.results, _MOST))
+    lines += ["", "failed tests:", *failed] if failed else []
+    again = sorted({test for result in report.results for test in result.again})
+    lines += ["", "passed only when run again:", *(f"  {test}" for test in again)] if again else []
     return [*lines, "", summary(report)]
 
 
-def text(result: Result, notes: list[str]) -> str:
-    """The text of one place of the grid."""
+def text(result: Result, notes: list[str], folder: Path) -> str:
+    """The text of one place of the grid. A reason that no failed test explains names the log."""
     told = "ok" if result.state == "passed" else result.state
     if result.state == "passed":
         told = f"{result.passed} ok"
     if not result.reason:
         return told
-    if result.reason not in notes:
-        notes.append(result.reason)
-    return f"{told} [{notes.index(result.reason) + 1}]"
+    log = "" if result.failures else log_of(folder, result)
+    note = f"{result.reason}: see {log}" if log else result.reason
+    if note not in notes:
+        notes.append(note)
+    return f"{told} [{notes.index(note) + 1}]"
 
 
 def summary(report: Report) -> str:
@@ -59,7 +94,8 @@ def summary(report: Report) -> str:
     minutes, seconds = divmod(round(report.seconds), 60)
     allowed = sum(each.allowed for each in report.results)
     permitted = f" ({allowed} unavailable as allowed)" if allowed else ""
-    return f"{told}{permitted} in {minutes} min {seconds:02} s, exit status {report.status}"
+    words = f", only with {shlex.join(report.pytest)}" if report.pytest else ""
+    return f"{told}{permitted} in {minutes} min {seconds:02} s{words}, exit status {report.status}"
 
 
 def junit(folder: Path, report: Report) -> bytes:
@@ -90,7 +126,7 @@ def suite(folder: Path, result: Result) -> ET.Element:
 
 def cases_of(folder: Path, result: Result) -> Iterator[ET.Element]:
     """The cases that pytest wrote for this cell in this run, if there are any."""
-    path = folder / f"{result.cell}.xml"
+    path = folder / Path(result.log).parent / f"{result.cell}.xml"
     if result.passed + result.failed == 0 or not path.is_file():
         return
     for case in ET.parse(path).iter("testcase"):  # noqa: S314  pytest of our own container

@@ -1,7 +1,7 @@
 """The results of the cells, and the exit status that follows from them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,11 @@ from matrix.failures import Failure
 
 # From the worst to the best: the order of counts and of reasons.
 STATES = ("failed", "unavailable", "not run", "passed", "built", "excluded")
+
+# The format of the time at which a run began.
+STARTED = "%Y-%m-%d %H:%M UTC"
+
+VERDICTS = {0: "passed", 1: "failed", 2: "stopped", 3: "incomplete", 130: "interrupted"}
 
 PASSED, FAILED, USAGE, UNAVAILABLE = 0, 1, 2, 3
 
@@ -96,6 +101,27 @@ def counts(results: Sequence[Result]) -> dict[str, int]:
     """How many cells ended in each state, for those states that occur."""
     states = [each.state for each in results]
     return {state: states.count(state) for state in STATES if state in states}
+
+
+def latest(reports: Iterable[Report]) -> dict[str, Result]:
+    """Each cell's result in the last run, or in the last one that came to the cell's tests."""
+    in_order = sorted(reports, key=lambda report: report.started)
+    told = [result for report in in_order for result in report.results]
+    told.sort(key=is_tested)
+    return {result.cell: result for result in told}
+
+
+def is_tested(result: Result) -> bool:
+    return result.passed + result.failed > 0
+
+
+def by_failure(results: Iterable[Result]) -> dict[Failure, list[Result]]:
+    """The cells in which each failure is, the failures of the most cells first."""
+    found: dict[Failure, list[Result]] = {}
+    for result in results:
+        for failure in result.failures:
+            found.setdefault(failure, []).append(result)
+    return dict(sorted(found.items(), key=lambda item: -len(item[1])))
 
 
 def rows_and_columns(results: Sequence[Result]) -> tuple[list[str], list[str]]:

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 
 from command import Problem
-from matrix.results import Report, Result, rows_and_columns
+from matrix.results import Report, Result, is_tested, latest, rows_and_columns
 
 _HEAD = """\
 # What was tested
@@ -24,10 +24,7 @@ def render(reports: Sequence[Report]) -> str:
                 "this page is for runs of the whole suite"
             )
     in_order = sorted(reports, key=lambda report: report.started)
-    told = [result for report in in_order for result in report.results]
-    told.sort(key=is_tested)  # cells that a later run did not reach keep the earlier result
-    latest = {result.cell: result for result in told if result.state != "excluded"}
-    results = list(latest.values())
+    results = [each for each in latest(in_order).values() if each.state != "excluded"]
     return "\n".join(
         [
             _HEAD,
@@ -47,10 +44,6 @@ def render(reports: Sequence[Report]) -> str:
             "",
         ]
     )
-
-
-def is_tested(result: Result) -> bool:
-    return result.passed + result.failed > 0
 
 
 def table(results: Sequence[Result]) -> list[str]:

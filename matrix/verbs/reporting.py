@@ -1,4 +1,4 @@
-"""The verb report: the last run's results again."""
+"""The verbs report and merge: the last run's results again, or those of several machines."""
 
 import argparse
 import sys
@@ -6,19 +6,22 @@ from pathlib import Path
 
 from rich.console import Console
 
-from command import TOP
-from matrix import reports, results, tested
+from command import Problem
+from matrix import cells, data, merging, reports, results, summary, tested
 from matrix.results import Report
 
 
-def tell(console: Console, folder: Path, report: Report) -> int:
-    """Prints the grid, and where the other reports are."""
+def tell(arguments: argparse.Namespace, report: Report) -> int:
+    """Prints the grid, and where the other reports are. Writes the summary."""
+    console, folder = Console(), arguments.output
     console.print()
-    for line in reports.grid(report):
+    for line in reports.grid(report, folder):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-    page = folder / reports.PAGE
-    shown = page.relative_to(TOP) if page.is_relative_to(TOP) else page
-    console.print(f"the page: {shown}", markup=False, highlight=False, soft_wrap=True)
+    page = reports.shown(folder / reports.PAGE)
+    console.print(f"the page: {page}", markup=False, highlight=False, soft_wrap=True)
+    if arguments.summary:
+        with arguments.summary.open("a") as stream:
+            stream.write(summary.render(report))
     if report.trouble:
         print(f"matrix: {report.trouble}", file=sys.stderr)
     return report.status
@@ -31,4 +34,22 @@ def show_report(arguments: argparse.Namespace) -> int:
     if arguments.markdown:
         earlier = [results.load(folder / reports.JSON) for folder in arguments.after]
         arguments.markdown.write_text(tested.render([*earlier, report]))
-    return tell(Console(), arguments.output, report)
+    return tell(arguments, report)
+
+
+def merge(arguments: argparse.Namespace) -> int:
+    """Makes one report of those in several folders. Returns the exit status of the whole."""
+    folders = [Path(name) for name in arguments.patterns]
+    if not folders:
+        raise Problem("merge takes the folders of several runs: each was the --output of one")
+    if any(folder.resolve() == arguments.output.resolve() for folder in folders):
+        raise Problem(f"--output {arguments.output} is one of the folders: name another one")
+    plan = merging.read_plan(arguments.plan) if arguments.plan else {}
+    parts, empty = merging.read(folders, planned=bool(plan))
+    for folder in empty:
+        print(f"matrix: {folder} has no report", file=sys.stderr)
+    order = [cell.name for cell in cells.expand(data.load(arguments.data))]
+    report = merging.merge(parts, plan, order)
+    merging.copy_logs(parts, arguments.output)
+    reports.write(arguments.output, report)
+    return tell(arguments, report)

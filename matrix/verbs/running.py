@@ -3,7 +3,7 @@
 import argparse
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -29,10 +29,13 @@ from matrix import (
 from matrix.arguments import words_for_pytest
 from matrix.cells import Cell
 from matrix.containers import Site
-from matrix.results import Report
+from matrix.results import Report, Result
 from matrix.verbs.place import surroundings
 from matrix.verbs.reporting import tell
 from matrix.verdict import Verdict
+
+# Of the tests that failed in a cell, so many are told at once. All are told at the end.
+_SHOWN = 5
 
 
 def carry_out(arguments: argparse.Namespace) -> int:
@@ -118,9 +121,16 @@ def finish(
         for suffix in (".log", ".xml"):
             (arguments.output / f"{cell.name}{suffix}").unlink(missing_ok=True)
     console = Console()
+
+    def explain(result: Result) -> Iterator[str]:
+        yield from reports.failed_tests(arguments.output, [result], _SHOWN)
+        log = reports.log_of(arguments.output, result)
+        if log and not result.failures:
+            yield f"  see {log}"
+
     started, begun = datetime.now(UTC), time.monotonic()
     active = sum(cell.excluded is None for cell in chosen)
-    with progress.shown(console, active) as shown:
+    with progress.shown(console, active, explain) as shown:
         outcome = schedule.carry_out(plan, chosen, shown)
     report = Report(
         started=started.strftime("%Y-%m-%d %H:%M UTC"),
@@ -134,7 +144,7 @@ def finish(
         pytest=tuple(arguments.pytest),
     )
     reports.write(arguments.output, report)
-    status = tell(console, arguments.output, report)
+    status = tell(arguments, report)
     if outcome.trouble == schedule.INTERRUPTED:
         raise KeyboardInterrupt
     return status

@@ -163,7 +163,8 @@ def test_the_grid_has_a_row_for_each_server_and_a_column_for_each_python() -> No
             result("unavailable", "apache2.4-event-py3.9"),
             result("unavailable", "apache1.3-prefork-py3.9"),
             result("failed", "apache1.3-prefork-py3.14"),
-        )
+        ),
+        Path("nosuch"),
     )
     assert lines[0].split() == ["py3.9", "py3.14", "py3.14t"]
     assert lines[1].split() == ["apache2.4-event", "unavailable", "[1]", "12", "ok"]
