@@ -22,13 +22,17 @@ class Choice:
 
 
 def choose(arguments: argparse.Namespace, known: Data, every: Sequence[Cell]) -> Choice:
-    """What the options say. --only stands alone, and takes a cell that is excluded, too."""
+    """What the options say. --only stands alone, and takes a cell that is excluded, too.
+
+    A word of the command line may have several patterns. So a variable of a shell can hold them.
+    """
     if arguments.only:
         if arguments.patterns or arguments.since or arguments.shard:
             raise Problem("--only names one cell: no PATTERN, --since or --shard fits to that")
         one = only(every, arguments.only)
         return Choice(cells=one, whole=one)
-    whole = tuple(cells.select(every, arguments.patterns))
+    patterns = [pattern for words in arguments.patterns for pattern in words.split()]
+    whole = tuple(cells.select(every, patterns))
     if arguments.since:
         found = since.touched(whole, known, arguments.since)
         whole = found.cells

@@ -94,6 +94,15 @@ def chosen(*words: str) -> list[str]:
     return [cell.name for cell in choice.choose(read, KNOWN, EVERY).cells]
 
 
+def test_one_word_may_have_several_patterns() -> None:
+    assert chosen("apache1.3-* !*-py2.7*") == chosen("apache1.3-*", "!*-py2.7*")
+
+
+def test_an_empty_since_chooses_nothing() -> None:
+    """So a variable of a shell can hold the commit, or be empty."""
+    assert chosen("--since", "") == chosen()
+
+
 def test_only_takes_one_cell_even_if_it_is_excluded() -> None:
     assert chosen("--only", "apache2.2-event-py3.11") == ["apache2.2-event-py3.11"]
     read = arguments.read(__main__.VERBS, None, ["run", "--only", "apache2.2-event-py3.11"])

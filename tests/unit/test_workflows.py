@@ -1,8 +1,15 @@
 """What GitHub reads: faults in it are found, and no file of it is left out."""
 
+import re
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+from ruamel.yaml import YAML
+
 from command import TOP
+from matrix import __main__, arguments
 from tools import check
 
 WORKFLOW = """\
@@ -19,6 +26,16 @@ jobs:
         with:
           persist-credentials: false
 """
+
+
+VARIABLES = {"CELLS": "apache2.4-* !*-py2.7*", "SINCE": "origin/main", "PART": "2/6"}
+
+
+def steps() -> Iterator[tuple[str, str]]:
+    """The commands of the workflows, each with its file's name."""
+    for path in sorted((TOP / ".github" / "workflows").glob("*.yml")):
+        for job in YAML(typ="safe").load(path)["jobs"].values():
+            yield from ((path.name, step["run"]) for step in job["steps"] if "run" in step)
 
 
 def found_by_zizmor(folder: Path, text: str) -> str:
@@ -56,3 +73,31 @@ def test_each_file_that_github_reads_is_checked_by_a_schema() -> None:
     checked = {word for words in check.check_jsonschema() for word in words}
     files = {str(path.relative_to(TOP)) for path in (TOP / ".github").rglob("*.yml")}
     assert files <= checked
+
+
+def test_each_step_is_one_line_that_a_person_can_run() -> None:
+    assert [command for _, command in steps() if "\n" in command.strip()] == []
+    own = [command for _, command in steps() if command.startswith("./dev ")]
+    assert {shlex.split(command)[1] for command in own} == {
+        "check",
+        "test",
+        "build",
+        "docs",
+        "matrix",
+    }
+
+
+@pytest.mark.parametrize(
+    "command", [command for _, command in steps() if command.startswith("./dev matrix")]
+)
+def test_the_matrix_understands_what_the_workflows_ask(command: str) -> None:
+    words = command.partition(" >")[0].removeprefix("./dev matrix ")
+    filled = re.sub(r"\$(\w+)", lambda name: VARIABLES.get(name[1], name[1]), words)
+    read = arguments.read(__main__.VERBS, None, shlex.split(filled))
+    assert read.verb in __main__.VERBS
+
+
+def test_the_page_of_the_matrix_has_the_lines_of_its_workflow() -> None:
+    told = (TOP / "docs" / "matrix.md").read_text()
+    lines = [command for name, command in steps() if name == "matrix.yml" and "./dev" in command]
+    assert [line for line in lines if f"`{line}`" not in told] == []
