@@ -7,26 +7,21 @@ import time
 import pytest
 
 from tests.conftest import Serve
-from tests.harness.accounts import ALICE, MALLORY, give
+from tests.harness.accounts import ALICE, MALLORY
 from tests.harness.errorlog import until
+from tests.harness.hosting import CONFIG, Hosting, need_root
 from tests.harness.site import Site
 
 pytestmark = [pytest.mark.needs("processes"), pytest.mark.usefixtures("customers")]
-
-CONFIG = """
-
-DocumentRoot "@{www}"
-<Directory "@{www}">
-    AllowOverride FileInfo
-    Options ExecCGI FollowSymLinks
-</Directory>
-"""
 
 CODE = '''
 import os
 import resource
 import signal
 import time
+
+# Threads, processes and megabytes are the third, the fourth and the tenth.
+WORDS = open("/proc/self/cmdline").read().split(chr(0))
 
 def fork_all(most):
     """How many processes can be had. They end at once afterwards."""
@@ -62,16 +57,14 @@ def application(environ, start_response):
     return [told.encode("ascii")]
 '''
 
-HTACCESS = """
-SetHandler mod_wsgi
-SetEnv mod_wsgi.application tries
-SetEnv mod_wsgi.directory {directory}
-SetEnv mod_wsgi.process {name}
-SetEnv mod_wsgi.processes 4
-SetEnv mod_wsgi.threads 20
-SetEnv mod_wsgi.memory off
-SetEnv mod_wsgi.interpreter main_interpreter
-"""
+# What alice would like to have.
+WISHES = {
+    "processes": 4,
+    "threads": 20,
+    "memory": "off",
+    "idle": "off",
+    "interpreter": "main_interpreter",
+}
 
 NAMES = ("one", "two", "three")
 PID = "os.getpid()"
@@ -85,16 +78,14 @@ AT_LIMIT = (
 
 @pytest.fixture
 def limited(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> Site:
-    if os.geteuid() != 0:
-        pytest.skip("only root can become other users")
+    need_root()
     limits = "processes=2 threads=3 memory=100 nofile=200 nproc=60 nice=3 mistake=1"
     monkeypatch.setenv("MOD_WSGI_LIMITS", limits)
     site = serve(CONFIG)
+    hosting = Hosting.of(site)
     for owner, user in ((ALICE, "alice"), (MALLORY, "mallory")):
         for name in NAMES:
-            folder = site.root / "htdocs" / user / name
-            give(folder / "tries.py", owner, CODE)
-            give(folder / ".htaccess", owner, HTACCESS.format(directory=folder, name=name))
+            hosting.application(owner, f"{user}/{name}", CODE, process=name, **WISHES)
     return site
 
 
@@ -146,8 +137,7 @@ def test_the_system_holds_a_customer_to_the_limits(limited: Site) -> None:
     files = "resource.getrlimit(resource.RLIMIT_NOFILE)"
     assert tried(limited, "alice/one", files) == "(200, 200)"
     assert tried(limited, "alice/one", "os.nice(0)") == str(os.nice(0) + 3)
-    words = tried(limited, "alice/one", "open('/proc/self/cmdline').read().split(chr(0))[2:4]")
-    assert words == "['3', '2']"
+    assert tried(limited, "alice/one", "WORDS[2:4] + WORDS[9:10]") == "['3', '2', '100']"
 
 
 def test_a_customer_cannot_fill_the_machine_with_processes(limited: Site) -> None:
@@ -163,21 +153,42 @@ def test_a_customer_cannot_fill_the_memory(limited: Site) -> None:
     assert tried(limited, "mallory/one", PID)
 
 
+def alices(serve: Serve, monkeypatch: pytest.MonkeyPatch, limits: str, **settings: object) -> Site:
+    """A server where alice wishes this, too."""
+    need_root()
+    monkeypatch.setenv("MOD_WSGI_LIMITS", limits)
+    site = serve(CONFIG)
+    Hosting.of(site).application(ALICE, "alice/one", CODE, **{**WISHES, **settings})
+    return site
+
+
 def test_a_customer_cannot_switch_the_timeout_off(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A request that never ends would hold a thread of the server."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can become other users")
-    monkeypatch.setenv("MOD_WSGI_LIMITS", "timeout=1")
-    site = serve(CONFIG)
-    folder = site.root / "htdocs" / "alice" / "one"
-    give(folder / "tries.py", ALICE, CODE)
-    rules = HTACCESS.format(directory=folder, name="one") + "SetEnv mod_wsgi.timeout off\n"
-    give(folder / ".htaccess", ALICE, rules)
+    site = alices(serve, monkeypatch, "timeout=1", timeout="off")
     tried(site, "alice/one", PID)
     site.expects("MW0620: .* has sent nothing for 1 s")
     site.expects("MW0740: .* has a request without progress")
     site.tolerates("MW0708: .* hangs: it is killed")  # if the test lasts so long
     answer = site.get("/alice/one/", headers={"X-Try": "time.sleep(8)"})
     assert answer.status_code == 504
+
+
+def test_a_customer_cannot_keep_a_process_that_nobody_uses(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = alices(serve, monkeypatch, "idle=1")
+    first = int(tried(site, "alice/one", PID))
+    assert until(lambda: first not in site.spawned(), PATIENCE)
+    assert int(tried(site, "alice/one", PID)) != first
+
+
+def test_a_customer_may_wish_for_less_than_the_limits(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process is told of its threads and its megabytes."""
+    site = alices(serve, monkeypatch, "idle=300", threads=2, memory=77, idle=1)
+    first = int(tried(site, "alice/one", PID))
+    assert tried(site, "alice/one", "WORDS[2:3] + WORDS[9:10]") == "['2', '77']"
+    assert until(lambda: first not in site.spawned(), PATIENCE)

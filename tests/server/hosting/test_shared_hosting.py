@@ -15,8 +15,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Serve
-from tests.harness.accounts import ALICE, MALLORY, give
+from tests.harness.accounts import ALICE, MALLORY
 from tests.harness.cells import Cell
+from tests.harness.hosting import CONFIG as CONFIG_OF_HOST
+from tests.harness.hosting import Hosting, need_root, rules
 from tests.harness.site import Site
 
 OPTIONS = {"processes": 1}
@@ -24,12 +26,9 @@ OPTIONS = {"processes": 1}
 pytestmark = pytest.mark.usefixtures("customers")
 
 
-CONFIG = """
-DocumentRoot "@{www}"
-<Directory "@{www}">
-    AllowOverride FileInfo
-    Options ExecCGI FollowSymLinks
-</Directory>
+CONFIG = (
+    CONFIG_OF_HOST
+    + """
 <Directory "@{www}/mallory/not-allowed">
     Options FollowSymLinks
 </Directory>
@@ -45,6 +44,7 @@ DocumentRoot "@{www}"
     SetEnv mod_wsgi.interpreter blue
 </Location>
 """
+)
 
 PAGES = """
 LoadModule @{include} "@{modules}/mod_include.so"
@@ -65,47 +65,25 @@ def application(environ, start_response):
     return [("%s of @{owner}, for %s" % (",".join(ORDERS), user)).encode("latin-1")]
 """
 
-HTACCESS = """
-SetHandler mod_wsgi
-SetEnv mod_wsgi.application shop
-SetEnv mod_wsgi.directory {directory}
-SetEnv mod_wsgi.interpreter blue
-"""
-
 
 @dataclass(frozen=True, kw_only=True)
-class Hosting:
-    """The customers' directories below the document root of one server, for a test to write to."""
-
-    www: Path
-
-    def put(self, owner: int, path: str, text: str, mode: int = 0o644) -> Path:
-        """A file of an owner below the document root; missing folders become the owner's, too."""
-        give(self.www / path, owner, text, mode)
-        return self.www / path
-
-    def link(self, owner: int, path: str, goal: str) -> Path:
-        target = self.www / path
-        target.unlink(missing_ok=True)
-        target.symlink_to(self.www / goal)
-        os.chown(target, owner, owner, follow_symlinks=False)
-        return target
+class Shops(Hosting):
+    """The same shop for each customer, and mounts of it."""
 
     def shop(self, owner: int, path: str, name: str) -> None:
         self.put(owner, f"{path}/shop.py", SHOP.replace("@{owner}", name))
 
     def htaccess(self, owner: int, path: str, code: str, more: str = "") -> None:
         """A mount at path, whose application is below the folder `code`."""
-        settings = HTACCESS.format(directory=self.www / code)
-        self.put(owner, f"{path}/.htaccess", settings + more)
+        text = rules("shop", self.www / code, more, interpreter="blue")
+        self.put(owner, f"{path}/.htaccess", text)
 
 
 @pytest.fixture
-def hosting(site: Site) -> Iterator[Hosting]:
+def hosting(site: Site) -> Iterator[Shops]:
     """Alice's shop is open; whatever mallory does in a test, it goes on as before."""
-    if os.geteuid() != 0:
-        pytest.skip("files of two users can only be made by root")
-    host = Hosting(www=site.root / "htdocs")
+    need_root()
+    host = Shops.of(site)
     host.shop(ALICE, "alice/code", "alice")
     host.htaccess(ALICE, "alice/shop", "alice/code")
     host.shop(MALLORY, "mallory/code", "mallory")
@@ -130,7 +108,7 @@ def refused(site: Site, path: str, line: str, status: int = 403) -> None:
     assert len(site.watch.severe()) == 1, "\n".join(site.watch.severe())
 
 
-def test_a_customers_application_runs(hosting: Hosting, site: Site) -> None:
+def test_a_customers_application_runs(hosting: Shops, site: Site) -> None:
     hosting.htaccess(MALLORY, "mallory/own", "mallory/code")
     assert "of mallory" in told(site, "/mallory/own/")
 
@@ -145,7 +123,7 @@ def application(environ, start_response):
 
 
 def test_what_a_customer_sets_for_os_environ_is_the_customers_only(
-    hosting: Hosting, site: Site
+    hosting: Shops, site: Site
 ) -> None:
     for owner, name in ((MALLORY, "mallory"), (ALICE, "alice")):
         hosting.put(owner, f"{name}/asking/asking.py", ASKING)
@@ -156,7 +134,7 @@ def test_what_a_customer_sets_for_os_environ_is_the_customers_only(
     assert told(site, "/alice/asks/") == "nothing"
 
 
-def test_the_same_name_is_another_interpreter_for_each_owner(hosting: Hosting, site: Site) -> None:
+def test_the_same_name_is_another_interpreter_for_each_owner(hosting: Shops, site: Site) -> None:
     """All three say `mod_wsgi.interpreter blue` and `shop`."""
     hosting.htaccess(MALLORY, "mallory/blue", "mallory/code")
     assert "from-mallory of mallory" in told(site, "/mallory/blue/?from-mallory")
@@ -165,14 +143,14 @@ def test_the_same_name_is_another_interpreter_for_each_owner(hosting: Hosting, s
     assert told(site, "/alice/shop/").endswith("of alice, for nobody")
 
 
-def test_two_directories_of_an_owner_share_a_name(hosting: Hosting, site: Site) -> None:
+def test_two_directories_of_an_owner_share_a_name(hosting: Shops, site: Site) -> None:
     hosting.htaccess(MALLORY, "mallory/one", "mallory/code")
     hosting.htaccess(MALLORY, "mallory/two", "mallory/code")
     told(site, "/mallory/one/?first")
     assert "first," in told(site, "/mallory/two/?second")
 
 
-def test_the_default_name_is_private_to_the_owner_too(hosting: Hosting, site: Site) -> None:
+def test_the_default_name_is_private_to_the_owner_too(hosting: Shops, site: Site) -> None:
     settings = f"""
 SetHandler mod_wsgi
 SetEnv mod_wsgi.application shop
@@ -182,12 +160,12 @@ SetEnv mod_wsgi.directory {hosting.www}/mallory/code
     assert "of mallory" in told(site, "/mallory/unnamed/")
 
 
-def test_the_administrator_has_to_allow_execution(hosting: Hosting, site: Site) -> None:
+def test_the_administrator_has_to_allow_execution(hosting: Shops, site: Site) -> None:
     hosting.htaccess(MALLORY, "mallory/not-allowed", "mallory/code")
     refused(site, "/mallory/not-allowed/", r"may not serve .*: .*Options \+ExecCGI")
 
 
-def test_a_customer_cannot_allow_execution(hosting: Hosting, site: Site) -> None:
+def test_a_customer_cannot_allow_execution(hosting: Shops, site: Site) -> None:
     """AllowOverride has no Options here: the server itself refuses the file."""
     hosting.htaccess(MALLORY, "mallory/not-allowed", "mallory/code", "Options +ExecCGI\n")
     site.expects("Options not allowed here")
@@ -196,7 +174,7 @@ def test_a_customer_cannot_allow_execution(hosting: Hosting, site: Site) -> None
 
 @pytest.mark.parametrize("path", ["/mallory/views/x", "/mallory/views/"])
 def test_a_file_that_takes_the_place_of_what_was_asked_for_is_a_customers_too(
-    hosting: Hosting, site: Site, path: str
+    hosting: Shops, site: Site, path: str
 ) -> None:
     """A variant, or a directory's index: the server has met its .htaccess file on another way."""
     variants = "URI: x\n\nURI: sub/page.html\nContent-Type: text/html\n"
@@ -221,15 +199,14 @@ def test_what_is_included_by_a_file_that_takes_anothers_place_is_a_customers_too
     serve: Serve, cell: Cell
 ) -> None:
     """The page's .htaccess file sets what the included application is to believe, or is."""
-    if os.geteuid() != 0:
-        pytest.skip("files of two users can only be made by root")
+    need_root()
     old = cell.server.line == "1.3"
     values = {
         "modules": str(cell.server.modules),
     }
     config = PAGES + CONFIG.replace("Options MultiViews\n", "Options MultiViews Includes\n")
     site = serve(config, values=values, processes=1)
-    hosting = Hosting(www=site.root / "htdocs")
+    hosting = Shops.of(site)
     hosting.shop(ALICE, "alice/code", "alice")
     hosting.htaccess(ALICE, "alice/shop", "alice/code")
     variants = "URI: x\n\nURI: sub/page.shtml\nContent-Type: text/html\n"
@@ -247,7 +224,7 @@ def test_what_is_included_by_a_file_that_takes_anothers_place_is_a_customers_too
 
 
 @pytest.mark.needs("shared-process")
-def test_the_main_interpreter_is_the_administrators(hosting: Hosting, site: Site) -> None:
+def test_the_main_interpreter_is_the_administrators(hosting: Shops, site: Site) -> None:
     hosting.htaccess(
         MALLORY, "mallory/m", "mallory/code", "SetEnv mod_wsgi.interpreter main_interpreter\n"
     )
@@ -255,7 +232,7 @@ def test_the_main_interpreter_is_the_administrators(hosting: Hosting, site: Site
 
 
 @pytest.mark.parametrize("name", ["20001\x1fblue", "\x1fblue", "blue\x01"])
-def test_another_owners_name_cannot_be_spelt(hosting: Hosting, site: Site, name: str) -> None:
+def test_another_owners_name_cannot_be_spelt(hosting: Shops, site: Site, name: str) -> None:
     hosting.htaccess(
         MALLORY, "mallory/n", "mallory/code", f'SetEnv mod_wsgi.interpreter "{name}"\n'
     )
@@ -271,32 +248,28 @@ def test_another_owners_name_cannot_be_spelt(hosting: Hosting, site: Site, name:
     ],
 )
 def test_a_customer_does_not_choose_as_whom_an_application_runs(
-    hosting: Hosting, site: Site, setting: str, why: str
+    hosting: Shops, site: Site, setting: str, why: str
 ) -> None:
     hosting.htaccess(MALLORY, "mallory/as", "mallory/code", f"SetEnv {setting}\n")
     refused(site, "/mallory/as/", why)
 
 
 @pytest.mark.parametrize("name", ["20001\x1fblue", "20001%1Fblue", "%1Fblue"])
-def test_another_owners_name_cannot_come_from_a_url(
-    hosting: Hosting, site: Site, name: str
-) -> None:
-    rules = "RewriteEngine On\nRewriteRule ^(.*)$ - [E=mod_wsgi.interpreter:$1]\n"
-    settings = HTACCESS.format(directory=f"{hosting.www}/mallory/code").replace(
-        "SetEnv mod_wsgi.interpreter blue\n", rules
-    )
+def test_another_owners_name_cannot_come_from_a_url(hosting: Shops, site: Site, name: str) -> None:
+    rewriting = "RewriteEngine On\nRewriteRule ^(.*)$ - [E=mod_wsgi.interpreter:$1]\n"
+    settings = rules("shop", hosting.www / "mallory/code", rewriting)
     hosting.put(MALLORY, "mallory/url/.htaccess", settings)
     refused(site, "/mallory/url/" + name.replace("\x1f", "%1f"), "has a control character", 500)
 
 
-def test_another_owners_number_is_but_a_name(hosting: Hosting, site: Site) -> None:
+def test_another_owners_number_is_but_a_name(hosting: Shops, site: Site) -> None:
     hosting.htaccess(
         MALLORY, "mallory/num", "mallory/code", f"SetEnv mod_wsgi.interpreter {ALICE}blue\n"
     )
     assert "of mallory" in told(site, "/mallory/num/")
 
 
-def test_the_code_of_another_customer_does_not_run(hosting: Hosting, site: Site) -> None:
+def test_the_code_of_another_customer_does_not_run(hosting: Shops, site: Site) -> None:
     hosting.htaccess(MALLORY, "mallory/foreign", "alice/code")
     refused(
         site,
@@ -305,7 +278,7 @@ def test_the_code_of_another_customer_does_not_run(hosting: Hosting, site: Site)
     )
 
 
-def test_one_foreign_directory_of_two_is_refused(hosting: Hosting, site: Site) -> None:
+def test_one_foreign_directory_of_two_is_refused(hosting: Shops, site: Site) -> None:
     directories = f"{hosting.www}/mallory/code:{hosting.www}/alice/code"
     hosting.htaccess(
         MALLORY,
@@ -316,14 +289,14 @@ def test_one_foreign_directory_of_two_is_refused(hosting: Hosting, site: Site) -
     refused(site, "/mallory/second/", f"alice/code' belongs to the user {ALICE}")
 
 
-def test_a_link_to_the_code_of_another_customer_does_not_run(hosting: Hosting, site: Site) -> None:
+def test_a_link_to_the_code_of_another_customer_does_not_run(hosting: Shops, site: Site) -> None:
     hosting.link(MALLORY, "mallory/borrowed", "alice/code")
     hosting.htaccess(MALLORY, "mallory/linked", "mallory/borrowed")
     refused(site, "/mallory/linked/", f"borrowed' belongs to the user {ALICE}")
 
 
 def test_a_virtual_environment_of_another_customer_is_refused(
-    hosting: Hosting, site: Site, version: str
+    hosting: Shops, site: Site, version: str
 ) -> None:
     hosting.put(ALICE, f"alice/venv/lib/python{version}/site-packages/secret.py", "")
     hosting.htaccess(
@@ -337,7 +310,7 @@ def test_a_virtual_environment_of_another_customer_is_refused(
 
 @pytest.mark.parametrize("part", ["pyvenv.cfg", "bin", "lib", "lib/python@", "site-packages"])
 def test_a_part_of_another_customers_environment_is_refused(
-    hosting: Hosting, site: Site, version: str, part: str
+    hosting: Shops, site: Site, version: str, part: str
 ) -> None:
     """A link in mallory's environment is enough to have alice's modules."""
     part = part.replace("@", version).replace("site", f"lib/python{version}/site")
@@ -361,7 +334,7 @@ def test_a_part_of_another_customers_environment_is_refused(
 
 @pytest.mark.parametrize("mode", [0o777, 0o757])
 def test_a_directory_that_everybody_writes_to_is_refused(
-    hosting: Hosting, site: Site, mode: int
+    hosting: Shops, site: Site, mode: int
 ) -> None:
     hosting.shop(MALLORY, "mallory/open", "mallory")
     (hosting.www / "mallory/open").chmod(mode)
@@ -371,7 +344,7 @@ def test_a_directory_that_everybody_writes_to_is_refused(
     refused(site, "/mallory/w/", "open' can be written to by everybody.*chmod o-w")
 
 
-def test_an_application_without_a_directory_is_refused(hosting: Hosting, site: Site) -> None:
+def test_an_application_without_a_directory_is_refused(hosting: Shops, site: Site) -> None:
     """Else it would be looked for where the administrator keeps modules."""
     hosting.put(
         MALLORY,
@@ -382,7 +355,7 @@ def test_an_application_without_a_directory_is_refused(hosting: Hosting, site: S
 
 
 def test_an_application_without_a_directory_is_refused_where_there_is_a_file(
-    hosting: Hosting, site: Site
+    hosting: Shops, site: Site
 ) -> None:
     """The file behind the URL is not what mod_wsgi.application names."""
     hosting.put(MALLORY, "mallory/anywhere/page.txt", "a file")
@@ -395,7 +368,7 @@ def test_an_application_without_a_directory_is_refused_where_there_is_a_file(
 
 
 @pytest.mark.needs("servers-user")
-def test_a_directory_that_cannot_be_read_is_said(hosting: Hosting, site: Site) -> None:
+def test_a_directory_that_cannot_be_read_is_said(hosting: Shops, site: Site) -> None:
     hosting.shop(MALLORY, "mallory/closed", "mallory")
     (hosting.www / "mallory/closed").chmod(0o711)
     hosting.htaccess(
@@ -418,37 +391,37 @@ def application(environ, start_response):
 SCRIPTS = "AddHandler mod_wsgi .wsgi\n"
 
 
-def script(hosting: Hosting, owner: int, path: str, name: str, mode: int = 0o644) -> Path:
+def script(hosting: Shops, owner: int, path: str, name: str, mode: int = 0o644) -> Path:
     return hosting.put(owner, path, SCRIPT.replace("@{owner}", name), mode)
 
 
-def test_a_customers_file_runs(hosting: Hosting, site: Site) -> None:
+def test_a_customers_file_runs(hosting: Shops, site: Site) -> None:
     hosting.put(MALLORY, "mallory/files/.htaccess", SCRIPTS)
     script(hosting, MALLORY, "mallory/files/own.wsgi", "mallory")
     assert told(site, "/mallory/files/own.wsgi") == "a file of mallory"
 
 
-def test_a_file_of_another_customer_does_not_run(hosting: Hosting, site: Site) -> None:
+def test_a_file_of_another_customer_does_not_run(hosting: Shops, site: Site) -> None:
     hosting.put(MALLORY, "mallory/files/.htaccess", SCRIPTS)
     script(hosting, ALICE, "mallory/files/foreign.wsgi", "alice")
     refused(site, "/mallory/files/foreign.wsgi", f"foreign.wsgi' belongs to the user {ALICE}")
 
 
-def test_a_link_to_a_file_of_another_customer_does_not_run(hosting: Hosting, site: Site) -> None:
+def test_a_link_to_a_file_of_another_customer_does_not_run(hosting: Shops, site: Site) -> None:
     hosting.put(MALLORY, "mallory/files/.htaccess", SCRIPTS)
     script(hosting, ALICE, "alice/private.wsgi", "alice")
     hosting.link(MALLORY, "mallory/files/link.wsgi", "alice/private.wsgi")
     refused(site, "/mallory/files/link.wsgi", f"link.wsgi' belongs to the user {ALICE}")
 
 
-def test_a_file_that_everybody_writes_to_does_not_run(hosting: Hosting, site: Site) -> None:
+def test_a_file_that_everybody_writes_to_does_not_run(hosting: Shops, site: Site) -> None:
     hosting.put(MALLORY, "mallory/files/.htaccess", SCRIPTS)
     script(hosting, MALLORY, "mallory/files/open.wsgi", "mallory", 0o666)
     refused(site, "/mallory/files/open.wsgi", "open.wsgi' can be written to by everybody")
 
 
 def test_a_file_that_is_swapped_while_it_is_opened_is_never_another_customers(
-    hosting: Hosting, site: Site
+    hosting: Shops, site: Site
 ) -> None:
     """What is checked is what is read, however the names move meanwhile."""
     site.tolerates("belongs to the user|is neither a file nor|No such file|Is a directory")
@@ -466,7 +439,7 @@ def test_a_file_that_is_swapped_while_it_is_opened_is_never_another_customers(
 
 
 @contextmanager
-def swapping(hosting: Hosting, paths: list[str], *goals: str) -> Iterator[None]:
+def swapping(hosting: Shops, paths: list[str], *goals: str) -> Iterator[None]:
     """Lets mallory's links lead now to what is her own, now to what is alice's, all the time."""
     ended = threading.Event()
     part = hosting.www / "mallory/race/part"
@@ -489,7 +462,7 @@ def swapping(hosting: Hosting, paths: list[str], *goals: str) -> Iterator[None]:
 
 
 def test_a_link_into_another_customers_application_brings_no_settings_along(
-    hosting: Hosting, site: Site
+    hosting: Shops, site: Site
 ) -> None:
     """Mallory's file applies above the link, alice's below it: together they are nobody's."""
     hosting.htaccess(
@@ -511,22 +484,20 @@ def two_users(one: str, owner: int, other: str, other_owner: int) -> str:
 
 
 def test_a_link_to_the_htaccess_file_of_another_customer_is_refused(
-    hosting: Hosting, site: Site
+    hosting: Shops, site: Site
 ) -> None:
     """Only alice's file took part, but mallory can exchange the link after the server read it."""
     hosting.link(MALLORY, "mallory/shop", "alice/shop")
     refused(site, "/mallory/shop/", two_users("mallory", MALLORY, "alice", ALICE))
 
 
-def test_a_link_of_another_customer_is_refused_wherever_it_is(
-    hosting: Hosting, site: Site
-) -> None:
+def test_a_link_of_another_customer_is_refused_wherever_it_is(hosting: Shops, site: Site) -> None:
     hosting.link(MALLORY, "link", "alice/shop")
     refused(site, "/link/", two_users("link", MALLORY, "alice", ALICE))
 
 
 def test_a_directory_in_a_directory_of_another_customer_is_refused(
-    hosting: Hosting, site: Site
+    hosting: Shops, site: Site
 ) -> None:
     """Who owns what is above a directory can rename it."""
     hosting.put(MALLORY, "mallory/guests/README", "")
@@ -535,7 +506,7 @@ def test_a_directory_in_a_directory_of_another_customer_is_refused(
 
 
 def test_a_link_that_is_swapped_brings_no_settings_to_another_customer(
-    hosting: Hosting, site: Site
+    hosting: Shops, site: Site
 ) -> None:
     """The server may read mallory's file, and find alice's directory when it looks whose it is."""
     site.tolerates("belongs to the user|No such file|can't be looked at")
@@ -553,7 +524,7 @@ def test_a_link_that_is_swapped_brings_no_settings_to_another_customer(
 
 @pytest.mark.parametrize("owner", [0, ALICE])
 def test_links_of_the_owner_and_of_root_are_followed(
-    hosting: Hosting, site: Site, owner: int
+    hosting: Shops, site: Site, owner: int
 ) -> None:
     hosting.link(owner, f"alice/link-{owner}", "alice/shop")
     hosting.link(owner, f"alice/linked-{owner}", f"alice/link-{owner}")
@@ -563,7 +534,7 @@ def test_links_of_the_owner_and_of_root_are_followed(
     assert "of alice" in told(site, f"/alice/code/relative-{owner}/")
 
 
-def test_a_directory_of_root_in_a_customers_is_the_customers(hosting: Hosting, site: Site) -> None:
+def test_a_directory_of_root_in_a_customers_is_the_customers(hosting: Shops, site: Site) -> None:
     """Mallory can put another one there: its file gets no more than her own would."""
     hosting.put(MALLORY, "mallory/README", "")
     hosting.htaccess(0, "mallory/roots", "mallory/code")
@@ -575,7 +546,7 @@ def test_a_directory_of_root_in_a_customers_is_the_customers(hosting: Hosting, s
 
 
 def test_a_directory_that_everybody_writes_to_may_not_be_on_the_way(
-    hosting: Hosting, site: Site
+    hosting: Shops, site: Site
 ) -> None:
     hosting.put(MALLORY, "mallory/everybodys/README", "")
     hosting.htaccess(MALLORY, "mallory/everybodys/app", "mallory/code")
@@ -583,7 +554,7 @@ def test_a_directory_that_everybody_writes_to_may_not_be_on_the_way(
     refused(site, "/mallory/everybodys/app/", "everybodys' can be written to by everybody")
 
 
-def test_a_sticky_directory_may_be_on_the_way(hosting: Hosting, site: Site) -> None:
+def test_a_sticky_directory_may_be_on_the_way(hosting: Shops, site: Site) -> None:
     """Everybody writes to it, but nobody can exchange what another one has there."""
     hosting.put(MALLORY, "mallory/sticky/README", "")
     hosting.htaccess(MALLORY, "mallory/sticky/app", "mallory/code")
@@ -591,7 +562,7 @@ def test_a_sticky_directory_may_be_on_the_way(hosting: Hosting, site: Site) -> N
     assert "of mallory" in told(site, "/mallory/sticky/app/")
 
 
-def test_a_link_in_a_sticky_directory_is_refused(hosting: Hosting, site: Site) -> None:
+def test_a_link_in_a_sticky_directory_is_refused(hosting: Shops, site: Site) -> None:
     """Mallory can move a link of alice's to where she had a directory of her own."""
     hosting.put(0, "sticky/README", "")
     hosting.link(ALICE, "sticky/link", "alice/shop")
@@ -602,7 +573,7 @@ def test_a_link_in_a_sticky_directory_is_refused(hosting: Hosting, site: Site) -
 
 @pytest.mark.parametrize("mode", [0o777, 0o757, 0o1777])
 def test_an_htaccess_file_where_everybody_may_put_one_is_refused(
-    hosting: Hosting, site: Site, mode: int
+    hosting: Shops, site: Site, mode: int
 ) -> None:
     hosting.htaccess(MALLORY, "mallory/public", "mallory/code")
     (hosting.www / "mallory/public").chmod(mode)
@@ -610,20 +581,20 @@ def test_an_htaccess_file_where_everybody_may_put_one_is_refused(
 
 
 def test_a_redirect_brings_no_settings_of_a_customer_to_the_administrator(
-    hosting: Hosting, site: Site, version: str
+    hosting: Shops, site: Site, version: str
 ) -> None:
     """An internal redirect keeps variables under a new name, which settings are found by, too."""
     hosting.put(MALLORY, "mallory/venv/pyvenv.cfg", "home = /usr/bin\n")
     hosting.put(MALLORY, f"mallory/venv/lib/python{version}/site-packages/x.pth", "import os\n")
     settings = f"SetEnv mod_wsgi.virtualenv {hosting.www}/mallory/venv\n"
-    rules = "RewriteEngine On\nRewriteRule ^(.*)$ /admin?jumped [PT]\n"
-    hosting.put(MALLORY, "mallory/jump/.htaccess", settings + rules)
+    jump = "RewriteEngine On\nRewriteRule ^(.*)$ /admin?jumped [PT]\n"
+    hosting.put(MALLORY, "mallory/jump/.htaccess", settings + jump)
     refused(site, "/mallory/jump/x", "directory '.*admin-code' belongs to the user 0")
     assert "jumped" not in told(site, "/admin?later")
 
 
 def test_a_redirect_brings_no_settings_of_a_customer_to_another(
-    hosting: Hosting, site: Site
+    hosting: Shops, site: Site
 ) -> None:
     """However short mallory's path is: alice's settings must be alice's alone."""
     hosting.put(
@@ -638,11 +609,10 @@ def test_a_redirect_brings_no_settings_of_a_customer_to_another(
 
 def test_a_page_with_includes_does_not_say_who_asks(serve: Serve, cell: Cell) -> None:
     """Neither has an .htaccess file of mallory's taken part, nor is the page an application."""
-    if os.geteuid() != 0:
-        pytest.skip("files of two users can only be made by root")
+    need_root()
     values = {"modules": str(cell.server.modules)}
     site = serve(PAGES + CONFIG, values=values, processes=1)
-    hosting = Hosting(www=site.root / "htdocs")
+    hosting = Shops.of(site)
     hosting.shop(ALICE, "alice/code", "alice")
     hosting.htaccess(ALICE, "alice/shop", "alice/code")
     page = '<!--#set var="REMOTE_USER" value="alice" --><!--#include virtual="/alice/shop/" -->'
@@ -652,14 +622,12 @@ def test_a_page_with_includes_does_not_say_who_asks(serve: Serve, cell: Cell) ->
 
 def furnish_many(site: Site, more: str = "") -> None:
     """Alice's shop, and mallory's, where each URL has an interpreter of its own."""
-    hosting = Hosting(www=site.root / "htdocs")
+    hosting = Shops.of(site)
     hosting.shop(ALICE, "alice/code", "alice")
     hosting.htaccess(ALICE, "alice/shop", "alice/code")
     hosting.shop(MALLORY, "mallory/code", "mallory")
-    rules = "RewriteEngine On\nRewriteRule ^(.+)$ - [E=mod_wsgi.interpreter:$1]\n"
-    settings = HTACCESS.format(directory=f"{hosting.www}/mallory/code").replace(
-        "SetEnv mod_wsgi.interpreter blue\n", rules
-    )
+    rewriting = "RewriteEngine On\nRewriteRule ^(.+)$ - [E=mod_wsgi.interpreter:$1]\n"
+    settings = rules("shop", hosting.www / "mallory/code", rewriting)
     hosting.put(MALLORY, "mallory/many/.htaccess", settings + more)
 
 
@@ -668,8 +636,7 @@ def test_a_customer_who_takes_all_interpreters_leaves_the_others_theirs(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The bound is the process's: who has an interpreter keeps it, who has none gets a 503."""
-    if os.geteuid() != 0:
-        pytest.skip("files of two users can only be made by root")
+    need_root()
     monkeypatch.setenv("MOD_WSGI_MAX_INTERPRETERS", "4")
     site = serve(CONFIG, processes=1)
     furnish_many(site)
@@ -684,8 +651,7 @@ def test_a_customer_who_takes_all_interpreters_leaves_the_others_theirs(
 def test_a_customer_who_takes_all_interpreters_of_a_process_harms_nobody_else(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("files of two users can only be made by root")
+    need_root()
     monkeypatch.setenv("MOD_WSGI_MAX_INTERPRETERS", "3")
     site = serve(CONFIG, processes=1)
     furnish_many(site, "SetEnv mod_wsgi.process one\nSetEnv mod_wsgi.processes 1\n")
@@ -702,7 +668,7 @@ OF_ITS_OWN = "SetEnv mod_wsgi.interpreter fresh%s\n"
 
 
 def test_a_module_that_is_a_link_to_another_customers_is_refused(
-    hosting: Hosting, site: Site
+    hosting: Shops, site: Site
 ) -> None:
     hosting.put(MALLORY, "mallory/linked/own.py", "")
     hosting.link(MALLORY, "mallory/linked/shop.py", "alice/code/shop.py")
@@ -712,7 +678,7 @@ def test_a_module_that_is_a_link_to_another_customers_is_refused(
 
 
 def test_a_package_that_is_a_link_to_another_customers_is_refused(
-    hosting: Hosting, site: Site
+    hosting: Shops, site: Site
 ) -> None:
     hosting.put(ALICE, "alice/packages/shop/__init__.py", SHOP.replace("@{owner}", "alice"))
     hosting.put(MALLORY, "mallory/linked2/own.py", "")
@@ -721,7 +687,7 @@ def test_a_package_that_is_a_link_to_another_customers_is_refused(
     refused(site, "/mallory/m2/", "__init__.py' can't be imported: it belongs to the user 20001")
 
 
-def test_what_a_module_imports_has_to_be_the_customers_too(hosting: Hosting, site: Site) -> None:
+def test_what_a_module_imports_has_to_be_the_customers_too(hosting: Shops, site: Site) -> None:
     own = "from theirs import application"
     hosting.put(MALLORY, "mallory/linked3/shop.py", own)
     hosting.link(MALLORY, "mallory/linked3/theirs.py", "alice/code/shop.py")
@@ -749,7 +715,7 @@ OWN_WAYS = {
 
 @pytest.mark.parametrize("way", OWN_WAYS)
 def test_a_refusal_that_the_application_has_caught_is_not_the_answer(
-    hosting: Hosting, site: Site, way: str
+    hosting: Shops, site: Site, way: str
 ) -> None:
     text, line, status = OWN_WAYS[way]
     hosting.put(MALLORY, f"mallory/catches-{way}/shop.py", CATCHES + text)
@@ -766,7 +732,7 @@ def test_a_refusal_that_the_application_has_caught_is_not_the_answer(
 
 
 def test_a_module_of_roots_is_one_where_it_is_but_not_through_a_link(
-    hosting: Hosting, site: Site
+    hosting: Shops, site: Site
 ) -> None:
     hosting.put(MALLORY, "mallory/with-root/own.py", "")
     hosting.put(0, "mallory/with-root/shop.py", SHOP.replace("@{owner}", "root, put there"))
@@ -779,7 +745,7 @@ def test_a_module_of_roots_is_one_where_it_is_but_not_through_a_link(
 
 
 def test_a_package_in_an_environment_that_is_a_link_to_another_customers_is_refused(
-    hosting: Hosting, site: Site, version: str
+    hosting: Shops, site: Site, version: str
 ) -> None:
     packages = f"mallory/env7/lib/python{version}/site-packages"
     hosting.put(ALICE, "alice/packages/secret/__init__.py", "")
@@ -796,7 +762,7 @@ def test_a_package_in_an_environment_that_is_a_link_to_another_customers_is_refu
     assert site.ask("/mallory/m7/").status == 403
 
 
-def test_a_module_that_everybody_can_write_to_is_refused(hosting: Hosting, site: Site) -> None:
+def test_a_module_that_everybody_can_write_to_is_refused(hosting: Shops, site: Site) -> None:
     hosting.put(MALLORY, "mallory/open-module/own.py", "")
     hosting.put(MALLORY, "mallory/open-module/shop.py", "", 0o666)
     hosting.htaccess(MALLORY, "mallory/m6", "mallory/open-module", OF_ITS_OWN % 6)

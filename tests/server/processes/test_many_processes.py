@@ -1,18 +1,17 @@
 """As many processes of customers as a server has at most, all at once."""
 
-import os
 import statistics
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from bench.processes import pss
 from tests.conftest import Serve
 from tests.harness import accounts
+from tests.harness.hosting import CONFIG, Hosting, need_root
 from tests.harness.site import Site
 from tests.soak import census
 
@@ -21,20 +20,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.needs("processes")]
 OWNERS = 256
 PATIENCE = 60.0
 AT_ONCE = 4
-
-CONFIG = """
-DocumentRoot "@{www}"
-<Directory "@{www}">
-    AllowOverride FileInfo
-    Options ExecCGI FollowSymLinks
-</Directory>
-"""
-
-HTACCESS = """
-SetHandler mod_wsgi
-SetEnv mod_wsgi.application owned::application
-SetEnv mod_wsgi.directory {folder}
-"""
 
 OWNED = """
 import os
@@ -53,13 +38,9 @@ class Customers:
     owners: list[int]
 
     def furnish(self) -> None:
+        hosting = Hosting.of(self.site)
         for owner in self.owners:
-            folder = self.folder(owner)
-            accounts.give(folder / "owned.py", owner, OWNED)
-            accounts.give(folder / ".htaccess", owner, HTACCESS.format(folder=folder))
-
-    def folder(self, owner: int) -> Path:
-        return self.site.root / "htdocs" / str(owner)
+            hosting.application(owner, str(owner), OWNED)
 
     def seconds(self, owner: int) -> float:
         """How long a customer waits for an answer."""
@@ -75,8 +56,7 @@ class Customers:
 
 @pytest.fixture
 def owners() -> Iterator[list[int]]:
-    if os.geteuid() != 0:
-        pytest.skip("files of many users can only be made by root")
+    need_root()
     with accounts.crowd(OWNERS) as numbers:
         yield numbers
 

@@ -5,7 +5,6 @@ and the server's. Two of these attempts succeed in the incumbent's daemon proces
 TLS key is in their memory, and their descriptor 2 is the error log, which they can empty.
 """
 
-import os
 import re
 import subprocess
 from pathlib import Path
@@ -14,20 +13,15 @@ import pytest
 
 from tests.conftest import Serve
 from tests.harness import tls
-from tests.harness.accounts import ALICE, MALLORY, give
+from tests.harness.accounts import ALICE, MALLORY
 from tests.harness.cells import Cell
+from tests.harness.hosting import CONFIG as HOST
+from tests.harness.hosting import Hosting, need_root
 from tests.harness.site import Site
 
 pytestmark = [pytest.mark.needs("processes"), pytest.mark.usefixtures("customers")]
 
-ROOTED = """
-DocumentRoot "@{www}"
-<Directory "@{www}">
-    AllowOverride FileInfo
-    Options ExecCGI FollowSymLinks
-</Directory>
-"""
-CONFIG = "@{base}@{applications}" + ROOTED
+CONFIG = "@{base}@{applications}" + HOST
 
 CODE = '''
 import json
@@ -43,25 +37,17 @@ def application(environ, start_response):
     return [json.dumps(told).encode("ascii")]
 '''
 
-HTACCESS = """
-SetHandler mod_wsgi
-SetEnv mod_wsgi.application tries
-SetEnv mod_wsgi.directory {directory}
-"""
-
 
 def furnish(site: Site) -> None:
+    hosting = Hosting.of(site)
     for owner, name in ((ALICE, "alice"), (MALLORY, "mallory")):
-        folder = site.root / "htdocs" / name
-        give(folder / "tries.py", owner, CODE)
-        give(folder / ".htaccess", owner, HTACCESS.format(directory=folder))
-        give(folder / "secret", owner, f"of {name}", mode=0o600)
+        hosting.application(owner, name, CODE)
+        hosting.put(owner, f"{name}/secret", f"of {name}", mode=0o600)
 
 
 @pytest.fixture
 def rooted(site: Site) -> Site:
-    if os.geteuid() != 0:
-        pytest.skip("only root can give files to two users, and become them")
+    need_root()
     furnish(site)
     return site
 
@@ -145,10 +131,9 @@ def test_the_servers_key_is_not_in_the_memory_of_a_process(
     serve: Serve, cell: Cell, tmp_path: Path
 ) -> None:
     tls.need(cell)
-    if os.geteuid() != 0:
-        pytest.skip("only root can read the memory of a server")
+    need_root()
     files = tls.certificate(tmp_path)
-    site = serve(tls.CONFIG + ROOTED, files=files, values={"modules": str(cell.server.modules)})
+    site = serve(tls.CONFIG + HOST, files=files, values={"modules": str(cell.server.modules)})
     furnish(site)
     prime = first_prime(tmp_path / "key.pem")
     pid = tried(site, "mallory", "os.getpid()")
