@@ -121,6 +121,7 @@ def attacked(
         module_with_program,
         workshop,
         CONFIG + more,
+        files=getattr(request.module, "FILES", {}),
         values={"modules": str(cell.server.modules)},
         processes=2,
         deaths=True,
