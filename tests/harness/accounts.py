@@ -15,6 +15,8 @@ from pathlib import Path
 
 # Of the accounts, which have no home and no password.
 ALICE, MALLORY = 20001, 20002
+OF_ROOTS_GROUP = 20003  # whose own group is root's
+CUSTOMERS = (ALICE, MALLORY, OF_ROOTS_GROUP)
 CROWD = 21001  # and those after it: many customers, for the tests that need them
 
 _LOCKS = Path(tempfile.gettempdir())
@@ -33,14 +35,14 @@ def give(target: Path, owner: int, text: str, mode: int = 0o644) -> None:
 
 @contextmanager
 def customers() -> Iterator[None]:
-    """Alice and mallory have accounts in this block. Without root nothing is done."""
+    """The customers have accounts in this block. Without root nothing is done."""
     if os.geteuid() != 0:
         yield
         return
     with _lock("using") as using:
         with _lock("changing") as changing:
             fcntl.flock(changing, fcntl.LOCK_EX)
-            for uid in (ALICE, MALLORY):
+            for uid in CUSTOMERS:
                 _add(uid)
             fcntl.flock(using, fcntl.LOCK_SH)
         try:
@@ -57,7 +59,7 @@ def crowd(count: int) -> Iterator[list[int]]:
     numbers = list(range(CROWD, CROWD + count))
     with _lock("crowd") as alone:
         fcntl.flock(alone, fcntl.LOCK_EX)
-        lines = [f"{_name(uid)}:*:{uid}:{uid}::/:/bin/false" for uid in numbers]
+        lines = [f"{login(uid)}:*:{uid}:{uid}::/:/bin/false" for uid in numbers]
         with _lock("changing") as changing:
             fcntl.flock(changing, fcntl.LOCK_EX)
             _run("newusers", given="\n".join(lines) + "\n")
@@ -74,7 +76,7 @@ def _forget(numbers: list[int]) -> None:
 
     vipw looks at whole seconds to see whether the file was changed.
     """
-    names = "\\|".join(map(_name, numbers))
+    names = "\\|".join(map(login, numbers))
     with tempfile.TemporaryDirectory() as folder:
         editor = Path(folder, "editor")
         editor.write_text(f"#!/bin/sh\nsleep 1\nexec sed -i '/^\\({names}\\):/d' \"$1\"\n")
@@ -84,8 +86,8 @@ def _forget(numbers: list[int]) -> None:
 
 
 @contextmanager
-def _lock(name: str) -> Iterator[int]:
-    place = _LOCKS / f"mod_wsgi-tests-accounts.{name}"
+def _lock(what: str) -> Iterator[int]:
+    place = _LOCKS / f"mod_wsgi-tests-accounts.{what}"
     descriptor = os.open(place, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
         yield descriptor
@@ -93,7 +95,8 @@ def _lock(name: str) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _name(uid: int) -> str:
+def login(uid: int) -> str:
+    """The name of an account."""
     return f"wsgi-test-{uid}"
 
 
@@ -101,8 +104,9 @@ def _add(uid: int) -> None:
     try:
         pwd.getpwuid(uid)
     except KeyError:
-        group = ("-K", f"GID_MIN={uid}", "-K", f"GID_MAX={uid}", "-U")
-        _run("useradd", "-u", str(uid), *group, "-d", "/nonexistent", "-M", _name(uid))
+        own = ("-K", f"GID_MIN={uid}", "-K", f"GID_MAX={uid}", "-U")
+        group = ("-g", "0") if uid == OF_ROOTS_GROUP else own
+        _run("useradd", "-u", str(uid), *group, "-d", "/nonexistent", "-M", login(uid))
 
 
 def _remove_unless_used(using: int) -> None:
@@ -110,9 +114,9 @@ def _remove_unless_used(using: int) -> None:
         fcntl.flock(using, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return
-    for uid in (ALICE, MALLORY):
-        if any(entry.pw_name == _name(uid) for entry in pwd.getpwall()):
-            _run("userdel", "-f", _name(uid))
+    for uid in CUSTOMERS:
+        if any(entry.pw_name == login(uid) for entry in pwd.getpwall()):
+            _run("userdel", "-f", login(uid))
 
 
 def _run(*words: str, given: str = "", editor: str = "") -> None:

@@ -32,7 +32,7 @@ CRASHED = re.compile(
     r"exit signal|process \d+ of \S+: signal (?!9 )|(?<!server does: )(?<!hangs: )it is killed"
     r"|Fatal Python|Segmentation|core dump|Sanitizer|double free"
 )
-DIED = re.compile(r"process \d+ of \S+: signal")
+DIED = re.compile(r"process \d+ of \S+(?:: signal| .*: it is killed)")
 
 PATIENCE = 2.0
 
