@@ -23,8 +23,9 @@ import sys
 from collections.abc import Callable, Sequence
 
 from command import Problem, serve
-from matrix import arguments, results
+from matrix import arguments, files, results
 from matrix.verbs import keeping, listing, reporting, running, upkeep
+from matrix.work import INTERRUPTED
 
 VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "list": listing.show_list,
@@ -50,9 +51,12 @@ def main(words: Sequence[str] | None = None) -> int:
     except Problem as problem:
         print(f"matrix: {problem}", file=sys.stderr)
         return results.USAGE
+    except OSError as error:
+        print(f"matrix: {files.complaint(error)}", file=sys.stderr)
+        return results.USAGE
     except KeyboardInterrupt:
-        print("matrix: interrupted", file=sys.stderr)
-        return 130
+        print(f"matrix: {INTERRUPTED}", file=sys.stderr)
+        return results.STOPPED
 
 
 if __name__ == "__main__":

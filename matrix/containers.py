@@ -7,7 +7,6 @@ Containers share objects through one volume (see site_scons/site_init.py).
 import hashlib
 import json
 import threading
-import uuid
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
@@ -16,13 +15,13 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, TextIO, TypeVar
 
-from docker import DockerClient
-
-from matrix import CellFailed, Ended, Unavailable, engine, images, suite
+from command import Problem
+from matrix import CellFailed, Ended, Unavailable, engine, files, images, suite
 from matrix.archives import Shelf
 from matrix.cells import Cell
 from matrix.data import Apache, Base, Data, Python
-from matrix.engine import Mount, Task
+from matrix.engine import Client, Mount, Task
+from matrix.explained import DISK_FULL, explained
 from matrix.images import Recipe
 from matrix.snapshot import Snapshot
 from matrix.verdict import Verdict, judge
@@ -63,7 +62,7 @@ class Once:
 class Site:
     """A run's environment, and what its cells share."""
 
-    client: DockerClient
+    client: Client
     data: Data
     shelf: Shelf
     snapshot: Snapshot
@@ -71,7 +70,7 @@ class Site:
     stamps: Path
     builds: bool = True  # whether an image that is missing is built, or the cell is unavailable
     once: Once = field(default_factory=Once)
-    run: str = field(default_factory=lambda: uuid.uuid4().hex)
+    run: str = ""
 
     @contextmanager
     def log(self, name: str) -> Iterator[TextIO]:
@@ -80,12 +79,12 @@ class Site:
         What fails meanwhile names this log, for every cell that the failure ends.
         """
         path = self.logs / f"{name}.log"
-        with path.open("a", buffering=1) as stream:
-            try:
+        try:
+            with files.named(path), path.open("a", buffering=1, encoding="utf-8") as stream:
                 yield stream
-            except Ended as reason:
-                reason.log = reason.log or path.name
-                raise
+        except Ended as reason:
+            reason.log = reason.log or path.name
+            raise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +107,7 @@ class Compilation:
 
 def build(site: Site, cell: Cell, say: Say) -> Built:
     """Builds all that the cell's tests need, and links its module."""
-    with engine.explained():
+    with explained():
         return _build(site, cell, say)
 
 
@@ -145,18 +144,25 @@ def test(
     python = site.data.pythons[cell.python].executable
     command = suite.command(TOOLS_PYTHON, cell, python, OUTPUT, slow=slow, words=words)
     task = _task(site, built, command, writes=False, looks=True)
-    with site.log(cell.name) as log, engine.explained():
+    with site.log(cell.name) as log, explained():
         ended = engine.run(site.client, task, log)
     if "junit.xml" in ended.out:
         (site.logs / f"{cell.name}.xml").write_bytes(ended.out["junit.xml"])
-    if ended.late:
-        raise CellFailed(f"the tests took longer than {site.data.limits.seconds} s")
-    if ended.killed_for_memory:
-        raise CellFailed(f"the tests used more than {site.data.limits.memory} of memory")
-    if "grid.json" not in ended.out:
+    finished = "grid.json" in ended.out
+    check_end(ended, task, "the tests", finished=finished)
+    if not finished:
         raise CellFailed(suite.ended_early(ended.status))
     version = "" if cell.suite else site.data.apaches[cell.line].version
     return judge(cell, json.loads(ended.out["grid.json"]), ended.status, version)
+
+
+def check_end(ended: engine.Ended, task: Task, what: str, *, finished: bool) -> None:
+    """Tells what was done to a container from what its program did."""
+    if ended.late or ended.killed_for_memory or not finished:
+        if why := engine.fault(ended, task):
+            raise CellFailed(f"{what} {why}")
+        if ended.disk_full:
+            raise Problem(DISK_FULL)
 
 
 def shell_task(site: Site, built: Built) -> Task:
@@ -341,8 +347,10 @@ def _compile(site: Site, wanted: Compilation, built: Built, say: Say) -> None:
         if stamp.exists():
             return
         say(f"compiling {wanted.what}")
+        task = _task(site, built, wanted.command, writes=True)
         with site.log(wanted.what) as log:
-            ended = engine.run(site.client, _task(site, built, wanted.command, writes=True), log)
+            ended = engine.run(site.client, task, log)
+            check_end(ended, task, wanted.what, finished=ended.status == 0)
             if ended.status != 0:
                 raise CellFailed(f"{wanted.what} did not build")
         site.stamps.mkdir(parents=True, exist_ok=True)

@@ -1,10 +1,8 @@
 """All that the matrix asks of the Docker daemon, with one clear line for each way it can fail."""
 
-import errno
 import io
 import re
-import shutil
-import socket
+import signal
 import tarfile
 import threading
 import time
@@ -15,14 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-import docker
 import docker.errors
-import requests
+import docker.utils
 from docker import DockerClient
 from docker.models.containers import Container
 
 from command import Problem
 from matrix import CellFailed, Unavailable
+from matrix.explained import DISK_FULL, explained, is_full
+from matrix.work import Work
 
 # The label of everything that the matrix makes, so that `clean` finds it and nothing else.
 LABEL = "mod_wsgi.matrix"
@@ -33,8 +32,12 @@ BORN = "mod_wsgi.matrix.born"
 # This label says which run a container belongs to.
 RUN = "mod_wsgi.matrix.run"
 
-_INSTALL = "or run the cells of this machine's own servers with --local"
-_FULL = "no space left on device"
+# The daemon has to answer at first within some seconds, since it may be at a wrong address.
+_FIRST_SECONDS = 20
+_SECONDS = 600
+
+# A shell's status of a program that a signal has ended is this and the signal.
+_SIGNALLED = 128
 
 _BLOCK = 1 << 20
 
@@ -78,6 +81,26 @@ class Ended:
     out: Mapping[str, bytes]
     late: bool
     killed_for_memory: bool
+    disk_full: bool = False  # as the output tells
+
+
+class Client(DockerClient):
+    """A client whose answers can be ended by another thread."""
+
+    def __init__(self, *words: Any, **how: Any) -> None:
+        """As Docker's own client."""
+        super().__init__(*words, **how)
+        self.work = Work()
+        self.api.hooks["response"].append(self.work.note)
+
+
+def _client(connections: int) -> Client:
+    try:
+        return Client(
+            timeout=_FIRST_SECONDS, max_pool_size=connections, **docker.utils.kwargs_from_env()
+        )
+    except ValueError as error:
+        raise docker.errors.DockerException(f"no address of a daemon: {error}") from error
 
 
 class NotLoaded(Exception):
@@ -85,53 +108,16 @@ class NotLoaded(Exception):
 
 
 @contextmanager
-def connected(most: int = 10) -> Iterator[DockerClient]:
+def connected(most: int = 10) -> Iterator[Client]:
     """A client of the daemon that the environment names. Each error becomes one line."""
     with explained():
-        client = docker.from_env(timeout=600, max_pool_size=most + 4)
+        client = _client(most + 4)
         try:
             client.ping()
+            client.api.timeout = _SECONDS
             yield client
         finally:
             client.close()
-
-
-@contextmanager
-def explained() -> Iterator[None]:
-    """Turns Docker's exceptions into a Problem that says what to do."""
-    try:
-        yield
-    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
-        raise Problem(explanation(error)) from error
-
-
-def explanation(error: BaseException) -> str:
-    """One line that says what is wrong with Docker, and what to do."""
-    causes = list(_causes(error))
-    numbers = {each.errno for each in causes if isinstance(each, OSError)}
-    said = " ".join(str(error).split())
-    if errno.ENOSPC in numbers or _FULL in said.lower():
-        return "the disk is full: ./dev matrix clean removes what the matrix keeps in Docker"
-    if errno.EACCES in numbers or errno.EPERM in numbers:
-        return f"no permission to use Docker: add yourself to the group docker, {_INSTALL}"
-    unreachable = {errno.ENOENT, errno.ECONNREFUSED, errno.ECONNRESET}
-    if numbers & unreachable or any(isinstance(each, socket.gaierror) for each in causes):
-        if shutil.which("dockerd") is None and shutil.which("docker") is None:
-            return f"Docker is not installed: install docker.io (Debian) or docker, {_INSTALL}"
-        return f"the Docker daemon is not running: start it (service docker start), {_INSTALL}"
-    return f"Docker failed: {said}"
-
-
-def _causes(error: object) -> Iterator[BaseException]:
-    """An exception and those that it wraps: as cause, as context or as argument."""
-    waiting, seen = [error], set[int]()
-    while waiting:
-        each = waiting.pop()
-        if isinstance(each, BaseException) and id(each) not in seen:
-            seen.add(id(each))
-            yield each
-            waiting += [each.__cause__, each.__context__, *each.args]
-            waiting.append(getattr(each, "reason", None))
 
 
 def has_image(client: DockerClient, name: str) -> bool:
@@ -158,15 +144,16 @@ def build_image(client: DockerClient, tag: str, context: bytes, log: TextIO) -> 
         labels={LABEL: "image"},
         use_config_proxy=True,
     )
-    missing = ""
+    missing, full = "", False
     for step in steps:
         told = _COLOUR.sub("", step.get("stream", ""))
         log.write(told)
         missing = missing or (told.strip() if _MISSING.search(told) else "")
+        full = full or is_full(told)
         if "error" in step:
             log.write(step["error"] + "\n")
-            if _FULL in step["error"].lower():
-                raise Problem(explanation(OSError(errno.ENOSPC, _FULL)))
+            if full or is_full(step["error"]):
+                raise Problem(DISK_FULL)
             name = tag.partition(":")[0]
             if missing:
                 raise Unavailable(f"a package for the image {name} cannot be had: {missing}")
@@ -189,8 +176,8 @@ def load_images(client: DockerClient, blocks: Iterator[bytes]) -> None:
     api: Any = client.api
     for step in api.load_image(blocks):
         if "error" in step:
-            if _FULL in step["error"].lower():
-                raise Problem(explanation(OSError(errno.ENOSPC, _FULL)))
+            if is_full(step["error"]):
+                raise Problem(DISK_FULL)
             raise NotLoaded(step["error"].strip())
 
 
@@ -224,30 +211,60 @@ def volume_of_image(client: DockerClient, name: str, image: str, path: str) -> N
         raise
 
 
-def run(client: DockerClient, task: Task, log: TextIO) -> Ended:
+def run(client: Client, task: Task, log: TextIO) -> Ended:
     """Runs a task to its end, without a network. Its output goes to the log at once."""
     with container(client, task) as made:
         timer = threading.Timer(task.seconds, _kill, [made])
         started = time.monotonic()
-        made.start()
-        timer.start()
         try:
-            blocks = made.logs(stream=True, follow=True)
-            log.writelines(block.decode("utf-8", "replace") for block in blocks)
+            made.start()
+            timer.start()
+            full = _follow(made, log)
             status = int(made.wait()["StatusCode"])
+            late = status != 0 and time.monotonic() - started >= task.seconds
+            made.reload()
+            return Ended(
+                status=status,
+                out=_left(made),
+                late=late,
+                killed_for_memory=bool(made.attrs["State"].get("OOMKilled")),
+                disk_full=full,
+            )
+        except docker.errors.NotFound as gone:
+            raise CellFailed("its container was removed from outside while it ran") from gone
         finally:
             timer.cancel()
-        made.reload()
-        return Ended(
-            status=status,
-            out=_left(made),
-            late=status != 0 and time.monotonic() - started >= task.seconds,
-            killed_for_memory=bool(made.attrs["State"].get("OOMKilled")),
-        )
+
+
+def _follow(running: Container, log: TextIO) -> bool:
+    """Writes a container's output to the log. Returns whether it tells of a full disk."""
+    full, last = False, ""
+    for block in running.logs(stream=True, follow=True):
+        told = block.decode("utf-8", "replace")
+        log.write(told)
+        full = full or is_full(last + told)
+        last = told[-40:]
+    return full
+
+
+def fault(ended: Ended, task: Task) -> str:
+    """Why a container ended that neither succeeded nor failed by itself, or ""."""
+    if ended.late:
+        return f"took longer than {task.seconds} s"
+    if ended.killed_for_memory:
+        return f"used more than {task.memory} of memory"
+    with suppress(ValueError):
+        name = signal.Signals(ended.status - _SIGNALLED).name
+        if name in ("SIGKILL", "SIGTERM"):
+            return (
+                f"got {name} from outside: by docker kill or stop, or because the machine has too"
+                " little memory for so many cells at a time (--jobs)"
+            )
+    return ""
 
 
 @contextmanager
-def container(client: DockerClient, task: Task, *, network: str = "none") -> Iterator[Container]:
+def container(client: Client, task: Task, *, network: str = "none") -> Iterator[Container]:
     """A container that is ready to start. It is removed when the block ends."""
     made = client.containers.create(
         task.image,
@@ -269,6 +286,7 @@ def container(client: DockerClient, task: Task, *, network: str = "none") -> Ite
         labels={LABEL: "container", RUN: task.run},
     )
     try:
+        client.work.check()
         made.put_archive("/", task.files)
         yield made
     finally:
@@ -296,12 +314,20 @@ def _left(ended: Container) -> dict[str, bytes]:
     return found
 
 
-def stop(client: DockerClient, of_run: str) -> None:
-    """Removes the containers of a run. Threads that wait for one see it end."""
+def stop(client: Client, of_run: str) -> None:
+    """Ends a run's builds, and removes its containers. Threads that wait for one see it end."""
+    client.work.stop()
+    remove_containers(client, of_run)
+
+
+def remove_containers(client: DockerClient, of_run: str) -> int:
+    """Removes the containers of a run. Returns how many there were."""
     filters: dict[str, str | list[str] | bool] = {"label": f"{RUN}={of_run}"}
-    for each in client.containers.list(all=True, filters=filters):
+    found = client.containers.list(all=True, filters=filters)
+    for each in found:
         with suppress(docker.errors.APIError):
             each.remove(force=True, v=True)
+    return len(found)
 
 
 def clean(client: DockerClient) -> Mapping[str, int]:

@@ -9,9 +9,11 @@ import hashlib
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,10 +23,12 @@ import docker.errors
 import requests
 from docker import DockerClient
 
-from command import TOP
+from command import TOP, Problem
 from matrix import HERE, Unavailable, archives, engine
 from matrix.archives import Shelf
 from matrix.data import Apache, Archive, Base, Data, Fix, Python, Source
+from matrix.engine import Client
+from matrix.explained import DISK_FULL, is_full
 from tests.harness import venvs
 
 PREFIX = "mod_wsgi-matrix"
@@ -107,7 +111,7 @@ def known(client: DockerClient, recipe: Recipe, *others: str) -> str:
     return tag
 
 
-def ensure_base(client: DockerClient, base: Base, log: TextIO) -> str:
+def ensure_base(client: Client, base: Base, log: TextIO) -> str:
     """The image that a base begins with: at hand, pulled, or made by debootstrap."""
     if engine.has_image(client, base.image):
         return base.image
@@ -116,6 +120,8 @@ def ensure_base(client: DockerClient, base: Base, log: TextIO) -> str:
         client.images.pull(repository, tag)
     except (docker.errors.DockerException, requests.RequestException) as error:
         reason = " ".join(str(error).split())
+        if is_full(reason):
+            raise Problem(DISK_FULL) from error
         log.write(f"{base.image} was not pulled: {reason}\n")
         if not base.debootstrap:
             raise Unavailable(f"the image {base.image} cannot be pulled ({reason})") from error
@@ -123,7 +129,7 @@ def ensure_base(client: DockerClient, base: Base, log: TextIO) -> str:
     return base.image
 
 
-def debootstrap(client: DockerClient, base: Base, log: TextIO) -> None:
+def debootstrap(client: Client, base: Base, log: TextIO) -> None:
     """Makes a Debian from its packages, and imports it under the image's name."""
     repository, _, suite = base.image.rpartition(":")
     why = f"the image {base.image} cannot be pulled, and"
@@ -135,8 +141,10 @@ def debootstrap(client: DockerClient, base: Base, log: TextIO) -> None:
         root = Path(name)
         command = ["debootstrap", "--variant=minbase", suite, name]
         log.flush()
-        made = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False)
-        if made.returncode != 0:
+        before = len(Path(log.name).read_text(errors="replace"))
+        if run_program(client, command, log) != 0:
+            if is_full(Path(log.name).read_text(errors="replace")[before:]):
+                raise Problem(f"the disk is full: make room in {root.parent} (or set TMPDIR)")
             raise Unavailable(f"{why} debootstrap {suite} failed")
         add_updates(root / "etc" / "apt" / "sources.list", suite)
         pack = ["tar", "-C", name, "--numeric-owner", "--exclude=./proc/*", "--exclude=./sys/*"]
@@ -147,6 +155,24 @@ def debootstrap(client: DockerClient, base: Base, log: TextIO) -> None:
             )
     if not engine.has_image(client, base.image):
         raise Unavailable(f"{why} what debootstrap made was not imported")
+
+
+def run_program(client: Client, command: Sequence[str], log: TextIO) -> int:
+    """Runs a program that an interrupt ends: it has its own session, and a moment to tidy up."""
+    with subprocess.Popen(
+        command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+    ) as process:
+
+        def end() -> None:
+            os.killpg(process.pid, signal.SIGTERM)
+
+        try:
+            with client.work.under_way(end):
+                return process.wait()
+        except BaseException:
+            with suppress(ProcessLookupError):
+                end()
+            raise
 
 
 def add_updates(sources: Path, suite: str) -> None:

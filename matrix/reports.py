@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from command import TOP
-from matrix import page
+from matrix import files, page
 from matrix.results import Report, Result, by_failure, counts, rows_and_columns, save
 
 # More failed tests than these are in the page and in the logs.
@@ -19,8 +19,8 @@ def write(folder: Path, report: Report) -> None:
     """Writes all reports, beside the logs that they link to."""
     folder.mkdir(parents=True, exist_ok=True)
     save(folder / JSON, report)
-    (folder / JUNIT).write_bytes(junit(folder, report))
-    (folder / PAGE).write_text(page.render(report, logs(folder)))
+    files.write_in_place(folder / JUNIT, junit(folder, report))
+    files.write_in_place(folder / PAGE, page.render(report, logs(folder)).encode())
 
 
 def logs(folder: Path) -> frozenset[str]:

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from command import Problem
+from matrix import files
 from matrix.failures import Failure
+from matrix.work import INTERRUPTED
 
 # From the worst to the best: the order of counts and of reasons.
 STATES = ("failed", "unavailable", "not run", "passed", "built", "excluded")
@@ -18,6 +20,7 @@ STARTED = "%Y-%m-%d %H:%M UTC"
 VERDICTS = {0: "passed", 1: "failed", 2: "stopped", 3: "incomplete", 130: "interrupted"}
 
 PASSED, FAILED, USAGE, UNAVAILABLE = 0, 1, 2, 3
+STOPPED = 130  # by the user, as shells say it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +64,7 @@ class Report:
     def status(self) -> int:
         """0 only if every selected cell did what was asked, or was allowed to be unavailable."""
         if self.trouble:
-            return USAGE
+            return STOPPED if self.trouble == INTERRUPTED else USAGE
         states = [each.state for each in self.results if not each.allowed]
         if "failed" in states or "not run" in states:
             return FAILED
@@ -72,7 +75,7 @@ class Report:
 
 def save(path: Path, report: Report) -> None:
     whole = {**asdict(report), "status": report.status}
-    path.write_text(json.dumps(whole, indent=2) + "\n")
+    files.write_in_place(path, f"{json.dumps(whole, indent=2)}\n".encode())
 
 
 def load(path: Path) -> Report:

@@ -1,5 +1,6 @@
 """Takes the selected cells through building and testing, several at a time."""
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -7,13 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from command import Problem
-from matrix import CellFailed, Unavailable
+from matrix import CellFailed, Ended, Unavailable, files
 from matrix.cells import Cell, matches
 from matrix.progress import Progress
 from matrix.results import Result
 from matrix.verdict import Verdict
-
-INTERRUPTED = "interrupted"
+from matrix.work import INTERRUPTED, Interrupted
 
 # Functions that build a cell and test it. The test gets the build's result.
 Build = Callable[[Cell, Callable[[str], None]], Any]
@@ -45,6 +45,7 @@ def carry_out(plan: Plan, cells: Sequence[Cell], progress: Progress) -> Outcome:
 
     So does the user. Then results are kept, and what still runs is ended, not waited for.
     """
+    stopping = threading.Event()
     results: dict[str, Result] = {}
     trouble = ""
     waiting = [cell for cell in cells if cell.excluded is None]
@@ -53,13 +54,13 @@ def carry_out(plan: Plan, cells: Sequence[Cell], progress: Progress) -> Outcome:
         try:
             while running or waiting:
                 while waiting and len(running) < plan.jobs:
-                    running.add(pool.submit(one, plan, waiting.pop(0), progress))
+                    running.add(pool.submit(one, plan, waiting.pop(0), progress, stopping))
                 done, running = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     try:
                         result = future.result()
-                    except Problem as problem:
-                        trouble = trouble or str(problem)
+                    except (Problem, OSError) as fault:
+                        trouble = trouble or told(fault)
                         waiting.clear()
                         continue
                     results[result.cell] = result
@@ -67,6 +68,7 @@ def carry_out(plan: Plan, cells: Sequence[Cell], progress: Progress) -> Outcome:
                         waiting.clear()
         except KeyboardInterrupt:
             trouble = INTERRUPTED
+            stopping.set()
             plan.stop()
     why = trouble or "another cell failed before (--keep-going runs all)"
     return Outcome(
@@ -75,13 +77,20 @@ def carry_out(plan: Plan, cells: Sequence[Cell], progress: Progress) -> Outcome:
     )
 
 
-def one(plan: Plan, cell: Cell, progress: Progress) -> Result:
-    """Builds and tests one cell."""
+def told(fault: Problem | OSError) -> str:
+    """A fault of the machine on one line."""
+    return files.complaint(fault) if isinstance(fault, OSError) else str(fault)
+
+
+def one(plan: Plan, cell: Cell, progress: Progress, stopping: threading.Event) -> Result:
+    """Builds and tests one cell. After an interrupt, the next phase does not begin."""
     started = built_at = time.monotonic()
     fresh = Result(cell=cell.name, row=cell.row, column=cell.column, state="built")
     fresh = replace(fresh, log=f"{cell.name}.log")
 
     def say(phase: str) -> None:
+        if stopping.is_set():
+            raise Interrupted(INTERRUPTED)
         progress.phase(cell.name, phase)
 
     try:
@@ -90,10 +99,9 @@ def one(plan: Plan, cell: Cell, progress: Progress) -> Result:
         result = _judged(fresh, plan.test(cell, built, say)) if plan.test else fresh
     except Unavailable as reason:
         allowed = matches(cell.name, plan.allowed)
-        fresh = replace(fresh, log=reason.log or fresh.log)
-        result = replace(fresh, state="unavailable", reason=str(reason), allowed=allowed)
+        result = replace(_ended(fresh, reason), state="unavailable", allowed=allowed)
     except CellFailed as reason:
-        result = replace(fresh, state="failed", reason=str(reason), log=reason.log or fresh.log)
+        result = replace(_ended(fresh, reason), state="failed")
     ended = time.monotonic()
     built_at = built_at if built_at > started else ended
     result = replace(
@@ -101,8 +109,13 @@ def one(plan: Plan, cell: Cell, progress: Progress) -> Result:
         build_seconds=round(built_at - started, 1),
         test_seconds=round(ended - built_at, 1),
     )
-    progress.ended(result)
+    if not stopping.is_set():
+        progress.ended(result)
     return result
+
+
+def _ended(fresh: Result, reason: Ended) -> Result:
+    return replace(fresh, reason=str(reason), log=reason.log or fresh.log)
 
 
 def _judged(fresh: Result, verdict: Verdict) -> Result:

@@ -23,6 +23,7 @@ def keep_images(arguments: argparse.Namespace) -> int:
         if way == "load":
             storage.load(client, folder, print)
             return results.PASSED
-        site = surroundings(arguments, known, client, builds=False)
-        storage.save(client, folder, containers.images_of(site, chosen), arguments.most, print)
+        with surroundings(arguments, known, client, builds=False) as site:
+            found = containers.images_of(site, chosen)
+            storage.save(client, folder, found, arguments.most, print)
     return results.PASSED

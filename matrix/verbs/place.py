@@ -2,15 +2,17 @@
 
 import argparse
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from docker import DockerClient
-
 from command import Problem
-from matrix import snapshot
+from matrix import leftovers, snapshot
 from matrix.archives import Shelf
 from matrix.containers import Site
 from matrix.data import Data
+from matrix.engine import Client
 
 
 def cache() -> Path:
@@ -26,16 +28,28 @@ def shelf(arguments: argparse.Namespace) -> Shelf:
     return Shelf(sources=arguments.sources, cache=cache() / "archives", lock=lock)
 
 
+def runs() -> Path:
+    """Where the runs that go on are noted."""
+    return cache() / "runs"
+
+
+@contextmanager
 def surroundings(
-    arguments: argparse.Namespace, known: Data, client: DockerClient, *, builds: bool = True
-) -> Site:
+    arguments: argparse.Namespace, known: Data, client: Client, *, builds: bool = True
+) -> Iterator[Site]:
+    """A new run. What killed ones have left in Docker is removed."""
     arguments.output.mkdir(parents=True, exist_ok=True)
-    return Site(
-        client=client,
-        data=known,
-        shelf=shelf(arguments),
-        snapshot=snapshot.take(),
-        logs=arguments.output,
-        stamps=cache() / "stamps",
-        builds=builds,
-    )
+    left = leftovers.remove(client, runs())
+    if left:
+        print(f"matrix: removed {left} containers of a run that was killed", file=sys.stderr)
+    with leftovers.new_run(runs()) as run:
+        yield Site(
+            client=client,
+            data=known,
+            shelf=shelf(arguments),
+            snapshot=snapshot.take(),
+            logs=arguments.output,
+            stamps=cache() / "stamps",
+            builds=builds,
+            run=run,
+        )

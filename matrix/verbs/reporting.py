@@ -17,8 +17,10 @@ def tell(arguments: argparse.Namespace, report: Report) -> int:
     console.print()
     for line in reports.grid(report, folder):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-    page = reports.shown(folder / reports.PAGE)
-    console.print(f"the page: {page}", markup=False, highlight=False, soft_wrap=True)
+    page = folder / reports.PAGE
+    if page.is_file():
+        told = f"the page: {reports.shown(page)}"
+        console.print(told, markup=False, highlight=False, soft_wrap=True)
     if arguments.summary:
         with arguments.summary.open("a") as stream:
             stream.write(summary.render(report))

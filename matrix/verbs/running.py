@@ -20,6 +20,8 @@ from matrix import (
     data,
     engine,
     failures,
+    files,
+    leftovers,
     local,
     progress,
     reports,
@@ -29,6 +31,7 @@ from matrix import (
 from matrix.arguments import words_for_pytest
 from matrix.cells import Cell
 from matrix.containers import Site
+from matrix.data import Data
 from matrix.results import Report, Result
 from matrix.verbs.place import surroundings
 from matrix.verbs.reporting import tell
@@ -41,18 +44,24 @@ _SHOWN = 5
 def carry_out(arguments: argparse.Namespace) -> int:
     """Builds or tests cells, or both, and reports at the end."""
     known = data.load(arguments.data)
+    with leftovers.alone_in(arguments.output):
+        return carry_out_alone(arguments, known)
+
+
+def carry_out_alone(arguments: argparse.Namespace, known: Data) -> int:
     if arguments.local:
         here = local.discover(arguments.output, known.limits.seconds)
         chosen = choice.choose(arguments, known, here.cells())
-        arguments.output.mkdir(parents=True, exist_ok=True)
         plan = local_plan(arguments, here, slow_cells(arguments.slow, chosen.whole))
         return finish(arguments, chosen.cells, plan, "local", snapshot.revision(TOP))
     chosen = choice.choose(arguments, known, cells.expand(known))
     if all(cell.excluded for cell in chosen.cells):
         raise Problem(f"every cell selected is excluded: {chosen.cells[0].excluded}")
-    with engine.connected(arguments.jobs) as client:
+    with (
+        engine.connected(arguments.jobs) as client,
+        surroundings(arguments, known, client) as site,
+    ):
         where = f"Docker {client.version()['Version']}"
-        site = surroundings(arguments, known, client)
         plan = docker_plan(arguments, site, slow_cells(arguments.slow, chosen.whole))
         return finish(arguments, chosen.cells, plan, where, site.snapshot.revision)
 
@@ -143,8 +152,8 @@ def finish(
         shard=str(arguments.shard or ""),
         pytest=tuple(arguments.pytest),
     )
-    reports.write(arguments.output, report)
-    status = tell(arguments, report)
-    if outcome.trouble == schedule.INTERRUPTED:
-        raise KeyboardInterrupt
-    return status
+    try:
+        reports.write(arguments.output, report)
+    except OSError as error:
+        report = replace(report, trouble=report.trouble or files.complaint(error))
+    return tell(arguments, report)

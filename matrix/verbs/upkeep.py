@@ -6,8 +6,19 @@ import subprocess
 import sys
 
 from command import Problem
-from matrix import CellFailed, Unavailable, cells, containers, data, engine, patch, results
-from matrix.verbs.place import cache, surroundings
+from matrix import (
+    CellFailed,
+    Unavailable,
+    cells,
+    containers,
+    data,
+    engine,
+    leftovers,
+    patch,
+    results,
+)
+from matrix.explained import explained
+from matrix.verbs.place import cache, runs, surroundings
 
 
 def make_bases(arguments: argparse.Namespace) -> int:
@@ -17,11 +28,10 @@ def make_bases(arguments: argparse.Namespace) -> int:
     if not wanted <= set(known.bases):
         raise Problem(f"the bases are {', '.join(known.bases)}")
     status = 0
-    with engine.connected() as client:
-        site = surroundings(arguments, known, client)
+    with engine.connected() as client, surroundings(arguments, known, client) as site:
         for name in [each for each in known.bases if each in wanted]:
             try:
-                with engine.explained():
+                with explained():
                     containers.base(site, name, unheard)
                 print(f"{name}: {known.bases[name].image} is there")
             except Unavailable as reason:
@@ -45,8 +55,7 @@ def open_shell(arguments: argparse.Namespace) -> int:
         raise Problem("shell takes the name of one cell: ./dev matrix list shows them")
     if shutil.which("docker") is None:
         raise Problem("shell needs the docker program: install docker-cli or docker.io")
-    with engine.connected() as client:
-        site = surroundings(arguments, known, client)
+    with engine.connected() as client, surroundings(arguments, known, client) as site:
         try:
             built = containers.build(site, chosen[0], lambda phase: print(phase, file=sys.stderr))
         except (Unavailable, CellFailed) as reason:
@@ -74,9 +83,11 @@ def clean(arguments: argparse.Namespace) -> int:
 
     Base images and archives stay, since they are slow to get.
     """
-    with engine.connected() as client:
+    leftovers.refuse_while_running(runs())
+    with leftovers.alone_in(arguments.output), engine.connected() as client:
         removed = engine.clean(client)
-    for folder in (cache() / "stamps", arguments.output):
-        shutil.rmtree(folder, ignore_errors=True)
+    for folder in (cache() / "stamps", runs(), arguments.output):
+        if folder.exists():
+            shutil.rmtree(folder)
     print("removed " + ", ".join(f"{count} {what}" for what, count in removed.items()))
     return 0

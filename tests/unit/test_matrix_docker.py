@@ -4,8 +4,10 @@ import errno
 import io
 import tarfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import docker.errors
@@ -22,6 +24,7 @@ from matrix import (
     containers,
     data,
     engine,
+    explained,
     images,
     snapshot,
 )
@@ -52,14 +55,14 @@ def test_what_is_wrong_with_docker_is_one_line(
     monkeypatch: pytest.MonkeyPatch, error: OSError, installed: bool, line: str
 ) -> None:
     monkeypatch.setattr("shutil.which", lambda _: "/usr/bin/docker" if installed else None)
-    told = engine.explanation(wrapped(error))
+    told = explained.explanation(wrapped(error))
     assert line in told
     assert "\n" not in told
 
 
 def test_a_full_disk_is_known_by_what_the_daemon_says() -> None:
     told = docker.errors.APIError("write /var/lib: no space left on device")
-    assert "./dev matrix clean" in engine.explanation(told)
+    assert "./dev matrix clean" in explained.explanation(told)
 
 
 def test_a_daemon_that_is_not_there_is_a_usage_error(
@@ -134,6 +137,12 @@ FAILED = {"error": "returned a non-zero code: 100"}
         ([{"stream": "\x1b[91mE: Failed to fetch b.deb\x1b[0m"}, FAILED], Unavailable, ": E: Fa"),
         ([{"stream": "E: Unable to locate package y"}, FAILED], Unavailable, "package y"),
         ([{"error": "write: No space left on device"}], Problem, "the disk is full"),
+        ([{"stream": "cc1: No space left on device\n"}, FAILED], Problem, "the disk is full"),
+        (
+            [{"stream": "E: Failed to fetch a.deb No space left on device"}, FAILED],
+            Problem,
+            "the disk is full",
+        ),
     ],
 )
 def test_an_image_that_does_not_build_says_whose_fault_it_is(
@@ -281,3 +290,31 @@ def test_a_python_from_an_archive_is_built_before_it_is_used(tmp_path: Path) -> 
     with tarfile.open(fileobj=io.BytesIO(recipe.content()["source.tar"])) as source:
         assert source.getnames() == ["source/configure"]
     assert "Python-3.14.0.tar.xz" in archives.read_lock(shelf.lock)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gone:
+    """A container that somebody removes while its program runs."""
+
+    def start(self) -> None:
+        """Begins."""
+
+    def logs(self, **_: Any) -> Iterator[bytes]:
+        return iter([b"output"])
+
+    def wait(self) -> None:
+        raise docker.errors.NotFound("No such container")
+
+
+def test_a_container_that_is_removed_from_outside_is_a_failure_of_its_cell(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    @contextmanager
+    def made(*_: object) -> Iterator[Gone]:
+        yield Gone()
+
+    monkeypatch.setattr(engine, "container", made)
+    client: Any = None
+    task: Any = SimpleNamespace(seconds=60)
+    with pytest.raises(CellFailed, match="removed from outside"):
+        engine.run(client, task, io.StringIO())

@@ -26,6 +26,7 @@ from matrix import (
     suite,
     tested,
     verdict,
+    work,
 )
 from matrix.cells import Cell
 from matrix.failures import Failure
@@ -331,7 +332,7 @@ def test_an_interrupted_run_ends_what_runs_and_keeps_what_has_ended() -> None:
         signal.signal(signal.SIGINT, before)
     assert ended.is_set()
     assert states(outcome) == ["built", "not run", "not run"]
-    assert outcome.trouble == schedule.INTERRUPTED
+    assert outcome.trouble == work.INTERRUPTED
 
 
 WAITS = """
