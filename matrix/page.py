@@ -7,7 +7,15 @@ from html import escape
 from string import Template
 
 from matrix import HERE
-from matrix.results import VERDICTS, Report, Result, by_failure, counts, rows_and_columns
+from matrix.results import (
+    VERDICTS,
+    Report,
+    Result,
+    by_failure,
+    counts,
+    is_tested,
+    rows_and_columns,
+)
 
 _PAGE = Template("""<!DOCTYPE html>
 <html lang="en">
@@ -24,6 +32,8 @@ $style</style>
 <ul class="tiles">
 $tiles
 </ul>
+$failed_tests
+$reasons
 <h2>Apache x Python</h2>
 <div class="scroll"><table class="grid">
 <thead><tr><td></td>$columns</tr></thead>
@@ -31,9 +41,7 @@ $tiles
 $rows
 </tbody>
 </table></div>
-$failed_tests
 $again
-$reasons
 <h2>Cells</h2>
 <p class="faint">The bar shows building, then testing; the longest cell is as long as the bar.</p>
 <div class="scroll"><table class="list">
@@ -95,10 +103,10 @@ def grid_row(
 def grid_cell(result: Result | None, logs: AbstractSet[str]) -> str:
     if result is None:
         return '<td class="none"></td>'
-    ran = result.passed + result.failed
     seconds = result.build_seconds + result.test_seconds
-    told = f"{result.passed}/{ran}" if ran else result.state
-    begun = ran or result.state == "built"
+    told = f"{result.failed} failed" if result.failed else result.state
+    told = str(result.passed) if result.state == "passed" else told
+    begun = is_tested(result) or result.state == "built"
     inner = f"{told}<small>{seconds:.0f} s</small>" if begun else told
     title = escape(f"{result.cell}: {result.state} {result.reason}".strip(), quote=True)
     return f'<td class="{css(result.state)}" title="{title}">{linked(result, inner, logs)}</td>'
@@ -113,9 +121,9 @@ def linked(result: Result, inner: str, logs: AbstractSet[str]) -> str:
 def failed_tests(report: Report, logs: AbstractSet[str]) -> str:
     """Each failure once, with its cells, those of the most cells first."""
     lines = [
-        f"<tr><td><code>{escape(failure.test)}</code><br>"
+        f'<tr><td class="test"><code>{escape(failure.test)}</code><br>'
         f'<code class="why">{escape(failure.why)}</code></td>'
-        f'<td class="number">{len(cells)}</td><td>{named(cells, logs)}</td></tr>'
+        f'<td class="number">{len(cells)}</td><td class="cells">{named(cells, logs)}</td></tr>'
         for failure, cells in by_failure(report.results).items()
     ]
     head = '<tr><th>Test, and why</th><th class="number">Cells</th><th></th></tr>'
@@ -130,15 +138,15 @@ def again(results: Sequence[Result]) -> str:
 
 
 def reasons(report: Report, logs: AbstractSet[str]) -> str:
-    """Each reason once, with its cells, the worst state first."""
+    """Each reason that no failed test says, once, with its cells. The worst state comes first."""
     found: dict[tuple[str, str], list[Result]] = {}
     for result in report.results:
-        if result.reason:
+        if result.reason and not result.failures:
             found.setdefault((result.state, result.reason), []).append(result)
     order = list(counts(report.results))
     lines = [
         f'<tr><td><span class="badge {css(state)}">{state}</span></td><td>{escape(reason)}</td>'
-        f"<td>{named(cells, logs)}</td></tr>"
+        f'<td class="cells">{named(cells, logs)}</td></tr>'
         for (state, reason), cells in sorted(
             found.items(), key=lambda item: order.index(item[0][0])
         )

@@ -56,7 +56,7 @@ def grid(report: Report, folder: Path) -> list[str]:
     """The grid as lines, with numbered reasons and a legend below, then what failed."""
     rows, columns = rows_and_columns(report.results)
     places = {(result.row, result.column): result for result in report.results}
-    notes: list[str] = []
+    notes: dict[str, str] = {}
     table = [["", *columns]]
     for row in rows:
         results = (places.get((row, column)) for column in columns)
@@ -66,7 +66,7 @@ def grid(report: Report, folder: Path) -> list[str]:
         "  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip()
         for line in table
     ]
-    lines += [f"[{number}] {note}" for number, note in enumerate(notes, 1)]
+    lines += [f"[{number}] {note}" for number, note in enumerate(notes.values(), 1)]
     failed = list(failed_tests(folder, report.results, _MOST))
     lines += ["", "failed tests:", *failed] if failed else []
     again = sorted({test for result in report.results for test in result.again})
@@ -74,18 +74,16 @@ def grid(report: Report, folder: Path) -> list[str]:
     return [*lines, "", summary(report)]
 
 
-def text(result: Result, notes: list[str], folder: Path) -> str:
-    """The text of one place of the grid. A reason that no failed test explains names the log."""
+def text(result: Result, notes: dict[str, str], folder: Path) -> str:
+    """The text of one place of the grid. Its note, by the reason, has the first cell's log."""
     told = "ok" if result.state == "passed" else result.state
     if result.state == "passed":
         told = f"{result.passed} ok"
     if not result.reason:
         return told
     log = "" if result.failures else log_of(folder, result)
-    note = f"{result.reason}: see {log}" if log else result.reason
-    if note not in notes:
-        notes.append(note)
-    return f"{told} [{notes.index(note) + 1}]"
+    notes.setdefault(result.reason, f"{result.reason}: see {log}" if log else result.reason)
+    return f"{told} [{list(notes).index(result.reason) + 1}]"
 
 
 def summary(report: Report) -> str:

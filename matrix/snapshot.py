@@ -15,7 +15,10 @@ from command import TOP
 from matrix import engine
 
 # The files that objects are made from. A change elsewhere rebuilds no module.
-COMPILED = ("core/", "adapters/", "command/", "SConstruct", "matrix/site_scons/")
+COMPILED = (
+    *("core/", "adapters/", "spawner/", "VERSION"),
+    *("command/", "SConstruct", "matrix/site_scons/"),
+)
 
 # Left out if there is no git to list the tree's files.
 _GENERATED = {"build", ".git", ".venv", "__pycache__"}

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from matrix.results import VERDICTS, Report, Result, by_failure, counts, rows_and_columns
+from matrix.results import STATES, VERDICTS, Report, Result, by_failure, counts, rows_and_columns
 
 # A list that is longer helps nobody. The page and the logs have the rest.
 _MOST = 50
@@ -53,10 +53,10 @@ def failed_tests(report: Report) -> Iterator[str]:
 
 
 def reasons(report: Report) -> Iterator[str]:
-    """Why cells failed or were not run, each reason once."""
+    """Why cells failed or were not run, each reason once, if no failed test says it."""
     found: dict[tuple[str, str], list[str]] = {}
-    for each in report.results:
-        if each.reason and each.state != "excluded":
+    for each in sorted(report.results, key=lambda each: STATES.index(each.state)):
+        if each.reason and each.state != "excluded" and not each.failures:
             found.setdefault((each.state, each.reason), []).append(each.cell)
     if not found:
         return

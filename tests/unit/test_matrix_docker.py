@@ -248,9 +248,11 @@ def test_a_snapshot_holds_the_tree_and_nothing_that_is_made(tmp_path: Path) -> N
         assert archive.getnames() == ["out/.keep", "src/core/a.c", "src/tests/t.py"]
 
 
-@pytest.mark.parametrize(("name", "counts"), [("core/a.c", True), ("tests/t.py", False)])
+@pytest.mark.parametrize(
+    ("name", "counts"), [("core/a.c", True), ("spawner/a.c", True), ("tests/t.py", False)]
+)
 def test_only_what_is_compiled_makes_objects_anew(tmp_path: Path, name: str, counts: bool) -> None:
-    for each in ("core/a.c", "tests/t.py"):
+    for each in ("core/a.c", "spawner/a.c", "tests/t.py"):
         (tmp_path / each).parent.mkdir()
         (tmp_path / each).write_text(each)
     before = snapshot.take(tmp_path).compiled
