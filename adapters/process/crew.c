@@ -6,6 +6,11 @@
  * server has closed its end meanwhile, the client has gone, and the request
  * does not run.
  *
+ * The system lets threads that wait for the same take turns. Each keeps much
+ * of its last request for the next one, so a few threads that serve all of
+ * them find that in the processor's caches. So no more threads wait than have
+ * served at once lately, and one. The others rest until all of those serve.
+ *
  * When the crew drains, connections without a request are closed. A request
  * that has just come there is not lost: the server's end sees that it was not
  * read (ECONNRESET), and sends it to another process.
@@ -19,6 +24,7 @@
 #include "process.h"
 
 #define REST_MS 5000 /* a thread that waits looks so often what it keeps */
+#define SPAN 10      /* seconds */
 #define FOR_EVER (-1)
 
 typedef struct connection connection;
@@ -29,6 +35,13 @@ struct connection {
     int is_busy;
 };
 
+/* A thread that rests until it is needed. */
+typedef struct sleeper {
+    struct sleeper *next;
+    pthread_cond_t is_over;
+    int is_needed;
+} sleeper;
+
 /* Protects the list, and what is in it. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static connection *all;
@@ -37,6 +50,15 @@ static int is_draining; /* atomic, and changed with the lock held */
 static int ready = -1; /* an epoll: which connections have something */
 static int end = -1;   /* an eventfd: the threads are to end */
 static int running;    /* how many threads: atomic */
+
+/* Protected by the lock, too. */
+static int waiting; /* threads that wait for a request, or are about to */
+static int serving; /* threads that have one */
+static int peak, peak_before; /* the most that had one, in this span of time,
+                                 and in the one before */
+static time_t span;           /* its number */
+static sleeper *asleep;       /* threads that rest: the last one first */
+
 static void (*last_has_ended)(void);
 
 /* ---- Connections ------------------------------------------------------ */
@@ -86,6 +108,93 @@ void wsgi_crew_add(int socket)
     pthread_mutex_unlock(&lock);
 }
 
+/* ---- Which threads wait: the lock is held ----------------------------- */
+
+static void note_span(void)
+{
+    time_t now = wsgi_seconds() / SPAN;
+
+    if (now == span)
+        return;
+    peak_before = now - span == 1 ? peak : 0;
+    peak = serving;
+    span = now;
+}
+
+/* Whether so many threads wait that this one may rest. */
+static int is_spare(void)
+{
+    int most = peak > peak_before ? peak : peak_before;
+
+    return waiting > (most > serving ? most - serving : 0);
+}
+
+static void wake_one(void)
+{
+    sleeper *last = asleep;
+
+    if (last == NULL)
+        return;
+    asleep = last->next;
+    last->is_needed = 1;
+    pthread_cond_signal(&last->is_over);
+}
+
+/* Waits for so long, or until this thread is needed. */
+static void sleep_on(sleeper *self)
+{
+    struct timespec until;
+
+    if (!wsgi_reloads()) {
+        pthread_cond_wait(&self->is_over, &lock);
+        return;
+    }
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += REST_MS / 1000;
+    if (pthread_cond_timedwait(&self->is_over, &lock, &until) == 0)
+        return;
+    pthread_mutex_unlock(&lock);
+    wsgi_rest();
+    pthread_mutex_lock(&lock);
+}
+
+static void rest(void)
+{
+    sleeper self = {.next = asleep};
+    pthread_condattr_t attributes;
+
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&self.is_over, &attributes);
+    pthread_condattr_destroy(&attributes);
+    asleep = &self;
+    while (!self.is_needed)
+        sleep_on(&self);
+    pthread_cond_destroy(&self.is_over);
+}
+
+/* This thread is about to wait for a request. */
+static void join(void)
+{
+    note_span();
+    while (is_spare() && !is_draining)
+        rest();
+    waiting++;
+}
+
+/* This thread has one. */
+static void leave(void)
+{
+    waiting--;
+    serving++;
+    if (peak < serving)
+        peak = serving;
+    if (waiting == 0)
+        wake_one();
+}
+
+/* ---- Connections that have something ---------------------------------- */
+
 /* Whether this thread may serve a connection that has something. If it was
    closed, its record stays: another thread may just have heard of it, too. */
 static int take(connection *c)
@@ -95,6 +204,8 @@ static int take(connection *c)
     pthread_mutex_lock(&lock);
     is_open = c->socket >= 0;
     c->is_busy = is_open;
+    if (is_open)
+        leave();
     pthread_mutex_unlock(&lock);
     return is_open;
 }
@@ -108,6 +219,8 @@ static void give_back(connection *c, int keeps)
         forget(c);
         free(c);
     }
+    serving--;
+    join();
     pthread_mutex_unlock(&lock);
 }
 
@@ -121,6 +234,8 @@ void wsgi_crew_drain(void)
     for (c = all; c != NULL; c = c->next)
         if (!c->is_busy && c->socket >= 0)
             close_one(c);
+    while (asleep != NULL)
+        wake_one();
     pthread_mutex_unlock(&lock);
     while (wsgi_own_has(end) && write(end, &one, sizeof one) < 0 &&
            errno == EINTR)
@@ -186,6 +301,9 @@ static void *serve(void *unused)
     int is_closed;
 
     (void)unused;
+    pthread_mutex_lock(&lock);
+    join();
+    pthread_mutex_unlock(&lock);
     while ((c = wait_for_one(&is_closed)) != NULL)
         if (take(c))
             give_back(c, !is_closed &&

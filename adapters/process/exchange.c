@@ -245,10 +245,12 @@ int wsgi_exchange_serve(wsgi_room *room, int socket)
     if (receive(room, socket, &x.got) < 0)
         return -1;
     wsgi_board_begin();
+    x.is_counted = 1;
     x.got.request.record = &x;
     status = wsgi_handle(&x.got.request);
     status = wsgi_outgoing_done(&x, status);
-    wsgi_board_end();
+    if (x.is_counted)
+        wsgi_board_end();
     wsgi_buffer_trim(&room->out);
     return status;
 }

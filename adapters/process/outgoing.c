@@ -4,6 +4,7 @@
  * The head waits for the first bytes of the body, and the end for DONE. So a
  * small response is one packet. The bytes of a body are not copied here.
  */
+#include <errno.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -12,18 +13,39 @@
 /* With more than this in a packet, a part of a body gets the next one. */
 #define MOST_BEFORE_BODY (WSGI_PACKET_MOST - WSGI_BODY_MOST - 1024)
 
+/* Sends the last packet. The request no longer counts before that: the server
+   may have the next one for this thread sooner than this thread goes on. It
+   counts again while the server does not take the packet. */
+static int send_last(wsgi_exchange *x, const wsgi_chunk *parts, size_t count)
+{
+    int result;
+
+    wsgi_board_end();
+    result = wsgi_socket_send(x->socket, parts, count, -1, 0);
+    if (result < 0 && errno == EAGAIN) {
+        wsgi_board_begin();
+        result = wsgi_socket_send(x->socket, parts, count, -1, 1);
+        wsgi_board_end();
+    }
+    x->is_counted = 0;
+    return result;
+}
+
 /* Sends the frames that are kept, and parts behind them: parts[0] is for what
    is kept. */
 static int send_parts(wsgi_exchange *x, wsgi_chunk *parts, size_t count,
                       int fd)
 {
     wsgi_buffer *out = &x->room->out;
+    int result;
 
     if (wsgi_exchange_is_over(x))
         return -1;
     parts[0].data = out->data;
     parts[0].size = out->size;
-    x->is_gone = wsgi_socket_send(x->socket, parts, count, fd, 1) < 0;
+    result = x->is_done ? send_last(x, parts, count)
+                        : wsgi_socket_send(x->socket, parts, count, fd, 1);
+    x->is_gone = result < 0;
     out->size = 0;
     return x->is_gone ? -1 : 0;
 }

@@ -34,7 +34,8 @@ typedef struct wsgi_exchange {
     uint8_t retry_after; /* seconds; 0: the client is not told to retry */
     uint32_t load_ms;    /* the application was loaded in so long; 0: before */
     int is_slow;         /* the server did not take a line in time: atomic */
-    int is_done;         /* DONE was sent */
+    int is_counted;      /* on the board */
+    int is_done;         /* DONE was sent, or is about to be */
     int is_gone;         /* the server's end is closed, or talks nonsense */
 } wsgi_exchange;
 

@@ -65,6 +65,11 @@ def waits(environ, start_response):
     return answers.plain(start_response, b"waited")
 
 
+def logs_a_long_line(environ, start_response):
+    environ["wsgi.errors"].write("x" * 7000 + "\n")
+    return answers.plain(start_response, b"logged")
+
+
 def registers(environ, start_response):
     """Tells the test at the process's end."""
     atexit.register(waiting.tell, dict(environ), "ended")

@@ -222,9 +222,12 @@ class Process:
     def hand_over(self, end: socket.socket) -> None:
         socket.send_fds(self.control, [b"c"], [end.fileno()])
 
-    def connect(self) -> Connection:
+    def connect(self, room: int = 0) -> Connection:
+        """Room is that of the process's end of the socket."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.settimeout(TIMEOUT)
+        if room:
+            theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, room)
         self.opened.append(ours)
         with theirs:
             self.hand_over(theirs)
@@ -277,6 +280,11 @@ class Process:
             for each in threads
             if each.name != str(self.pid)
         }
+
+    def is_stopped(self) -> bool:
+        """Whether no thread runs."""
+        facts = [(each / "stat").read_text() for each in Path(f"/proc/{self.pid}/task").iterdir()]
+        return all(text.rpartition(")")[2].split()[0] == "T" for text in facts)
 
     def descriptors(self) -> int:
         return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
@@ -634,6 +642,55 @@ def test_threads_that_wait_are_not_woken(process: Process) -> None:
     assert process.switches() == switches
 
 
+def test_a_process_is_free_as_soon_as_the_server_has_the_answer(process: Process) -> None:
+    """The next request may come at once."""
+    connection = process.connect()
+    for _ in range(200):
+        assert connection.ask("hello").done == 0
+        assert process.slot()[2] == 0
+
+
+def test_a_process_is_not_free_while_the_server_does_not_take_the_answer(process: Process) -> None:
+    """A line for the log has filled the socket."""
+    connection = process.connect(room=4096)
+    connection.send(request("processed::logs_a_long_line"))
+    assert connection.socket.recv(1, socket.MSG_PEEK)
+    time.sleep(0.2)  # the answer follows the line
+    assert process.slot()[2] == 1
+    assert connection.finish().body == b"logged"
+    assert process.is_busy(0)
+
+
+def test_a_few_requests_at_once_are_served_by_the_same_threads(
+    program: Path, tmp_path: Path
+) -> None:
+    """The others rest: what a thread keeps stays in the processor's caches."""
+    with started(program, tmp_path, threads=20) as process:
+        connections = [process.connect() for _ in range(3)]
+        connections[0].ask("hello")
+        before = process.switches()
+        for _ in range(200):
+            for each in connections:
+                each.send(request("hello"))
+            assert [each.finish().done for each in connections] == [0, 0, 0]
+        after = process.switches()
+        assert sum(before[thread] != after[thread] for thread in before) <= 6
+
+
+def test_threads_that_rest_serve_when_they_are_needed(program: Path, tmp_path: Path) -> None:
+    with started(program, tmp_path, threads=20) as process:
+        for _ in range(2):
+            connections = [process.connect() for _ in range(20)]
+            for each in connections:
+                each.send(request("processed::waits", query="all", tests__scratch=str(tmp_path)))
+            assert process.is_busy(20)
+            (tmp_path / "all.go").touch()
+            assert [each.finish().body for each in connections] == [b"waited"] * 20
+            (tmp_path / "all.go").unlink()
+            for _ in range(5):
+                assert process.connect().ask("hello").done == 0
+
+
 # ---- What was loaded before ----------------------------------------------------------------
 
 MADE = "has made the interpreter '{}' for '{}'"
@@ -944,6 +1001,7 @@ def test_a_process_that_is_killed_in_a_request_is_an_end_and_no_reset(
     read.send(request("processed::waits", query="killed", tests__scratch=str(tmp_path)))
     assert process.is_busy(1)
     os.kill(process.pid, signal.SIGSTOP)
+    assert until(process.is_stopped)
     unread.send(request("hello"))
     os.kill(process.pid, signal.SIGKILL)
     process.ends()
