@@ -114,9 +114,19 @@ def matches(name: str, patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def first_of_each_line(cells: Sequence[Cell]) -> set[str]:
-    """The cells that run the slow tests, too: one for each line of Apache and mode."""
-    firsts: dict[tuple[str, str], str] = {}
-    for cell in cells:
-        firsts.setdefault((cell.line, cell.mode), cell.name)
-    return set(firsts.values())
+def by_python(cells: Sequence[Cell]) -> list[Cell]:
+    """The cells with those of the same Python's images beside each other."""
+    order = {name: at for at, name in enumerate(dict.fromkeys(cell.python for cell in cells))}
+    return sorted(cells, key=lambda cell: (order[cell.python], cell.suite))
+
+
+def one_of_each_line(cells: Sequence[Cell]) -> set[str]:
+    """The cells that run the slow tests, too: one for each line of Apache and mode.
+
+    Each has another Python than the one before, if there are several. So the tests that are for
+    some Pythons only have their turn, and the parts of --shard stay alike.
+    """
+    alike: dict[tuple[str, str], list[str]] = {}
+    for cell in by_python(cells):
+        alike.setdefault((cell.line, cell.mode), []).append(cell.name)
+    return {names[at * len(names) // len(alike)] for at, names in enumerate(alike.values())}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from command import Problem
-from matrix.cells import Cell
+from matrix.cells import Cell, by_python
 from matrix.data import Data
 
 # If the data file says nothing of a cell.
@@ -69,21 +69,12 @@ def worthwhile(known: Data, cells: Sequence[Cell], most: int) -> int:
 
 def split(known: Data, cells: Sequence[Cell], number: int) -> list[list[Cell]]:
     """Parts of about the same time. None is empty, unless there are too few cells."""
-    names = {
-        cell.name: at
-        for at, part in enumerate(_cut(known, _by_images(cells), number))
-        for cell in part
-    }
+    running = [cell for cell in by_python(cells) if cell.excluded is None]
+    pieces = enumerate(_cut(known, running, number))
+    names = {cell.name: at for at, piece in pieces for cell in piece}
     # Excluded cells are only reported: by the first part.
     found = [[cell for cell in cells if names.get(cell.name, 0) == at] for at in range(number)]
     return [part for part in found if part]
-
-
-def _by_images(cells: Sequence[Cell]) -> list[Cell]:
-    """The cells that run, those with the same Python's image beside each other."""
-    order = {name: at for at, name in enumerate(dict.fromkeys(cell.python for cell in cells))}
-    running = [cell for cell in cells if cell.excluded is None]
-    return sorted(running, key=lambda cell: (order[cell.python], cell.suite))
 
 
 def _cut(known: Data, cells: Sequence[Cell], number: int) -> Iterator[list[Cell]]:

@@ -114,7 +114,7 @@ def with_failures(told: Verdict, cell: Cell, logs: Path) -> Verdict:
 def slow_cells(how: str, chosen: Sequence[Cell]) -> set[str]:
     """The cells that run the slow tests. chosen has those of other machines' parts, too."""
     if how == "once":
-        return cells.first_of_each_line([cell for cell in chosen if not cell.excluded])
+        return cells.one_of_each_line([cell for cell in chosen if not cell.excluded])
     return {cell.name for cell in chosen} if how == "all" else set()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from command import TOP, Problem
-from matrix import HERE, cells, data
+from matrix import HERE, cells, data, shards
 from matrix.cells import Cell
 
 SMALL = """
@@ -145,7 +145,16 @@ def test_a_choice_that_leaves_nothing_is_a_mistake(every: tuple[Cell, ...]) -> N
 
 
 def test_one_cell_of_each_line_runs_the_slow_tests(every: tuple[Cell, ...]) -> None:
-    assert cells.first_of_each_line(every) == {NAMES[0], NAMES[3], NAMES[-1]}
+    assert cells.one_of_each_line(every) == {NAMES[0], NAMES[4], NAMES[-1]}
+    assert cells.one_of_each_line(every[:3]) == {NAMES[0]}
+
+
+def test_the_cells_with_slow_tests_are_in_several_parts() -> None:
+    known = data.load(HERE / "matrix.toml")
+    running = [cell for cell in cells.expand(known) if not cell.excluded]
+    slow = cells.one_of_each_line(running)
+    parts = shards.split(known, running, 4)
+    assert all(1 <= sum(cell.name in slow for cell in part) <= 3 for part in parts)
 
 
 def test_a_build_is_for_all_models_unless_its_options_name_one() -> None:
