@@ -41,12 +41,12 @@ void wsgi_crowd_end(wsgi_trip *trip)
 
 void wsgi_crowd_tell(const wsgi_request *request, const wsgi_ask *ask)
 {
-    unsigned refused = wsgi_crowd_refuse(request);
+    unsigned long long refused = wsgi_crowd_refuse(request);
 
     if (refused > 0)
         wsgi_log(
             request, WSGI_ERROR,
             "MW0615: mod_wsgi.process '%s': all busy, queue full: refused "
-            "%u, since %u requests wait for each process",
+            "%llu, since %u requests wait for each process",
             ask->name, refused, MOST_WAITING);
 }

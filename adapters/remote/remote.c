@@ -472,16 +472,12 @@ static int run_decided(const wsgi_request *request,
                : wsgi_run(request, decision);
 }
 
-/* A customer can't have more requests at once than the ceiling. */
-static void lower_concurrency(wsgi_settings *s)
+/* The most requests at once of all applications of a customer. */
+static long ceiling_of(const wsgi_settings *s)
 {
-    uint32_t most;
+    uint32_t most = s->owner > 0 ? known_ceilings()->concurrency : 0;
 
-    if (s->owner <= 0)
-        return;
-    most = wsgi_ceilings_lower(bound_of(s->concurrency),
-                               known_ceilings()->concurrency);
-    s->concurrency = most > 0 ? (long)most : WSGI_NO_BOUND;
+    return most > 0 ? (long)most : WSGI_NO_BOUND;
 }
 
 int wsgi_serve(const wsgi_request *request)
@@ -493,9 +489,9 @@ int wsgi_serve(const wsgi_request *request)
 
     if (status != 0)
         return status;
-    lower_concurrency(&decision.settings);
     wsgi_tally_begin(&use, request, &decision.settings);
-    status = wsgi_place_enter(&place, &use, request, &decision.settings);
+    status = wsgi_place_enter(&place, &use, request, &decision.settings,
+                              ceiling_of(&decision.settings));
     if (status == 0) {
         status = run_decided(request, &decision);
         wsgi_place_leave(&place);

@@ -101,10 +101,12 @@ void wsgi_notes_look(void)
 
 /* ---- Reading ------------------------------------------------------------ */
 
-/* Whatever a process was loading when it died is not loaded beforehand. */
+/* Whatever a process was loading when it died is not loaded beforehand. This
+   one may have got its number. */
 static void forget_deadly(wsgi_note *note)
 {
-    if (!wsgi_tally_is_dead(note->loading))
+    if (note->loading != (uint32_t)getpid() &&
+        !wsgi_tally_is_dead(note->loading))
         return;
     note->recall.size = 0;
     note->loading = 0;

@@ -7,6 +7,7 @@
  * that owner.
  */
 #include <errno.h>
+#include <pwd.h>
 #include <strings.h>
 #include <sys/stat.h>
 
@@ -178,4 +179,15 @@ int wsgi_owner_check(const wsgi_request *request, const wsgi_settings *s,
         return FORBIDDEN;
     }
     return 0;
+}
+
+void wsgi_owner_name(long owner, char *name, size_t size)
+{
+    char room[4096];
+    struct passwd record, *found = NULL;
+
+    snprintf(name, size, "#%ld", owner);
+    if (getpwuid_r((uid_t)owner, &record, room, sizeof room, &found) == 0 &&
+        found != NULL)
+        snprintf(name, size, "%s", found->pw_name);
 }

@@ -1,6 +1,7 @@
 /*
  * place.c - how many requests of an application run at once
- * (mod_wsgi.concurrency).
+ * (mod_wsgi.concurrency), and how many of all applications of a customer
+ * (concurrency= in MOD_WSGI_LIMITS).
  *
  * A number in shared memory says how many of all the server's children run. A
  * request that would be one too many never begins, and none is refused while
@@ -11,19 +12,22 @@
  * That sum is never too small: a child counts a request before the shared
  * number does, and as long.
  */
-#include <stdio.h>
-#include <unistd.h>
-
 #include "request.h"
 
-#define TOLD_SECONDS 60
 #define ONE_CHANGE (UINT64_C(1) << 32)
 
 /* Where the children share no memory. Applications with the same remainder
-   count together. */
+   count together, and so do customers. */
 static wsgi_tally_places alone[WSGI_TALLY_PLACES];
 
 static __thread wsgi_place *innermost;
+
+static wsgi_tally_places *places_of(unsigned number)
+{
+    wsgi_tally *memory = wsgi_tally_shared();
+
+    return memory != NULL ? &memory->places[number] : &alone[number];
+}
 
 /* ---- The number ------------------------------------------------------- */
 
@@ -72,132 +76,163 @@ static void count_mine(unsigned number, int difference)
                            __ATOMIC_SEQ_CST);
 }
 
-/* The server's children are in its process group. */
-static int is_alive(uint32_t pid)
-{
-    return getpgid((pid_t)pid) == getpgrp();
-}
-
-static uint32_t sum_of(const wsgi_tally *memory, unsigned number)
-{
-    uint32_t sum = 0;
-    unsigned i;
-
-    for (i = 0; i < WSGI_TALLY_CHILDREN; i++) {
-        const wsgi_tally_child *child = &memory->children[i];
-        uint32_t pid = __atomic_load_n(&child->pid, __ATOMIC_SEQ_CST);
-        uint16_t count;
-
-        if (pid == 0)
-            continue;
-        count = __atomic_load_n(&child->places[number], __ATOMIC_SEQ_CST);
-        if (count > 0 && is_alive(pid))
-            sum += count;
-    }
-    return sum;
-}
-
 /* Takes off what children have left that died. Returns whether it was
    anything. If the number changes meanwhile, the sum is not used. */
-static int repair(wsgi_tally_places *places, unsigned number)
+static int repair(unsigned number)
 {
     const wsgi_tally *memory = wsgi_tally_shared();
+    wsgi_tally_places *places = places_of(number);
     uint64_t state = __atomic_load_n(&places->state, __ATOMIC_SEQ_CST);
     uint32_t sum;
 
     if (memory == NULL || wsgi_tally_mine() == NULL)
         return 0;
-    sum = sum_of(memory, number);
+    sum = wsgi_sibling_sum(memory, offsetof(wsgi_tally_child, places) +
+                                       number * sizeof(uint16_t));
     return sum < count_of(state) && replace(places, &state, sum);
+}
+
+/* ---- Whose places ----------------------------------------------------- */
+
+/* There is a places for each row. Applications without a row of their own
+   share the others. */
+static unsigned number_of_application(const wsgi_tally_use *use,
+                                      const wsgi_request *request,
+                                      const wsgi_settings *settings)
+{
+    if (wsgi_tally_shared() != NULL &&
+        wsgi_tally_number_of(use) < WSGI_TALLY_ROWS)
+        return wsgi_tally_number_of(use);
+    return WSGI_TALLY_ROWS +
+           (unsigned)(wsgi_tally_key(request, settings) % WSGI_TALLY_ROWS);
+}
+
+/* Whether the places are this customer's, or have become so. */
+static int is_owner(uint32_t *theirs, uint32_t owner)
+{
+    uint32_t before = __atomic_load_n(theirs, __ATOMIC_RELAXED);
+
+    return before == owner ||
+           (before == 0 &&
+            (__atomic_compare_exchange_n(theirs, &before, owner, 0,
+                                         __ATOMIC_RELAXED, __ATOMIC_RELAXED) ||
+             before == owner));
+}
+
+/* A customer keeps the places once taken. When all are taken, one more counts
+   together with another customer. */
+static unsigned number_of_customer(uint32_t owner)
+{
+    wsgi_tally *memory = wsgi_tally_shared();
+    unsigned first = owner % WSGI_TALLY_OWNERS, at = first, tries;
+
+    for (tries = 0; memory != NULL && tries < WSGI_TALLY_OWNERS; tries++) {
+        at = (first + tries) % WSGI_TALLY_OWNERS;
+        if (is_owner(&memory->owners[at], owner))
+            break;
+    }
+    return WSGI_TALLY_OF_OWNERS + (tries < WSGI_TALLY_OWNERS ? at : first);
 }
 
 /* ---- Refusals --------------------------------------------------------- */
 
-/* Whether a line is due, which is so once a minute. */
-static int is_due(wsgi_tally_places *places)
+/* "'shop' in the process 'NAME'" */
+static void describe(char *text, size_t size, const wsgi_request *request,
+                     const wsgi_settings *s)
 {
-    uint64_t now = wsgi_tally_now() / 1000000U + 1;
-    uint64_t told = __atomic_load_n(&places->told, __ATOMIC_RELAXED);
-
-    return (told == 0 || now < told || now - told >= TOLD_SECONDS) &&
-           __atomic_compare_exchange_n(&places->told, &told, now, 0,
-                                       __ATOMIC_RELAXED, __ATOMIC_RELAXED);
-}
-
-/* Says whose the application is, too. Many may have the same name. */
-static void tell(wsgi_tally_places *places, const wsgi_request *request,
-                 const wsgi_settings *s)
-{
-    char where[WSGI_NAMING_SIZE + 1] = "", user[48] = "";
+    char where[WSGI_NAMING_SIZE + 1] = "";
 
     if (s->process != NULL)
         wsgi_naming_process(request, s, where, sizeof where);
     else
         *wsgi_naming_append(where, where + sizeof where - 1, request, s) = 0;
+    snprintf(text, size, "'%s' in the %s '%s'",
+             s->application != NULL ? s->application : request->filename,
+             s->process != NULL ? "process" : "interpreter", where);
+}
+
+/* Says whose the application is, too. Many may have the same name. */
+static void tell_application(const wsgi_request *request,
+                             const wsgi_settings *s,
+                             unsigned long long refused)
+{
+    char which[WSGI_LOG_ROOM], user[48] = "";
+
+    describe(which, sizeof which, request, s);
     if (s->owner > 0)
         snprintf(user, sizeof user, " of the user %ld", s->owner);
     wsgi_log(request, WSGI_ERROR,
-             "MW0520: '%s' in the %s '%s'%s has %ld requests at the same "
-             "time, as many as mod_wsgi.concurrency%s allows: refused since "
-             "the last such line: %llu, the last of them %s",
-             s->application != NULL ? s->application : request->filename,
-             s->process != NULL ? "process" : "interpreter", where, user,
-             s->concurrency,
-             s->owner > 0 ? ", or concurrency= in " WSGI_LIMITS "," : "",
-             (unsigned long long)__atomic_exchange_n(&places->untold, 0,
-                                                     __ATOMIC_RELAXED),
-             request->uri);
+             "MW0520: %s%s has %ld requests at the same time, as many as "
+             "mod_wsgi.concurrency allows: refused since the last such line: "
+             "%llu, the last of them %s",
+             which, user, s->concurrency, refused, request->uri);
 }
 
-static int refuse(wsgi_tally_places *places, const wsgi_request *request,
-                  const wsgi_settings *settings)
+static void tell_customer(const wsgi_request *request, const wsgi_settings *s,
+                          long ceiling, unsigned long long refused)
 {
-    __atomic_add_fetch(&places->refused, 1, __ATOMIC_RELAXED);
-    __atomic_add_fetch(&places->untold, 1, __ATOMIC_RELAXED);
-    if (is_due(places))
-        tell(places, request, settings);
-    wsgi_retry_later(request, 1);
-    return 503;
+    char which[WSGI_LOG_ROOM], name[64];
+
+    describe(which, sizeof which, request, s);
+    wsgi_owner_name(s->owner, name, sizeof name);
+    wsgi_log(request, WSGI_ERROR,
+             "MW0522: the user %s (number %ld) has %ld requests at the same "
+             "time, as many as concurrency= in " WSGI_LIMITS
+             " allows for all applications of a customer. To allow more, "
+             "raise it in the server's environment, and stop and start the "
+             "server. Refused since the last such line: %llu, the last of "
+             "them %s, for %s",
+             name, s->owner, ceiling, refused, request->uri, which);
+}
+
+static void count_refused(unsigned number)
+{
+    __atomic_add_fetch(&places_of(number)->refused.all, 1, __ATOMIC_RELAXED);
 }
 
 /* ---- Requests --------------------------------------------------------- */
 
-/* There is a places for each row. Applications without a row of their own
-   share the others. */
-static wsgi_tally_places *find(wsgi_place *place, const wsgi_tally_use *use,
-                               const wsgi_request *request,
-                               const wsgi_settings *settings)
+/* Whether a request around this one has a place there already. */
+static int is_inside(const wsgi_place *place, unsigned number)
 {
-    wsgi_tally *memory = wsgi_tally_shared();
-    uint64_t key;
+    const wsgi_place *around;
+    unsigned i;
 
-    if (memory != NULL && wsgi_tally_number_of(use) < WSGI_TALLY_ROWS) {
-        place->number = wsgi_tally_number_of(use);
-        return &memory->places[place->number];
-    }
-    key = wsgi_tally_key(request, settings);
-    place->number = WSGI_TALLY_ROWS + (unsigned)(key % WSGI_TALLY_ROWS);
-    return memory != NULL ? &memory->places[place->number]
-                          : &alone[place->number];
+    for (around = place->around; around != NULL; around = around->around)
+        for (i = 0; i < around->count; i++)
+            if (around->numbers[i] == number)
+                return 1;
+    return 0;
 }
 
-/* Whether a request around this one has the place already. */
-static int is_inside(const wsgi_place *place)
-{
-    const wsgi_place *around = place->around;
-
-    while (around != NULL && around->number != place->number)
-        around = around->around;
-    return around != NULL;
-}
-
-static int has_room(wsgi_tally_places *places, unsigned number, long most)
+static int has_room(unsigned number, long most)
 {
     count_mine(number, 1);
-    if (add_one(places, most))
+    if (add_one(places_of(number), most))
         return 1;
     count_mine(number, -1);
     return 0;
+}
+
+/* Returns whether the request may go on. */
+static int take(wsgi_place *place, unsigned number, long most)
+{
+    if (is_inside(place, number))
+        return 1;
+    if (!has_room(number, most) && !(repair(number) && has_room(number, most)))
+        return 0;
+    place->numbers[place->count++] = number;
+    return 1;
+}
+
+static void give_back(wsgi_place *place)
+{
+    while (place->count > 0) {
+        unsigned number = place->numbers[--place->count];
+
+        take_one(places_of(number));
+        count_mine(number, -1);
+    }
 }
 
 /* Says once that the bound is not the whole server's. */
@@ -207,43 +242,74 @@ static void tell_alone(const wsgi_request *request)
 
     if (wsgi_tally_shared() == NULL &&
         !__atomic_exchange_n(&is_told, 1, __ATOMIC_RELAXED))
-        wsgi_log(request, WSGI_WARNING,
-                 "MW0521: mod_wsgi.concurrency counts in each of the server's "
-                 "processes by itself: they could have no memory in common");
+        wsgi_log(
+            request, WSGI_WARNING,
+            "MW0521: mod_wsgi.concurrency and concurrency= in " WSGI_LIMITS
+            " count in each of the server's processes by itself: they "
+            "could have no memory in common");
+}
+
+static int enter_application(wsgi_place *place, unsigned number,
+                             const wsgi_request *request,
+                             const wsgi_settings *settings)
+{
+    unsigned long long refused;
+
+    if (take(place, number, settings->concurrency))
+        return 0;
+    refused = wsgi_refusal_count(&places_of(number)->refused);
+    if (refused > 0)
+        tell_application(request, settings, refused);
+    return 503;
+}
+
+static int enter_customer(wsgi_place *place, const wsgi_request *request,
+                          const wsgi_settings *settings, long ceiling)
+{
+    unsigned number = number_of_customer((uint32_t)settings->owner);
+    unsigned long long refused;
+
+    if (take(place, number, ceiling))
+        return 0;
+    refused = wsgi_refusal_count(&places_of(number)->refused);
+    if (refused > 0)
+        tell_customer(request, settings, ceiling, refused);
+    return 503;
 }
 
 int wsgi_place_enter(wsgi_place *place, const wsgi_tally_use *use,
                      const wsgi_request *request,
-                     const wsgi_settings *settings)
+                     const wsgi_settings *settings, long ceiling)
 {
-    wsgi_tally_places *places;
-    long most = settings->concurrency;
+    unsigned number;
+    int status = 0;
 
-    place->is_counted = 0;
-    if (most == WSGI_NO_BOUND)
+    place->count = 0;
+    if (settings->concurrency == WSGI_NO_BOUND && ceiling == WSGI_NO_BOUND)
         return 0;
     tell_alone(request);
     place->around = innermost;
-    places = find(place, use, request, settings);
-    if (is_inside(place))
-        return 0;
-    if (!has_room(places, place->number, most) &&
-        !(repair(places, place->number) &&
-          has_room(places, place->number, most)))
-        return refuse(places, request, settings);
-    place->is_counted = 1;
-    innermost = place;
-    return 0;
+    number = number_of_application(use, request, settings);
+    if (settings->concurrency != WSGI_NO_BOUND)
+        status = enter_application(place, number, request, settings);
+    if (status == 0 && ceiling != WSGI_NO_BOUND) {
+        status = enter_customer(place, request, settings, ceiling);
+        if (status != 0)
+            count_refused(number); /* the status page has applications only */
+    }
+    if (status != 0) {
+        give_back(place);
+        wsgi_retry_later(request, 1);
+    } else if (place->count > 0) {
+        innermost = place;
+    }
+    return status;
 }
 
 void wsgi_place_leave(wsgi_place *place)
 {
-    wsgi_tally *memory = wsgi_tally_shared();
-
-    if (!place->is_counted)
+    if (place->count == 0)
         return;
-    take_one(memory != NULL ? &memory->places[place->number]
-                            : &alone[place->number]);
-    count_mine(place->number, -1);
+    give_back(place);
     innermost = place->around;
 }

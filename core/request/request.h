@@ -223,6 +223,10 @@ int wsgi_owner_of(const wsgi_request *request, long *owner);
 int wsgi_owner_check(const wsgi_request *request, const wsgi_settings *s,
                      int fd, const char *what, const char *path);
 
+/* Stores the name of a user, or "#" and the number if there is none. Asks the
+   system, which may take long. Any thread. */
+void wsgi_owner_name(long owner, char *name, size_t size);
+
 /* ---- walk.c: the way to a directory, and whose it is. ------------------- */
 
 #define WSGI_WALK_PATH 4096 /* the kernel's longest path */

@@ -278,54 +278,10 @@ int wsgi_tally_is_dead(uint32_t pid)
            errno == ESRCH;
 }
 
-/* Takes a place whose pid may be replaced. Returns whether it has worked. */
-static int take(uint32_t *place, uint32_t pid, int takes_dead)
-{
-    uint32_t theirs = __atomic_load_n(place, __ATOMIC_RELAXED);
-
-    if (theirs != 0 && !(takes_dead && wsgi_tally_is_dead(theirs)))
-        return 0;
-    return __atomic_compare_exchange_n(place, &theirs, pid, 0,
-                                       __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
-}
-
-static wsgi_tally_child *find_place(int takes_dead)
-{
-    uint32_t pid = (uint32_t)getpid();
-    unsigned i;
-
-    for (i = 0; i < WSGI_TALLY_CHILDREN; i++)
-        if (take(&tally->children[i].pid, pid, takes_dead))
-            return &tally->children[i];
-    return NULL;
-}
-
-/* A child that died may have had the number that this one has got. */
-static void forget_namesakes(void)
-{
-    uint32_t pid = (uint32_t)getpid();
-    unsigned i;
-
-    for (i = 0; i < WSGI_TALLY_CHILDREN; i++)
-        if (tally->children[i].pid == pid)
-            tally->children[i].pid = 0;
-}
-
 void wsgi_tally_enter_child(void)
 {
-    if (tally == NULL)
-        return;
-    forget_namesakes();
-    mine = find_place(0);
-    if (mine == NULL)
-        mine = find_place(1);
-    if (mine == NULL)
-        return;
-    mine->requests = 0;
-    mine->loading = 0;
-    memset(mine->busy, 0, sizeof mine->busy);
-    memset(mine->waiting, 0, sizeof mine->waiting);
-    memset(mine->places, 0, sizeof mine->places);
+    if (tally != NULL)
+        mine = wsgi_sibling_enter(tally);
 }
 
 void wsgi_tally_leave_child(void)
@@ -473,11 +429,13 @@ void wsgi_tally_note_load(const wsgi_request *request, uint64_t microseconds)
 }
 
 /* Notes the process at a place that is its own already, or is free. */
-static int note_at(wsgi_tally_process *at, uint32_t pid, int takes_dead)
+static int note_at(wsgi_tally_process *at, uint32_t pid,
+                   int (*is_gone)(uint32_t pid))
 {
-    if (at->pid != pid && !take(&at->pid, pid, takes_dead))
+    if (at->pid != pid && !wsgi_sibling_take(&at->pid, pid, is_gone))
         return 0;
     at->row = here.current->row;
+    at->noted = (int64_t)wsgi_seconds();
     return 1;
 }
 
@@ -491,10 +449,10 @@ void wsgi_tally_note_process(uint32_t pid)
         if (tally->processes[i].pid == pid || tally->processes[i].pid == 0)
             break;
     for (; i < WSGI_TALLY_PROCESSES; i++)
-        if (note_at(&tally->processes[i], pid, 0))
+        if (note_at(&tally->processes[i], pid, NULL))
             return;
     for (i = 0; i < WSGI_TALLY_PROCESSES; i++)
-        if (note_at(&tally->processes[i], pid, 1))
+        if (note_at(&tally->processes[i], pid, wsgi_tally_is_dead))
             return;
 }
 
@@ -528,7 +486,7 @@ static void forget_deadly(void)
         uint32_t loading = child->loading;
 
         if (loading == 0 || loading > WSGI_TALLY_ROWS || child->pid == 0 ||
-            !wsgi_tally_is_dead(child->pid))
+            wsgi_sibling_lives(child->pid))
             continue;
         tally->rows[loading - 1].recall.size = 0;
         child->loading = 0;

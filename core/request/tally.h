@@ -16,8 +16,11 @@
          */
 #define WSGI_TALLY_CHILDREN 1024
 #define WSGI_TALLY_PROCESSES 512
-#define WSGI_TALLY_PLACES                                                     \
+#define WSGI_TALLY_OWNERS 2048 /* customers; those beyond share with others   \
+                                */
+#define WSGI_TALLY_OF_OWNERS                                                  \
     (2 * WSGI_TALLY_ROWS) /* one for each row, and as many for the others */
+#define WSGI_TALLY_PLACES (WSGI_TALLY_OF_OWNERS + WSGI_TALLY_OWNERS)
 #define WSGI_TALLY_BUCKETS 124 /* of times: four for each power of two */
 #define WSGI_TALLY_NAME 256
 #define WSGI_TALLY_ERROR 201
@@ -43,6 +46,13 @@ typedef struct wsgi_tally_recall {
     char texts[2048];
 } wsgi_tally_recall;
 
+/* Requests that were refused for one reason (refusal.c). */
+typedef struct wsgi_tally_refusals {
+    uint64_t all;
+    uint64_t untold; /* of these, how many no line of the log has counted */
+    uint64_t told;   /* when there was a line: wsgi_seconds plus 1; 0: never */
+} wsgi_tally_refusals;
+
 /* An application. */
 typedef struct wsgi_tally_row {
     uint64_t key;      /* a hash of the settings; 0: the row is free */
@@ -55,19 +65,15 @@ typedef struct wsgi_tally_row {
     int64_t error_at;
     wsgi_tally_recall recall;
     char error[WSGI_TALLY_ERROR];
-    uint32_t refused; /* requests, since the log told of them */
-    int64_t told_at;  /* by wsgi_seconds; 0: never */
+    wsgi_tally_refusals crowded; /* too many waited for its processes */
 } wsgi_tally_row;
 
-/* The requests of an application of which only so many may run at once
-   (place.c). */
+/* The requests of an application, or of a customer, of which only so many may
+   run at once (place.c). */
 typedef struct wsgi_tally_places {
-    uint64_t state;   /* how many run: the lower half. The upper half is
-                         another one after each change */
-    uint64_t refused; /* in all */
-    uint64_t untold;  /* of these, how many no line of the log has counted */
-    uint64_t told;    /* when there was a line: seconds of the clock of
-                         wsgi_tally_now; 0: never */
+    uint64_t state; /* how many run: the lower half. The upper half is another
+                       one after each change */
+    wsgi_tally_refusals refused;
 } wsgi_tally_places;
 
 /* A child of the server. Only the child itself writes it. */
@@ -86,6 +92,7 @@ typedef struct wsgi_tally_child {
 typedef struct wsgi_tally_process {
     uint32_t pid; /* 0: free */
     uint32_t row;
+    int64_t noted; /* by wsgi_seconds: it lived then */
 } wsgi_tally_process;
 
 typedef struct wsgi_tally {
@@ -94,6 +101,8 @@ typedef struct wsgi_tally {
     wsgi_tally_row rows[WSGI_TALLY_ROWS + 1];
     wsgi_tally_child children[WSGI_TALLY_CHILDREN];
     wsgi_tally_places places[WSGI_TALLY_PLACES];
+    uint32_t owners[WSGI_TALLY_OWNERS]; /* whose the last places are; 0: not
+                                           taken yet */
     wsgi_tally_process processes[WSGI_TALLY_PROCESSES];
 } wsgi_tally;
 
@@ -134,26 +143,56 @@ void wsgi_tally_begin(wsgi_tally_use *use, const wsgi_request *request,
                       const struct wsgi_settings *settings);
 void wsgi_tally_end(wsgi_tally_use *use, int status);
 
-/* ---- place.c: how many requests of an application run at once. -----------
+/* ---- place.c: how many requests of an application, and of a customer, run
+   at once. -----------------------------------------------------------------
  */
 
-/* A request's place among those of its application. Only place.c uses the
-   fields. */
+/* A request's places among those of its application and of its customer. Only
+   place.c uses the fields. */
 typedef struct wsgi_place {
     struct wsgi_place *around; /* of this thread, around a sub-request */
-    unsigned number;           /* of the wsgi_tally_places */
-    int is_counted;
+    unsigned numbers[2];       /* of the wsgi_tally_places */
+    unsigned count;            /* of numbers: it has these places */
 } wsgi_place;
 
-/* Takes a place, if mod_wsgi.concurrency leaves one: in all children of the
-   server at most so many are taken at the same time. A sub-request of an
-   application that has one in this thread needs none. To be called behind
-   wsgi_tally_begin, in the request's thread. Returns 0: the caller calls
-   wsgi_place_leave. Or returns 503 after logging. */
+/* Takes a place, if mod_wsgi.concurrency leaves one, and one among those of
+   the customer (settings->owner), who has so many (ceiling) for all
+   applications; WSGI_NO_BOUND: the customer needs none. In all children of the
+   server at most so many are taken at the same time. A sub-request needs none
+   that this thread has. To be called behind wsgi_tally_begin, in the request's
+   thread. Returns 0: the caller calls wsgi_place_leave. Or returns 503 after
+   logging. */
 int wsgi_place_enter(wsgi_place *place, const wsgi_tally_use *use,
                      const wsgi_request *request,
-                     const struct wsgi_settings *settings);
+                     const struct wsgi_settings *settings, long ceiling);
 void wsgi_place_leave(wsgi_place *place);
+
+/* ---- refusal.c: counts refused requests. -------------------------------- */
+
+/* Counts one. Returns how many the log has not told of, if it is to do so now:
+   once a minute. Else 0. Any thread. */
+unsigned long long wsgi_refusal_count(wsgi_tally_refusals *refusals);
+
+/* ---- sibling.c: the server's children, in the memory that they share. ----
+ */
+
+/* Whether a child of this server has that number. Another process that has got
+   it, since the child has ended, is none. Any thread. */
+int wsgi_sibling_lives(uint32_t pid);
+
+/* Takes a place whose number is 0, or of a process that is gone (NULL: it may
+   not be anybody's). Returns whether it has worked. */
+int wsgi_sibling_take(uint32_t *place, uint32_t pid,
+                      int (*is_gone)(uint32_t pid));
+
+/* Takes a place for this child, with counts of 0. NULL: none is free. */
+wsgi_tally_child *wsgi_sibling_enter(wsgi_tally *memory);
+
+/* The sum of a count of all children that live. where is its offset in a
+   wsgi_tally_child. Any thread. */
+uint32_t wsgi_sibling_sum(const wsgi_tally *memory, size_t where);
+
+/* ---- tally.c again. ----------------------------------------------------- */
 
 /* What place.c needs of the memory: all of it, or NULL; this child's place
    there, or NULL; a hash that tells applications apart, never 0; and the row
@@ -163,8 +202,6 @@ wsgi_tally_child *wsgi_tally_mine(void);
 uint64_t wsgi_tally_key(const wsgi_request *request,
                         const struct wsgi_settings *settings);
 unsigned wsgi_tally_number_of(const wsgi_tally_use *use);
-
-/* ---- tally.c again. ----------------------------------------------------- */
 
 /* Notes a line of the log, if it is about the request that this thread serves.
    Any thread. */
@@ -202,7 +239,7 @@ long wsgi_crowd_count(const wsgi_request *request);
 
 /* Counts a request that is refused. Returns how many were since the log told
    of them, if it is to do so now: once a minute. Else 0. */
-unsigned wsgi_crowd_refuse(const wsgi_request *request);
+unsigned long long wsgi_crowd_refuse(const wsgi_request *request);
 
 /* Microseconds of a clock that only goes forward. Any thread. */
 uint64_t wsgi_tally_now(void);

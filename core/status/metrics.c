@@ -169,7 +169,7 @@ void wsgi_metrics_write(wsgi_writer *w, const wsgi_snapshot *s)
     write_metric(w, s, "errors", "counter",
                  "Responses of 500 and above, and broken ones.", errors);
     write_metric(w, s, "refused", "counter",
-                 "Requests that mod_wsgi.concurrency has refused.", refused);
+                 "Requests that were refused because too many ran.", refused);
     write_metric(w, s, "sent_bytes", "counter", "Bytes of bodies sent.",
                  bytes);
     write_metric(w, s, "in_flight", "gauge", "Requests under way.", busy);

@@ -6,7 +6,6 @@
  * cleaned, and nothing is used as an index before it was checked.
  */
 #include <ctype.h>
-#include <pwd.h>
 #include <unistd.h>
 
 #include "status.h"
@@ -61,13 +60,7 @@ void wsgi_snapshot_version(const char *front, char *to, size_t size)
 
 static void name_user(long number, char *name, size_t size)
 {
-    char room[4096];
-    struct passwd record, *found = NULL;
-
-    snprintf(name, size, "#%ld", number);
-    if (getpwuid_r((uid_t)number, &record, room, sizeof room, &found) == 0 &&
-        found != NULL)
-        snprintf(name, size, "%s", found->pw_name);
+    wsgi_owner_name(number, name, size);
     clean(name, size);
 }
 
@@ -136,12 +129,13 @@ static void limit(uint64_t *numbers)
 
 static uint64_t refused_in(unsigned number)
 {
-    uint64_t refused = wsgi_tally_memory()->places[number].refused;
+    uint64_t refused = wsgi_tally_memory()->places[number].refused.all;
 
     return refused < MOST ? refused : MOST;
 }
 
-/* Behind the places of the rows are those of all others. */
+/* Behind the places of the rows are those of all others, then those of
+   customers. */
 static uint64_t find_refused(unsigned place)
 {
     uint64_t sum = 0;
@@ -149,7 +143,7 @@ static uint64_t find_refused(unsigned place)
 
     if (place < WSGI_TALLY_ROWS)
         return refused_in(place);
-    for (i = WSGI_TALLY_ROWS; i < WSGI_TALLY_PLACES; i++)
+    for (i = WSGI_TALLY_ROWS; i < WSGI_TALLY_OF_OWNERS; i++)
         sum += refused_in(i);
     return sum;
 }
@@ -222,6 +216,12 @@ static void take_child(wsgi_snapshot *s, const wsgi_tally_child *child)
         s->processes[s->process_count++] = p;
 }
 
+/* A process that began after this one was noted has got its number since. */
+static int is_another(const wsgi_status_process *p, int64_t noted)
+{
+    return (double)wsgi_seconds() - (double)noted > p->age + 1;
+}
+
 static void take_process(wsgi_snapshot *s, const wsgi_tally_process *process)
 {
     wsgi_status_process p = {
@@ -231,7 +231,8 @@ static void take_process(wsgi_snapshot *s, const wsgi_tally_process *process)
         return;
     p.row = row_at(s, process->row);
     if (p.row == NULL || p.row->figures.names.process[0] == '\0' ||
-        wsgi_proc_look(p.pid, &p.memory, &p.age) == 0)
+        wsgi_proc_look(p.pid, &p.memory, &p.age) == 0 ||
+        is_another(&p, process->noted))
         return;
     s->processes[s->process_count++] = p;
 }

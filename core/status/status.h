@@ -20,7 +20,7 @@ typedef struct wsgi_status_row {
     wsgi_tally_row figures;
     char user[64];        /* whom it runs as; "": the server's user */
     unsigned long busy;   /* requests under way */
-    uint64_t refused;     /* by mod_wsgi.concurrency */
+    uint64_t refused;     /* since too many ran (place.c) */
     double p50, p90, p99; /* seconds; below 0: there was no request */
 } wsgi_status_row;
 

@@ -20,6 +20,7 @@ SPOILT = r"""
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "request/request.h"
 
@@ -55,6 +56,19 @@ static void spoil(unsigned char *memory, size_t size, unsigned seed)
     }
 }
 
+/* Of two processes that were noted, one had this number, and has died since. */
+static void note_processes(wsgi_tally *memory)
+{
+    wsgi_tally_process process = {.pid = (uint32_t)getpid(), .noted = wsgi_seconds()};
+
+    memory->rows[0].key = 1;
+    memory->rows[0].is_ready = 1;
+    strcpy(memory->rows[0].names.process, "shop");
+    memory->processes[0] = process;
+    process.noted -= 100;
+    memory->processes[1] = process;
+}
+
 int main(int argc, char **argv)
 {
     static const wsgi_host host = {.send_head = send_head, .send_body = send_body, .log = say};
@@ -65,7 +79,9 @@ int main(int argc, char **argv)
     setlocale(LC_ALL, "");
     wsgi_process_given.host = &host;
     wsgi_tally_open(memory, "mod_wsgi/1 Python/3.13", 1);
-    if (argv[2][0] != '0')
+    if (argv[2][0] == '-')
+        note_processes(memory);
+    else if (argv[2][0] != '0')
         spoil((unsigned char *)memory, sizeof *memory, (unsigned)atoi(argv[2]));
     return wsgi_status_serve(&request, argv[1]);
 }
@@ -74,7 +90,10 @@ int main(int argc, char **argv)
 
 @pytest.fixture
 def page(bare_host: Path, tmp_path: Path) -> Callable[[str, int], str]:
-    """What a query gets, of memory with so many random bytes, or of an empty one (0)."""
+    """What a query gets, of memory with so many random bytes, or of an empty one (0).
+
+    -1: of one with two processes.
+    """
     folder = bare_host.parent.parent / bare_host.parent.name.replace("bare-", "core-", 1)
     source, program = tmp_path / "spoilt.c", tmp_path / "spoilt"
     source.write_text(SPOILT)
@@ -103,6 +122,13 @@ def test_spoilt_memory_still_gives_whole_answers(
     assert {"mod_wsgi_requests", "mod_wsgi_in_flight"} <= {each.name for each in families}
     assert page("", seed).endswith("</html>\n")
     assert all(": " in line for line in page("auto", seed).rstrip("\n").split("\n"))
+
+
+def test_a_process_that_began_after_it_was_noted_is_another(
+    page: Callable[[str, int], str],
+) -> None:
+    found = json.loads(page("json", -1))
+    assert [each["kind"] for each in found["processes"]] == ["application"]
 
 
 def test_numbers_have_a_point_whatever_locale_an_application_chooses(

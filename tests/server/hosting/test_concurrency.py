@@ -1,4 +1,4 @@
-"""mod_wsgi.concurrency: at most so many requests of one application at the same time.
+"""At most so many requests at the same time: of one application, and of all of a customer.
 
 Without it one application that sleeps can hold all threads of the server, and the others' pages
 wait. Whoever comes too late hears it at once, and when to come again.
@@ -9,12 +9,14 @@ import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import requests
 
 from tests.conftest import Serve
-from tests.harness.accounts import ALICE, give
+from tests.harness.accounts import ALICE, MALLORY, give
 from tests.harness.config import DEFAULT
 from tests.harness.errorlog import until
 from tests.harness.site import Site
@@ -204,39 +206,102 @@ def application(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [b"done"]
 """
+PATIENCE = 20.0
 OF_A_CUSTOMER = (
-    rf"MW0520: 'waits' in the (process|interpreter) '\S+' of the user {ALICE} has 1 requests at "
-    "the same time, as many as mod_wsgi.concurrency, or concurrency= in MOD_WSGI_LIMITS, "
-    "allows: refused since the last such line: 1, the last of them /alice/$"
+    rf"MW0522: the user wsgi-test-{ALICE} \(number {ALICE}\) has 2 requests at the same time, as "
+    "many as concurrency= in MOD_WSGI_LIMITS allows for all applications of a customer. .* "
+    r"Refused since the last such line: 1, the last of them /alice/three/, for 'waits' in the "
+    r"(process|interpreter) '\S+'$"
 )
+OWN_BOUND = (
+    rf"MW0520: 'waits' in the (process|interpreter) '\S+' of the user {ALICE} has 1 requests at "
+    "the same time, as many as mod_wsgi.concurrency allows: refused since the last such line: 1, "
+    "the last of them /alice/one/$"
+)
+# What the customer writes for each of three applications.
+OWN = {
+    "one": "SetEnv mod_wsgi.concurrency off\n",
+    "two": "SetEnv mod_wsgi.concurrency 5\n",
+    "three": "",
+}
 
 
-@pytest.mark.usefixtures("customers")
-@pytest.mark.parametrize("setting", ["off", "5", "unset"])
-def test_a_customer_cannot_have_more_than_the_ceiling(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch, setting: str
-) -> None:
-    """The requests of one customer would hold all threads of the server."""
+@dataclass(frozen=True, kw_only=True)
+class Customers:
+    """Applications of alice's and mallory's, whose requests wait while a file is there."""
+
+    site: Site
+    clients: ThreadPoolExecutor
+    marks: Path
+
+    def put(self, owner: int, name: str, own: str) -> None:
+        folder = self.site.root / "htdocs" / name
+        begun, held = (str(self.mark(name, what)) for what in ("begun", "held"))
+        give(folder / "waits.py", owner, WAITS.format(begun=begun, held=held))
+        give(folder / ".htaccess", owner, HTACCESS.format(directory=folder) + own)
+
+    def mark(self, name: str, what: str) -> Path:
+        return self.marks / f"{name.replace('/', '-')}.{what}"
+
+    def hold(self, name: str) -> "Future[requests.Response]":
+        self.mark(name, "held").touch()
+        asked = self.clients.submit(self.site.get, f"/{name}/")
+        assert until(self.mark(name, "begun").exists, PATIENCE)
+        return asked
+
+    def let_go(self) -> None:
+        for mark in self.marks.glob("*.held"):
+            mark.unlink()
+
+
+@pytest.fixture
+def of_customers(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, customers: None
+) -> Iterator[Customers]:
+    """Of at most two requests for each. The third one would have a thread of the server."""
+    del customers
     if os.geteuid() != 0:
         pytest.skip("only root can become other users")
-    monkeypatch.setenv("MOD_WSGI_LIMITS", "concurrency=1")
-    site = serve(CUSTOMERS, processes=4)
-    site.expects(OF_A_CUSTOMER)
-    marks = site.scratch / "marks"
-    marks.mkdir()
-    marks.chmod(0o1777)
-    begun, held = marks / "begun", marks / "held"
-    held.touch()
-    folder = site.root / "htdocs" / "alice"
-    give(folder / "waits.py", ALICE, WAITS.format(begun=str(begun), held=str(held)))
-    own = "" if setting == "unset" else f"SetEnv mod_wsgi.concurrency {setting}\n"
-    give(folder / ".htaccess", ALICE, HTACCESS.format(directory=folder) + own)
-    with ThreadPoolExecutor(1) as clients:
-        asked = clients.submit(site.get, "/alice/")
+    monkeypatch.setenv("MOD_WSGI_LIMITS", "concurrency=2")
+    with ThreadPoolExecutor(4) as clients:
+        site = serve(CUSTOMERS, processes=6)
+        made = Customers(site=site, clients=clients, marks=site.scratch / "marks")
+        made.marks.mkdir()
+        made.marks.chmod(0o1777)
+        for name, own in OWN.items():
+            made.put(ALICE, f"alice/{name}", own)
+        made.put(MALLORY, "mallory", "")
         try:
-            assert until(begun.exists)
-            assert_refused(site.get("/alice/"))
+            yield made
         finally:
-            held.unlink()
-        assert asked.result().status_code == 200
-    assert site.get("/alice/").status_code == 200
+            made.let_go()
+
+
+def test_all_applications_of_a_customer_have_no_more_than_the_ceiling(
+    of_customers: Customers,
+) -> None:
+    """The requests of one customer would hold all threads of the server."""
+    site = of_customers.site
+    site.expects(OF_A_CUSTOMER)
+    asked = [of_customers.hold("alice/one"), of_customers.hold("alice/two")]
+    for name in ("three", "three", "one", "two"):
+        assert_refused(site.get(f"/alice/{name}/"))
+    asked.append(of_customers.hold("mallory"))
+    assert [line for line in site.watch.lines() if "MW052" in line] == [
+        site.watch.wait_for("MW0522")
+    ]
+    of_customers.let_go()
+    assert [each.result().status_code for each in asked] == [200] * 3
+    for name in OWN:
+        assert site.get(f"/alice/{name}/").status_code == 200
+
+
+def test_a_customer_may_bound_an_application_more(of_customers: Customers) -> None:
+    site = of_customers.site
+    site.expects(OWN_BOUND)
+    of_customers.put(ALICE, "alice/one", "SetEnv mod_wsgi.concurrency 1\n")
+    asked = of_customers.hold("alice/one")
+    assert_refused(site.get("/alice/one/"))
+    assert site.get("/alice/two/").status_code == 200
+    of_customers.let_go()
+    assert asked.result().status_code == 200
