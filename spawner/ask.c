@@ -134,14 +134,28 @@ static long number(const char *text)
     return text[0] == '#' ? strtol(text + 1, NULL, 10) : -1;
 }
 
+static int is_of_server(const arrival *letter)
+{
+    return is_believed(letter) ||
+           (letter->has_sender &&
+            (long)letter->sender == wsgi_spawner_is.user);
+}
+
 /* A child of the server that has become another user, as by mpm-itk, asks for
    that user's processes only. */
 static int may_ask(const arrival *letter)
 {
-    return is_believed(letter) ||
+    return is_of_server(letter) ||
            (letter->has_sender &&
-            ((long)letter->sender == wsgi_spawner_is.user ||
-             (long)letter->sender == number(letter->ask.user)));
+            (long)letter->sender == number(letter->ask.user));
+}
+
+/* Whether the limits of customers hold. In a child that has become a user, as
+   by mpm-itk, code of that user may run, which says of itself what it likes.
+ */
+static int is_bounded(const arrival *letter)
+{
+    return letter->ask.is_customer || !is_of_server(letter);
 }
 
 static void restart(const arrival *letter)
@@ -172,7 +186,7 @@ static void drop(const arrival *letter)
 {
     close_fds(letter);
     if (letter->ask.kind == WSGI_ASK_OVERDUE && may_ask(letter))
-        wsgi_group_replace(&letter->ask);
+        wsgi_group_replace(&letter->ask, is_bounded(letter));
 }
 
 static void read_ask(void *unused)
@@ -198,7 +212,8 @@ static void read_ask(void *unused)
                "a process of the server that has become another user may ask "
                "for that user's processes only");
     else if (letter.ask.kind == WSGI_ASK_CONNECT && letter.fds[0] >= 0)
-        wsgi_group_ask(&letter.ask, letter.fds[0], letter.fds[1]);
+        wsgi_group_ask(&letter.ask, is_bounded(&letter), letter.fds[0],
+                       letter.fds[1]);
     else
         drop(&letter);
 }

@@ -37,14 +37,14 @@ static void limit(int resource, rlim_t most)
 }
 
 /* A customer can't raise it. The others can, to what the server may have. */
-static void limit_files(rlim_t most, int is_customer)
+static void limit_files(rlim_t most, int is_bounded)
 {
     struct rlimit both;
 
     if (most == 0 || getrlimit(RLIMIT_NOFILE, &both) < 0)
         return;
     both.rlim_cur = most;
-    if (is_customer || both.rlim_max < most)
+    if (is_bounded || both.rlim_max < most)
         both.rlim_max = most;
     if (setrlimit(RLIMIT_NOFILE, &both) == 0 || errno != EPERM ||
         getrlimit(RLIMIT_NOFILE, &both) < 0)
@@ -67,9 +67,9 @@ static void limit_memory(const wsgi_ask *ask)
 
 /* The system counts all threads of a user. So those of the server's own user
    are not limited, nor those of somebody who has started it for himself. */
-static void limit_threads(const wsgi_ask *ask, const wsgi_user *user)
+static void limit_threads(const wsgi_user *user, int is_bounded)
 {
-    if (wsgi_spawner_is.ceilings.nproc > 0 && ask->is_customer &&
+    if (wsgi_spawner_is.ceilings.nproc > 0 && is_bounded &&
         wsgi_spawner_is.is_root && user->uid != (uid_t)wsgi_spawner_is.user)
         limit(RLIMIT_NPROC, wsgi_spawner_is.ceilings.nproc);
 }
@@ -93,16 +93,17 @@ static void be_ended_sooner(void)
     close(fd);
 }
 
-void wsgi_bounds_set(const wsgi_ask *ask, const wsgi_user *user)
+void wsgi_bounds_set(const wsgi_ask *ask, const wsgi_user *user,
+                     int is_bounded)
 {
     const wsgi_ceilings *ceilings = &wsgi_spawner_is.ceilings;
 
     limit(RLIMIT_CORE, 0);
     limit(RLIMIT_NICE, 0);
     limit(RLIMIT_RTPRIO, 0);
-    limit_files(ceilings->nofile, (int)ask->is_customer);
+    limit_files(ceilings->nofile, is_bounded);
     limit_memory(ask);
-    limit_threads(ask, user);
+    limit_threads(user, is_bounded);
     setpriority(PRIO_PROCESS, 0,
                 getpriority(PRIO_PROCESS, 0) + (int)ceilings->nice);
     be_ended_sooner();

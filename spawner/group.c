@@ -32,15 +32,16 @@ static long long kill_at; /* 0: the end has not begun */
 
 /* ---- Finding a group -------------------------------------------------- */
 
-static int is_for(const wsgi_group *group, const wsgi_ask *ask)
+static int is_for(const wsgi_group *group, const wsgi_ask *ask, int is_bounded)
 {
-    return strcmp(group->ask.user, ask->user) == 0 &&
+    return group->is_bounded == is_bounded &&
+           strcmp(group->ask.user, ask->user) == 0 &&
            strcmp(group->ask.python, ask->python) == 0 &&
            strcmp(group->ask.name, ask->name) == 0 &&
            group->ask.is_customer == ask->is_customer;
 }
 
-static wsgi_group *add(const wsgi_ask *ask)
+static wsgi_group *add(const wsgi_ask *ask, int is_bounded)
 {
     wsgi_group *group = calloc(1, sizeof *group);
 
@@ -48,17 +49,18 @@ static wsgi_group *add(const wsgi_ask *ask)
         return NULL;
     snprintf(group->title, sizeof group->title, "%s/%s", ask->user, ask->name);
     wsgi_board_open(&group->board);
+    group->is_bounded = is_bounded;
     group->next = groups;
     groups = group;
     return group;
 }
 
 /* Returns NULL if there is none. */
-static wsgi_group *find(const wsgi_ask *ask)
+static wsgi_group *find(const wsgi_ask *ask, int is_bounded)
 {
     wsgi_group *group = groups;
 
-    while (group != NULL && !is_for(group, ask))
+    while (group != NULL && !is_for(group, ask, is_bounded))
         group = group->next;
     return group;
 }
@@ -179,12 +181,13 @@ static void replace(wsgi_group *group, long long now)
         start_another(group);
 }
 
-void wsgi_group_ask(const wsgi_ask *ask, int connection, int log)
+void wsgi_group_ask(const wsgi_ask *ask, int is_bounded, int connection,
+                    int log)
 {
-    wsgi_group *group = find(ask);
+    wsgi_group *group = find(ask, is_bounded);
 
     if (group == NULL)
-        group = add(ask);
+        group = add(ask, is_bounded);
     if (group == NULL) {
         close(connection);
         if (log >= 0)
@@ -192,7 +195,8 @@ void wsgi_group_ask(const wsgi_ask *ask, int connection, int log)
         return;
     }
     group->ask = *ask;
-    wsgi_ceilings_apply(&wsgi_spawner_is.ceilings, &group->ask);
+    if (is_bounded)
+        wsgi_ceilings_apply(&wsgi_spawner_is.ceilings, &group->ask);
     set_log(group, log);
     if (group->refused_until > wsgi_loop_now() && wsgi_census_is_none(group)) {
         wsgi_queue_refuse_one(group, connection);
@@ -206,9 +210,9 @@ void wsgi_group_ask(const wsgi_ask *ask, int connection, int log)
 /* ---- Processes that do not answer ------------------------------------- */
 
 /* The processes of one group only: those of others are not the asker's. */
-void wsgi_group_replace(const wsgi_ask *ask)
+void wsgi_group_replace(const wsgi_ask *ask, int is_bounded)
 {
-    wsgi_group *group = find(ask);
+    wsgi_group *group = find(ask, is_bounded);
     wsgi_worker *worker = group != NULL ? group->workers : NULL;
     wsgi_report report;
     int was_draining;

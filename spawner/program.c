@@ -191,10 +191,10 @@ static const char *problem_of_start(int error)
 }
 
 /* Becomes the user. Returns 0, or -1 with a report. */
-static int become(const wsgi_ask *ask, const wsgi_user *user,
+static int become(const wsgi_program *program, const wsgi_user *user,
                   wsgi_report *report)
 {
-    wsgi_bounds_set(ask, user);
+    wsgi_bounds_set(program->ask, user, program->is_bounded);
     umask(022);
     if (wsgi_user_become(user, report) < 0)
         return -1;
@@ -219,7 +219,7 @@ void wsgi_program_run(const wsgi_program *program)
         snprintf(report.text, sizeof report.text, "%s/%s", user.name,
                  program->ask->name);
         tell(&report);
-        if (become(program->ask, &user, &report) == 0 &&
+        if (become(program, &user, &report) == 0 &&
             find_program(program->ask->python, path, sizeof path, &report) ==
                 0) {
             run(program, &user, path, report.text);

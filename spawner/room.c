@@ -29,8 +29,8 @@ static unsigned long number_of(const wsgi_group *customer)
 
 static int is_counted(const room *is, const wsgi_group *group)
 {
-    return is->owner == NULL || (group->ask.is_customer &&
-                                 number_of(group) == number_of(is->owner));
+    return is->owner == NULL ||
+           (group->is_bounded && number_of(group) == number_of(is->owner));
 }
 
 /* Whether it can end with nobody the worse for it. */
@@ -113,7 +113,7 @@ int wsgi_room_make(const wsgi_group *group, wsgi_report *report)
     const room owners = {"processes", ceilings->processes, group};
     const room everyones = {"total", ceilings->total, NULL};
 
-    if (group->ask.is_customer && make(&owners) < 0)
+    if (group->is_bounded && make(&owners) < 0)
         return explain(&owners, report);
     return make(&everyones) < 0 ? explain(&everyones, report) : 0;
 }

@@ -156,13 +156,14 @@ int wsgi_ask_start(void);
 typedef struct wsgi_worker wsgi_worker;
 typedef struct wsgi_group wsgi_group;
 
-/* Takes over an ask that was checked: its connection, and its log (-1:
-   none). */
-void wsgi_group_ask(const wsgi_ask *ask, int connection, int log);
+/* Takes over an ask that was checked: its connection, and its log (-1: none).
+   is_bounded: the limits of customers hold for what is asked. */
+void wsgi_group_ask(const wsgi_ask *ask, int is_bounded, int connection,
+                    int log);
 
 /* A process has not answered a request in time: another takes its place. Of a
    process that the ask's group does not have, nothing is believed. */
-void wsgi_group_replace(const wsgi_ask *ask);
+void wsgi_group_replace(const wsgi_ask *ask, int is_bounded);
 
 /* The server has restarted: every group gets fresh processes. */
 void wsgi_group_restart(void);
@@ -250,7 +251,8 @@ long long wsgi_worker_used(const wsgi_worker *worker);
 
 struct wsgi_group {
     wsgi_group *next;
-    wsgi_ask ask;                      /* the last one */
+    wsgi_ask ask;   /* the last one */
+    int is_bounded; /* by the limits of customers: user is "#" and a number */
     char title[2 * WSGI_ASK_NAME + 8]; /* "alice/shop" */
     wsgi_worker *workers;
     int waiting[WSGI_BOARD_SLOTS * 64]; /* connections, a ring */
@@ -410,8 +412,10 @@ int wsgi_user_become(const wsgi_user *user, wsgi_report *report);
 
 /* ---- bounds.c: in a forked process: what the system lets it have. ------- */
 
-/* Called before the process becomes the user. */
-void wsgi_bounds_set(const wsgi_ask *ask, const wsgi_user *user);
+/* Called before the process becomes the user. is_bounded: by the limits of
+   customers. */
+void wsgi_bounds_set(const wsgi_ask *ask, const wsgi_user *user,
+                     int is_bounded);
 
 /* ---- program.c: in a forked process: becomes the program. --------------- */
 
@@ -419,7 +423,7 @@ void wsgi_bounds_set(const wsgi_ask *ask, const wsgi_user *user);
    4, 5. */
 typedef struct wsgi_program {
     const wsgi_ask *ask;
-    int slot, patience;
+    int is_bounded, slot, patience;
     int output, control, board, news, reports;
 } wsgi_program;
 

@@ -164,6 +164,7 @@ static void run(const wsgi_worker *worker, const ends *e)
 {
     wsgi_program program = {
         .ask = &worker->group->ask,
+        .is_bounded = worker->group->is_bounded,
         .slot = worker->slot,
         .patience = worker->patience,
         .output = e->output[1],

@@ -124,8 +124,6 @@ uint32_t wsgi_ceilings_lower(uint32_t asked, uint32_t ceiling)
 
 void wsgi_ceilings_apply(const wsgi_ceilings *ceilings, wsgi_ask *ask)
 {
-    if (!ask->is_customer)
-        return;
     ask->processes = wsgi_ceilings_lower(ask->processes, ceilings->processes);
     ask->threads = wsgi_ceilings_lower(ask->threads, ceilings->threads);
     ask->memory = wsgi_ceilings_lower(ask->memory, ceilings->memory);

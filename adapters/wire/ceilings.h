@@ -20,7 +20,7 @@
 typedef struct wsgi_ceilings {
     uint32_t total;       /* processes of all users together */
     uint32_t processes;   /* of a customer, whatever their names are */
-    uint32_t concurrency; /* of a customer's application: requests at once */
+    uint32_t concurrency; /* of a customer: requests at once */
     /* Of a customer's process: */
     uint32_t threads;
     uint32_t memory;  /* MB */
@@ -44,7 +44,8 @@ void wsgi_ceilings_read(const char *text, wsgi_ceilings *ceilings,
 /* The lower of two bounds, of which 0 is none. Pure; any thread. */
 uint32_t wsgi_ceilings_lower(uint32_t asked, uint32_t ceiling);
 
-/* Takes what a customer asks for down to them. Pure; any thread. */
+/* Takes what is asked for down to the ceilings of a customer. Pure; any
+   thread. */
 void wsgi_ceilings_apply(const wsgi_ceilings *ceilings, wsgi_ask *ask);
 
 #endif

@@ -39,7 +39,8 @@ static void check_text(const char *text, size_t room)
     HOLDS(memchr(text, '\0', room) != NULL);
 }
 
-void wsgi_group_ask(const wsgi_ask *ask, int connection, int log)
+void wsgi_group_ask(const wsgi_ask *ask, int is_bounded, int connection,
+                    int log)
 {
     HOLDS(ask->protocol == WSGI_PROTOCOL && ask->kind == WSGI_ASK_CONNECT);
     check_text(ask->user, sizeof ask->user);
@@ -48,7 +49,8 @@ void wsgi_group_ask(const wsgi_ask *ask, int connection, int log)
     HOLDS(ask->processes >= 1 && ask->processes <= WSGI_BOARD_SLOTS);
     HOLDS(ask->threads >= 1 && ask->threads <= WSGI_BOARD_SLOTS);
     HOLDS(strchr(ask->python, '/') == NULL);
-    HOLDS(!ask->is_customer || ask->user[0] == '#');
+    HOLDS(!ask->is_customer || is_bounded);
+    HOLDS(!is_bounded || ask->user[0] == '#');
     HOLDS(close(connection) == 0);
     if (log >= 0)
         HOLDS(close(log) == 0);
@@ -66,8 +68,9 @@ void wsgi_group_restart(void)
 {
 }
 
-void wsgi_group_replace(const wsgi_ask *ask)
+void wsgi_group_replace(const wsgi_ask *ask, int is_bounded)
 {
+    HOLDS(!is_bounded || ask->user[0] == '#');
     HOLDS(ask->protocol == WSGI_PROTOCOL && ask->kind == WSGI_ASK_OVERDUE);
     check_text(ask->user, sizeof ask->user);
     check_text(ask->name, sizeof ask->name);

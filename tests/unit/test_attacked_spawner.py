@@ -8,25 +8,35 @@ What is refused has no effect on others. What is taken has bounds: descriptors, 
 import os
 import socket
 import struct
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.harness.site import memory
 from tests.unit.test_spawner import (  # noqa: F401 - the fixtures are used by their names
+    ALICE,
     CONNECT,
+    LIMIT,
+    LIMITS,
+    MALLORY,
     Given,
     Refused,
     Spawner,
     Start,
     answer,
+    ask_as,
+    customers,
     folder,
     lives,
+    only_root,
     packet,
     program,
     spawner,
     start,
     until,
+    users,
 )
 
 SO_LINGER_LONG = struct.pack("ii", 1, 60)
@@ -181,6 +191,58 @@ def test_any_descriptor_may_be_the_connection(spawner: Spawner, kind: str) -> No
         closed.close()
     assert until(lambda: isinstance(spawner.ask(name="fresh"), Given))
     assert until(lambda: descriptors(spawner) <= fds + 40)
+
+
+# ---- A child of the server that has become a user, as by mpm-itk -----------------------------
+
+
+def as_alice(spawner: Spawner, **choices: Any) -> Given | Refused:
+    """Asks as code of alice's does, which says nothing of a customer."""
+    return ask_as(ALICE, spawner, f"#{ALICE}", **choices)
+
+
+@only_root
+@pytest.mark.usefixtures("users")
+def test_who_asks_for_processes_of_its_own_has_the_limits_of_a_customer(start: Start) -> None:
+    spawner = start(**{LIMITS: "processes=2 threads=3 memory=64 nproc=200 nofile=300"})
+    given = as_alice(spawner, processes=64, threads=64)
+    assert isinstance(given, Given)
+    told = given.ask("sys.argv")
+    assert (told[2], told[3], told[9]) == ("3", "2", "64")
+    assert told[4] == "0", "the application may be the administrator's"
+    assert given.ask(LIMIT.format("NPROC")) == [200, 200]
+    assert given.ask(LIMIT.format("NOFILE")) == [300, 300]
+
+
+@only_root
+@pytest.mark.usefixtures("users")
+def test_processes_of_ones_own_count_with_those_of_the_customer(start: Start) -> None:
+    spawner = start(**{LIMITS: "processes=2"})
+    customers(spawner, ALICE, "a", busy=True)
+    given = as_alice(spawner, name="b", processes=1, threads=1)
+    assert isinstance(given, Given)
+    given.ask("set_busy(1)")
+    time.sleep(0.12)  # a fresh connection counts as a request for a moment
+    for name, user in (("c", f"#{ALICE}"), ("d", f"#0{ALICE}")):
+        refused = ask_as(ALICE, spawner, user, name=name)
+        assert isinstance(refused, Refused)
+        assert f"the user {ALICE} has as many processes" in refused.line
+    assert "processes=2," in spawner.refused(f"#{ALICE}", name="e", customer=True).line
+    assert serves(spawner)
+    assert isinstance(ask_as(MALLORY, spawner, f"#{MALLORY}"), Given)
+
+
+@only_root
+@pytest.mark.usefixtures("users")
+def test_who_asks_for_processes_of_its_own_changes_no_others(start: Start) -> None:
+    """Those of the same user and name that the administrator has set up."""
+    spawner = start(**{LIMITS: "processes=2 threads=3"})
+    trusted = spawner.given(f"#{ALICE}", processes=9, threads=9)
+    asked = as_alice(spawner, processes=1, threads=1)
+    assert isinstance(asked, Given)
+    assert asked.pid != trusted.pid
+    assert spawner.given(f"#{ALICE}", processes=9, threads=9).pid == trusted.pid
+    assert trusted.ask("sys.argv")[2] == "9"
 
 
 # ---- Processes -------------------------------------------------------------------------------

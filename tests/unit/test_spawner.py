@@ -434,7 +434,7 @@ def test_a_customer_does_not_share_the_processes_of_the_administrator(spawner: S
     assert spawner.given(f"#{ALICE}", customer=True).pid != ours.pid
 
 
-def ask_as(uid: int, spawner: Spawner, user: str) -> Given | Refused:
+def ask_as(uid: int, spawner: Spawner, user: str, **choices: Any) -> Given | Refused:
     """Asks as a child of the server that another module has made that user."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.settimeout(TIMEOUT)
@@ -443,7 +443,7 @@ def ask_as(uid: int, spawner: Spawner, user: str) -> Given | Refused:
         child = os.fork()
         if child == 0:
             os.setresuid(uid, uid, uid)
-            spawner.send(packet(CONNECT, user=user), [theirs.fileno()])
+            spawner.send(packet(CONNECT, user=user, **choices), [theirs.fileno()])
             os._exit(0)
         assert os.waitpid(child, 0)[1] == 0
     return answer(ours)

@@ -43,14 +43,22 @@ LoadModule @{module}_module "@{modules}/@{file}"
 <Location /alice/as-mallory>
     SetEnv mod_wsgi.user @{mallory}
 </Location>
+<LocationMatch /limits>
+    SetEnv mod_wsgi.application who
+    SetEnv mod_wsgi.directory "@{www}/customer"
+    SetEnv mod_wsgi.process limits
+</LocationMatch>
 """
+LIMITS = "nproc=250"
 
 CODE = """
 import os
+import resource
 
 def application(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
-    return [('{"uid": %d}' % os.getuid()).encode("ascii")]
+    told = (os.getuid(), resource.getrlimit(resource.RLIMIT_NPROC)[0])
+    return [('{"uid": %d, "nproc": %d}' % told).encode("ascii")]
 """
 HTACCESS = """
 SetHandler mod_wsgi
@@ -68,7 +76,9 @@ MODULES = {
 
 
 @pytest.fixture(params=MODULES)
-def changing(request: pytest.FixtureRequest, cell: Cell, serve: Serve) -> Site:
+def changing(
+    request: pytest.FixtureRequest, cell: Cell, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> Site:
     if os.geteuid() != 0:
         pytest.skip("only a server that root has started can become other users")
     module, directive, source = MODULES[request.param]
@@ -82,6 +92,7 @@ def changing(request: pytest.FixtureRequest, cell: Cell, serve: Serve) -> Site:
         "alice": pwd.getpwuid(ALICE).pw_name,
         "mallory": pwd.getpwuid(MALLORY).pw_name,
     }
+    monkeypatch.setenv("MOD_WSGI_LIMITS", LIMITS)
     site = serve(CONFIG, values=values)
     for owner, name in ((ALICE, "customer"), (MALLORY, "customer-of-mallory")):
         folder = site.root / "htdocs" / name
@@ -106,6 +117,15 @@ def test_a_child_that_stayed_the_servers_has_everybodys_processes(changing: Site
     assert user
     assert changing.get("/server/").json()["uid"] == user.pw_uid
     assert changing.get("/server/as-mallory").json()["uid"] == MALLORY
+
+
+def test_a_child_that_became_a_user_has_processes_with_the_limits_of_customers(
+    changing: Site,
+) -> None:
+    """Code of that user may run in the child, and ask for any process of its own."""
+    told = changing.get("/alice/limits").json()
+    assert (told["uid"], told["nproc"]) == (ALICE, 250)
+    assert changing.get("/server/limits").json()["nproc"] != 250
 
 
 def test_a_process_of_another_user_is_refused_at_once(changing: Site) -> None:
