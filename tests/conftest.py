@@ -197,10 +197,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if cell is not None:
             item.add_marker("server")
             item.user_properties.append(("cell", cell.name))
-    dropped = [item for item in items if not is_wanted(item, config)]
+    kept, dropped = list[pytest.Item](), list[pytest.Item]()
+    for item in items:
+        (kept if is_wanted(item, config) else dropped).append(item)
     if dropped:
         config.hook.pytest_deselected(items=dropped)
-        items[:] = [item for item in items if item not in set(dropped)]
+        items[:] = kept
 
 
 def cell_of(item: pytest.Item) -> Cell | None:
