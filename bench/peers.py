@@ -4,22 +4,18 @@ All get the same number of processes and threads. A server behind Apache has an 
 with as many. That Apache loads the floor's module, which does nothing unless it is asked.
 """
 
-import os
-import signal
-import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import APPS
+from bench import APPS, programs
 from bench.kit import Kit
 from bench.workloads import HELLO, Workload
 from command import Problem, httpd
 from command.httpd import Load
 from command.servers import Server
 
-STOP_SECONDS = 15.0
 SHARED_MEMORY = "/dev/shm"  # noqa: S108  where gunicorn's documentation puts its heartbeats
 
 # MaxKeepAliveRequests: a round is not disturbed by reconnecting. EnableSendfile: Apache 2.4 has it
@@ -314,29 +310,10 @@ def apache(
         yield Started(url=running.url, apache=running.pid)
 
 
-@contextmanager
-def process(command: Sequence[str], task: Task, root: Path) -> Iterator[int]:
-    """A server behind Apache. All its processes are gone when the block ends."""
-    ours = {name: text for name, text in os.environ.items() if not name.startswith("PYTHON")}
-    with (root / "backend.log").open("ab") as log:
-        started = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            cwd=APPS,
-            env={**ours, **environment(task)},
-            start_new_session=True,
-        )
-    try:
-        yield started.pid
-    finally:
-        started.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            started.wait(STOP_SECONDS)
-        with suppress(ProcessLookupError):
-            os.killpg(started.pid, signal.SIGKILL)
-        started.wait(STOP_SECONDS)
+def process(command: Sequence[str], task: Task, root: Path) -> AbstractContextManager[int]:
+    """A server behind Apache."""
+    log = root / "backend.log"
+    return programs.running(command, log, folder=APPS, environment=environment(task))
 
 
 def environment(task: Task) -> dict[str, str]:

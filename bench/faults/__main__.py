@@ -51,14 +51,16 @@ def row(cells: Sequence[str]) -> str:
 def prepare(arguments: argparse.Namespace) -> Ground:
     server = servers.choose(LINE, mpm=arguments.mpm)
     python = pythons.choose(arguments.python)
-    if arguments.incumbent is None and "daemon" in arguments.peers:
+    incumbent = arguments.incumbent
+    if incumbent is None and "daemon" in arguments.peers:
         kit.make_venv(python)
+        incumbent = kit.find_incumbent()
     module, *_ = build.module_and_programs(server, python)
     fpm = next((shutil.which(name) for name in fpm_names() if shutil.which(name)), None)
     return Ground(
         server=server,
         ours=module,
-        incumbent=arguments.incumbent or kit.find_incumbent(),
+        incumbent=incumbent,
         fpm=Path(fpm) if fpm else None,
     )
 
@@ -76,7 +78,11 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--peers", nargs="+", choices=list(PEERS), default=list(PEERS), metavar="PEER"
     )
-    parser.add_argument("--python", help="a version or a program (default: the system's)")
+    parser.add_argument(
+        "--python",
+        default="/usr/bin/python3",
+        help="a version or a program (default: the system's)",
+    )
     parser.add_argument("--mpm", default="event", choices=servers.MPMS, help="default: event")
     parser.add_argument(
         "--incumbent", type=Path, metavar="FILE", help="its module (default: as ./dev bench)"

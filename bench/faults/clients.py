@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from bench.faults.peers import Started
+from tests.harness.clients import asking
+from tests.harness.site import message
 
 PATIENCE = 30.0
 PAUSE = 0.02
-LOADERS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,32 +91,16 @@ def at_once(peer: Started, query: str, count: int, patience: float = PATIENCE) -
 @contextmanager
 def under_load(peer: Started, patience: float = PATIENCE) -> Iterator[Answers]:
     """A few clients ask without a break in this block."""
-    answers, ended = Answers(peer=peer), threading.Event()
-
-    def go_on() -> None:
-        while not ended.wait(PAUSE):
-            answers.add("", patience)
-
-    threads = [threading.Thread(target=go_on) for _ in range(LOADERS)]
-    for thread in threads:
-        thread.start()
-    try:
+    answers = Answers(peer=peer)
+    with asking(lambda: answers.add("", patience), PAUSE):
         yield answers
-    finally:
-        ended.set()
-        for thread in threads:
-            thread.join()
 
 
 def echoed(peer: Started, body: bytes) -> Answer:
     """Sends a body while its echo is read."""
-    began = time.monotonic()
-    head = (
-        f"POST {peer.path}?echo HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
-    )
+    began, request = time.monotonic(), message(f"{peer.path}?echo", "POST", body=body)
     with socket.create_connection(("127.0.0.1", peer.port), timeout=PATIENCE) as connection:
-        sender = threading.Thread(target=send, args=[connection, head.encode() + body])
+        sender = threading.Thread(target=send, args=[connection, request])
         sender.start()
         response = http.client.HTTPResponse(connection)
         try:

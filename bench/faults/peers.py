@@ -2,20 +2,20 @@
 
 import os
 import shutil
-import signal
-import subprocess
-import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import APPS, processes
+from bench import APPS, programs
+from bench.peers import location
 from command import Problem, httpd
 from command.httpd import Load
 from command.servers import Server
+from tests.harness.errorlog import until
+from tests.harness.site import children_of, words_of
 
-START_SECONDS = STOP_SECONDS = 10.0
+START_SECONDS = 10.0
 
 CRASHING = """import os, signal
 with open("{count}", "a") as stream:
@@ -36,7 +36,7 @@ class Ground:
 
     server: Server
     ours: Path
-    incumbent: Path
+    incumbent: Path | None  # None: it is not asked
     fpm: Path | None
 
 
@@ -107,17 +107,9 @@ def apache(
         yield running
 
 
-def children(pid: int, name: str) -> list[int]:
+def children(pid: int, word: str) -> list[int]:
     """The children of a process whose command line has a word."""
-    found = processes.families().get(pid, [])
-    return [child for child in found if name in command_line(child)]
-
-
-def command_line(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-    except OSError:
-        return ""
+    return [child for child in children_of(pid) if word in " ".join(words_of(child))]
 
 
 @contextmanager
@@ -133,8 +125,7 @@ def start_ours(ground: Ground, wish: Wish) -> Iterator[Started]:
             "timeout": wish.timeout or "",
             "memory": wish.memory or "",
         }
-        lines = [f'SetEnv mod_wsgi.{name} "{text}"' for name, text in variables.items() if text]
-        body = "\n".join(["<Location />", "SetHandler mod_wsgi", *lines, "</Location>"])
+        body = location("/", {name: str(text) for name, text in variables.items() if text})
         with apache(ground, root, ground.ours, body) as running:
             (spawner,) = children(running.pid, "mod_wsgi-spawner")
             yield Started(
@@ -239,25 +230,11 @@ def start_fpm(ground: Ground, wish: Wish) -> Iterator[Started]:
 
 @contextmanager
 def master(program: Path, config: Path, socket: Path) -> Iterator[int]:
-    started = subprocess.Popen(
-        [str(program), "-F", "-y", str(config)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        end = time.monotonic() + START_SECONDS
-        while not socket.exists() and time.monotonic() < end:
-            time.sleep(0.02)
-        yield started.pid
-    finally:
-        started.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            started.wait(STOP_SECONDS)
-        with suppress(ProcessLookupError):
-            os.killpg(started.pid, signal.SIGKILL)
-        started.wait(STOP_SECONDS)
+    """PHP-FPM, which listens when the block begins. It has a log of its own."""
+    command = [str(program), "-F", "-y", str(config)]
+    with programs.running(command, Path(os.devnull)) as pid:
+        until(socket.exists, START_SECONDS)
+        yield pid
 
 
 PEERS: dict[str, tuple[str, Start]] = {

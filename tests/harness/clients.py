@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -23,29 +23,41 @@ class Answers:
 
 
 @contextmanager
-def load(site: Site, path: str = HELLO) -> Iterator[Answers]:
-    """Clients ask, one request after the other, until the block ends."""
-    answers, ended, lock = Answers(), threading.Event(), threading.Lock()
+def asking(ask: Callable[[], object], pause: float = PAUSE) -> Iterator[None]:
+    """Clients do this again and again, until the block ends."""
+    ended = threading.Event()
 
-    def ask() -> None:
+    def go_on() -> None:
         while not ended.is_set():
-            problem = asked(site, path)
-            with lock:
-                if problem:
-                    answers.wrong.append(problem)
-                else:
-                    answers.right += 1
-            time.sleep(PAUSE)
+            ask()
+            time.sleep(pause)
 
-    clients = [threading.Thread(target=ask) for _ in range(CLIENTS)]
+    clients = [threading.Thread(target=go_on) for _ in range(CLIENTS)]
     for client in clients:
         client.start()
     try:
-        yield answers
+        yield
     finally:
         ended.set()
         for client in clients:
             client.join(30)
+
+
+@contextmanager
+def load(site: Site, path: str = HELLO) -> Iterator[Answers]:
+    """Clients ask, one request after the other, until the block ends."""
+    answers, lock = Answers(), threading.Lock()
+
+    def ask() -> None:
+        problem = asked(site, path)
+        with lock:
+            if problem:
+                answers.wrong.append(problem)
+            else:
+                answers.right += 1
+
+    with asking(ask):
+        yield answers
 
 
 def asked(site: Site, path: str = HELLO) -> str:
