@@ -13,9 +13,10 @@
   clean     removes the matrix's images, volumes and containers, and the last report
 
 A PATTERN is a shell pattern for names of cells. A pattern that begins with "!" takes cells out
-again: 'apache1.3-*' '!*-py2.7*'. Without a pattern, every cell is meant. The exit status is 0 if
-every chosen cell passed, 1 if one failed, 2 if the command or the machine is at fault, and 3 if a
-cell is unavailable that --allow-unavailable does not name. docs/matrix.md says more.
+again: 'apache1.3-*' '!*-py2.7*'. Without a pattern, every cell is meant. What follows -- goes to
+pytest: run CELL -- -k upload. The exit status is 0 if every chosen cell passed, 1 if one failed, 2
+if the command or the machine is at fault, and 3 if a cell is unavailable that --allow-unavailable
+does not name. docs/matrix.md says more.
 """
 
 import argparse

@@ -10,6 +10,16 @@ from pathlib import Path
 from command import TOP, Problem
 from matrix import HERE, shards
 
+# The options that only some verbs look at.
+OF_VERBS = {
+    "json": ("list",),
+    "shards": ("list",),
+    "reruns": ("test", "run"),
+    "plan": ("merge",),
+    "markdown": ("report",),
+    "after": ("report",),
+}
+
 FOLDER = TOP / "build" / "matrix"
 
 
@@ -21,9 +31,17 @@ def read(
     end = given.index("--") if "--" in given else len(given)
     arguments = parser(verbs, description).parse_intermixed_args(given[:end])
     arguments.pytest = given[end + 1 :]
+    refuse_misplaced(arguments)
+    return arguments
+
+
+def refuse_misplaced(arguments: argparse.Namespace) -> None:
+    """Refuses what the verb does not look at: it would not do what was meant."""
+    for option, verbs in OF_VERBS.items():
+        if getattr(arguments, option) and arguments.verb not in verbs:
+            raise Problem(f"--{option} is for {' and '.join(verbs)}, not for {arguments.verb}")
     if arguments.pytest and arguments.verb not in ("test", "run"):
         raise Problem(f"{arguments.verb} runs no test: nothing can follow --")
-    return arguments
 
 
 def words_for_pytest(arguments: argparse.Namespace) -> list[str]:

@@ -128,6 +128,21 @@ def test_slow_tests_run_in_one_part_only() -> None:
     assert wholes == {EVERY}
 
 
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["run", "--json"], "--json is for list, not for run"),
+        (["list", "--plan", "x"], "--plan is for merge, not for list"),
+        (["build", "--reruns", "1"], "--reruns is for test and run, not for build"),
+    ],
+)
+def test_an_option_that_the_verb_does_not_look_at_is_refused(
+    words: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert __main__.main(words) == 2
+    assert capsys.readouterr().err == f"matrix: {complaint}\n"
+
+
 def test_what_follows_two_dashes_is_for_pytest() -> None:
     words = ["run", "apache1.3-*", "--reruns", "2", "--", "-k", "upload", "-x"]
     read = arguments.read(__main__.VERBS, None, words)
