@@ -29,6 +29,7 @@ $style</style>
 <body>
 <h1>mod_wsgi matrix: $verdict</h1>
 <p class="faint">$about</p>
+$trouble
 <ul class="tiles">
 $tiles
 </ul>
@@ -65,6 +66,7 @@ def render(report: Report, logs: AbstractSet[str]) -> str:
         verdict=VERDICTS[report.status],
         style=(HERE / "page.css").read_text(),
         about=escape(about(report)),
+        trouble="\n".join(f'<p class="why">{escape(line)}</p>' for line in trouble(report)),
         tiles="\n".join(tiles(report)),
         columns="".join(f'<th scope="col">{escape(column)}</th>' for column in columns),
         rows="\n".join(grid_row(row, columns, places, logs) for row in rows),
@@ -80,9 +82,15 @@ def about(report: Report) -> str:
     minutes, seconds = divmod(round(report.seconds), 60)
     parts = [f"{report.verb} of {report.revision}", report.started, report.where]
     parts += [f"part {report.shard}"] if report.shard else []
-    parts += [f"only with {shlex.join(report.pytest)}"] if report.pytest else []
-    parts += [report.trouble] if report.trouble else []
     return " · ".join([*parts, f"{minutes} min {seconds:02} s", f"exit status {report.status}"])
+
+
+def trouble(report: Report) -> Iterator[str]:
+    """What makes less of this run than a whole one."""
+    if report.trouble:
+        yield f"Stopped: {report.trouble}"
+    if report.pytest:
+        yield f"Only some tests ran: {shlex.join(report.pytest)}"
 
 
 def tiles(report: Report) -> Iterator[str]:

@@ -171,7 +171,7 @@ def test_the_page_names_failed_tests() -> None:
     assert f"<code>{BAD.test}</code>" in told
     assert "assert &#x27;&lt;b&gt;&#x27; | 2 == `1`" in told
     assert f'<a href="{FAILED.log}"><code>{FAILED.cell}</code></a>' in told
-    assert "only with -k &#x27;a b&#x27;" in told
+    assert '<p class="why">Only some tests ran: -k &#x27;a b&#x27;</p>' in told
 
 
 def test_the_summary_names_failed_tests_first() -> None:
