@@ -62,15 +62,19 @@ def changes(known: Data, ref: str, top: Path) -> Iterator[tuple[str, str]]:
     known_to_git = snapshot.git(top, "diff", "--name-only", "--no-renames", "-z", base) or ""
     new = snapshot.git(top, "ls-files", "-z", "--others", "--exclude-standard") or ""
     for path in sorted(set((known_to_git + new).split("\0")) - {""}):
-        before = snapshot.git(top, "show", f"{base}:{path}")
-        now = top / path
-        after = now.read_text() if path.endswith((".h", ".toml")) and now.is_file() else ""
-        if path == PYTHONS_HEADER and before is not None:
-            yield path, pythons_told(known, before, after)
-        elif path == DATA_FILE and before is not None:
-            yield path, data_told(known, before)
-        else:
-            yield path, rule(path)
+        yield path, told_by_content(known, base, path, top) or rule(path)
+
+
+def told_by_content(known: Data, base: str, path: str, top: Path) -> str:
+    """What a file of which only a part has changed touches, or "" if its name says that."""
+    if path not in (PYTHONS_HEADER, DATA_FILE) or not (top / path).is_file():
+        return ""
+    before = snapshot.git(top, "show", f"{base}:{path}")
+    if before is None:
+        return ""
+    if path == DATA_FILE:
+        return data_told(known, before)
+    return pythons_told(known, before, (top / path).read_text())
 
 
 def rule(path: str) -> str:

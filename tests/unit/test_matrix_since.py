@@ -12,6 +12,7 @@ from matrix import HERE, cells, data, seen, since
 KNOWN = data.load(HERE / "matrix.toml")
 EVERY = cells.expand(KNOWN)
 ALWAYS = {cell.name for cell in since.first_of_each_archive(EVERY, KNOWN)}
+PICTURE = "docs/picture.png"
 HEADER = (TOP / since.PYTHONS_HEADER).read_text()
 
 Change = Callable[[str, str], set[str]]
@@ -28,6 +29,8 @@ def change(tmp_path: Path) -> Change:
     for name in (since.PYTHONS_HEADER, since.DATA_FILE):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).write_text((TOP / name).read_text())
+    (tmp_path / "docs").mkdir()
+    (tmp_path / PICTURE).write_bytes(b"\x89PNG\xff")
     git("init", "-q")
     git("add", ".")
     git("commit", "-q", "-m", "before")
@@ -56,6 +59,16 @@ def test_without_a_change_a_cell_of_each_archive_is_left(change: Change) -> None
         "apache2.2",
         "apache2.4",
     }
+
+
+def test_a_file_that_is_no_text_is_only_a_name(tmp_path: Path, change: Change) -> None:
+    (tmp_path / PICTURE).write_bytes(b"\x89PNG\xfe")
+    assert change("docs/new.md", "a page") == set()
+
+
+def test_a_header_that_is_gone_touches_every_cell(tmp_path: Path, change: Change) -> None:
+    (tmp_path / since.PYTHONS_HEADER).unlink()
+    assert change("docs/new.md", "a page") == of(lambda _: True)
 
 
 def test_an_adapter_touches_its_lines(change: Change) -> None:
