@@ -162,7 +162,12 @@ def add_reports(add: Callable[..., object]) -> None:
 
 
 def add_images(add: Callable[..., object]) -> None:
-    """How images are kept."""
+    """How images are kept, and which."""
+    add(
+        "--refresh",
+        action="store_true",
+        help="bases: pull the newest images, and pin the bases of --data to their digests",
+    )
     add(
         "--most",
         type=size,

@@ -82,13 +82,10 @@ def _embedded(data: Data) -> Iterator[Cell]:
         for mpm in apache.mpms:
             for python in data.pythons.values():
                 yield Cell(line=apache.line, mpm=mpm, python=python.version)
-    packaged = data.packaged
-    if packaged is None:
-        return
-    for base in packaged.bases:
+    for base, packaged in data.packaged.items():
         for mpm in packaged.mpms:
             for python in data.pythons.values():
-                if python.base == base and python.source is None:
+                if base in python.on or (python.base == base and python.source is None):
                     yield Cell(line=packaged.line, mpm=mpm, python=python.version, suite=base)
 
 

@@ -16,12 +16,22 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TextIO, TypeVar
 
 from command import Problem
-from matrix import CellFailed, Ended, Unavailable, engine, files, images, suite
+from matrix import (
+    CellFailed,
+    Ended,
+    Unavailable,
+    bases,
+    engine,
+    files,
+    images,
+    platforms,
+    suite,
+)
 from matrix.archives import Shelf
 from matrix.cells import Cell
-from matrix.data import Apache, Base, Data, Python
+from matrix.data import PREFIX, Apache, Base, Data, Python
 from matrix.engine import Client, Mount, Task
-from matrix.explained import DISK_FULL, explained
+from matrix.explained import DISK_FULL, FROM_DOCKER, explained
 from matrix.images import Recipe
 from matrix.snapshot import Snapshot
 from matrix.verdict import Verdict, judge
@@ -29,7 +39,7 @@ from matrix.verdict import Verdict, judge
 T = TypeVar("T")
 Say = Callable[[str], None]
 
-OBJECTS = f"{images.PREFIX}-objects"
+OBJECTS = f"{PREFIX}-objects"
 OBJECTS_AT = "/objects"
 OUTPUT = (PurePosixPath("/out/junit.xml"), PurePosixPath("/out/grid.json"))
 TOOLS_PYTHON = f"{images.TOOLS}/bin/python3"
@@ -94,6 +104,7 @@ class Built:
     image: str
     mounts: tuple[Mount, ...]
     compiler: str
+    platform: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,13 +123,14 @@ def build(site: Site, cell: Cell, say: Say) -> Built:
 
 
 def _build(site: Site, cell: Cell, say: Say) -> Built:
-    python = site.data.pythons[cell.python]
+    python = site.data.python(cell.python, cell.suite)
     if python.unavailable:
         raise Unavailable(python.unavailable)
-    tools = _tools(site, say)
+    home = site.data.bases[python.base]
+    tools = _tools(site, home.architecture, say)
     if cell.suite:
         image = _packaged(site, python, say)
-        built = Built(image=image, mounts=(tools,), compiler="gcc")
+        built = Built(image=image, mounts=(tools,), compiler="gcc", platform=home.platform)
         _link(site, cell, built, (image,), say)
         return built
     apache = site.data.apaches[cell.line]
@@ -141,7 +153,7 @@ def test(
     Returns the result, once it is certain that the suite ran.
     """
     say("testing")
-    python = site.data.pythons[cell.python].executable
+    python = site.data.python(cell.python, cell.suite).executable
     command = suite.command(TOOLS_PYTHON, cell, python, OUTPUT, slow=slow, words=words)
     task = _task(site, built, command, writes=False, looks=True)
     with site.log(cell.name) as log, explained():
@@ -184,12 +196,15 @@ def base(site: Site, name: str, say: Say) -> str:
 
 def _begin(site: Site, found: Base) -> str:
     """The image that a base begins with."""
-    if site.builds:
-        with site.log(f"base-{found.name}") as log:
-            return images.ensure_base(site.client, found, log)
-    if not engine.has_image(site.client, found.image):
-        raise Unavailable(f"the image {found.image} is not there")
-    return found.image
+    if not site.builds:
+        image = bases.at_hand(site.client, found)
+        if image is None:
+            raise Unavailable(f"the image {found.image} is not there")
+        return image
+    with site.log(f"base-{found.name}") as log:
+        image = bases.ensure(site.client, found, log)
+    platforms.check(site.client, found, image)
+    return image
 
 
 def _ensure(site: Site, recipe: Recipe, name: str, *others: str) -> str:
@@ -203,7 +218,7 @@ def _ensure(site: Site, recipe: Recipe, name: str, *others: str) -> str:
 def images_of(site: Site, cells: Sequence[Cell]) -> dict[str, list[str]]:
     """The images that these cells need and that are there, by base. The tools' base is first."""
     wanted: list[tuple[str, Callable[[], str]]] = [
-        (site.data.tools.base, partial(_tools_image, site, unheard))
+        (site.data.tools.base, partial(_tools_image, site, "", unheard))
     ]
     for cell in cells:
         wanted += _needs(site, cell)
@@ -221,9 +236,11 @@ def images_of(site: Site, cells: Sequence[Cell]) -> dict[str, list[str]]:
 
 def _needs(site: Site, cell: Cell) -> Iterator[tuple[str, Callable[[], str]]]:
     """The images of one cell, each with its base's name. Most cells share them with others."""
-    python = site.data.pythons[cell.python]
+    python = site.data.python(cell.python, cell.suite)
     if cell.excluded or python.unavailable:
         return
+    architecture = site.data.bases[python.base].architecture
+    yield site.data.tools_base(architecture), partial(_tools_image, site, architecture, unheard)
     yield python.base, partial(_python, site, python, unheard)
     if cell.suite:
         yield python.base, partial(_packaged, site, python, unheard)
@@ -232,38 +249,54 @@ def _needs(site: Site, cell: Cell) -> Iterator[tuple[str, Callable[[], str]]]:
     yield apache.base, partial(_apache, site, apache, cell.mpm, unheard)
 
 
+def origins(site: Site, cells: Sequence[Cell]) -> tuple[str, ...]:
+    """Which images the bases of these cells are. Nothing if Docker does not answer any more."""
+    names = {site.data.tools.base} | {name for cell in cells for name, _ in _needs(site, cell)}
+    try:
+        return tuple(
+            f"{name}: {bases.origin(site.client, found)}"
+            for name, found in site.data.bases.items()
+            if name in names
+        )
+    except FROM_DOCKER:
+        return ()
+
+
 def unheard(_: str) -> None:
     """Ignores the phases of a cell."""
 
 
-def _tools(site: Site, say: Say) -> Mount:
+def _tools(site: Site, architecture: str, say: Say) -> Mount:
     """The volume of the Python that runs the tests."""
 
     def make() -> Mount:
-        image = _tools_image(site, say)
-        volume = f"{images.PREFIX}-tools-{image.rpartition(':')[2]}"
+        image = _tools_image(site, architecture, say)
+        volume = f"{PREFIX}-tools-{image.rpartition(':')[2]}"
         engine.volume_of_image(site.client, volume, image, images.TOOLS)
         return Mount(volume=volume, path=images.TOOLS)
 
-    return site.once.get("tools volume", make)
+    return site.once.get(("tools volume", architecture), make)
 
 
-def _tools_image(site: Site, say: Say) -> str:
+def _tools_image(site: Site, architecture: str, say: Say) -> str:
     def make() -> str:
-        parent = base(site, site.data.tools.base, say)
+        home = site.data.bases[site.data.tools_base(architecture)]
+        parent = base(site, home.name, say)
         say("the tests' own Python")
-        return _ensure(site, images.tools_recipe(site.data, parent), "tools")
+        recipe = images.tools_recipe(site.data.tools, home, parent)
+        return _ensure(site, recipe, recipe.name)
 
-    return site.once.get("tools", make)
+    return site.once.get(("tools", architecture), make)
 
 
 def _apache(site: Site, apache: Apache, mpm: str, say: Say) -> str:
     name = images.apache_name(apache, mpm)
 
     def make() -> str:
-        parent = base(site, apache.base, say)
+        home = site.data.bases[apache.base]
+        parent = base(site, home.name, say)
         say(f"Apache {apache.version}")
-        return _ensure(site, images.apache_recipe(site.shelf, apache, mpm, parent), name)
+        return _ensure(site, images.apache_recipe(site.shelf, apache, mpm, home, parent), name)
 
     return site.once.get(("apache", name), make)
 
@@ -282,23 +315,25 @@ def _server(site: Site, apache: Apache, image: str) -> Mount:
 
 def _python(site: Site, python: Python, say: Say) -> str:
     def make() -> str:
-        parent = base(site, python.base, say)
-        tools = _tools_image(site, say)
+        home = site.data.bases[python.base]
+        parent = base(site, home.name, say)
+        tools = _tools_image(site, home.architecture, say)
         say(f"Python {python.version}")
-        recipe = images.python_recipe(site.shelf, python, parent, tools)
+        recipe = images.python_recipe(site.shelf, python, home, parent, tools)
         return _ensure(site, recipe, python.name, *([tools] if python.wheels else []))
 
-    return site.once.get(("python", python.version), make)
+    return site.once.get(("python", python.name), make)
 
 
 def _packaged(site: Site, python: Python, say: Say) -> str:
     def make() -> str:
         image = _python(site, python, say)
         say(f"the packaged server of {python.base}")
-        recipe = images.packaged_recipe(site.data, python, image)
+        home = site.data.bases[python.base]
+        recipe = images.packaged_recipe(site.data.packaged[home.name], python, home, image)
         return _ensure(site, recipe, recipe.name)
 
-    return site.once.get(("packaged", python.version), make)
+    return site.once.get(("packaged", python.name), make)
 
 
 def _adapter(site: Site, apache: Apache, built: Built, say: Say) -> None:
@@ -320,9 +355,11 @@ def _core(site: Site, python: Python, built: Built, say: Say) -> None:
 def _link(site: Site, cell: Cell, built: Built, made_of: tuple[str, ...], say: Say) -> None:
     """Links the module, which fits every process model of its images."""
     apxs = (
-        ["apache=" + cell.line, "apxs=/usr/bin/apxs"] if cell.suite else _apache_words(cell.line)
+        ["apache=" + cell.line, "apxs=" + site.data.packaged[cell.suite].apxs]
+        if cell.suite
+        else _apache_words(cell.line)
     )
-    python = site.data.pythons[cell.python]
+    python = site.data.python(cell.python, cell.suite)
     several = "none," if cell.mode == "processes" else ""
     command = (*SCONS, *apxs, f"python={several}{python.executable}")
     parts = ("module", f"apache{cell.line}", cell.column, several and "processes", cell.suite)
@@ -366,6 +403,7 @@ def _task(
     objects = Mount(volume=OBJECTS, path=OBJECTS_AT, writable=True)
     return Task(
         image=built.image,
+        platform=built.platform,
         command=command,
         mounts=(*built.mounts, objects),
         environment=_environment(built, writes=writes),

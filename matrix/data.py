@@ -7,15 +7,20 @@ since a misspelt key would otherwise build something else than was meant.
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from command import Problem
 from command.servers import LINES, MPMS
+from matrix.table import Table, table_of
 
-T = TypeVar("T")
+_SCHEMES = ("https", "http", "ftp", "file")
+
+PREFIX = "mod_wsgi-matrix"
+
+# As Docker names them, with the machine's name. Debian's names are Docker's.
+ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,14 +33,53 @@ class Limits:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Manager:
+    """A program that installs packages."""
+
+    name: str
+    install: str  # a command of the shell, with {packages}
+    prepare: tuple[str, ...]  # commands before the first package
+    settings: str | None  # the file that a base's settings are written to
+    missing: str  # a regular expression of what it says if it cannot get a package
+
+
+@dataclass(frozen=True, kw_only=True)
 class Base:
-    """A system that cells run on: an image, and what is installed on top of it."""
+    """A system that cells run on: an image, and what is installed on top of it.
+
+    architecture is "" if it is that of the daemon's own machine.
+    """
 
     name: str
     image: str
     debootstrap: bool
-    apt: tuple[str, ...]
+    manager: Manager
+    settings: tuple[str, ...]
     packages: tuple[str, ...]
+    digest: str = ""
+    architecture: str = ""
+
+    @property
+    def kept(self) -> str:
+        """The name that Docker keeps the image under.
+
+        The image's own name cannot stand for one of several digests or architectures.
+        """
+        return "-".join(filter(None, (self.made, self.digest.removeprefix("sha256:")[:12])))
+
+    @property
+    def made(self) -> str:
+        """The name of what debootstrap makes. It never passes for an image of a known digest."""
+        if not self.digest and not self.architecture:
+            return self.image
+        repository, _, tag = self.image.rpartition(":")
+        own = f"{PREFIX}/{re.sub('[:/]+', '-', repository)}:{tag}"
+        return f"{own}-{self.architecture}" if self.architecture else own
+
+    @property
+    def platform(self) -> str | None:
+        """As Docker asks for it."""
+        return f"linux/{self.architecture}" if self.architecture else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,12 +135,13 @@ class Apache:
 
 @dataclass(frozen=True, kw_only=True)
 class Packaged:
-    """The servers that distributions package, one for each base named."""
+    """The server that some distributions package under the same names, one for each base."""
 
     line: str
     bases: tuple[str, ...]
     mpms: tuple[str, ...]
     packages: tuple[str, ...]
+    apxs: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +155,10 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Python:
-    """One Python of one base: packaged, built, or unavailable with the reason."""
+    """One Python of one base: packaged, built, or unavailable with the reason.
+
+    on has the same version as other bases package it, by base. Only packaged servers meet these.
+    """
 
     version: str
     base: str
@@ -119,10 +167,12 @@ class Python:
     wheels: tuple[str, ...]
     source: Source | None
     unavailable: str | None
+    on: "Mapping[str, Python]" = field(default_factory=dict)
+    home: bool = True  # whether it is the one that servers of archives run with
 
     @property
     def name(self) -> str:
-        return f"py{self.version}"
+        return f"py{self.version}" if self.home else f"py{self.version}-{self.base}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,89 +199,20 @@ class Data:
     bases: Mapping[str, Base]
     tools: Tools
     apaches: Mapping[str, Apache]
-    packaged: Packaged | None
+    packaged: Mapping[str, Packaged]  # by the base
     pythons: Mapping[str, Python]
     exclusions: tuple[Exclusion, ...]
     with_processes: tuple[str, ...]
     times: tuple[Time, ...]
 
+    def python(self, version: str, suite: str = "") -> Python:
+        """The Python of a cell: the one that its packaged server's base has, if there is one."""
+        known = self.pythons[version]
+        return known.on.get(suite, known)
 
-@dataclass(frozen=True, kw_only=True)
-class Table:
-    """A table of the file with its whole name for messages. rest has the keys not read yet."""
-
-    name: str
-    rest: dict[str, Any]
-
-    def take(self, key: str, kind: type[T], default: T | None = None) -> T:
-        """The value of a key, which must exist unless it has a default."""
-        if key not in self.rest:
-            if default is None:
-                raise Problem(f"{self.name}.{key} is missing: docs/matrix.md says what it means")
-            return default
-        value = self.rest.pop(key)
-        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            raise Problem(f"{self.name}.{key} is not a {_KINDS[kind]}: {value!r}")
-        return value
-
-    def number(self, key: str) -> int:
-        """A number from 1 on."""
-        number = self.take(key, int)
-        if number < 1:
-            raise Problem(f"{self.name}.{key} must be 1 or more: {number}")
-        return number
-
-    def maybe(self, key: str) -> str | None:
-        return self.take(key, str) if key in self.rest else None
-
-    def words(self, key: str, default: list[str] | None = None) -> tuple[str, ...]:
-        """A list of strings. It must exist and not be empty unless it has a default."""
-        words = self.take(key, list, default)
-        if not all(isinstance(word, str) for word in words) or (default is None and not words):
-            raise Problem(f"{self.name}.{key} is not a list of strings: {words!r}")
-        return tuple(words)
-
-    def set(self, key: str) -> tuple[str, ...]:
-        """A list of strings that are all different, since each makes cells."""
-        words = self.words(key)
-        for word in words:
-            if words.count(word) > 1:
-                raise Problem(f"{self.name}.{key} has {word!r} more than once")
-        return words
-
-    def tables(self, key: str) -> "list[Table]":
-        """The tables of a list of tables."""
-        entries = self.take(key, list, [])
-        return [table_of(f"{self.name}.{key}[{at}]", each) for at, each in enumerate(entries)]
-
-    def named(self, key: str, default: dict[str, Any] | None = None) -> "dict[str, Table]":
-        """The tables below a table, by name."""
-        entries = self.take(key, dict, default)
-        return {
-            name: table_of(f"{self.name}.{key}.{name}", each) for name, each in entries.items()
-        }
-
-    def done(self) -> None:
-        """Refuses a key that nobody asked for."""
-        for key in self.rest:
-            raise Problem(f"{self.name}.{key} is unknown: docs/matrix.md lists the keys")
-
-
-_SCHEMES = ("https", "http", "ftp", "file")
-
-_KINDS: dict[type, str] = {
-    str: "string",
-    int: "number",
-    list: "list",
-    dict: "table",
-    bool: "boolean",
-}
-
-
-def table_of(name: str, value: object) -> Table:
-    if not isinstance(value, dict):
-        raise Problem(f"{name} is not a table: {value!r}")
-    return Table(name=name, rest=dict(value))
+    def tools_base(self, architecture: str) -> str:
+        """The base of the tests' own Python for an architecture."""
+        return f"{self.tools.base}-{architecture}" if architecture else self.tools.base
 
 
 def load(path: Path) -> Data:
@@ -252,11 +233,16 @@ def parse(text: str, name: str = "matrix.toml") -> Data:
     except tomllib.TOMLDecodeError as error:
         raise Problem(f"{name} is not TOML: {error}") from error
     limits = read_limits(table_of(f"{name}.limits", whole.take("limits", dict)))
-    bases = {key: read_base(key, each) for key, each in whole.named("bases").items()}
+    managers = {key: read_manager(key, each) for key, each in whole.named("managers").items()}
+    read = [read_base(key, each, managers) for key, each in whole.named("bases").items()]
+    bases = {base.name: base for several in read for base in several}
+    foreign = {base.name: several[0].name for several in read for base in several[1:]}
     tools = read_tools(table_of(f"{name}.tools", whole.take("tools", dict)))
     apaches = {key: read_apache(key, each) for key, each in whole.named("apaches", {}).items()}
-    packaged = read_packaged(whole)
-    pythons = {key: read_python(key, each) for key, each in whole.named("pythons").items()}
+    packaged = read_packaged(whole, foreign)
+    pythons = {
+        key: read_python(key, each, foreign) for key, each in whole.named("pythons").items()
+    }
     exclusions = tuple(read_exclusion(each) for each in whole.tables("exclusions"))
     with_processes = whole.words("with_processes", [])
     times = tuple(read_time(each) for each in whole.tables("times"))
@@ -288,23 +274,55 @@ def read_limits(table: Table) -> Limits:
     return limits
 
 
-def read_base(name: str, table: Table) -> Base:
+def read_manager(name: str, table: Table) -> Manager:
+    manager = Manager(
+        name=name,
+        install=table.take("install", str),
+        prepare=table.words("prepare", []),
+        settings=table.maybe("settings"),
+        missing=table.take("missing", str),
+    )
+    table.done()
+    if manager.install.count("{packages}") != 1:
+        raise Problem(f"{table.name}.install must have {{packages}} once: {manager.install!r}")
+    compiled(table, "missing", manager.missing)
+    return manager
+
+
+def read_base(name: str, table: Table, managers: Mapping[str, Manager]) -> list[Base]:
+    """A base on the daemon's own architecture, and on each that it has the name of."""
+    manager = table.take("manager", str)
+    if manager not in managers:
+        raise Problem(f"{table.name}.manager: {manager!r} is none of {', '.join(managers)}")
     base = Base(
         name=name,
         image=table.take("image", str),
+        digest=table.take("digest", str, ""),
         debootstrap=table.take("debootstrap", bool, default=False),
-        apt=table.words("apt", []),
+        manager=managers[manager],
+        settings=table.words("settings", []),
         packages=table.words("packages", []),
     )
+    architectures = table.set("architectures", [])
     table.done()
     if not re.fullmatch(r"[a-z0-9]+([._-][a-z0-9]+)*", name):
         raise Problem(
             f"{table.name}: a base's name is part of an image's name, so it has small letters and"
             " digits, and dots and hyphens between them"
         )
-    if base.debootstrap and base.image.count(":") != 1:
-        raise Problem(f"{table.name}.image is to be made by debootstrap, so it must be NAME:SUITE")
-    return base
+    if not re.fullmatch(r"(.+/)?[^/:@]+:[^/:@]+", base.image):
+        raise Problem(
+            f"{table.name}.image must be NAME:TAG, as in debian:bookworm: {base.image!r}"
+        )
+    if base.digest and not re.fullmatch(r"sha256:[0-9a-f]{64}", base.digest):
+        raise Problem(f"{table.name}.digest is not sha256: and 64 hexadecimal digits")
+    if base.settings and base.manager.settings is None:
+        raise Problem(f"{table.name}.settings: managers.{manager} has no settings to add them to")
+    for each in architectures:
+        if each not in ARCHITECTURES:
+            known = ", ".join(ARCHITECTURES)
+            raise Problem(f"{table.name}.architectures: {each!r} is none of {known}")
+    return [base, *(replace(base, name=f"{name}-{to}", architecture=to) for to in architectures)]
 
 
 def read_tools(table: Table) -> Tools:
@@ -408,6 +426,13 @@ def check_line(table: Table, line: str) -> None:
         raise Problem(f"{table.name}: {line!r} is not a line of Apache ({', '.join(LINES)})")
 
 
+def compiled(table: Table, key: str, text: str) -> re.Pattern[str]:
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise Problem(f"{table.name}.{key} is not a regular expression: {error}") from error
+
+
 def read_fix(table: Table) -> Fix:
     fix = Fix(
         why=table.take("why", str),
@@ -416,10 +441,7 @@ def read_fix(table: Table) -> Fix:
         replace=table.take("replace", str),
     )
     table.done()
-    try:
-        found = re.compile(fix.find)
-    except re.error as error:
-        raise Problem(f"{table.name}.find is not a regular expression: {error}") from error
+    found = compiled(table, "find", fix.find)
     try:
         found.sub(fix.replace, "")
         fix.replace.encode("latin-1")
@@ -430,22 +452,29 @@ def read_fix(table: Table) -> Fix:
     return fix
 
 
-def read_packaged(whole: Table) -> Packaged | None:
-    if "packaged" not in whole.rest:
-        return None
-    table = table_of(f"{whole.name}.packaged", whole.take("packaged", dict))
-    packaged = Packaged(
-        line=table.take("line", str),
-        bases=table.set("bases"),
-        mpms=check_mpms(table),
-        packages=table.words("packages"),
-    )
-    table.done()
-    check_line(table, packaged.line)
-    return packaged
+def read_packaged(whole: Table, foreign: Mapping[str, str]) -> dict[str, Packaged]:
+    """The packaged servers by base. foreign says what others are like."""
+    found: dict[str, Packaged] = {}
+    for key, table in whole.named("packaged", {}).items():
+        bases = table.set("bases")
+        also = [name for name, like in foreign.items() if like in bases]
+        packaged = Packaged(
+            line=table.take("line", str),
+            bases=(*bases, *also),
+            mpms=check_mpms(table),
+            packages=table.words("packages"),
+            apxs=table.take("apxs", str),
+        )
+        table.done()
+        check_line(table, packaged.line)
+        for base in packaged.bases:
+            if base in found:
+                raise Problem(f"{whole.name}.packaged.{key}.bases: another one has {base!r}, too")
+            found[base] = packaged
+    return found
 
 
-def read_python(version: str, table: Table) -> Python:
+def read_python(version: str, table: Table, foreign: Mapping[str, str]) -> Python:
     if not re.fullmatch(r"\d\.\d+t?", version):
         raise Problem(f"{table.name}: {version!r} is not a version like 3.14 or 3.14t")
     reason = table.maybe("unavailable")
@@ -457,6 +486,30 @@ def read_python(version: str, table: Table) -> Python:
         wheels=table.words("wheels", []),
         source=read_source(version, table) if "archive" in table.rest else None,
         unavailable=reason,
+    )
+    others = [read_other(version, base, each) for base, each in table.named("on", {}).items()]
+    table.done()
+    packaged = [each for each in (python, *others) if each.source is None]
+    like = {each.base: each for each in packaged}
+    others += [
+        replace(like[base], base=name, home=False)
+        for name, base in foreign.items()
+        if base in like
+    ]
+    return replace(python, on={each.base: each for each in others})
+
+
+def read_other(version: str, base: str, table: Table) -> Python:
+    """A Python as one more base packages it."""
+    python = Python(
+        version=version,
+        base=base,
+        executable=table.take("executable", str),
+        packages=table.words("packages", []),
+        wheels=(),
+        source=None,
+        unavailable=None,
+        home=False,
     )
     table.done()
     return python
@@ -493,8 +546,14 @@ def check_references(data: Data, name: str) -> None:
     for version, python in data.pythons.items():
         if python.unavailable is None:
             named[f"pythons.{version}.base"] = python.base
-    for base in data.packaged.bases if data.packaged else ():
-        named[f"packaged.bases ({base})"] = base
+        named |= {f"pythons.{version}.on.{base}": base for base in python.on}
+    named |= {f"packaged: bases ({base})": base for base in data.packaged}
     for key, base in named.items():
         if base not in data.bases:
             raise Problem(f"{name}.{key} is {base!r}: there is no base of that name")
+    for each in data.bases.values():
+        if data.tools_base(each.architecture) not in data.bases:
+            raise Problem(
+                f"{name}.bases.{data.tools.base}.architectures has no {each.architecture}, which"
+                f" {each.name} has: the tests' own Python must be there for it, too"
+            )

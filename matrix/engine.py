@@ -44,9 +44,6 @@ _BLOCK = 1 << 20
 # How the daemon marks a build's output on standard error.
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
-# What apt-get says if its mirror does not have a package.
-_MISSING = re.compile("Failed to fetch|Unable to locate package|has no installation candidate")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Mount:
@@ -70,6 +67,7 @@ class Task:
     processes: int
     seconds: int
     run: str = ""
+    platform: str | None = None
     looks: bool = False  # to look into other users' processes, as the tests look into the server's
 
 
@@ -132,8 +130,19 @@ def image_id(client: DockerClient, name: str) -> str:
     return str(client.images.get(name).id)
 
 
-def build_image(client: DockerClient, tag: str, context: bytes, log: TextIO) -> None:
-    """Builds an image from a tar with its Dockerfile. The output goes to the log."""
+def build_image(
+    client: DockerClient,
+    tag: str,
+    context: bytes,
+    log: TextIO,
+    *,
+    missing: str,
+    platform: str | None = None,
+) -> None:
+    """Builds an image from a tar with its Dockerfile. The output goes to the log.
+
+    missing is a regular expression of what is said if a package cannot be had.
+    """
     steps = client.api.build(
         fileobj=io.BytesIO(context),
         custom_context=True,
@@ -143,20 +152,21 @@ def build_image(client: DockerClient, tag: str, context: bytes, log: TextIO) -> 
         decode=True,
         labels={LABEL: "image"},
         use_config_proxy=True,
+        platform=platform,
     )
-    missing, full = "", False
+    lost, full = "", False
     for step in steps:
         told = _COLOUR.sub("", step.get("stream", ""))
         log.write(told)
-        missing = missing or (told.strip() if _MISSING.search(told) else "")
+        lost = lost or (told.strip() if re.search(missing, told) else "")
         full = full or is_full(told)
         if "error" in step:
             log.write(step["error"] + "\n")
             if full or is_full(step["error"]):
                 raise Problem(DISK_FULL)
             name = tag.partition(":")[0]
-            if missing:
-                raise Unavailable(f"a package for the image {name} cannot be had: {missing}")
+            if lost:
+                raise Unavailable(f"a package for the image {name} cannot be had: {lost}")
             raise CellFailed(f"the image {name} did not build")
 
 
@@ -269,6 +279,7 @@ def container(client: Client, task: Task, *, network: str = "none") -> Iterator[
     made = client.containers.create(
         task.image,
         list(task.command),
+        platform=task.platform,
         working_dir="/src",
         environment=dict(task.environment),
         volumes={

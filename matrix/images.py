@@ -8,43 +8,25 @@ that line.
 import hashlib
 import os
 import shlex
-import shutil
-import signal
-import subprocess
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TextIO
 
-import docker.errors
-import requests
 from docker import DockerClient
 
-from command import TOP, Problem
+from command import TOP
 from matrix import HERE, Unavailable, archives, engine
 from matrix.archives import Shelf
-from matrix.data import Apache, Archive, Base, Data, Fix, Python, Source
-from matrix.engine import Client
-from matrix.explained import DISK_FULL, is_full
+from matrix.data import PREFIX, Apache, Archive, Base, Fix, Packaged, Python, Source, Tools
 from tests.harness import venvs
 
-PREFIX = "mod_wsgi-matrix"
 SERVERS = "/opt/httpd"
 PYTHON = "/opt/python"
 TOOLS = "/opt/tools"
 WHEELS = "/opt/wheels"
 OWN = "/opt/matrix"
-
-# Debian's packages ask this program before they start a service.
-_POLICY = "/usr/sbin/policy-rc.d"
-NO_SERVICES = f"printf '#!/bin/sh\\nexit 101\\n' >{_POLICY} && chmod 755 {_POLICY}"
-
-# For scons in an Apache's image, where an adapter is compiled: scons asks a Python, though
-# adapters need none.
-SOME_PYTHON = ("python3-dev",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +42,7 @@ class Recipe:
     """A Dockerfile without its parent, the files that it copies, and earlier stages."""
 
     name: str
+    base: Base
     parent: str
     lines: Sequence[str]
     stages: Sequence[str] = ()
@@ -99,7 +82,9 @@ def ensure(client: DockerClient, recipe: Recipe, log: TextIO, *others: str) -> s
     """The recipe's image, built if need be."""
     tag = tag_of(client, recipe, *others)
     if not engine.has_image(client, tag):
-        engine.build_image(client, tag, engine.tar(recipe.content(), ["tools.sh"]), log)
+        context = engine.tar(recipe.content(), ["tools.sh"])
+        missing, platform = recipe.base.manager.missing, recipe.base.platform
+        engine.build_image(client, tag, context, log, missing=missing, platform=platform)
     return tag
 
 
@@ -111,105 +96,33 @@ def known(client: DockerClient, recipe: Recipe, *others: str) -> str:
     return tag
 
 
-def ensure_base(client: Client, base: Base, log: TextIO) -> str:
-    """The image that a base begins with: at hand, pulled, or made by debootstrap."""
-    if engine.has_image(client, base.image):
-        return base.image
-    repository, _, tag = base.image.rpartition(":")
-    try:
-        client.images.pull(repository, tag)
-    except (docker.errors.DockerException, requests.RequestException) as error:
-        reason = " ".join(str(error).split())
-        if is_full(reason):
-            raise Problem(DISK_FULL) from error
-        log.write(f"{base.image} was not pulled: {reason}\n")
-        if not base.debootstrap:
-            raise Unavailable(f"the image {base.image} cannot be pulled ({reason})") from error
-        debootstrap(client, base, log)
-    return base.image
-
-
-def debootstrap(client: Client, base: Base, log: TextIO) -> None:
-    """Makes a Debian from its packages, and imports it under the image's name."""
-    repository, _, suite = base.image.rpartition(":")
-    why = f"the image {base.image} cannot be pulled, and"
-    if shutil.which("debootstrap") is None or os.geteuid() != 0:
-        raise Unavailable(f"{why} to make it this must run as root, with debootstrap installed")
-    if not Path("/usr/share/debootstrap/scripts", suite).exists():
-        raise Unavailable(f"{why} debootstrap is too old to know {suite}: install a newer one")
-    with tempfile.TemporaryDirectory(prefix=f"{PREFIX}-{suite}-") as name:
-        root = Path(name)
-        command = ["debootstrap", "--variant=minbase", suite, name]
-        log.flush()
-        before = len(Path(log.name).read_text(errors="replace"))
-        if run_program(client, command, log) != 0:
-            if is_full(Path(log.name).read_text(errors="replace")[before:]):
-                raise Problem(f"the disk is full: make room in {root.parent} (or set TMPDIR)")
-            raise Unavailable(f"{why} debootstrap {suite} failed")
-        add_updates(root / "etc" / "apt" / "sources.list", suite)
-        pack = ["tar", "-C", name, "--numeric-owner", "--exclude=./proc/*", "--exclude=./sys/*"]
-        pack += ["--exclude=./dev/*", "--exclude=./var/cache/apt/archives/*.deb", "-c", "."]
-        with subprocess.Popen(pack, stdout=subprocess.PIPE) as packed:
-            client.api.import_image_from_stream(
-                packed.stdout, repository=repository, tag=suite, changes=['CMD ["bash"]']
-            )
-    if not engine.has_image(client, base.image):
-        raise Unavailable(f"{why} what debootstrap made was not imported")
-
-
-def run_program(client: Client, command: Sequence[str], log: TextIO) -> int:
-    """Runs a program that an interrupt ends: it has its own session, and a moment to tidy up."""
-    with subprocess.Popen(
-        command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-    ) as process:
-
-        def end() -> None:
-            os.killpg(process.pid, signal.SIGTERM)
-
-        try:
-            with client.work.under_way(end):
-                return process.wait()
-        except BaseException:
-            with suppress(ProcessLookupError):
-                end()
-            raise
-
-
-def add_updates(sources: Path, suite: str) -> None:
-    """Adds a release's updates, from beside the mirror that debootstrap used. sid has none."""
-    if suite == "sid":
-        return
-    lines = sources.read_text().splitlines()
-    mirror = lines[0].split()[1].rstrip("/")
-    lines.append(f"deb {mirror} {suite}-updates main")
-    lines.append(f"deb {mirror}-security {suite}-security main")
-    sources.write_text("\n".join([*lines, ""]))
-
-
 def base_recipe(base: Base, image: str) -> Recipe:
-    """What every cell of a base needs. No package starts a service in a container."""
-    settings = "\n".join([*base.apt, 'APT::Install-Recommends "false";', ""])
+    """What every cell of a base needs."""
+    manager = base.manager
+    lines = [f"COPY settings {manager.settings}"] if base.settings else []
     return Recipe(
         name=f"base-{base.name}",
+        base=base,
         parent=image,
         lines=[
-            f"COPY apt.conf /etc/apt/apt.conf.d/90{PREFIX}",
-            f"RUN {NO_SERVICES}",
-            install(base.packages),
+            *lines,
+            *(f"RUN {command}" for command in manager.prepare),
+            install(base, base.packages),
         ],
-        files={"apt.conf": settings.encode()},
+        files={"settings": "\n".join([*base.settings, ""]).encode()} if lines else {},
     )
 
 
-def tools_recipe(data: Data, base: str) -> Recipe:
+def tools_recipe(tools: Tools, base: Base, image: str) -> Recipe:
     """The tests' own Python: see tools.sh."""
     return Recipe(
-        name="tools",
-        parent=base,
+        name=f"tools-{base.architecture}" if base.architecture else "tools",
+        base=base,
+        parent=image,
         lines=[
-            install(data.tools.packages),
+            install(base, tools.packages),
             f"COPY tools.sh requirements.txt ca.pem {OWN}/",
-            f"RUN {certificates()}{OWN}/tools.sh {data.tools.python}",
+            f"RUN {certificates()}{OWN}/tools.sh {tools.python}",
         ],
         files={
             "tools.sh": (HERE / "tools.sh").read_bytes(),
@@ -219,7 +132,7 @@ def tools_recipe(data: Data, base: str) -> Recipe:
     )
 
 
-def apache_recipe(shelf: Shelf, apache: Apache, mpm: str, base: str) -> Recipe:
+def apache_recipe(shelf: Shelf, apache: Apache, mpm: str, base: Base, image: str) -> Recipe:
     """A server of an archive, below /opt/httpd/LINE for every process model.
 
     So an adapter is compiled by the same command for all of them, and only once.
@@ -232,9 +145,10 @@ def apache_recipe(shelf: Shelf, apache: Apache, mpm: str, base: str) -> Recipe:
     source = source_tar(shelf, (apache.archive, *apache.parts), apache.fixes)
     return Recipe(
         name=apache_name(apache, mpm),
-        parent=base,
+        base=base,
+        parent=image,
         lines=[
-            install((*apache.packages, *SOME_PYTHON)),
+            install(base, apache.packages),
             *([f"RUN {apache.prepare}"] if apache.prepare else []),
             "ADD source.tar /usr/src/",
             f"RUN cd /usr/src/source && {configure} && make && make install && {after}",
@@ -257,7 +171,7 @@ def apache_name(apache: Apache, mpm: str) -> str:
     return f"apache{apache.line}" if apache.one_build else f"apache{apache.line}-{mpm}"
 
 
-def python_recipe(shelf: Shelf, python: Python, base: str, tools: str) -> Recipe:
+def python_recipe(shelf: Shelf, python: Python, base: Base, image: str, tools: str) -> Recipe:
     """A Python, with the packages that the tests need, since the tests have no network.
 
     One that nobody packages is built. One without pip gets it from wheels that the tools' Python
@@ -265,7 +179,7 @@ def python_recipe(shelf: Shelf, python: Python, base: str, tools: str) -> Recipe
     """
     pins = venvs.pins(python.version)
     files: dict[str, bytes | Late] = {"ca.pem": authorities()}
-    stages, lines = [], [install(python.packages), f"COPY ca.pem {OWN}/"]
+    stages, lines = [], [install(base, python.packages), f"COPY ca.pem {OWN}/"]
     if python.source:
         files["source.tar"] = source_tar(shelf, [python.source.archive])
         lines += build_python(python.source)
@@ -291,7 +205,8 @@ def python_recipe(shelf: Shelf, python: Python, base: str, tools: str) -> Recipe
     lines += [f"RUN {certificates()}{shlex.join([*wheel, *each])}" for each in pins]
     return Recipe(
         name=python.name,
-        parent=base,
+        base=base,
+        parent=image,
         stages=stages,
         lines=lines,
         files=files,
@@ -310,24 +225,21 @@ def build_python(source: Source) -> list[str]:
     ]
 
 
-def packaged_recipe(data: Data, python: Python, image: str) -> Recipe:
+def packaged_recipe(packaged: Packaged, python: Python, base: Base, image: str) -> Recipe:
     """The distribution's own server, beside one of its Pythons."""
-    packages = data.packaged.packages if data.packaged else ()
     return Recipe(
-        name=f"packaged-{python.base}-{python.name}",
+        name=f"packaged-{base.name}-py{python.version}",
+        base=base,
         parent=image,
-        lines=[install(packages)],
+        lines=[install(base, packaged.packages)],
     )
 
 
-def install(packages: Sequence[str]) -> str:
+def install(base: Base, packages: Sequence[str]) -> str:
     """The line that installs packages. With no packages, the line does nothing."""
     if not packages:
         return "RUN true"
-    return (
-        "RUN apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install "
-        f"{shlex.join(packages)} && rm -rf /var/lib/apt/lists/*"
-    )
+    return "RUN " + base.manager.install.replace("{packages}", shlex.join(packages))
 
 
 def certificates() -> str:

@@ -69,6 +69,7 @@ def merge(parts: Sequence[Part], plan: Mapping[str, str], order: Sequence[str]) 
         results=tuple(each),
         trouble="; ".join(troubles(parts)),
         pytest=next((part.report.pytest for part in parts if part.report.pytest), ()),
+        bases=tuple(dict.fromkeys(base for part in parts for base in part.report.bases)),
     )
 
 

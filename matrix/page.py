@@ -53,6 +53,7 @@ $cells
 </tbody>
 </table></div>
 $left_out
+$bases
 </body>
 </html>
 """)
@@ -75,6 +76,7 @@ def render(report: Report, logs: AbstractSet[str]) -> str:
         reasons=reasons(report, logs),
         cells="\n".join(cell_rows(report.results, logs)),
         left_out=left_out(report.results),
+        bases=base_images(report.bases),
     )
 
 
@@ -199,6 +201,14 @@ def cell_rows(results: Sequence[Result], logs: AbstractSet[str]) -> Iterator[str
 
 def bar(seconds: float, longest: float) -> str:
     return f'<i style="width:{100 * seconds / longest:.1f}%"></i>'
+
+
+def base_images(bases: Sequence[str]) -> str:
+    """Which images the cells' bases were."""
+    if not bases:
+        return ""
+    lines = "\n".join(f"<li>{escape(each)}</li>" for each in bases)
+    return f"<h2>Bases</h2>\n<ul>\n{lines}\n</ul>"
 
 
 def left_out(results: Sequence[Result]) -> str:

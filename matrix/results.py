@@ -59,6 +59,7 @@ class Report:
     trouble: str = ""  # a fault of the machine that stopped the run, or ""
     shard: str = ""
     pytest: tuple[str, ...] = ()  # the user's words for pytest
+    bases: tuple[str, ...] = ()  # which images the cells' bases were
 
     @property
     def status(self) -> int:
@@ -84,8 +85,9 @@ def load(path: Path) -> Report:
         whole: dict[str, Any] = json.loads(path.read_text())
         del whole["status"]
         entries = whole.pop("results")
-        words = tuple(whole.pop("pytest", ()))
-        return Report(**whole, pytest=words, results=tuple(_result(each) for each in entries))
+        words, bases = tuple(whole.pop("pytest", ())), tuple(whole.pop("bases", ()))
+        told = tuple(_result(each) for each in entries)
+        return Report(**whole, pytest=words, bases=bases, results=told)
     except FileNotFoundError as error:
         raise Problem(f"there is no {path} yet: ./dev matrix run makes one") from error
     except (ValueError, TypeError, KeyError) as error:

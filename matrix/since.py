@@ -1,7 +1,7 @@
 """Which cells a change can touch: what --since chooses."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -129,17 +129,12 @@ def of_base(known: Data, name: str) -> Any:
 
 def packaged_that_differ(old: Data, new: Data) -> list[str]:
     """The bases whose packaged servers' cells are others now."""
-    if new.packaged is None:
-        return []
-    alike = old.packaged is not None and all(
-        getattr(old.packaged, part) == getattr(new.packaged, part)
-        for part in ("line", "mpms", "packages")
-    )
-    before = old.packaged.bases if old.packaged else ()
     return [
         base
-        for base in new.packaged.bases
-        if not alike or base not in before or of_base(old, base) != of_base(new, base)
+        for base, packaged in new.packaged.items()
+        if base not in old.packaged
+        or replace(old.packaged[base], bases=packaged.bases) != packaged
+        or of_base(old, base) != of_base(new, base)
     ]
 
 

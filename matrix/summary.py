@@ -13,9 +13,8 @@ _CELLS = 4
 def render(report: Report) -> str:
     """The summary: what failed and what was not run comes first."""
     sections = (headline(report), failed_tests(report), reasons(report), again(report))
-    return "\n".join(
-        line for section in (*sections, grid(report), durations(report)) for line in section
-    )
+    more = (grid(report), durations(report), base_images(report))
+    return "\n".join(line for section in (*sections, *more) for line in section)
 
 
 def headline(report: Report) -> Iterator[str]:
@@ -133,3 +132,12 @@ def code(text: str) -> str:
 def in_table(text: str) -> str:
     """Text in a table: its bars and tags mean nothing there."""
     return code(text).replace("|", "\\|")
+
+
+def base_images(report: Report) -> Iterator[str]:
+    """Which images the bases were, since one without a digest may be another one next time."""
+    if report.bases:
+        yield "## Bases"
+        yield ""
+        yield from (f"- {each}" for each in report.bases)
+        yield ""

@@ -2,15 +2,18 @@
 
 import argparse
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from docker import DockerClient
+
 from command import Problem
-from matrix import cells, choice, data, engine, local, reports, results, shards
+from matrix import bases, cells, choice, data, engine, local, platforms, reports, results, shards
 from matrix.archives import Shelf
 from matrix.cells import Cell
-from matrix.data import Data
+from matrix.data import Base, Data
 from matrix.verbs.place import shelf
 
 
@@ -51,7 +54,22 @@ def show_list(arguments: argparse.Namespace) -> int:
     width = max(len(cell.name) for cell in chosen)
     for cell in chosen:
         print(f"{cell.name:{width}}  {expected[cell.name]}")
+    if here is None:
+        say_what_is_not_pinned(known, chosen)
     return results.PASSED
+
+
+def say_what_is_not_pinned(known: Data, chosen: Sequence[Cell]) -> None:
+    """On standard error, since scripts read the cells."""
+    pythons = [known.python(cell.python, cell.suite) for cell in chosen]
+    names = {python.base for python in pythons} | {known.tools.base}
+    names |= {known.apaches[cell.line].base for cell in chosen if not cell.suite}
+    loose = [base.name for base in known.bases.values() if base.name in names and not base.digest]
+    if loose:
+        print(
+            f"matrix: no digest pins {', '.join(loose)}: ./dev matrix bases --refresh",
+            file=sys.stderr,
+        )
 
 
 def obstacles(here: local.Local | None) -> Mapping[str, str]:
@@ -111,27 +129,36 @@ def outlook(
     store = shelf(arguments)
     try:
         with engine.connected() as client:
-            images = {
-                base.name: engine.has_image(client, base.image) for base in known.bases.values()
-            }
+            at_hand = {base.name: of_base(client, base) for base in known.bases.values()}
     except Problem as problem:
         return {cell.name: Prospect(state="cannot run", why=str(problem)) for cell in chosen}
-    return {cell.name: prospect(known, store, images, cell) for cell in chosen}
+    return {cell.name: prospect(known, store, at_hand, cell) for cell in chosen}
 
 
-def prospect(known: Data, store: Shelf, images: dict[str, bool], cell: Cell) -> Prospect:
-    python = known.pythons[cell.python]
+def of_base(client: DockerClient, base: Base) -> Prospect:
+    """What is to be expected of a base."""
+    obstacle = platforms.outlook(client, base)
+    if obstacle:
+        return Prospect(state="cannot run", why=obstacle)
+    if bases.at_hand(client, base):
+        return Prospect(state="runs here")
+    image = f"{base.image} for {base.architecture}" if base.architecture else base.image
+    made = " or made" if base.debootstrap else ""
+    return Prospect(state="to be fetched", why=f"the image {image} is to be pulled{made}")
+
+
+def prospect(known: Data, store: Shelf, at_hand: Mapping[str, Prospect], cell: Cell) -> Prospect:
+    python = known.python(cell.python, cell.suite)
     if cell.excluded:
         return Prospect(state="excluded", why=cell.excluded)
     if python.unavailable:
         return Prospect(state="unavailable", why=python.unavailable)
     bases = {python.base} if cell.suite else {python.base, known.apaches[cell.line].base}
-    missing = [
-        f"the image {known.bases[name].image} is to be pulled"
-        + (" or made" if known.bases[name].debootstrap else "")
-        for name in sorted(bases)
-        if not images[name]
-    ]
+    told = [at_hand[name] for name in sorted(bases)]
+    for each in told:
+        if each.state == "cannot run":
+            return each
+    missing = [each.why for each in told if each.why]
     if not cell.suite:
         apache = known.apaches[cell.line]
         folders = [folder for folder in (store.sources, store.cache) if folder]

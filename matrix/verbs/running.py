@@ -53,7 +53,8 @@ def carry_out_alone(arguments: argparse.Namespace, known: Data) -> int:
         here = local.discover(arguments.output, known.limits.seconds)
         chosen = choice.choose(arguments, known, here.cells())
         plan = local_plan(arguments, here, slow_cells(arguments.slow, chosen.whole))
-        return finish(arguments, chosen.cells, plan, "local", snapshot.revision(TOP))
+        revision = snapshot.revision(TOP)
+        return finish(arguments, run(arguments, chosen.cells, plan, "local", revision))
     chosen = choice.choose(arguments, known, cells.expand(known))
     if all(cell.excluded for cell in chosen.cells):
         raise Problem(f"every cell selected is excluded: {chosen.cells[0].excluded}")
@@ -63,7 +64,9 @@ def carry_out_alone(arguments: argparse.Namespace, known: Data) -> int:
     ):
         where = f"Docker {client.version()['Version']}"
         plan = docker_plan(arguments, site, slow_cells(arguments.slow, chosen.whole))
-        return finish(arguments, chosen.cells, plan, where, site.snapshot.revision)
+        report = run(arguments, chosen.cells, plan, where, site.snapshot.revision)
+        report = replace(report, bases=containers.origins(site, chosen.cells))
+        return finish(arguments, report)
 
 
 def docker_plan(
@@ -118,14 +121,14 @@ def slow_cells(how: str, chosen: Sequence[Cell]) -> set[str]:
     return {cell.name for cell in chosen} if how == "all" else set()
 
 
-def finish(
+def run(
     arguments: argparse.Namespace,
     chosen: Sequence[Cell],
     plan: schedule.Plan,
     where: str,
     revision: str,
-) -> int:
-    """Carries out a plan and reports. Earlier results of these cells are removed."""
+) -> Report:
+    """Carries out a plan. Earlier results of these cells are removed."""
     for cell in chosen:
         for suffix in (".log", ".xml"):
             (arguments.output / f"{cell.name}{suffix}").unlink(missing_ok=True)
@@ -141,7 +144,7 @@ def finish(
     active = sum(cell.excluded is None for cell in chosen)
     with progress.shown(console, active, explain) as shown:
         outcome = schedule.carry_out(plan, chosen, shown)
-    report = Report(
+    return Report(
         started=started.strftime("%Y-%m-%d %H:%M UTC"),
         seconds=round(time.monotonic() - begun, 1),
         where=f"{where}, {platform.machine()}",
@@ -152,6 +155,10 @@ def finish(
         shard=str(arguments.shard or ""),
         pytest=tuple(arguments.pytest),
     )
+
+
+def finish(arguments: argparse.Namespace, report: Report) -> int:
+    """Writes the reports, and tells the result."""
     try:
         reports.write(arguments.output, report)
     except OSError as error:

@@ -18,6 +18,7 @@ from matrix import (
     results,
 )
 from matrix.explained import explained
+from matrix.verbs import pinning
 from matrix.verbs.place import cache, runs, surroundings
 
 
@@ -27,6 +28,9 @@ def make_bases(arguments: argparse.Namespace) -> int:
     wanted = set(arguments.patterns) or set(known.bases)
     if not wanted <= set(known.bases):
         raise Problem(f"the bases are {', '.join(known.bases)}")
+    if arguments.refresh:
+        chosen = [base for name, base in known.bases.items() if name in wanted]
+        return pinning.refresh(arguments, chosen)
     status = 0
     with engine.connected() as client, surroundings(arguments, known, client) as site:
         for name in [each for each in known.bases if each in wanted]:

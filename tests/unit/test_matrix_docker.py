@@ -21,6 +21,7 @@ from matrix import (
     __main__,
     archives,
     arguments,
+    bases,
     containers,
     data,
     engine,
@@ -32,6 +33,7 @@ from matrix.archives import Shelf
 from matrix.containers import Once
 
 OWN = data.load(HERE / "matrix.toml")
+APT = OWN.bases["bookworm"]
 
 
 def wrapped(error: OSError) -> docker.errors.DockerException:
@@ -151,18 +153,18 @@ def test_an_image_that_does_not_build_says_whose_fault_it_is(
     log = io.StringIO()
     client: Any = Daemon(said=said)
     with pytest.raises(kind, match=line):
-        engine.build_image(client, "x:1", b"", log)
+        engine.build_image(client, "x:1", b"", log, missing=APT.manager.missing)
     assert log.getvalue()
     assert "\x1b" not in log.getvalue()
 
 
 def test_an_image_is_known_by_everything_that_it_is_made_of() -> None:
-    recipe = images.Recipe(name="x", parent="p", lines=["RUN true"], files={"a": b"1"})
+    recipe = images.Recipe(name="x", base=APT, parent="p", lines=["RUN true"], files={"a": b"1"})
     others = [
-        images.Recipe(name="x", parent="p", lines=["RUN false"], files={"a": b"1"}),
-        images.Recipe(name="x", parent="p", lines=["RUN true"], files={"a": b"2"}),
-        images.Recipe(name="x", parent="p", lines=["RUN true"], files={"b": b"1"}),
-        images.Recipe(name="x", parent="p", lines=["RUN true"], stages=["FROM q AS r"]),
+        images.Recipe(name="x", base=APT, parent="p", lines=["RUN false"], files={"a": b"1"}),
+        images.Recipe(name="x", base=APT, parent="p", lines=["RUN true"], files={"a": b"2"}),
+        images.Recipe(name="x", base=APT, parent="p", lines=["RUN true"], files={"b": b"1"}),
+        images.Recipe(name="x", base=APT, parent="p", lines=["RUN true"], stages=["FROM q AS r"]),
     ]
     digests = {each.digest(["id"]) for each in (recipe, *others)} | {recipe.digest(["other"])}
     assert len(digests) == 6
@@ -175,7 +177,11 @@ def test_a_late_file_is_known_by_its_identity_and_made_only_when_wanted() -> Non
 
     first, second = (
         images.Recipe(
-            name="x", parent="p", lines=[], files={"a": images.Late(identity=each, make=unwanted)}
+            name="x",
+            base=APT,
+            parent="p",
+            lines=[],
+            files={"a": images.Late(identity=each, make=unwanted)},
         )
         for each in "12"
     )
@@ -217,7 +223,7 @@ def test_a_base_gets_its_updates_from_the_mirror_it_came_from(
 ) -> None:
     sources = tmp_path / "sources.list"
     sources.write_text(f"deb http://mirror.example/debian {suite} main\n")
-    images.add_updates(sources, suite)
+    bases.add_updates(sources, suite)
     assert sources.read_text().splitlines() == expected
 
 
@@ -285,7 +291,7 @@ def test_a_python_from_an_archive_is_built_before_it_is_used(tmp_path: Path) -> 
     (tmp_path / "Python-3.14.0.tar.xz").write_bytes(content.getvalue())
     shelf = Shelf(sources=tmp_path, cache=tmp_path / "cache", lock=tmp_path / "archives.lock")
     python = OWN.pythons["3.14t"]
-    recipe = images.python_recipe(shelf, python, "base", "tools")
+    recipe = images.python_recipe(shelf, python, OWN.bases[python.base], "base", "tools")
     order = recipe.dockerfile.decode()
     assert "--disable-gil --enable-shared" in order
     assert order.index("ADD source.tar") < order.index(f"{python.executable} -m venv")

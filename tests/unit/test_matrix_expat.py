@@ -12,7 +12,8 @@ from matrix import HERE, data, images
 from matrix.archives import Shelf
 
 FOLDER = "/opt/expat"
-OWN = data.load(HERE / "matrix.toml").apaches["2.0"]
+KNOWN = data.load(HERE / "matrix.toml")
+OWN = KNOWN.apaches["2.0"]
 HEADER = Path("/usr/include/expat.h")
 
 
@@ -21,7 +22,8 @@ def test_the_folder_is_made_before_the_server_is_configured(tmp_path: Path) -> N
     (tmp_path / OWN.archive.name).write_bytes(content)
     shelf = Shelf(sources=tmp_path, cache=tmp_path, lock=tmp_path / "archives.lock")
     archive = replace(OWN.archive, sha256=hashlib.sha256(content).hexdigest())
-    recipe = images.apache_recipe(shelf, replace(OWN, archive=archive), "worker", "base")
+    base = KNOWN.bases[OWN.base]
+    recipe = images.apache_recipe(shelf, replace(OWN, archive=archive), "worker", base, "base")
     text = recipe.dockerfile.decode()
     assert text.index(f"RUN {OWN.prepare}") < text.index(f"--with-expat={FOLDER}")
 

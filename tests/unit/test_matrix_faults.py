@@ -24,10 +24,10 @@ from matrix import (
     CellFailed,
     Unavailable,
     __main__,
+    bases,
     containers,
     engine,
     explained,
-    images,
     leftovers,
     reports,
 )
@@ -117,7 +117,7 @@ def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 def build(client: engine.Client, log: Path, raised: list[BaseException]) -> None:
     try:
         with log.open("w", buffering=1) as stream, explained.explained():
-            engine.build_image(client, "x:1", b"context", stream)
+            engine.build_image(client, "x:1", b"context", stream, missing="E: ")
     except (Problem, CellFailed) as error:
         raised.append(error)
 
@@ -148,7 +148,7 @@ def test_a_program_that_is_waited_for_ends_at_an_interrupt(tmp_path: Path) -> No
     with log.open("w") as stream:
 
         def program() -> None:
-            ended.append(images.run_program(client, ["sh", "-c", script], stream))
+            ended.append(bases.run_program(client, ["sh", "-c", script], stream))
 
         waiting = threading.Thread(target=program, daemon=True)
         waiting.start()

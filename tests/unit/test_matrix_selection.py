@@ -15,12 +15,23 @@ memory = "1g"
 processes = 100
 seconds = 60
 
+[managers.apt]
+settings = "/etc/apt/apt.conf.d/90matrix"
+install = "apt-get -y install {packages}"
+missing = "Failed to fetch"
+
+[managers.apk]
+install = "apk add {packages}"
+missing = "no such package"
+
 [bases.old]
 image = "debian:old"
+manager = "apt"
 debootstrap = true
 
 [bases.new]
 image = "debian:new"
+manager = "apt"
 
 [tools]
 base = "new"
@@ -43,11 +54,12 @@ base = "old"
 mpms = ["prefork", "event"]
 configure = ["--prefix={prefix}", "--with-mpm={mpm}"]
 
-[packaged]
+[packaged.debian]
 line = "2.4"
 bases = ["new"]
 mpms = ["prefork"]
 packages = ["apache2"]
+apxs = "/usr/bin/apxs"
 
 [pythons."2.7"]
 base = "old"
@@ -181,8 +193,16 @@ def test_a_build_is_for_all_models_unless_its_options_name_one() -> None:
         ('version = "1.3.42"', 'version = "1.3.42"\nsha256 = "abc"', "sha256 is not a SHA-256"),
         ('[pythons."2.7"]', "[pythons.two]", "'two' is not a version"),
         ('executable = "/usr/bin/python2.7"', "", "pythons.2.7.executable is missing"),
-        ('packages = ["apache2"]', "packages = [2]", "packaged.packages is not a list of strings"),
-        ('packages = ["apache2"]', "packages = []", "packaged.packages is not a list of strings"),
+        (
+            'packages = ["apache2"]',
+            "packages = [2]",
+            "packaged.debian.packages is not a list of strings",
+        ),
+        (
+            'packages = ["apache2"]',
+            "packages = []",
+            "packaged.debian.packages is not a list of strings",
+        ),
         ('reason = "experimental"', "", "exclusions[0].reason is missing"),
         ("[limits]", "[limits", "is not TOML"),
         ("seconds = 60", "seconds = 0", "limits.seconds must be 1 or more: 0"),
@@ -203,7 +223,11 @@ def test_a_build_is_for_all_models_unless_its_options_name_one() -> None:
         ('"https://upstream.example/a', '"https://h/an a', "apaches.1.3.url is not an address"),
         ('archive = "apache_1.3.42.tar.gz"', 'archive = ""', "a file's name, not a path: ''"),
         ('mpms = ["prefork", "event"]', 'mpms = ["event", "event"]', "has 'event' more than once"),
-        ('bases = ["new"]', 'bases = ["new", "new"]', "packaged.bases has 'new' more than once"),
+        (
+            'bases = ["new"]',
+            'bases = ["new", "new"]',
+            "packaged.debian.bases has 'new' more than once",
+        ),
         ("[bases.new]", '[bases."a/b"]', "bases.a/b: a base's name is part of an image's name"),
     ],
 )

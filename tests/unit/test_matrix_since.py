@@ -118,7 +118,7 @@ def test_a_line_for_all_pythons_touches_every_cell(change: Change) -> None:
         (
             'packages = ["apache2", "apache2-dev"]',
             'packages = ["apache2", "apache2-dev", "more"]',
-            lambda cell: bool(cell.suite),
+            lambda cell: bool(cell.suite) and cell.suite not in ("alma9", "rocky9"),
         ),
         ("seconds = 1800", "seconds = 1900", lambda _: False),
         ('packages = ["python3.11", ', 'packages = ["python3.11", "x", ', lambda _: True),
