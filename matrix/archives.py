@@ -22,7 +22,7 @@ from pathlib import Path
 
 from command import Problem
 from matrix import CellFailed, Unavailable, files
-from matrix.data import Archive, Fix
+from matrix.described import Archive, Fix
 
 _LOCKED = threading.Lock()
 _SECONDS = 60

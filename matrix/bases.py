@@ -18,7 +18,7 @@ from docker.models.images import Image
 
 from command import Problem
 from matrix import Unavailable, engine, layers, platforms
-from matrix.data import PREFIX, Base
+from matrix.described import PREFIX, Base
 from matrix.engine import Client
 from matrix.explained import DISK_FULL, is_full
 

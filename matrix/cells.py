@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from command import Problem
-from matrix.data import Data
+from matrix.described import Data
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from command import Problem
 from matrix import cells, shards, since
 from matrix.cells import Cell
-from matrix.data import Data
+from matrix.described import Data
 
 _SHOWN = 3
 

@@ -29,7 +29,7 @@ from matrix import (
 )
 from matrix.archives import Shelf
 from matrix.cells import Cell
-from matrix.data import PREFIX, Apache, Base, Data, Python
+from matrix.described import PREFIX, Apache, Base, Data, Python
 from matrix.engine import Client, Mount, Task
 from matrix.explained import DISK_FULL, FROM_DOCKER, explained
 from matrix.images import Recipe

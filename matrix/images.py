@@ -19,7 +19,7 @@ from docker import DockerClient
 from command import TOP
 from matrix import HERE, Unavailable, archives, engine
 from matrix.archives import Shelf
-from matrix.data import PREFIX, Apache, Archive, Base, Fix, Packaged, Python, Source, Tools
+from matrix.described import PREFIX, Apache, Archive, Base, Fix, Packaged, Python, Source, Tools
 from tests.harness import venvs
 
 SERVERS = "/opt/httpd"

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterator
 
 from command import Problem
-from matrix.data import Apache, Fix
+from matrix.described import Apache, Fix
 
 _FIRST = r"\A"
 _DELIMITERS = "/|,%~"

@@ -7,7 +7,7 @@ import docker.errors
 from docker import DockerClient
 
 from matrix import Unavailable
-from matrix.data import ARCHITECTURES, Base
+from matrix.described import ARCHITECTURES, Base
 
 HANDLERS = Path("/proc/sys/fs/binfmt_misc")
 

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 
 from command import Problem
 from matrix.cells import Cell, by_python
-from matrix.data import Data
+from matrix.described import Data
 
 # If the data file says nothing of a cell.
 SECONDS = 180

@@ -8,7 +8,7 @@ from typing import Any
 from command import TOP, Problem
 from matrix import data, snapshot
 from matrix.cells import Cell
-from matrix.data import Data
+from matrix.described import Data
 from matrix.seen import by_python
 
 PYTHONS_HEADER = "core/python/python.h"

@@ -13,7 +13,7 @@ from command import Problem
 from matrix import bases, cells, choice, data, engine, local, platforms, reports, results, shards
 from matrix.archives import Shelf
 from matrix.cells import Cell
-from matrix.data import Base, Data
+from matrix.described import Base, Data
 from matrix.verbs.place import shelf
 
 

@@ -12,7 +12,7 @@ from docker import DockerClient
 
 from command import Problem
 from matrix import bases, data, engine, files, results
-from matrix.data import Base
+from matrix.described import Base
 
 
 def refresh(arguments: argparse.Namespace, bases: Sequence[Base]) -> int:

@@ -11,7 +11,7 @@ from command import Problem
 from matrix import leftovers, snapshot
 from matrix.archives import Shelf
 from matrix.containers import Site
-from matrix.data import Data
+from matrix.described import Data
 from matrix.engine import Client
 
 

@@ -31,7 +31,7 @@ from matrix import (
 from matrix.arguments import words_for_pytest
 from matrix.cells import Cell
 from matrix.containers import Site
-from matrix.data import Data
+from matrix.described import Data
 from matrix.results import Report, Result
 from matrix.verbs.place import surroundings
 from matrix.verbs.reporting import tell

@@ -18,7 +18,7 @@ import pytest
 from command import Problem
 from matrix import CellFailed, Unavailable, archives
 from matrix.archives import Shelf
-from matrix.data import Archive, Fix
+from matrix.described import Archive, Fix
 
 NOWHERE = "http://127.0.0.1:9/apache_1.3.42.tar.gz"
 

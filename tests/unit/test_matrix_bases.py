@@ -11,6 +11,7 @@ import pytest
 from command import Problem
 from matrix import HERE, cells, data, images
 from matrix.archives import Shelf
+from matrix.described import Data
 from matrix.images import Recipe
 from tests.unit.test_matrix_selection import SMALL
 
@@ -96,7 +97,7 @@ def test_a_python_is_beside_the_packaged_server_of_each_base_that_has_it() -> No
     assert OWN.python("3.12", "noble").name == "py3.12-noble"
 
 
-def with_arm(text: str = SMALL) -> data.Data:
+def with_arm(text: str = SMALL) -> Data:
     base = '[bases.new]\nimage = "debian:new"\n'
     return data.parse(text.replace(base, f'{base}architectures = ["arm64"]\n'))
 

@@ -9,7 +9,7 @@ import pytest
 
 from command import Problem
 from matrix import HERE, __main__, archives, data, patch
-from matrix.data import Apache, Fix
+from matrix.described import Apache, Fix
 
 KNOWN = data.load(HERE / "matrix.toml").apaches
 OLD = [line for line, apache in KNOWN.items() if apache.fixes]

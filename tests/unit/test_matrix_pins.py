@@ -26,7 +26,7 @@ from matrix import (
     results,
     summary,
 )
-from matrix.data import Base
+from matrix.described import Base
 from matrix.verbs import pinning
 from tests.unit.test_matrix_reports import report, result
 

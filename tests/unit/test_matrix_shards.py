@@ -8,7 +8,7 @@ import pytest
 
 from command import Problem
 from matrix import HERE, __main__, arguments, cells, choice, data, shards
-from matrix.data import Time
+from matrix.described import Time
 
 KNOWN = data.load(HERE / "matrix.toml")
 EVERY = cells.expand(KNOWN)
