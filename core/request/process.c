@@ -34,6 +34,17 @@ void wsgi_process_fill_signals(sigset_t *set)
         sigdelset(set, own[i]);
 }
 
+/* Python code runs in threads of the default size, and musl's default is
+   128 KB. glibc's is 8 MB, or what `ulimit -s` says. */
+static size_t default_stack(const pthread_attr_t *attributes)
+{
+    static const size_t least = 1 << 20, usual = 8 << 20;
+    size_t size = 0;
+
+    pthread_attr_getstacksize(attributes, &size);
+    return size < least ? usual : size;
+}
+
 int wsgi_process_add_thread(void *(*function)(void *arg), void *arg,
                             size_t stack_size)
 {
@@ -44,8 +55,9 @@ int wsgi_process_add_thread(void *(*function)(void *arg), void *arg,
 
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    if (stack_size > 0)
-        pthread_attr_setstacksize(&attributes, stack_size);
+    if (stack_size == 0)
+        stack_size = default_stack(&attributes);
+    pthread_attr_setstacksize(&attributes, stack_size);
     wsgi_process_fill_signals(&others);
     pthread_sigmask(SIG_SETMASK, &others, &before);
     error = pthread_create(&thread, &attributes, function, arg);

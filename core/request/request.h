@@ -331,7 +331,8 @@ int wsgi_process_is_shared(void);
 void wsgi_process_fill_signals(sigset_t *set);
 
 /* Starts a detached thread with these signals blocked. stack_size is in bytes,
-   0 for the system's default. Returns 0, or an errno. */
+   0 for the system's default, or 8 MB if that is too little for Python.
+   Returns 0, or an errno. */
 int wsgi_process_add_thread(void *(*function)(void *arg), void *arg,
                             size_t stack_size);
 
