@@ -18,6 +18,8 @@ OF_VERBS = {
     "plan": ("merge",),
     "markdown": ("report",),
     "after": ("report",),
+    "refresh": ("bases",),
+    "most": ("images",),
 }
 
 FOLDER = TOP / "build" / "matrix"
@@ -171,7 +173,6 @@ def add_images(add: Callable[..., object]) -> None:
     add(
         "--most",
         type=size,
-        default=size("8g"),
         metavar="SIZE",
         help="images save: how large the folder may be (default: 8g)",
     )

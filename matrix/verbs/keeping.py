@@ -7,6 +7,9 @@ from command import Problem
 from matrix import cells, choice, containers, data, engine, results, storage
 from matrix.verbs.place import surroundings
 
+# GitHub keeps 10 GB for a repository.
+MOST = 8 << 30
+
 
 def keep_images(arguments: argparse.Namespace) -> int:
     """Saves to a folder, or loads from it: images save DIR [PATTERN], images load DIR."""
@@ -25,5 +28,5 @@ def keep_images(arguments: argparse.Namespace) -> int:
             return results.PASSED
         with surroundings(arguments, known, client, builds=False) as site:
             found = containers.images_of(site, chosen)
-            storage.save(client, folder, found, arguments.most, print)
+            storage.save(client, folder, found, arguments.most or MOST, print)
     return results.PASSED

@@ -166,6 +166,11 @@ def test_wrong_words_are_a_usage_error(
     assert told.count("\n") == 1
 
 
+def test_a_bound_is_for_images_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert __main__.main(["list", "--most", "1g"]) == 2
+    assert capsys.readouterr().err == "matrix: --most is for images, not for list\n"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Daemon:
     """A daemon that has these images. Each image's identity is its name."""
