@@ -5,7 +5,6 @@ Containers share objects through one volume (see site_scons/site_init.py).
 """
 
 import hashlib
-import json
 import threading
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -159,13 +158,13 @@ def test(
     with site.log(cell.name) as log, explained():
         ended = engine.run(site.client, task, log)
     if "junit.xml" in ended.out:
-        (site.logs / f"{cell.name}.xml").write_bytes(ended.out["junit.xml"])
-    finished = "grid.json" in ended.out
-    check_end(ended, task, "the tests", finished=finished)
-    if not finished:
+        files.write_in_place(site.logs / f"{cell.name}.xml", ended.out["junit.xml"])
+    grid = suite.read_grid(ended.out.get("grid.json", b""))
+    check_end(ended, task, "the tests", finished=grid is not None)
+    if grid is None:
         raise CellFailed(suite.ended_early(ended.status))
     version = "" if cell.suite else site.data.apaches[cell.line].version
-    return judge(cell, json.loads(ended.out["grid.json"]), ended.status, version)
+    return judge(cell, grid, ended.status, version)
 
 
 def check_end(ended: engine.Ended, task: Task, what: str, *, finished: bool) -> None:

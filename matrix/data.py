@@ -121,6 +121,7 @@ def read_base(name: str, table: Table, managers: Mapping[str, Manager]) -> list[
         manager=managers[manager],
         settings=table.words("settings", []),
         packages=table.words("packages", []),
+        modules=table.words("modules", []),
     )
     architectures = table.set("architectures", [])
     table.done()

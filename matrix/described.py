@@ -43,6 +43,7 @@ class Base:
     manager: Manager
     settings: tuple[str, ...]
     packages: tuple[str, ...]
+    modules: tuple[str, ...] = ()  # packages of other modules, for cells of the packaged server
     digest: str = ""
     architecture: str = ""
 

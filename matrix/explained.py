@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 import socket
 from collections.abc import Iterator
@@ -15,7 +16,12 @@ from command import Problem
 from matrix import files
 
 _INSTALL = "or run the cells of this machine's own servers with --local"
-_FULL = "no space left on device"
+
+# What the system says of a full disk, and apt and dnf before they fill one.
+_FULL = re.compile(
+    "no space left on device|enough free space|more space needed on|disk quota exceeded",
+    re.IGNORECASE,
+)
 DISK_FULL = "the disk is full: ./dev matrix clean removes what the matrix keeps in Docker"
 
 # What Docker's library and those below it raise. Each may wrap an error of the socket.
@@ -53,7 +59,7 @@ def explained() -> Iterator[None]:
 
 def is_full(text: str) -> bool:
     """Whether a text tells of a full disk."""
-    return _FULL in text.lower()
+    return _FULL.search(text) is not None
 
 
 def explanation(error: BaseException) -> str:

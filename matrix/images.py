@@ -226,12 +226,12 @@ def build_python(source: Source) -> list[str]:
 
 
 def packaged_recipe(packaged: Packaged, python: Python, base: Base, image: str) -> Recipe:
-    """The distribution's own server, beside one of its Pythons."""
+    """The distribution's own server with other modules, beside one of its Pythons."""
     return Recipe(
         name=f"packaged-{base.name}-py{python.version}",
         base=base,
         parent=image,
-        lines=[install(base, packaged.packages)],
+        lines=[install(base, (*packaged.packages, *base.modules))],
     )
 
 

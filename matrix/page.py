@@ -13,7 +13,9 @@ from matrix.results import (
     Result,
     by_failure,
     counts,
+    inapplicable,
     is_tested,
+    missing,
     rows_and_columns,
 )
 
@@ -212,12 +214,20 @@ def base_images(bases: Sequence[str]) -> str:
 
 
 def left_out(results: Sequence[Result]) -> str:
-    """The tests that the suite leaves out in some cells, which cannot run them."""
+    """The tests that the suite leaves out in some cells, by whose fault that is."""
     told = sorted({why for result in results for why in result.left_out_reasons})
-    if not told:
-        return ""
-    lines = "\n".join(f"<li>{escape(why)}</li>" for why in told)
-    return f"<h2>Tests that do not apply to a cell</h2>\n<ul>\n{lines}\n</ul>"
+    return "\n".join(
+        [
+            *listed("Tests that were not run: something is not installed", missing(told)),
+            *listed("Tests that do not apply to a cell", inapplicable(told)),
+        ]
+    )
+
+
+def listed(heading: str, told: Sequence[str]) -> Iterator[str]:
+    if told:
+        lines = "\n".join(f"<li>{escape(why)}</li>" for why in told)
+        yield f"<h2>{heading}</h2>\n<ul>\n{lines}\n</ul>"
 
 
 def css(state: str) -> str:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from matrix.results import Result
+from matrix.results import Result, how_many, missing
 
 _STYLES = {"passed": "green", "built": "green", "failed": "bold red", "unavailable": "yellow"}
 
@@ -89,5 +89,9 @@ def line(result: Result) -> str:
 def tests_told(result: Result) -> str:
     if result.state != "passed":
         return ""
-    left_out = f", {result.left_out} not for this cell" if result.left_out else ""
-    return f"{result.passed} tests{left_out}"
+    lacking = how_many(missing(result.left_out_reasons))
+    others = result.left_out - lacking
+    told = [f"{result.passed} tests"]
+    told += [f"{others} not for this cell"] if others > 0 else []
+    told += [f"{lacking} not run, as something is not installed"] if lacking else []
+    return ", ".join(told)

@@ -127,6 +127,10 @@ def cases_of(folder: Path, result: Result) -> Iterator[ET.Element]:
     path = folder / Path(result.log).parent / f"{result.cell}.xml"
     if result.passed + result.failed == 0 or not path.is_file():
         return
-    for case in ET.parse(path).iter("testcase"):  # noqa: S314  pytest of our own container
+    try:
+        cases = ET.parse(path).iter("testcase")  # noqa: S314  pytest of our own container
+    except ET.ParseError:  # pytest was ended while it wrote the file
+        return
+    for case in cases:
         case.set("classname", f"{result.cell}.{case.get('classname')}")
         yield case

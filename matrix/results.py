@@ -14,6 +14,9 @@ from matrix.work import INTERRUPTED
 # From the worst to the best: the order of counts and of reasons.
 STATES = ("failed", "unavailable", "not run", "passed", "built", "excluded")
 
+# What the suite says if a test needs something that the cell's system lacks: tests/README.md.
+_MISSING = " is not installed"
+
 # The format of the time at which a run began.
 STARTED = "%Y-%m-%d %H:%M UTC"
 
@@ -127,6 +130,21 @@ def by_failure(results: Iterable[Result]) -> dict[Failure, list[Result]]:
         for failure in result.failures:
             found.setdefault(failure, []).append(result)
     return dict(sorted(found.items(), key=lambda item: -len(item[1])))
+
+
+def missing(reasons: Iterable[str]) -> list[str]:
+    """Of the reasons why tests were left out, those for which somebody can install something."""
+    return [reason for reason in reasons if _MISSING in reason]
+
+
+def inapplicable(reasons: Iterable[str]) -> list[str]:
+    """Of the reasons why tests were left out, those that are of the cell's nature."""
+    return [reason for reason in reasons if _MISSING not in reason]
+
+
+def how_many(reasons: Iterable[str]) -> int:
+    """The tests that have these reasons, each of which begins with a number."""
+    return sum(int(reason.partition(" x ")[0]) for reason in reasons)
 
 
 def rows_and_columns(results: Sequence[Result]) -> tuple[list[str], list[str]]:

@@ -1,7 +1,9 @@
 """The command that runs the project's own tests in one cell."""
 
+import json
 from collections.abc import Sequence
 from pathlib import PurePath
+from typing import Any
 
 from matrix.cells import Cell
 
@@ -31,6 +33,15 @@ def command(
         *("--junitxml", str(cases), "--grid-json", str(grid)),
         *words,
     ]
+
+
+def read_grid(content: bytes) -> dict[str, Any] | None:
+    """pytest's grid, or nothing if pytest was ended before it had written the whole."""
+    try:
+        grid = json.loads(content)
+    except ValueError:
+        return None
+    return grid if isinstance(grid, dict) else None
 
 
 def ended_early(status: int) -> str:

@@ -4,7 +4,15 @@ import shlex
 from collections.abc import Iterable, Sequence
 
 from command import Problem
-from matrix.results import Report, Result, is_tested, latest, rows_and_columns
+from matrix.results import (
+    Report,
+    Result,
+    inapplicable,
+    is_tested,
+    latest,
+    missing,
+    rows_and_columns,
+)
 
 _HEAD = """\
 # What was tested
@@ -40,7 +48,11 @@ def render(reports: Sequence[Report]) -> str:
             "",
             "## Tests that a cell has no use for",
             "",
-            *left_out(results),
+            *listed(inapplicable(left_out(results))),
+            "",
+            "## Tests that were not run, because something is not installed",
+            "",
+            *listed(missing(left_out(results))),
             "",
         ]
     )
@@ -88,4 +100,8 @@ def left_out(results: Sequence[Result]) -> list[str]:
     reasons = {
         reason.partition(" x ")[2] for result in results for reason in result.left_out_reasons
     }
-    return [f"- {reason}" for reason in sorted(reasons)]
+    return sorted(reasons)
+
+
+def listed(reasons: Sequence[str]) -> list[str]:
+    return [f"- {reason}" for reason in reasons] or ["None."]

@@ -141,6 +141,14 @@ FAILED = {"error": "returned a non-zero code: 100"}
         ([{"error": "write: No space left on device"}], Problem, "the disk is full"),
         ([{"stream": "cc1: No space left on device\n"}, FAILED], Problem, "the disk is full"),
         (
+            [
+                {"stream": "E: You don't have enough free space in /var/cache/apt/archives/."},
+                FAILED,
+            ],
+            Problem,
+            "the disk is full",
+        ),
+        (
             [{"stream": "E: Failed to fetch a.deb No space left on device"}, FAILED],
             Problem,
             "the disk is full",
@@ -196,6 +204,13 @@ def test_the_models_of_one_build_share_an_image() -> None:
     }
     assert names["2.4", "event"] == names["2.4", "prefork"] == "apache2.4"
     assert names["2.2", "worker"] == "apache2.2-worker"
+
+
+def test_packaged_cells_have_the_modules_that_the_suite_is_served_beside() -> None:
+    base = OWN.bases["bookworm"]
+    recipe = images.packaged_recipe(OWN.packaged["bookworm"], OWN.pythons["3.11"], base, "parent")
+    order = recipe.dockerfile.decode()
+    assert "install apache2 apache2-dev libapache2-mod-python" in order
 
 
 def test_no_options_are_left_unfilled() -> None:

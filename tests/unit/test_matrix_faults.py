@@ -4,7 +4,6 @@ A daemon of the tests' own answers on a socket, so that no Docker is needed.
 """
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -30,6 +29,7 @@ from matrix import (
     explained,
     leftovers,
     reports,
+    results,
 )
 from matrix.archives import Shelf
 from matrix.containers import Site
@@ -40,6 +40,12 @@ from tests.harness.errorlog import until
 
 CELL = "apache2.4-prefork-py3.11-bookworm"
 FULL = Path("/dev/full")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keeps runs that go on elsewhere on this machine out of these tests."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "own"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,11 +169,9 @@ def test_ctrl_c_in_an_image_build_ends_the_run_with_one_line(
     daemon: Server, tmp_path: Path
 ) -> None:
     command = [sys.executable, "-m", "matrix", "run", CELL, "--output", str(tmp_path / "out")]
-    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
     with subprocess.Popen(
         command,
         cwd=TOP,
-        env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -325,9 +329,28 @@ def test_a_cache_that_cannot_be_written_is_no_fault_of_docker(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    (tmp_path / "sources").mkdir()
-    assert __main__.main(["list", CELL, "--sources", str(tmp_path / "file")]) == 2
-    assert "--sources" in capsys.readouterr().err
+    assert __main__.main(["run", CELL, "--output", str(tmp_path / "out")]) == 2
+    told = capsys.readouterr().err
+    assert told == f"matrix: cannot use {tmp_path}/file/mod_wsgi-matrix/runs: Not a directory\n"
+
+
+@pytest.mark.parametrize("option", ["--markdown", "--summary"])
+def test_a_report_that_cannot_be_written_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    whole = results.Report(
+        started="2026-01-02 03:04 UTC",
+        seconds=1,
+        where="here",
+        revision="abc",
+        verb="run",
+        results=(),
+    )
+    results.save(tmp_path / reports.JSON, whole)
+    words = ["report", "--output", str(tmp_path), option, f"{tmp_path}/no/x.md"]
+    assert __main__.main(words) == 2
+    told = capsys.readouterr().err
+    assert told == f"matrix: cannot use {tmp_path}/no/x.md: No such file or directory\n"
 
 
 @pytest.fixture

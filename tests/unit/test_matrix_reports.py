@@ -20,6 +20,7 @@ from matrix import (
     failures,
     local,
     page,
+    progress,
     reports,
     results,
     schedule,
@@ -214,6 +215,17 @@ def test_cases_of_an_earlier_run_do_not_count(tmp_path: Path) -> None:
     assert [case.get("name") for case in suite] == ["the cell"]
 
 
+def test_cases_that_pytest_could_not_write_to_the_end_do_not_count(tmp_path: Path) -> None:
+    (tmp_path / "apache2.4-event-py3.14.xml").write_text("<testsuites><testsuite><testc")
+    suite = reports.suite(tmp_path, result("failed", passed=3, failed=1))
+    assert [case.get("name") for case in suite] == ["the cell"]
+
+
+@pytest.mark.parametrize("content", [b"", b'{"cells": [{"cell"', b"[]", b"\xff"])
+def test_a_grid_that_pytest_could_not_write_to_the_end_is_none(content: bytes) -> None:
+    assert suite.read_grid(content) is None
+
+
 def test_the_page_needs_nothing_else_and_links_only_to_logs_that_are_there() -> None:
     text = page.render(
         report(
@@ -376,6 +388,34 @@ def test_the_page_of_several_runs_has_each_cell_as_it_was_last() -> None:
     assert "**failed**: 1 of 9 tests failed" in tested.render([first])
     interrupted = report(result("not run"), started="2026-01-02 05:06 UTC")
     assert "| apache2.4-event | not run | 9 |" in tested.render([again, first, interrupted])
+
+
+LEFT_OUT = (
+    "2 x no threads",
+    "7 x mod_python is not installed: libapache2-mod-python on Debian",
+    "1 x mpm-itk is not installed: libapache2-mpm-itk on Debian",
+)
+
+
+def test_a_test_whose_package_is_missing_is_not_said_not_to_apply() -> None:
+    ended = result("passed", passed=5, left_out=10, left_out_reasons=LEFT_OUT)
+    text = page.render(report(ended), frozenset())
+    missing, _, others = text.partition("<h2>Tests that do not apply to a cell</h2>")
+    assert "no threads" in others
+    assert "installed" not in others
+    listed = missing.partition("<h2>Tests that were not run: something is not installed</h2>")[2]
+    assert "7 x mod_python is not installed" in listed
+    assert "1 x mpm-itk is not installed" in listed
+    lines = tested.render([report(ended)]).splitlines()
+    place = lines.index("## Tests that were not run, because something is not installed")
+    assert lines.index("- no threads") < place
+    assert lines[place + 2].startswith("- mod_python is not installed")
+
+
+def test_the_line_of_a_cell_counts_what_was_not_run_apart() -> None:
+    ended = result("passed", passed=5, left_out=10, left_out_reasons=LEFT_OUT)
+    told = "5 tests, 2 not for this cell, 8 not run, as something is not installed"
+    assert progress.tests_told(ended) == told
 
 
 def test_the_page_of_what_was_tested_is_not_for_a_run_of_some_tests() -> None:

@@ -36,5 +36,5 @@ def test_a_guide_is_right(
         pytest.skip(f"this part is for Apache {', '.join(scenario.lines)} only, as its page says")
     for program in scenario.programs:
         if not shutil.which(program):
-            pytest.skip(f"there is no program {program} here, and the page is about it")
+            pytest.skip(f"{program} is not installed, and the page is about it")
     guides.play(scenario, cell, workshop, serve)
