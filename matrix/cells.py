@@ -121,9 +121,14 @@ def one_of_each_line(cells: Sequence[Cell]) -> set[str]:
     """The cells that run the slow tests, too: one for each line of Apache and mode.
 
     Each has another Python than the one before, if there are several. So the tests that are for
-    some Pythons only have their turn, and the parts of --shard stay alike.
+    some Pythons only have their turn, and the parts of --shard stay alike. A packaged server has
+    them only if its line has no other: more things can keep its cells from running.
     """
-    alike: dict[tuple[str, str], list[str]] = {}
+    alike: dict[tuple[str, str], list[Cell]] = {}
     for cell in by_python(cells):
-        alike.setdefault((cell.line, cell.mode), []).append(cell.name)
-    return {names[at * len(names) // len(alike)] for at, names in enumerate(alike.values())}
+        alike.setdefault((cell.line, cell.mode), []).append(cell)
+    chosen = set()
+    for at, group in enumerate(alike.values()):
+        sure = [cell for cell in group if not cell.suite] or group
+        chosen.add(sure[at * len(sure) // len(alike)].name)
+    return chosen

@@ -62,19 +62,47 @@ def part(known: Data, cells: Sequence[Cell], wanted: Shard) -> list[Cell]:
 
 
 def worthwhile(known: Data, cells: Sequence[Cell], most: int) -> int:
-    """How many parts are worth it."""
-    enough = sum(seconds(known, cell) for cell in cells) // LEAST_SECONDS
-    return max(1, min(most, enough, sum(cell.excluded is None for cell in cells)))
+    """How many parts are worth it. Another architecture needs a machine of its own."""
+    running = [cell for cell in cells if cell.excluded is None]
+    enough = sum(seconds(known, cell) for cell in running) // LEAST_SECONDS
+    return max(1, len(_by_architecture(known, running)), min(most, enough, len(running)))
 
 
 def split(known: Data, cells: Sequence[Cell], number: int) -> list[list[Cell]]:
-    """Parts of about the same time. None is empty, unless there are too few cells."""
+    """Parts of about the same time. None is empty, unless there are too few cells.
+
+    If there are enough parts, each of them has one architecture. The first has the most parts.
+    """
     running = [cell for cell in by_python(cells) if cell.excluded is None]
-    pieces = enumerate(_cut(known, running, number))
-    names = {cell.name: at for at, piece in pieces for cell in piece}
+    rows = _by_architecture(known, running)
+    rows = rows if len(rows) <= number else [running]
+    counts = [number - len(rows) + 1, *(1 for _ in rows[1:])]
+    pieces = [
+        piece for row, count in zip(rows, counts, strict=True) for piece in _cut(known, row, count)
+    ]
+    names = {cell.name: at for at, piece in enumerate(pieces) for cell in piece}
     # Excluded cells are only reported: by the first part.
     found = [[cell for cell in cells if names.get(cell.name, 0) == at] for at in range(number)]
     return [part for part in found if part]
+
+
+def architecture(known: Data, cells: Sequence[Cell]) -> str:
+    """The architecture of all these cells, or "" if it is any machine's own, or not the same."""
+    found = {_architecture(known, cell) for cell in cells}
+    return found.pop() if len(found) == 1 else ""
+
+
+def _architecture(known: Data, cell: Cell) -> str:
+    base = known.bases.get(cell.suite)
+    return base.architecture if base else ""
+
+
+def _by_architecture(known: Data, cells: Sequence[Cell]) -> list[list[Cell]]:
+    """The cells in a row for each architecture, that of any machine first."""
+    rows: dict[str, list[Cell]] = {}
+    for cell in sorted(cells, key=lambda cell: _architecture(known, cell)):
+        rows.setdefault(_architecture(known, cell), []).append(cell)
+    return list(rows.values()) or [[]]
 
 
 def _cut(known: Data, cells: Sequence[Cell], number: int) -> Iterator[list[Cell]]:

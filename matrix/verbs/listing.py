@@ -82,6 +82,7 @@ def parts(known: Data, chosen: Sequence[Cell], most: int) -> list[dict[str, Any]
     return [
         {
             "shard": f"{at}/{number}",
+            "architecture": shards.architecture(known, part),
             "seconds": sum(shards.seconds(known, cell) for cell in part),
             "cells": [cell.name for cell in part],
         }

@@ -165,7 +165,7 @@ def test_the_cells_with_slow_tests_are_in_several_parts() -> None:
     known = data.load(HERE / "matrix.toml")
     running = [cell for cell in cells.expand(known) if not cell.excluded]
     slow = cells.one_of_each_line(running)
-    parts = shards.split(known, running, 4)
+    parts = shards.split(known, [cell for cell in running if "arm64" not in cell.name], 4)
     assert all(1 <= sum(cell.name in slow for cell in part) <= 3 for part in parts)
 
 
