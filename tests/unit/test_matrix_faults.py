@@ -158,7 +158,7 @@ def test_a_program_that_is_waited_for_ends_at_an_interrupt(tmp_path: Path) -> No
 
         waiting = threading.Thread(target=program, daemon=True)
         waiting.start()
-        assert until(lambda: log.read_text() == "begun\n", 10)
+        assert until(lambda: log.read_text() == "begun\n" and bool(client.work.ends), 10)
         client.work.stop()
         waiting.join(10)
     assert ended == [3]
@@ -220,8 +220,10 @@ def test_two_runs_do_not_write_into_one_folder(
     other: subprocess.Popen[str],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
     words: list[str],
 ) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "no-runs"))
     assert name_of(other)
     (tmp_path / "out" / f"{CELL}.log").write_text("of the first run")
     assert __main__.main([*words, "--output", str(tmp_path / "out")]) == 2
