@@ -5,14 +5,39 @@
  * was killed leaves its place as it was. Another process may have got its
  * number since then.
  */
+#include <errno.h>
 #include <unistd.h>
 
 #include "request.h"
 
-/* The server's children are in its process group. */
+/* The server's children are in its process group. A system that does not tell
+   the group (SELinux) tells at least whether there is such a process. */
 int wsgi_sibling_lives(uint32_t pid)
 {
-    return pid != 0 && getpgid((pid_t)pid) == getpgrp();
+    pid_t group = pid != 0 ? getpgid((pid_t)pid) : 0;
+
+    if (group < 0)
+        return errno != ESRCH;
+    return pid != 0 && group == getpgrp();
+}
+
+unsigned wsgi_sibling_count(const wsgi_tally *memory)
+{
+    uint32_t taken = __atomic_load_n(&memory->taken, __ATOMIC_SEQ_CST);
+
+    return taken < WSGI_TALLY_CHILDREN ? taken : WSGI_TALLY_CHILDREN;
+}
+
+/* Before the child counts anything there. */
+static void note_taken(wsgi_tally *memory, const wsgi_tally_child *mine)
+{
+    uint32_t number = (uint32_t)(mine - memory->children) + 1;
+    uint32_t taken = __atomic_load_n(&memory->taken, __ATOMIC_SEQ_CST);
+
+    while (taken < number &&
+           !__atomic_compare_exchange_n(&memory->taken, &taken, number, 0,
+                                        __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+        ;
 }
 
 static int is_gone(uint32_t pid)
@@ -45,9 +70,9 @@ static wsgi_tally_child *find(wsgi_tally *memory, uint32_t pid,
 /* A child that died may have had the number that this one has got. */
 static void forget_namesakes(wsgi_tally *memory, uint32_t pid)
 {
-    unsigned i;
+    unsigned i, count = wsgi_sibling_count(memory);
 
-    for (i = 0; i < WSGI_TALLY_CHILDREN; i++)
+    for (i = 0; i < count; i++)
         if (memory->children[i].pid == pid)
             memory->children[i].pid = 0;
 }
@@ -63,6 +88,7 @@ wsgi_tally_child *wsgi_sibling_enter(wsgi_tally *memory)
         mine = find(memory, pid, is_gone);
     if (mine == NULL)
         return NULL;
+    note_taken(memory, mine);
     mine->requests = 0;
     mine->loading = 0;
     memset(mine->busy, 0, sizeof mine->busy);
@@ -74,9 +100,9 @@ wsgi_tally_child *wsgi_sibling_enter(wsgi_tally *memory)
 uint32_t wsgi_sibling_sum(const wsgi_tally *memory, size_t where)
 {
     uint32_t sum = 0;
-    unsigned i;
+    unsigned i, number = wsgi_sibling_count(memory);
 
-    for (i = 0; i < WSGI_TALLY_CHILDREN; i++) {
+    for (i = 0; i < number; i++) {
         const wsgi_tally_child *child = &memory->children[i];
         uint32_t pid = __atomic_load_n(&child->pid, __ATOMIC_SEQ_CST);
         const uint16_t *count =

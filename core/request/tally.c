@@ -479,9 +479,9 @@ static const wsgi_tally_row *next_used(const unsigned char *taken,
 /* Whatever a child was loading when it died is not loaded beforehand again. */
 static void forget_deadly(void)
 {
-    unsigned i;
+    unsigned i, count = wsgi_sibling_count(tally);
 
-    for (i = 0; i < WSGI_TALLY_CHILDREN; i++) {
+    for (i = 0; i < count; i++) {
         wsgi_tally_child *child = &tally->children[i];
         uint32_t loading = child->loading;
 

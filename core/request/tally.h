@@ -11,16 +11,16 @@
 
 #include "../host.h"
 
-#define WSGI_TALLY_ROWS                                                       \
-    512 /* applications; one more row is for the others                       \
-         */
+#define WSGI_TALLY_ROWS 512 /* applications; one more is for the others */
 #define WSGI_TALLY_CHILDREN 1024
 #define WSGI_TALLY_PROCESSES 512
-#define WSGI_TALLY_OWNERS 2048 /* customers; those beyond share with others   \
-                                */
-#define WSGI_TALLY_OF_OWNERS                                                  \
-    (2 * WSGI_TALLY_ROWS) /* one for each row, and as many for the others */
+#define WSGI_TALLY_OWNERS 2048 /* customers who count by themselves */
+
+/* Places: one for each row, as many for the others, then those of customers.
+ */
+#define WSGI_TALLY_OF_OWNERS (2 * WSGI_TALLY_ROWS)
 #define WSGI_TALLY_PLACES (WSGI_TALLY_OF_OWNERS + WSGI_TALLY_OWNERS)
+
 #define WSGI_TALLY_BUCKETS 124 /* of times: four for each power of two */
 #define WSGI_TALLY_NAME 256
 #define WSGI_TALLY_ERROR 201
@@ -99,6 +99,7 @@ typedef struct wsgi_tally {
     int64_t began; /* seconds since 1970 */
     uint64_t starts;
     wsgi_tally_row rows[WSGI_TALLY_ROWS + 1];
+    uint32_t taken; /* of the children's places: none behind these has been */
     wsgi_tally_child children[WSGI_TALLY_CHILDREN];
     wsgi_tally_places places[WSGI_TALLY_PLACES];
     uint32_t owners[WSGI_TALLY_OWNERS]; /* whose the last places are; 0: not
@@ -184,6 +185,10 @@ int wsgi_sibling_lives(uint32_t pid);
    not be anybody's). Returns whether it has worked. */
 int wsgi_sibling_take(uint32_t *place, uint32_t pid,
                       int (*is_gone)(uint32_t pid));
+
+/* How many places of children may be in use: the first ones. The memory of the
+   others stays untouched. Any thread. */
+unsigned wsgi_sibling_count(const wsgi_tally *memory);
 
 /* Takes a place for this child, with counts of 0. NULL: none is free. */
 wsgi_tally_child *wsgi_sibling_enter(wsgi_tally *memory);

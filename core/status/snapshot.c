@@ -275,7 +275,7 @@ int wsgi_snapshot_take(wsgi_snapshot *s, long owner)
     for (i = 0; i <= WSGI_TALLY_ROWS; i++)
         s->row_count += (size_t)take_row(s, i, &s->rows[s->row_count]);
     qsort(s->rows, s->row_count, sizeof *s->rows, by_requests);
-    for (i = 0; i < WSGI_TALLY_CHILDREN; i++)
+    for (i = 0; i < wsgi_sibling_count(memory); i++)
         take_child(s, &memory->children[i]);
     for (i = 0; i < WSGI_TALLY_PROCESSES; i++)
         take_process(s, &memory->processes[i]);

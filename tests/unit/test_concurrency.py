@@ -161,6 +161,26 @@ static void play_many_customers(void)
     leave(&first);
 }
 
+/* How much of the memory a child has used that counts, and looks at others. */
+static void play_pages(const wsgi_tally *memory)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), size = sizeof *memory, i, used = 0;
+    unsigned char *pages = calloc(size / page + 1, 1);
+    visit v;
+
+    enter(&v, "shop", 1);
+    printf("%ld wait\n", wsgi_crowd_count(&request));
+    printf("shop %s\n", try("shop"));
+    leave(&v);
+    wsgi_tally_enter_child();
+    if (pages == NULL || mincore((void *)(uintptr_t)memory, size, pages) != 0)
+        abort();
+    for (i = 0; i <= size / page; i++)
+        used += pages[i] & 1;
+    printf("%s\n", used * page < 200000 ? "little" : "much");
+    free(pages);
+}
+
 /* Another process has the number of a child that has died. */
 static void play_namesake(wsgi_tally *memory)
 {
@@ -180,6 +200,7 @@ static void play_namesake(wsgi_tally *memory)
     if (read(began[0], &byte, 1) != 1)
         abort();
     memory->children[7].pid = (uint32_t)stranger;
+    memory->taken = 8;
     enter(&v, "shop", 1);
     memory->children[7].waiting[wsgi_tally_number_of(&v.use)] = 9;
     memory->children[7].places[wsgi_tally_number_of(&v.use)] = 9;
@@ -258,6 +279,8 @@ int main(int argc, char **argv)
         return play_customer(wsgi_tally_memory()), 0;
     if (strcmp(argv[1], "many") == 0)
         return play_many_customers(), 0;
+    if (strcmp(argv[1], "pages") == 0)
+        return play_pages(memory), 0;
     if (strcmp(argv[1], "namesake") == 0)
         return play_namesake(memory), 0;
     of_customer = argc > 2;
@@ -388,3 +411,10 @@ def test_a_process_that_has_got_the_number_of_a_child_counts_nothing(
 ) -> None:
     """Neither among those that wait nor among those that run."""
     assert crowd("namesake") == ["0 wait", "shop in"]
+
+
+def test_places_of_children_that_never_were_take_no_memory(
+    crowd: Callable[..., list[str]],
+) -> None:
+    """Each refused request looks at all children: at those that there are."""
+    assert crowd("pages") == ["0 wait", "mod_wsgi: MW0520", "shop refused", "little"]
