@@ -41,7 +41,8 @@ def surroundings(
     arguments.output.mkdir(parents=True, exist_ok=True)
     left = leftovers.remove(client, runs())
     if left:
-        print(f"matrix: removed {left} containers of a run that was killed", file=sys.stderr)
+        several = "s" if left > 1 else ""
+        print(f"matrix: removed {left} container{several} of a killed run", file=sys.stderr)
     with leftovers.new_run(runs()) as run:
         yield Site(
             client=client,
