@@ -208,17 +208,31 @@ def make_volume(client: DockerClient, name: str) -> str:
 
 
 def volume_of_image(client: DockerClient, name: str, image: str, path: str) -> None:
-    """A volume with an image's files below a path. Docker fills it when it is first mounted."""
+    """A volume with an image's files below a path."""
     if has_volume(client, name):
         return
     make_volume(client, name)
     try:
-        volumes = {name: {"bind": path, "mode": "rw"}}
-        made = client.containers.create(image, volumes=volumes, labels={LABEL: "filler"})
-        made.remove()
+        _fill(client, name, image, path)
     except BaseException:
         client.volumes.get(name).remove(force=True)
         raise
+
+
+def _fill(client: DockerClient, name: str, image: str, path: str) -> None:
+    """Docker fills a volume when a container that mounts it is made, Podman when it is started."""
+    volumes = {name: {"bind": path, "mode": "rw"}}
+    labels = {LABEL: "filler"}
+    made = client.containers.create(
+        image, ["true"], volumes=volumes, network_mode="none", labels=labels
+    )
+    try:
+        made.start()
+        status = made.wait()["StatusCode"]
+    finally:
+        made.remove(force=True)
+    if status != 0:
+        raise CellFailed(f"the volume {name} was not filled: status {status}")
 
 
 def run(client: Client, task: Task, log: TextIO) -> Ended:

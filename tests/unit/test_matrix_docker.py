@@ -5,7 +5,7 @@ import io
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -164,6 +164,60 @@ def test_an_image_that_does_not_build_says_whose_fault_it_is(
         engine.build_image(client, "x:1", b"", log, missing=APT.manager.missing)
     assert log.getvalue()
     assert "\x1b" not in log.getvalue()
+
+
+@dataclass
+class Filler:
+    """A daemon whose containers note what is done to them."""
+
+    status: int
+    done: list[str] = field(default_factory=list)
+
+    @property
+    def containers(self) -> "Filler":
+        return self
+
+    @property
+    def volumes(self) -> "Filler":
+        return self
+
+    def get(self, name: str) -> "Filler":
+        if "create" not in self.done:
+            raise docker.errors.NotFound(name)
+        return self
+
+    @property
+    def attrs(self) -> dict[str, dict[str, str]]:
+        return {"Labels": {}}
+
+    def create(self, *_: Any, **__: Any) -> "Filler":
+        self.done.append("create")
+        return self
+
+    def start(self) -> None:
+        self.done.append("start")
+
+    def wait(self) -> dict[str, int]:
+        self.done.append("wait")
+        return {"StatusCode": self.status}
+
+    def remove(self, *, force: bool) -> None:
+        assert force
+        self.done.append("remove")
+
+
+def test_a_volume_is_filled_by_a_container_that_has_run() -> None:
+    """Podman fills it no sooner."""
+    client: Any = Filler(status=0)
+    engine.volume_of_image(client, "v", "i", "/opt/x")
+    assert client.done == ["create", "create", "start", "wait", "remove"]
+
+
+def test_a_volume_that_was_not_filled_does_not_stay() -> None:
+    client: Any = Filler(status=127)
+    with pytest.raises(CellFailed, match="the volume v was not filled"):
+        engine.volume_of_image(client, "v", "i", "/opt/x")
+    assert client.done[-2:] == ["remove", "remove"]
 
 
 def test_an_image_is_known_by_everything_that_it_is_made_of() -> None:
