@@ -268,7 +268,7 @@ static int converse(wsgi_trip *trip, int is_reset)
         } else if (size < 0 && errno == EAGAIN) {
             next = look_at_client(trip);
             if (trip->is_held && next == WSGI_NEXT_PACKET)
-                next = wsgi_obey_pause(trip);
+                next = wsgi_reply_pause(trip);
         } else if (size < 0 && errno == ECONNRESET && !is_reset) {
             is_reset = 1;
         } else if (size < 0 && errno == EPROTO) {
@@ -278,7 +278,7 @@ static int converse(wsgi_trip *trip, int is_reset)
             next = is_reset && trip->stage == WSGI_TRIP_SENT ? UNREAD : LOST;
         }
     }
-    wsgi_obey_pause(trip);
+    wsgi_reply_pause(trip);
     return next;
 }
 

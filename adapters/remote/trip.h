@@ -143,9 +143,12 @@ void wsgi_obey_complain(const wsgi_trip *trip, const char *code,
    packet is in scratch->received. */
 enum wsgi_next wsgi_obey_packet(wsgi_trip *trip, size_t size, int fd);
 
+/* ---- reply.c: the response's head and body. --------------------------
+ */
+
 /* Sends the pieces of a stream that wait for others, if there are any. To be
    called before waiting for a packet, and at the end. */
-enum wsgi_next wsgi_obey_pause(wsgi_trip *trip);
+enum wsgi_next wsgi_reply_pause(wsgi_trip *trip);
 
 /* ---- patience.c: how long a request waits for its process. -------------- */
 

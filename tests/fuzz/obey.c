@@ -187,7 +187,7 @@ static void travel(wsgi_trip *trip, const uint8_t *data, size_t size)
         HOLDS(fuzz_lowest_free() == before);
     }
     check_end(trip, next);
-    wsgi_obey_pause(trip);
+    wsgi_reply_pause(trip);
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
