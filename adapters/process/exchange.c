@@ -150,7 +150,7 @@ static int64_t ask(wsgi_exchange *x, char *buffer, size_t size)
         return give_up_reading(x, "memory is out");
     if (wsgi_outgoing_flush(x) < 0)
         return give_up_reading(x, NULL);
-    got = wsgi_socket_receive(x->socket, room->data, &fd, 1);
+    got = wsgi_socket_receive(x->socket, room->data, &fd, 1, NULL);
     if (fd >= 0)
         close(fd);
     if (got <= 0)
@@ -221,7 +221,7 @@ static int receive(wsgi_room *room, int socket, wsgi_wire_request *got)
 
     if (furnish(room) < 0)
         return -1;
-    size = wsgi_socket_receive(socket, room->packet, &fd, 1);
+    size = wsgi_socket_receive(socket, room->packet, &fd, 1, NULL);
     if (fd >= 0)
         close(fd);
     if (size == 0 || (size < 0 && fd < 0 && errno == ECONNRESET))

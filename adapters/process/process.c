@@ -193,7 +193,7 @@ static int pause_now(void)
 static void obey(char *buffer)
 {
     int fd;
-    long size = wsgi_socket_receive(WSGI_CONTROL_FD, buffer, &fd, 1);
+    long size = wsgi_socket_receive(WSGI_CONTROL_FD, buffer, &fd, 1, NULL);
 
     if (size > 0 && buffer[0] == WSGI_CONTROL_CONNECTION && fd >= 0) {
         take_connection(fd);

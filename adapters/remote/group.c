@@ -29,6 +29,7 @@ struct wsgi_group {
     const volatile wsgi_board *board; /* NULL: there is none */
     dev_t board_device;
     ino_t board_number;
+    wsgi_closing closing; /* connections, and descriptors from them */
 };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -81,6 +82,7 @@ static void drop_board(wsgi_group *group)
 static void free_connection(wsgi_connection *connection)
 {
     connection->group->connections--;
+    wsgi_closing_add(&connection->group->closing, 1);
     connection->next = ended;
     ended = connection;
 }
@@ -95,18 +97,41 @@ static void *close_all(void *list)
         next = connection->next;
         if (connection->socket >= 0)
             close(connection->socket);
+        wsgi_closing_add(&connection->group->closing, -1);
         free(connection);
     }
     return NULL;
 }
 
-/* Closes in a thread of its own. A process can have sent a descriptor whose
+/* Takes those of the first one's group out of a list. */
+static wsgi_connection *take_group(wsgi_connection **list)
+{
+    const wsgi_group *group = (*list)->group;
+    wsgi_connection *taken = NULL, *connection;
+
+    while ((connection = *list) != NULL)
+        if (connection->group == group) {
+            *list = connection->next;
+            connection->next = taken;
+            taken = connection;
+        } else {
+            list = &connection->next;
+        }
+    return taken;
+}
+
+/* Closes in threads of their own. A process can have sent a descriptor whose
    close waits (SO_LINGER, FUSE), and closing the connection closes that. Then
    no request of others is to wait. */
 static void close_elsewhere(wsgi_connection *list)
 {
-    if (list != NULL && wsgi_process_add_thread(close_all, list, 0) != 0)
-        close_all(list);
+    wsgi_connection *one_group;
+
+    while (list != NULL) {
+        one_group = take_group(&list);
+        if (wsgi_process_add_thread(close_all, one_group, 0) != 0)
+            close_all(one_group);
+    }
 }
 
 /* Releases the mutex. */
@@ -143,6 +168,11 @@ static void close_old(wsgi_group *group, time_t now)
         }
 }
 
+static int is_closed(const wsgi_group *group)
+{
+    return __atomic_load_n(&group->closing.count, __ATOMIC_ACQUIRE) == 0;
+}
+
 /* Looks through another bucket each time, so that groups for which no request
    comes any more are forgotten, too. */
 static void sweep(time_t now)
@@ -151,7 +181,7 @@ static void sweep(time_t now)
 
     while ((group = *at) != NULL) {
         close_old(group, now);
-        if (group->connections == 0) {
+        if (group->connections == 0 && is_closed(group)) {
             *at = group->next;
             drop_board(group);
             free(group);
@@ -268,11 +298,13 @@ wsgi_connection *wsgi_group_take(const wsgi_ask *ask, wsgi_crowd *crowd)
     wsgi_connection **at, *connection = NULL;
     wsgi_group *group;
 
-    crowd->waits = 0;
+    crowd->waits = crowd->hangs = 0;
     pthread_mutex_lock(&mutex);
     sweep(now);
     group = find(ask);
-    if (group != NULL) {
+    if (group != NULL)
+        crowd->hangs = wsgi_closing_hangs(&group->closing);
+    if (group != NULL && !crowd->hangs) {
         close_old(group, now);
         at = choose(group, crowd);
         connection = at != NULL ? *at : new_connection(group);
@@ -281,6 +313,11 @@ wsgi_connection *wsgi_group_take(const wsgi_ask *ask, wsgi_crowd *crowd)
     }
     unlock();
     return connection;
+}
+
+wsgi_closing *wsgi_group_closing(const wsgi_connection *connection)
+{
+    return &connection->group->closing;
 }
 
 void wsgi_group_keep(wsgi_connection *connection)

@@ -35,8 +35,8 @@ static enum wsgi_next obey_log(wsgi_letter *l, const wsgi_frame *frame)
 {
     if (frame->flags >= WSGI_LEVELS)
         return wsgi_letter_break(l->trip, "a line of an unknown level");
-    wsgi_log_line(l->trip->request, (enum wsgi_level)frame->flags, frame->data,
-                  frame->size);
+    wsgi_flood_line(l->trip->request, (enum wsgi_level)frame->flags,
+                    frame->data, frame->size);
     return WSGI_NEXT_PACKET;
 }
 
@@ -164,6 +164,6 @@ enum wsgi_next wsgi_obey_packet(wsgi_trip *trip, size_t size, int fd)
                                                      : obey_process(&l);
 
     if (l.fd >= 0)
-        wsgi_socket_drop(&l.fd, 1);
+        wsgi_socket_drop(&l.fd, 1, wsgi_group_closing(trip->connection));
     return next;
 }

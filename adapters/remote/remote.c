@@ -28,41 +28,6 @@
 #define UNAVAILABLE 503
 #define GATEWAY_TIMEOUT 504
 
-/* ---- What is kept from request to request ----------------------------- */
-
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static wsgi_scratch *scratches;
-
-/* Returns NULL when memory is out. */
-static wsgi_scratch *take_scratch(void)
-{
-    wsgi_scratch *scratch;
-
-    pthread_mutex_lock(&mutex);
-    scratch = scratches;
-    if (scratch != NULL)
-        scratches = scratch->next;
-    pthread_mutex_unlock(&mutex);
-    if (scratch != NULL)
-        return scratch;
-    scratch = malloc(sizeof *scratch);
-    if (scratch != NULL)
-        memset(scratch, 0, offsetof(wsgi_scratch, received));
-    return scratch;
-}
-
-static void keep_scratch(wsgi_scratch *scratch)
-{
-    wsgi_buffer_trim(&scratch->packet);
-    wsgi_buffer_trim(&scratch->body);
-    wsgi_buffer_trim(&scratch->headers);
-    wsgi_buffer_trim(&scratch->whole);
-    pthread_mutex_lock(&mutex);
-    scratch->next = scratches;
-    scratches = scratch;
-    pthread_mutex_unlock(&mutex);
-}
-
 /* ---- What is sent ----------------------------------------------------- */
 
 /* The Python of this module, which is the standard one of processes, too. */
@@ -258,9 +223,9 @@ static int converse(wsgi_trip *trip, int is_reset)
             return next;
         if (wsgi_patience_is_over(trip))
             return OVERDUE;
-        size = wsgi_socket_receive(trip->connection->socket,
-                                   trip->scratch->received, &fd,
-                                   !trip->is_held);
+        size = wsgi_socket_receive(
+            trip->connection->socket, trip->scratch->received, &fd,
+            !trip->is_held, wsgi_group_closing(trip->connection));
         if (size > 0) {
             if (!trip->connection->is_fresh)
                 wsgi_crowd_end(trip);
@@ -381,6 +346,20 @@ static int refuse_trip(const wsgi_trip *trip)
     return refuse(trip);
 }
 
+/* There is no connection. */
+static int fail_trip(const wsgi_trip *trip, const wsgi_crowd *crowd)
+{
+    if (!crowd->hangs) {
+        wsgi_log(trip->request, WSGI_ERROR, "MW0001: out of memory");
+        return 500;
+    }
+    wsgi_log(trip->request, WSGI_ERROR,
+             "MW0643: mod_wsgi.process '%s' can't be used: descriptors that "
+             "its processes have sent can't be closed",
+             trip->ask.name);
+    return BAD_GATEWAY;
+}
+
 /* Returns 0, or an HTTP status after logging. */
 static int connect_trip(wsgi_trip *trip)
 {
@@ -388,10 +367,8 @@ static int connect_trip(wsgi_trip *trip)
     int status = 0;
 
     trip->connection = wsgi_group_take(&trip->ask, &crowd);
-    if (trip->connection == NULL) {
-        wsgi_log(trip->request, WSGI_ERROR, "MW0001: out of memory");
-        return 500;
-    }
+    if (trip->connection == NULL)
+        return fail_trip(trip, &crowd);
     if (wsgi_crowd_is_full(trip->request, &trip->ask, &crowd))
         return refuse_trip(trip);
     wsgi_crowd_begin(trip, &crowd);
@@ -445,7 +422,7 @@ static int run_elsewhere(const wsgi_request *request, const wsgi_settings *s)
     wsgi_trip trip = {.request = request,
                       .host = wsgi_process_given.host,
                       .wants_range = -1,
-                      .scratch = take_scratch()};
+                      .scratch = wsgi_scratch_take()};
     int status;
 
     if (trip.scratch == NULL) {
@@ -460,7 +437,7 @@ static int run_elsewhere(const wsgi_request *request, const wsgi_settings *s)
         status = pack(&trip);
     if (status == 0)
         status = try_all(&trip);
-    keep_scratch(trip.scratch);
+    wsgi_scratch_keep(trip.scratch);
     return status;
 }
 

@@ -31,14 +31,19 @@ typedef struct wsgi_connection {
 /* How many requests the processes have, as far as is known. */
 typedef struct wsgi_crowd {
     int waits;         /* no process has a free thread, or may begin */
+    int hangs;         /* descriptors of the processes can't be closed */
     unsigned served;   /* requests that the processes have */
     unsigned of_child; /* requests on connections of this child */
 } wsgi_crowd;
 
 /* Finds an idle connection to a process that has a free thread, as far as is
    known, or makes a fresh one. A fresh one has no socket yet (-1). Returns
-   NULL when memory is out. Any thread. */
+   NULL when memory is out, or descriptors hang. Any thread. */
 wsgi_connection *wsgi_group_take(const wsgi_ask *ask, wsgi_crowd *crowd);
+
+/* Counts what is closed of that the connection's processes have sent. Any
+   thread. */
+wsgi_closing *wsgi_group_closing(const wsgi_connection *connection);
 
 /* Keeps a connection for another request. Any thread. */
 void wsgi_group_keep(wsgi_connection *connection);
@@ -82,7 +87,7 @@ int wsgi_identity_settle(const wsgi_request *request, wsgi_ask *ask);
    0, or an HTTP status after logging. Any thread. */
 int wsgi_identity_check_root(const wsgi_request *request, const wsgi_ask *ask);
 
-/* ---- obey.c: does what the frames of a process say. --------------------- */
+/* ---- scratch.c: memory that is kept from request to request. ------------ */
 
 /* What a request needs while it is served elsewhere. Kept from request to
    request. */
@@ -94,6 +99,12 @@ typedef struct wsgi_scratch {
     wsgi_buffer whole; /* the begin of a body that is not sent in parts */
     char received[WSGI_PACKET_MOST];
 } wsgi_scratch;
+
+/* Returns NULL when memory is out. Any thread. */
+wsgi_scratch *wsgi_scratch_take(void);
+void wsgi_scratch_keep(wsgi_scratch *scratch);
+
+/* ---- obey.c: does what the frames of a process say. --------------------- */
 
 /* How far it has got. */
 enum wsgi_trip_stage {

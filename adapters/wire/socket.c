@@ -46,22 +46,53 @@ int wsgi_socket_send(int socket, const wsgi_chunk *parts, size_t count, int fd,
 
 #define STACK_SIZE 65536
 
+/* Of one owner, being closed: so many are too many, at once or as soon as
+   closing has taken so many seconds. */
+#define MOST_AT_ONCE 256
+#define MOST_FOR_LONG 16
+#define LONG_SECONDS 2
+
 typedef struct unwanted {
+    wsgi_closing *closing;
     size_t count;
     int fds[MOST_BROUGHT];
 } unwanted;
+
+void wsgi_closing_add(wsgi_closing *closing, int difference)
+{
+    if (closing == NULL)
+        return;
+    if (difference > 0 &&
+        __atomic_load_n(&closing->count, __ATOMIC_RELAXED) == 0)
+        __atomic_store_n(&closing->since, (int64_t)wsgi_seconds(),
+                         __ATOMIC_RELAXED);
+    __atomic_add_fetch(&closing->count, (unsigned)difference,
+                       __ATOMIC_RELEASE);
+}
+
+int wsgi_closing_hangs(const wsgi_closing *closing)
+{
+    unsigned count = __atomic_load_n(&closing->count, __ATOMIC_RELAXED);
+    int64_t since = __atomic_load_n(&closing->since, __ATOMIC_RELAXED);
+
+    return count >= MOST_AT_ONCE ||
+           (count >= MOST_FOR_LONG &&
+            (int64_t)wsgi_seconds() - since >= LONG_SECONDS);
+}
 
 static void *close_all(void *arg)
 {
     unwanted *all = arg;
 
-    while (all->count > 0)
+    while (all->count > 0) {
         close(all->fds[--all->count]);
+        wsgi_closing_add(all->closing, -1);
+    }
     free(all);
     return NULL;
 }
 
-void wsgi_socket_drop(const int *fds, size_t count)
+void wsgi_socket_drop(const int *fds, size_t count, wsgi_closing *closing)
 {
     unwanted *all = malloc(sizeof *all);
     size_t i;
@@ -69,6 +100,8 @@ void wsgi_socket_drop(const int *fds, size_t count)
     if (all != NULL) {
         memcpy(all->fds, fds, count * sizeof *fds);
         all->count = count;
+        all->closing = closing;
+        wsgi_closing_add(closing, (int)count);
         if (wsgi_process_add_thread(close_all, all, STACK_SIZE) != 0)
             close_all(all);
         return;
@@ -95,7 +128,8 @@ static size_t get_descriptors(struct msghdr *message, int *fds)
 
 /* Returns 0 with the descriptor that came along, or -1. Or returns -1, without
    one, if something is wrong with the packet. */
-static int take_descriptor(struct msghdr *message, int *fd)
+static int take_descriptor(struct msghdr *message, int *fd,
+                           wsgi_closing *closing)
 {
     int fds[MOST_BROUGHT];
     size_t count = get_descriptors(message, fds);
@@ -107,11 +141,12 @@ static int take_descriptor(struct msghdr *message, int *fd)
         return 0;
     }
     if (count > 0)
-        wsgi_socket_drop(fds, count);
+        wsgi_socket_drop(fds, count, closing);
     return -1;
 }
 
-long wsgi_socket_receive(int socket, char *buffer, int *fd, int waits)
+long wsgi_socket_receive(int socket, char *buffer, int *fd, int waits,
+                         wsgi_closing *closing)
 {
     struct iovec vector = {.iov_base = buffer, .iov_len = WSGI_PACKET_MOST};
     room control;
@@ -127,7 +162,7 @@ long wsgi_socket_receive(int socket, char *buffer, int *fd, int waits)
     } while (got < 0 && errno == EINTR);
     if (got < 0)
         return -1;
-    if (take_descriptor(&message, fd) == 0)
+    if (take_descriptor(&message, fd, closing) == 0)
         return got;
     errno = EPROTO;
     return -1;

@@ -135,20 +135,37 @@ int wsgi_wire_get_head(const wsgi_frame *frame, wsgi_buffer *room,
 int wsgi_socket_send(int socket, const wsgi_chunk *parts, size_t count, int fd,
                      int waits);
 
+/* Descriptors of one owner that are being closed. Zeros to begin with. It must
+   stay as long as there are any. */
+typedef struct wsgi_closing {
+    unsigned count; /* atomic */
+    int64_t since;  /* atomic: there were always some, by wsgi_seconds */
+} wsgi_closing;
+
+/* So many descriptors begin to be closed, or are closed (below 0). Any thread.
+   closing: NULL: nobody counts. */
+void wsgi_closing_add(wsgi_closing *closing, int difference);
+
+/* Whether the closing of too many does not end. Any thread. */
+int wsgi_closing_hangs(const wsgi_closing *closing);
+
 /* Receives a packet into buffer, which has room for WSGI_PACKET_MOST bytes,
    and a descriptor into *fd (else -1), which is the caller's and closed on
    exec. If waits is not 0, waits for a packet; else that none has come is
    EAGAIN. A packet that was cut, or has more than one descriptor, is EPROTO.
-   All its descriptors are dropped then. Returns the size, 0 when the
-   other end is closed, or -1 with errno: ECONNRESET when the other end was
-   closed before it had read all that was sent. ECONNRESET comes once, and
-   before packets that the other end has sent: they come in the next calls. */
-long wsgi_socket_receive(int socket, char *buffer, int *fd, int waits);
+   All its descriptors are dropped then, and counted in closing. Returns the
+   size, 0 when the other end is closed, or -1 with errno: ECONNRESET when the
+   other end was closed before it had read all that was sent. ECONNRESET comes
+   once, and before packets that the other end has sent: they come in the next
+   calls. */
+long wsgi_socket_receive(int socket, char *buffer, int *fd, int waits,
+                         wsgi_closing *closing);
 
 /* Closes descriptors that a process has sent and nobody wants, at most as many
    as a packet brings. To close one can take for ever: SO_LINGER, FUSE. So that
-   is done in a thread of its own. */
-void wsgi_socket_drop(const int *fds, size_t count);
+   is done in a thread of its own, and counted in closing, which may be NULL.
+ */
+void wsgi_socket_drop(const int *fds, size_t count, wsgi_closing *closing);
 
 /* Whether a read of a file may never return: its file system is a program of
    some user (FUSE), or unknown. Applications may wait for that, and a server

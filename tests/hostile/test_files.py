@@ -1,12 +1,22 @@
 """Descriptors that a process passes in the place of a file, and files that change meanwhile."""
 
 import re
+import socket
 
 import pytest
 
 from tests.harness.cells import Cell
+from tests.harness.errorlog import until
 from tests.harness.site import memory, receive_until
-from tests.hostile.conftest import Complete, Target, request, rest_of
+from tests.hostile.conftest import (
+    Complete,
+    Target,
+    count_descriptors,
+    request,
+    rest_of,
+    section,
+    served,
+)
 
 pytestmark = pytest.mark.needs("processes")
 
@@ -136,3 +146,51 @@ def test_a_descriptor_whose_close_waits_holds_up_nobody(target: Target, count: i
         target.ask(LINGERS % count)
     assert b"hello" in target.ask("sys.listeners = []\nsend(HELLO)")
     assert len(target.complaints()) == 3
+
+
+# On an idle connection, so that the process has closed its own before the server receives them.
+LINGER = """
+server = ("127.0.0.1", %d)
+fds = []
+for _ in range(20):
+    s = socket.create_connection(server)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 60))
+    s.setblocking(False)
+    try:
+        while s.send(b"x" * 1000000): pass
+    except BlockingIOError: pass
+    fds.append(s.detach())
+send(HELLO)
+send(head() + frame(BODY, b"x"), *fds)
+[os.close(fd) for fd in fds]
+socket.create_connection(server).close()
+"""
+MORE = section("lingers")
+
+
+def test_who_sends_too_many_of_these_is_not_spoken_to_until_they_are_closed(
+    target: Target,
+) -> None:
+    """Else each one would keep a thread of the server, or a descriptor, for a minute."""
+    target.site.tolerates("MW0606: process .*lingers broke the protocol")
+    target.site.expects("MW0643: mod_wsgi.process 'lingers' can't be used")
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        listener.settimeout(20)
+        target.ask(LINGER % listener.getsockname()[1], path="/lingers")
+        peers = [listener.accept()[0] for _ in range(21)]
+    assert until(lambda: says_hello(target) and refusals(target), 20)
+    assert served(target.site)
+    for peer in peers:
+        peer.close()
+    most = target.descriptors + 2 * len(target.children)
+    assert until(lambda: count_descriptors(target.site) <= most, 20)
+    assert b"hello" in says_hello(target)
+
+
+def says_hello(target: Target) -> bytes:
+    return target.ask("send(HELLO)", path="/lingers")
+
+
+def refusals(target: Target) -> int:
+    return sum("MW0643" in line for line in target.site.watch.lines())

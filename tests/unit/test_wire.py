@@ -416,7 +416,7 @@ static void send_text(int from, const char *text, int fd)
 
 static void receive(int from)
 {
-    long size = wsgi_socket_receive(from, buffer, &got, 1);
+    long size = wsgi_socket_receive(from, buffer, &got, 1, NULL);
 
     if (size < 0)
         puts(errno == EPROTO ? "EPROTO" : errno == ECONNRESET ? "ECONNRESET" : strerror(errno));
