@@ -24,7 +24,7 @@ static void log_text(const wsgi_request *request, const char *text,
                      size_t size)
 {
     if (!wsgi_process_is_over())
-        wsgi_log_line(request, WSGI_ERROR, text, size);
+        wsgi_flood_line(request, WSGI_ERROR, text, size);
 }
 
 static wsgi_line *find(const wsgi_lines *lines)

@@ -35,7 +35,7 @@ void wsgi_errors_lines(const wsgi_request *request, enum wsgi_level level,
         size_t part = newline != NULL ? (size_t)(newline - text) : size;
 
         if (part > 0)
-            wsgi_log_line(request, level, text, part);
+            wsgi_flood_line(request, level, text, part);
         part += newline != NULL;
         text += part;
         size -= part;

@@ -152,8 +152,8 @@ static int exit_status(const wsgi_request *request, PyObject *code)
     if (text != NULL)
         bytes = wsgi_text_bytes(text);
     if (bytes != NULL)
-        wsgi_log_line(request, WSGI_ERROR, PyBytes_AS_STRING(bytes),
-                      (size_t)PyBytes_GET_SIZE(bytes));
+        wsgi_flood_line(request, WSGI_ERROR, PyBytes_AS_STRING(bytes),
+                        (size_t)PyBytes_GET_SIZE(bytes));
     return 1;
 }
 

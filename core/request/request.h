@@ -62,6 +62,14 @@ void wsgi_log(const wsgi_request *request, enum wsgi_level level,
 void wsgi_log_line(const wsgi_request *request, enum wsgi_level level,
                    const char *text, size_t size);
 
+/* ---- flood.c: the same for lines that are an application's. -------------
+
+   Where figures are kept (tally.h), an application writes at most 2 MB in a
+   second, and 20 MB at once. Lines beyond that are left out and counted. Lines
+   of the levels info and debug are counted by themselves. Any thread. */
+void wsgi_flood_line(const wsgi_request *request, enum wsgi_level level,
+                     const char *text, size_t size);
+
 /* The longest line of the log in bytes, escapes included. */
 #define WSGI_LOG_ROOM 7168
 

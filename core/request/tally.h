@@ -53,6 +53,13 @@ typedef struct wsgi_tally_refusals {
     uint64_t told;   /* when there was a line: wsgi_seconds plus 1; 0: never */
 } wsgi_tally_refusals;
 
+/* Lines of the log that an application has written (flood.c). */
+typedef struct wsgi_tally_flood {
+    uint64_t until;    /* by wsgi_tally_now: what it may write is used so far
+                        */
+    uint32_t left_out; /* lines, since the log told of them */
+} wsgi_tally_flood;
+
 /* An application. */
 typedef struct wsgi_tally_row {
     uint64_t key;      /* a hash of the settings; 0: the row is free */
@@ -66,6 +73,7 @@ typedef struct wsgi_tally_row {
     wsgi_tally_recall recall;
     char error[WSGI_TALLY_ERROR];
     wsgi_tally_refusals crowded; /* too many waited for its processes */
+    wsgi_tally_flood floods[2]; /* errors and the like; what tells less */
 } wsgi_tally_row;
 
 /* The requests of an application, or of a customer, of which only so many may

@@ -61,7 +61,11 @@ def sources() -> dict[str, tuple[Path, ...]]:
     small = [REQUESTS / f"{name}.c" for name in ("buffer", "check", "process")]
     return {
         "wire": (*wire, *small),
-        "obey": (*wire, *core, *(REMOTE / f"{name}.c" for name in ("obey", "reply", "upload", "group"))),
+        "obey": (
+            *wire,
+            *core,
+            *(REMOTE / f"{name}.c" for name in ("obey", "reply", "upload", "group")),
+        ),
         "ask": (SPAWNER / "ask.c",),
         "lines": (SPAWNER / "lines.c",),
     }

@@ -1,0 +1,94 @@
+/*
+ * flood.c - how much an application may write to the log.
+ *
+ * One without a bound could fill the disk. What it may write grows with the
+ * time, up to what it may write at once. That is counted as the time until
+ * which it has used it: a byte is a microsecond or less.
+ */
+#include "request.h"
+
+#define BYTES_IN_A_MICROSECOND 2 /* 2 MB in a second */
+#define LINE_COST 100            /* bytes that a line counts beyond its own */
+#define SAVED 10000000           /* microseconds: 20 MB at once */
+
+/* Once lines are left out, some are together: microseconds. */
+#define PAUSE 1000000
+
+/* Of threads that serve no request of an application. */
+static wsgi_tally_flood others;
+
+static wsgi_tally_flood *flood_of(const wsgi_request *request,
+                                  enum wsgi_level level)
+{
+    wsgi_tally_row *row = wsgi_tally_row_of(request);
+
+    if (row == NULL)
+        return &others;
+    return &row->floods[level == WSGI_INFO || level == WSGI_DEBUG];
+}
+
+/* Whether a line may be written now. */
+static int may_write(wsgi_tally_flood *flood, size_t size)
+{
+    uint64_t now = wsgi_tally_now(), until, next;
+    uint64_t most = now + SAVED;
+
+    if (__atomic_load_n(&flood->left_out, __ATOMIC_RELAXED) > 0)
+        most -= PAUSE;
+    until = __atomic_load_n(&flood->until, __ATOMIC_RELAXED);
+    do {
+        if (until > now + 2 * SAVED) /* nobody has written that */
+            until = now;
+        if (until > most)
+            return 0;
+        next = (until > now ? until : now) +
+               (size + LINE_COST) / BYTES_IN_A_MICROSECOND;
+    } while (!__atomic_compare_exchange_n(&flood->until, &until, next, 0,
+                                          __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+    return 1;
+}
+
+static const char *url_of(const wsgi_request *request)
+{
+    return request != NULL ? request->uri : "no request";
+}
+
+static void tell_begin(const wsgi_request *request)
+{
+    wsgi_log(request, WSGI_WARNING,
+             "MW0641: the application writes too many lines, serving %s: they "
+             "are left out from here on",
+             url_of(request));
+}
+
+static void tell_left_out(const wsgi_request *request, uint32_t count)
+{
+    wsgi_log(request, WSGI_WARNING,
+             "MW0642: %u lines of the application were left out, before this "
+             "one, serving %s: more than %d MB in a second",
+             count, url_of(request), BYTES_IN_A_MICROSECOND);
+}
+
+void wsgi_flood_line(const wsgi_request *request, enum wsgi_level level,
+                     const char *text, size_t size)
+{
+    wsgi_tally_flood *flood;
+    uint32_t left_out;
+
+    if (wsgi_tally_memory() == NULL) {
+        wsgi_log_line(request, level, text, size);
+        return;
+    }
+    flood = flood_of(request, level);
+    if (!may_write(flood, size)) {
+        if (__atomic_fetch_add(&flood->left_out, 1U, __ATOMIC_RELAXED) == 0)
+            tell_begin(request);
+        return;
+    }
+    left_out = __atomic_load_n(&flood->left_out, __ATOMIC_RELAXED);
+    if (left_out > 0)
+        left_out = __atomic_exchange_n(&flood->left_out, 0U, __ATOMIC_RELAXED);
+    if (left_out > 0)
+        tell_left_out(request, left_out);
+    wsgi_log_line(request, level, text, size);
+}
