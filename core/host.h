@@ -192,6 +192,13 @@ typedef struct wsgi_host {
        ended. Any thread, any time. */
     int (*is_stopping)(void);
 
+    /* Optional, and only both. The first has the server replace this process:
+       it takes no more connections, and stops when its requests have ended.
+       Returns 0, or -1: the server can't. The second says how many of the
+       server's threads that serve have not ended. Any thread. */
+    int (*retire)(void);
+    int (*count_threads)(void);
+
     /* Optional. In how many seconds the server gives up a program that does
        not answer a request of this virtual host (Timeout); 0: never. */
     long (*timeout)(void *record);

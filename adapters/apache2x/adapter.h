@@ -74,6 +74,10 @@ void wsgi_apache_fail(void *record);
 int wsgi_apache_send_file(void *record, int fd, int64_t offset, int64_t size,
                           enum wsgi_after after);
 
+/* retire.c: as the host's functions of these names. */
+int wsgi_apache_retire(void);
+int wsgi_apache_count_threads(void);
+
 /* mod_python.c: whether mod_python is loaded, was built with another Python,
    and would run with ours. No process of the server would survive that. */
 int wsgi_apache_misleads_mod_python(void);

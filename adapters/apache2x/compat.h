@@ -72,6 +72,16 @@
     (APR_MAJOR_VERSION < 1 ||                                                 \
      (APR_MAJOR_VERSION == 1 && APR_MINOR_VERSION < 4))
 
+/* Whether the scoreboard says of each thread whose it is. */
+#if WSGI_LINE >= 204
+#define WSGI_THREADS_HAVE_PIDS 1
+#define wsgi_pid_of_thread(thread) ((thread)->pid)
+#else
+#define WSGI_THREADS_HAVE_PIDS 0
+#define wsgi_pid_of_thread(thread) ((void)(thread), (pid_t)0)
+#define ap_get_scoreboard_worker_from_indexes ap_get_scoreboard_worker
+#endif
+
 /* The socket of a connection. Older servers have it as the core's
    configuration of the connection. */
 #if WSGI_LINE < 204

@@ -4,16 +4,17 @@
  *
  * Only the request's own thread may answer the client. So an exception is
  * raised there, which Python does between two instructions of its code. A
- * thread that waits in C code does not see it. If the process has no other
- * request, it ends then.
+ * thread that waits in C code does not see it. The process ends then, after
+ * its other requests.
  */
 #include <unistd.h>
 
 #include "reports.h"
 
-#define LOOKS 4         /* at a request, within its time */
-#define GRACE 5000      /* ms for the exception to end the request */
-#define LEAST_PAUSE 250 /* ms */
+#define LOOKS 4          /* at a request, within its time */
+#define GRACE 5000       /* ms for the exception to end the request */
+#define LEAST_PAUSE 250  /* ms */
+#define LOOK_AT_END 1000 /* ms, while the process is to end */
 
 static long pause_of(const wsgi_slow *s)
 {
@@ -55,30 +56,67 @@ static void raise_there(void *arg)
     PyErr_Clear();
 }
 
-static void replace_process(const wsgi_slow *s)
+static int stuck_count; /* requests: atomic */
+
+static void end_process(void)
 {
-    if (wsgi_process_given.multithread) {
+    wsgi_tally_leave_child();
+    _exit(0);
+}
+
+/* The process has been retired. It ends when all threads have ended but those
+   that never will. */
+static long look_at_end(const wsgi_host *host)
+{
+    if (host->is_stopping() &&
+        host->count_threads() <=
+            __atomic_load_n(&stuck_count, __ATOMIC_RELAXED))
+        end_process();
+    return LOOK_AT_END;
+}
+
+/* Other requests of the process go on. */
+static long retire_process(const wsgi_slow *s)
+{
+    const wsgi_host *host = wsgi_process_given.host;
+
+    if (host->retire != NULL && host->retire() == 0) {
         wsgi_log(s->request, WSGI_ERROR,
-                 "MW0517: %s does not end, since its thread waits in C code: "
-                 "until it returns, the server has a thread less",
+                 "MW0644: %s does not end, since its thread waits in C code: "
+                 "this process of the server ends after its other requests",
                  s->request->uri);
-        return;
+        return LOOK_AT_END;
     }
+    wsgi_log(s->request, WSGI_ERROR,
+             "MW0517: %s does not end, since its thread waits in C code: "
+             "until it returns, the server has a thread less",
+             s->request->uri);
+    return 0;
+}
+
+/* Returns in how many milliseconds to look again; 0: never. */
+static long replace_process(const wsgi_slow *s)
+{
+    if (wsgi_process_given.multithread)
+        return retire_process(s);
     wsgi_log(s->request, WSGI_ERROR,
              "MW0518: %s does not end, since it waits in C code: this process "
              "of the server ends",
              s->request->uri);
-    wsgi_tally_leave_child();
-    _exit(0);
+    end_process();
+    return 0;
 }
 
 static long act(wsgi_slow *s)
 {
     wsgi_overdue *o = (wsgi_overdue *)s;
 
+    if (o->is_stuck)
+        return look_at_end(wsgi_process_given.host);
     if (o->is_raised) {
-        replace_process(s);
-        return 0;
+        o->is_stuck = 1;
+        __atomic_add_fetch(&stuck_count, 1, __ATOMIC_RELAXED);
+        return replace_process(s);
     }
     wsgi_log(s->request, WSGI_ERROR,
              "MW0516: %s has sent nothing for %ld s (mod_wsgi.timeout), in "
@@ -104,6 +142,8 @@ void wsgi_overdue_begin(wsgi_overdue *o, const wsgi_visit *visit,
 int wsgi_overdue_end(wsgi_overdue *o)
 {
     wsgi_slow_end(&o->slow);
+    if (o->is_stuck)
+        __atomic_sub_fetch(&stuck_count, 1, __ATOMIC_RELAXED);
     if (o->is_raised)
         wsgi_python_raise_in(o->slow.thread, NULL); /* not raised yet */
     return o->is_raised;

@@ -85,6 +85,7 @@ typedef struct wsgi_overdue {
     unsigned seen;         /* of them */
     long long quiet_since; /* milliseconds; 0: not known yet */
     int is_raised;         /* the exception was raised in its thread */
+    int is_stuck;          /* and has not ended the request */
 } wsgi_overdue;
 
 /* Watches the request from now on. *steps counts its down calls: it is odd
