@@ -192,11 +192,13 @@ typedef struct wsgi_host {
        ended. Any thread, any time. */
     int (*is_stopping)(void);
 
-    /* Optional, and only both. The first has the server replace this process:
-       it takes no more connections, and stops when its requests have ended.
-       Returns 0, or -1: the server can't. The second says how many of the
-       server's threads that serve have not ended. Any thread. */
+    /* Optional. Has the server replace this process: it takes no more
+       connections, and stops when its requests have ended. Returns 0, or -1:
+       the server can't. Any thread. */
     int (*retire)(void);
+
+    /* Optional, but not with retire. How many of the server's threads that
+       serve have not ended. Any thread. */
     int (*count_threads)(void);
 
     /* Optional. In how many seconds the server gives up a program that does
