@@ -73,7 +73,7 @@ typedef struct wsgi_tally_row {
     wsgi_tally_recall recall;
     char error[WSGI_TALLY_ERROR];
     wsgi_tally_refusals crowded; /* too many waited for its processes */
-    wsgi_tally_flood floods[2]; /* errors and the like; what tells less */
+    wsgi_tally_flood floods[2];  /* errors and the like; what tells less */
 } wsgi_tally_row;
 
 /* The requests of an application, or of a customer, of which only so many may
