@@ -180,6 +180,7 @@ static int start(char **argv)
         return -1;
     check_rights();
     wsgi_ceilings_read(getenv(WSGI_CEILINGS), &wsgi_spawner_is.ceilings, warn);
+    wsgi_cgroup_start();
     return chdir("/");
 }
 

@@ -390,6 +390,47 @@ int wsgi_late_any(const wsgi_group *group);
    0, or -1 with a report if all are needed. */
 int wsgi_room_make(const wsgi_group *group, wsgi_report *report);
 
+/* ---- delegation.c: the cgroup that was given to the server. ------------- */
+
+typedef struct wsgi_delegation {
+    char path[PATH_MAX]; /* below the mount */
+    int is_above;        /* the server's processes are in one below it */
+    char limits[24];     /* what it can limit: some of "memory pids cpu" */
+    char why[320];       /* it can't be divided; empty: it was not given */
+} wsgi_delegation;
+
+/* Finds it, and makes room in it for those of customers. Returns a descriptor
+   of the folder that these are made in, or -1. */
+int wsgi_delegation_take(wsgi_delegation *delegation);
+
+/* Sees that there is a cgroup. Its name has no '/'. Returns 0, or -1 with
+   errno. */
+int wsgi_delegation_make(int folder, const char *name);
+
+/* Stores what a file of a cgroup says, with an end. Returns 0, or -1 with
+   errno and an empty text. */
+int wsgi_delegation_read(int folder, const char *name, char *text,
+                         size_t size);
+/* Writes all of a text at once. Returns 0, or -1 with errno. */
+int wsgi_delegation_write(int folder, const char *name, const char *text);
+
+/* ---- cgroup.c: what all processes of a customer may use together. ------- */
+
+/* Finds out whether customers can have cgroups. If not, the functions below do
+   nothing. */
+void wsgi_cgroup_start(void);
+
+/* Sees that the customer who asks has one, before a process begins there. For
+   users who are no customers it does nothing, as the others. */
+void wsgi_cgroup_make(const wsgi_ask *ask);
+
+/* In a forked process: goes there, for good. Returns 0, or an errno. */
+int wsgi_cgroup_enter(const wsgi_ask *ask);
+
+/* Says which of a customer's processes the system has killed. Removes the
+   cgroup if the customer has no process. */
+void wsgi_cgroup_look(const wsgi_ask *ask);
+
 /* ---- user.c: in a forked process: who it is to be. ---------------------- */
 
 typedef struct wsgi_user {

@@ -53,6 +53,7 @@ LEVELS = {
     "APLOG_INFO": "info",
     "WSGI_WARNING": "warning",
     "WSGI_LOG_WARNING": "warning",
+    "WSGI_LOG_NOTICE": "notice",
     "APLOG_EMERG": "emerg",
 }
 

@@ -56,7 +56,9 @@ def pretend_to_be_old():
     assert ctypes.CDLL(None).prctl(38, 1, 0, 0, 0) == 0
     assert ctypes.CDLL(None).prctl(22, 2, ctypes.create_string_buffer(program)) == 0
 
-fd, old, *words = sys.argv[1:]
+fd, cgroup, old, *words = sys.argv[1:]
+if cgroup:
+    open(cgroup + "/cgroup.procs", "w").write("0")
 if old == "True":
     pretend_to_be_old()
 os.dup2(int(fd), 3)
@@ -252,16 +254,21 @@ def spawner(start: Start) -> Spawner:
 
 @contextlib.contextmanager
 def running(
-    folder: Path, environ: dict[str, str], *, on_old_kernel: bool = False
+    folder: Path,
+    environ: dict[str, str],
+    *,
+    on_old_kernel: bool = False,
+    cgroup: Path | None = None,
 ) -> Iterator[Spawner]:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     theirs.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
     log = folder / "error.log"
     numbers = map(str, (server(), server(), CONFIGURATION))
+    kind = [str(cgroup or ""), str(on_old_kernel)]
     words = [str(folder / "mod_wsgi-spawner"), *numbers]
     with log.open("ab") as stream:
         process = subprocess.Popen(
-            [sys.executable, "-c", STARTER, str(theirs.fileno()), str(on_old_kernel), *words],
+            [sys.executable, "-c", STARTER, str(theirs.fileno()), *kind, *words],
             stderr=stream,
             env={"PATH": os.environ["PATH"], **environ},
             pass_fds=[theirs.fileno()],
