@@ -123,6 +123,6 @@ def test_restarts_go_on_as_ever(site: Site, cgroup: Cgroup) -> None:
     assert site.get("/alice/x").text == "well"
     before = cgroup.pids(f"customers/{ALICE}")
     site.restart()
-    assert until(lambda: not before & cgroup.pids(f"customers/{ALICE}"))
+    assert until(lambda: not before & cgroup.pids(f"customers/{ALICE}"), 30.0)
     assert site.get("/alice/x").text == "well"
     assert cgroup.pids(f"customers/{ALICE}") == set(site.spawned())
