@@ -103,20 +103,23 @@ static void *close_all(void *list)
     return NULL;
 }
 
-/* Takes those of the first one's group out of a list. */
-static wsgi_connection *take_group(wsgi_connection **list)
+/* Takes those of one group out of a list. */
+static wsgi_connection *take_group(wsgi_connection **list,
+                                   const wsgi_group *group)
 {
-    const wsgi_group *group = (*list)->group;
-    wsgi_connection *taken = NULL, *connection;
+    wsgi_connection *taken = NULL, *others = NULL, *connection, *next;
 
-    while ((connection = *list) != NULL)
+    for (connection = *list; connection != NULL; connection = next) {
+        next = connection->next;
         if (connection->group == group) {
-            *list = connection->next;
             connection->next = taken;
             taken = connection;
         } else {
-            list = &connection->next;
+            connection->next = others;
+            others = connection;
         }
+    }
+    *list = others;
     return taken;
 }
 
@@ -128,7 +131,7 @@ static void close_elsewhere(wsgi_connection *list)
     wsgi_connection *one_group;
 
     while (list != NULL) {
-        one_group = take_group(&list);
+        one_group = take_group(&list, list->group);
         if (wsgi_process_add_thread(close_all, one_group, 0) != 0)
             close_all(one_group);
     }
