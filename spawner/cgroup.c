@@ -36,16 +36,17 @@ static customer *customers;
 
 /* ---- A customer's ----------------------------------------------------- */
 
-/* Whether a user can have one. Stores which user it is. */
-static int is_customer(const wsgi_ask *ask, unsigned long *user)
+/* Whether a group's user has one. Stores which user it is. */
+static int is_customers(const wsgi_group *group, unsigned long *user)
 {
+    const char *digits = group->ask.user + 1;
     char *end;
 
-    if (folder < 0 || !ask->is_customer ||
-        ask->user[1 + strspn(ask->user + 1, "0123456789")] != '\0')
+    if (folder < 0 || !group->is_bounded ||
+        digits[strspn(digits, "0123456789")] != '\0')
         return 0;
-    *user = strtoul(ask->user + 1, &end, 10);
-    return end > ask->user + 1 && *user < (uid_t)-1;
+    *user = strtoul(digits, &end, 10);
+    return end > digits && *user < (uid_t)-1;
 }
 
 /* The path of a customer's cgroup, or of a file of it, below the folder. */
@@ -97,13 +98,13 @@ static int make(unsigned long user)
 }
 
 /* Another spawner of this server may have removed it meanwhile. */
-int wsgi_cgroup_enter(const wsgi_ask *ask)
+int wsgi_cgroup_enter(const wsgi_group *group)
 {
     char path[64];
     unsigned long user;
     int tries;
 
-    if (!is_customer(ask, &user))
+    if (!is_customers(group, &user))
         return 0;
     path_of(user, "/cgroup.procs", path, sizeof path);
     for (tries = 0; tries < 3; tries++)
@@ -140,7 +141,7 @@ static const wsgi_group *group_of(unsigned long user, int has_log)
     unsigned long its;
 
     for (group = wsgi_group_first(); group != NULL; group = group->next)
-        if (is_customer(&group->ask, &its) && its == user &&
+        if (is_customers(group, &its) && its == user &&
             (has_log ? group->log != NULL : group->workers != NULL))
             return group;
     return NULL;
@@ -240,22 +241,22 @@ static void look(customer *of)
         forget(of);
 }
 
-void wsgi_cgroup_make(const wsgi_ask *ask)
+void wsgi_cgroup_make(const wsgi_group *group)
 {
     unsigned long user;
 
-    if (!is_customer(ask, &user))
+    if (!is_customers(group, &user))
         return;
     if (make(user) == 0 && find(user) == NULL)
         add(user); /* else its process will say what is wrong */
 }
 
-void wsgi_cgroup_look(const wsgi_ask *ask)
+void wsgi_cgroup_look(const wsgi_group *group)
 {
     customer *of;
     unsigned long user;
 
-    if (is_customer(ask, &user) && (of = find(user)) != NULL)
+    if (is_customers(group, &user) && (of = find(user)) != NULL)
         look(of);
 }
 

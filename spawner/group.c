@@ -361,7 +361,7 @@ static void bury(wsgi_group *group, wsgi_worker *worker, int status)
     char cause[100];
 
     wsgi_worker_read_rest(worker);
-    wsgi_cgroup_look(&group->ask);
+    wsgi_cgroup_look(group);
     wsgi_cause_describe(cause, sizeof cause, worker, status);
     if ((status != 0 || !worker->is_draining) && !worker->is_killed &&
         worker->report.status == 0)

@@ -420,16 +420,17 @@ int wsgi_delegation_write(int folder, const char *name, const char *text);
    nothing. */
 void wsgi_cgroup_start(void);
 
-/* Sees that the customer who asks has one, before a process begins there. For
-   users who are no customers it does nothing, as the others. */
-void wsgi_cgroup_make(const wsgi_ask *ask);
+/* Sees that a group's user has one, before a process begins there. If the
+   limits of customers do not hold for the group, it does nothing, as the
+   others. */
+void wsgi_cgroup_make(const wsgi_group *group);
 
 /* In a forked process: goes there, for good. Returns 0, or an errno. */
-int wsgi_cgroup_enter(const wsgi_ask *ask);
+int wsgi_cgroup_enter(const wsgi_group *group);
 
 /* Says which of a customer's processes the system has killed. Removes the
    cgroup if the customer has no process. */
-void wsgi_cgroup_look(const wsgi_ask *ask);
+void wsgi_cgroup_look(const wsgi_group *group);
 
 /* ---- user.c: in a forked process: who it is to be. ---------------------- */
 

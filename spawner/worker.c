@@ -173,7 +173,7 @@ static void run(const wsgi_worker *worker, const ends *e)
         .news = e->news[1],
         .reports = e->reports[1],
     };
-    int error = wsgi_cgroup_enter(&worker->group->ask);
+    int error = wsgi_cgroup_enter(worker->group);
 
     if (error != 0)
         dprintf(e->output[1],
@@ -233,7 +233,7 @@ wsgi_worker *wsgi_worker_start(wsgi_group *group, int patience, char *why,
         worker->control = worker->news = -1;
         worker->output = worker->reports = -1;
         worker->slot = wsgi_board_take(&group->board);
-        wsgi_cgroup_make(&group->ask);
+        wsgi_cgroup_make(group);
         if (start(worker) == 0)
             return worker;
     }
@@ -241,7 +241,7 @@ wsgi_worker *wsgi_worker_start(wsgi_group *group, int patience, char *why,
              strerror(errno));
     if (worker != NULL)
         wsgi_worker_free(worker);
-    wsgi_cgroup_look(&group->ask);
+    wsgi_cgroup_look(group);
     return NULL;
 }
 

@@ -14,7 +14,7 @@ import pytest
 from tests.harness import cgroups
 from tests.harness.cgroups import MARK, Cgroup
 from tests.unit import test_spawner
-from tests.unit.test_spawner import ALICE, MALLORY, Given, Spawner, lives, running, until
+from tests.unit.test_spawner import ALICE, MALLORY, Given, Spawner, ask_as, lives, running, until
 
 # Fixtures of test_spawner.
 folder, program, users = test_spawner.folder, test_spawner.program, test_spawner.users
@@ -63,6 +63,14 @@ def test_the_processes_of_a_customer_have_a_cgroup(spawner: Spawner, cgroup: Cgr
     other = customer(spawner, MALLORY)
     assert cgroup.pids(f"customers/{MALLORY}") == {other.pid}
     spawner.logs("MW0752: each customer has a cgroup below /mod_wsgi-test-.*: memory pids")
+
+
+@cgroups.needed
+def test_who_asks_for_its_own_has_them_there(spawner: Spawner, cgroup: Cgroup) -> None:
+    """As code of a user does in a child of the server that has become that user."""
+    own, asked = customer(spawner, ALICE), ask_as(ALICE, spawner, f"#{ALICE}", name="blog")
+    assert isinstance(asked, Given)
+    assert cgroup.pids(f"customers/{ALICE}") == {own.pid, asked.pid}
 
 
 @cgroups.needed
