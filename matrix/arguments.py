@@ -16,6 +16,7 @@ OF_VERBS = {
     "shards": ("list",),
     "reruns": ("test", "run"),
     "plan": ("merge",),
+    "summary": ("build", "test", "run", "report", "merge"),
     "markdown": ("report",),
     "after": ("report",),
     "refresh": ("bases",),
@@ -41,7 +42,8 @@ def refuse_misplaced(arguments: argparse.Namespace) -> None:
     """Refuses what the verb does not look at: it would not do what was meant."""
     for option, verbs in OF_VERBS.items():
         if getattr(arguments, option) and arguments.verb not in verbs:
-            raise Problem(f"--{option} is for {' and '.join(verbs)}, not for {arguments.verb}")
+            known = " and ".join(filter(None, (", ".join(verbs[:-1]), verbs[-1])))
+            raise Problem(f"--{option} is for {known}, not for {arguments.verb}")
     if arguments.pytest and arguments.verb not in ("test", "run"):
         raise Problem(f"{arguments.verb} runs no test: nothing can follow --")
 

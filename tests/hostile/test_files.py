@@ -168,7 +168,7 @@ socket.create_connection(server).close()
 MORE = section("lingers")
 
 
-def test_who_sends_too_many_of_these_is_not_spoken_to_until_they_are_closed(
+def test_a_process_that_sends_too_many_slow_descriptors_gets_no_requests_until_they_are_closed(
     target: Target,
 ) -> None:
     """Else each one would keep a thread of the server, or a descriptor, for a minute."""

@@ -66,7 +66,7 @@ def test_the_processes_of_a_customer_have_a_cgroup(spawner: Spawner, cgroup: Cgr
 
 
 @cgroups.needed
-def test_who_asks_for_its_own_has_them_there(spawner: Spawner, cgroup: Cgroup) -> None:
+def test_who_asks_for_processes_of_its_own_has_them_in_its_cgroup(spawner: Spawner, cgroup: Cgroup) -> None:
     """As code of a user does in a child of the server that has become that user."""
     own, asked = customer(spawner, ALICE), ask_as(ALICE, spawner, f"#{ALICE}", name="blog")
     assert isinstance(asked, Given)
@@ -74,13 +74,15 @@ def test_who_asks_for_its_own_has_them_there(spawner: Spawner, cgroup: Cgroup) -
 
 
 @cgroups.needed
-def test_the_others_stay_with_the_server(spawner: Spawner, cgroup: Cgroup) -> None:
+def test_processes_of_no_customer_stay_with_the_server(spawner: Spawner, cgroup: Cgroup) -> None:
     own, named = spawner.given(), spawner.given("wsgi-alice")
     assert cgroup.pids("server") == {spawner.process.pid, own.pid, named.pid}
 
 
 @cgroups.needed
-def test_its_bounds_are_those_of_all_processes(spawner: Spawner, cgroup: Cgroup) -> None:
+def test_a_cgroup_has_the_bounds_of_all_processes_together(
+    spawner: Spawner, cgroup: Cgroup
+) -> None:
     customer(spawner, ALICE)
     bounds = [cgroup.read(ALICE, f"{name}.max") for name in ("memory", "memory.swap", "pids")]
     assert bounds == [str(64 << 20), "0", "24"]
@@ -96,7 +98,7 @@ def test_customers_have_equal_parts_of_the_processor(spawner: Spawner, cgroup: C
 
 @cgroups.needed
 @pytest.mark.parametrize("word", ["memory", "processes"])
-def test_there_may_be_no_bound(cgroup: Cgroup, start: Start, word: str) -> None:
+def test_a_limit_that_is_off_bounds_nothing(cgroup: Cgroup, start: Start, word: str) -> None:
     cgroup.mark()
     customer(start(MOD_WSGI_LIMITS=f"{word}=off nproc=off"), ALICE)
     assert cgroup.read(ALICE, "memory.max") == cgroup.read(ALICE, "pids.max") == "max"
@@ -147,7 +149,7 @@ def test_no_more_processes_than_nproc(spawner: Spawner, cgroup: Cgroup) -> None:
 
 
 @cgroups.needed
-def test_it_goes_with_the_last_process(spawner: Spawner, cgroup: Cgroup) -> None:
+def test_a_cgroup_goes_with_the_last_process(spawner: Spawner, cgroup: Cgroup) -> None:
     shop, blog = customer(spawner, ALICE, idle=1), customer(spawner, ALICE, "blog")
     assert until(lambda: not lives(shop.pid))
     assert cgroup.pids(f"customers/{ALICE}") == {blog.pid}
@@ -156,7 +158,7 @@ def test_it_goes_with_the_last_process(spawner: Spawner, cgroup: Cgroup) -> None
 
 
 @cgroups.needed
-def test_it_goes_with_an_idle_process(spawner: Spawner, cgroup: Cgroup) -> None:
+def test_a_cgroup_goes_with_an_idle_process(spawner: Spawner, cgroup: Cgroup) -> None:
     customer(spawner, ALICE, idle=1)
     assert cgroup.of(ALICE).exists()
     assert until(lambda: not cgroup.of(ALICE).exists())
@@ -176,7 +178,7 @@ def test_what_was_left_behind_stays_there(spawner: Spawner, cgroup: Cgroup) -> N
 
 @cgroups.needed
 @pytest.mark.usefixtures("users")
-def test_none_is_left_at_the_end(cgroup: Cgroup, folder: Path) -> None:
+def test_no_cgroup_is_left_when_the_server_ends(cgroup: Cgroup, folder: Path) -> None:
     cgroup.mark()
     with running(folder, {}, cgroup=cgroup.path) as spawner:
         customer(spawner, ALICE)
@@ -184,7 +186,7 @@ def test_none_is_left_at_the_end(cgroup: Cgroup, folder: Path) -> None:
 
 
 @cgroups.needed
-def test_the_next_spawner_goes_on(cgroup: Cgroup, start: Start) -> None:
+def test_the_next_spawner_takes_over_the_cgroups(cgroup: Cgroup, start: Start) -> None:
     """One whose spawner was killed is empty soon, and it is the next one's."""
     cgroup.mark()
     first = start()
@@ -199,7 +201,7 @@ def test_the_next_spawner_goes_on(cgroup: Cgroup, start: Start) -> None:
 
 
 @cgroups.needed
-def test_the_server_may_already_be_below(cgroup: Cgroup, start: Start) -> None:
+def test_the_server_may_have_been_started_below(cgroup: Cgroup, start: Start) -> None:
     """As with DelegateSubgroup= of systemd."""
     cgroup.mark()
     (cgroup.path / "main").mkdir()
@@ -209,7 +211,7 @@ def test_the_server_may_already_be_below(cgroup: Cgroup, start: Start) -> None:
 
 
 @cgroups.needed
-def test_without_a_mark_all_is_as_ever(cgroup: Cgroup, start: Start) -> None:
+def test_without_the_mark_of_systemd_nothing_changes(cgroup: Cgroup, start: Start) -> None:
     spawner = start()
     shop = customer(spawner, ALICE)
     assert cgroup.pids("") == {spawner.process.pid, shop.pid}
@@ -218,7 +220,7 @@ def test_without_a_mark_all_is_as_ever(cgroup: Cgroup, start: Start) -> None:
 
 
 @cgroups.needed
-def test_nothing_can_be_limited(cgroup: Cgroup, start: Start) -> None:
+def test_a_cgroup_that_can_limit_nothing_is_told(cgroup: Cgroup, start: Start) -> None:
     """The cgroup is given, but those above it limit nothing."""
     middle = cgroup.path / "middle"
     middle.mkdir()
@@ -229,7 +231,7 @@ def test_nothing_can_be_limited(cgroup: Cgroup, start: Start) -> None:
 
 
 @cgroups.needed
-def test_a_process_outside_is_told(spawner: Spawner, cgroup: Cgroup) -> None:
+def test_a_process_that_is_not_in_its_cgroup_is_told(spawner: Spawner, cgroup: Cgroup) -> None:
     spawner.logs("MW0752")
     (cgroup.path / "customers" / "cgroup.max.descendants").write_text("0")
     assert customer(spawner, ALICE).ask("1 + 1") == 2

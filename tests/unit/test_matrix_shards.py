@@ -148,6 +148,10 @@ def test_slow_tests_run_in_one_part_only() -> None:
         (["run", "--json"], "--json is for list, not for run"),
         (["list", "--plan", "x"], "--plan is for merge, not for list"),
         (["build", "--reruns", "1"], "--reruns is for test and run, not for build"),
+        (
+            ["list", "--summary", "x"],
+            "--summary is for build, test, run, report and merge, not for list",
+        ),
     ],
 )
 def test_an_option_that_the_verb_does_not_look_at_is_refused(

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -35,8 +36,9 @@ def rows(path: Path, heading: str) -> list[list[str]]:
     """The cells of the first table behind a heading, without the table's own head."""
     section = path.read_text().partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
     assert section, f"{path.name} has no part named {heading!r}"
-    lines = [line for line in section.splitlines() if line.startswith("| ")]
-    return [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines[1:]]
+    lines = section[section.index("\n|") + 1 :].splitlines()
+    table = list(takewhile(lambda line: line.startswith("|"), lines))
+    return [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in table[2:]]
 
 
 DOCSTRINGS = docstrings()

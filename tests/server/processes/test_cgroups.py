@@ -95,7 +95,7 @@ def site(cgroup: Cgroup, serve: Serve) -> Site:
     return site
 
 
-def test_customers_have_cgroups(site: Site, cgroup: Cgroup) -> None:
+def test_each_customer_has_a_cgroup(site: Site, cgroup: Cgroup) -> None:
     assert site.get("/alice/x").text == site.get("/mallory/x").text == "well"
     apart = cgroup.pids(f"customers/{ALICE}"), cgroup.pids(f"customers/{MALLORY}")
     assert set.union(*apart) == set(site.spawned())
@@ -103,7 +103,7 @@ def test_customers_have_cgroups(site: Site, cgroup: Cgroup) -> None:
     assert cgroup.pids("server") >= {site.pid, *site.children(), *site.spawners()}
 
 
-def test_who_fills_the_memory_is_alone(site: Site, cgroup: Cgroup) -> None:
+def test_a_customer_who_fills_the_memory_disturbs_nobody(site: Site, cgroup: Cgroup) -> None:
     site.expects(f"MW0750: .* processes of the user {ALICE}: together they have the 160 MB")
     assert site.get("/mallory/x").text == "well"
     mallorys = cgroup.pids(f"customers/{MALLORY}")
@@ -112,14 +112,14 @@ def test_who_fills_the_memory_is_alone(site: Site, cgroup: Cgroup) -> None:
     assert cgroup.pids(f"customers/{MALLORY}") == mallorys
 
 
-def test_who_forks_for_ever_is_alone(site: Site, cgroup: Cgroup) -> None:
+def test_a_customer_who_forks_for_ever_disturbs_nobody(site: Site, cgroup: Cgroup) -> None:
     assert site.get("/mallory/x").text == "well"
     assert int(site.get("/alice/bomb").text) < 40
     assert cgroup.read(ALICE, "pids.max") == "40"
     assert site.get("/mallory/x").text == "well"
 
 
-def test_restarts_go_on_as_ever(site: Site, cgroup: Cgroup) -> None:
+def test_a_restart_replaces_processes_in_their_cgroup(site: Site, cgroup: Cgroup) -> None:
     assert site.get("/alice/x").text == "well"
     before = cgroup.pids(f"customers/{ALICE}")
     site.restart()
