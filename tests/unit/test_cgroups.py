@@ -66,7 +66,9 @@ def test_the_processes_of_a_customer_have_a_cgroup(spawner: Spawner, cgroup: Cgr
 
 
 @cgroups.needed
-def test_who_asks_for_processes_of_its_own_has_them_in_its_cgroup(spawner: Spawner, cgroup: Cgroup) -> None:
+def test_who_asks_for_processes_of_its_own_has_them_in_its_cgroup(
+    spawner: Spawner, cgroup: Cgroup
+) -> None:
     """As code of a user does in a child of the server that has become that user."""
     own, asked = customer(spawner, ALICE), ask_as(ALICE, spawner, f"#{ALICE}", name="blog")
     assert isinstance(asked, Given)
