@@ -31,7 +31,7 @@ def headline(report: Report) -> Iterator[str]:
     missing = [each.cell for each in report.results if each.state == "not run"]
     if missing:
         yield ""
-        yield f"**{len(missing)} cells were NOT RUN: {named(missing)}**"
+        yield f"**Cells that were NOT RUN, {len(missing)}: {named(missing)}**"
     yield ""
 
 

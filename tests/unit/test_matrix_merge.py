@@ -112,7 +112,7 @@ def test_all_parts_may_be_missing(tmp_path: Path, two_of_three: list[str]) -> No
         (tmp_path / folder / reports.JSON).unlink()
     assert __main__.main(two_of_three) == results.FAILED
     told = (tmp_path / "summary.md").read_text()
-    assert "**5 cells were NOT RUN: " in told
+    assert "**Cells that were NOT RUN, 5: " in told
 
 
 @pytest.mark.parametrize(
