@@ -37,8 +37,8 @@ FUZZ, REQUESTS = TOP / "tests" / "fuzz", TOP / "core" / "request"
 WIRE, REMOTE, SPAWNER = TOP / "adapters" / "wire", TOP / "adapters" / "remote", TOP / "spawner"
 
 COMPILER = "clang"
-# A thread would close descriptors later than the fuzzer counts them.
-AT_ONCE = ("-pthread", "-Wl,--wrap=wsgi_process_add_thread")
+# A thread would close descriptors later than the fuzzer counts them. A connection has no group.
+WRAPPED = ("-pthread", "-Wl,--wrap=wsgi_process_add_thread,--wrap=wsgi_group_closing")
 FLAGS = ("-std=c99", "-D_GNU_SOURCE", "-g", "-O1", "-Wall", "-Wextra", "-Werror")
 SANITIZERS = ("-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all")
 OPTIONS = ("-print_final_stats=1", "-timeout=10", "-rss_limit_mb=1024", "-max_len=9000")
@@ -86,7 +86,7 @@ def build(name: str, folder: Path) -> Path:
     includes = [f"-I{path}" for path in (TOP / "core", WIRE, REMOTE, SPAWNER, FUZZ)]
     files = [str(FUZZ / f"{name}.c"), *map(str, sources()[name])]
     command = [COMPILER, *FLAGS, *SANITIZERS, *includes, "-o", str(program), *files]
-    subprocess.run([*command, *(AT_ONCE if name == "obey" else ["-pthread"])], check=True)
+    subprocess.run([*command, *(WRAPPED if name == "obey" else ["-pthread"])], check=True)
     return program
 
 

@@ -36,7 +36,8 @@ def test_threads_of_a_request_have_lines_of_their_own(bare: Bare) -> None:
 
 
 def test_an_unfinished_line_ends_with_its_thread(bare: Bare) -> None:
-    assert said(bare, "halves::of_a_thread_that_ends") == ["of the first thread", "of the second"]
+    lines = said(bare, "halves::of_a_thread_that_ends")
+    assert sorted(lines) == ["of the first thread", "of the second"]  # join() does not wait for it
 
 
 def test_a_line_that_never_ends_is_written_in_parts(bare: Bare) -> None:
