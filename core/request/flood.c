@@ -30,18 +30,17 @@ static wsgi_tally_flood *flood_of(const wsgi_request *request,
 /* Whether a line may be written now. */
 static int may_write(wsgi_tally_flood *flood, size_t size)
 {
-    uint64_t now = wsgi_tally_now(), until, next;
+    uint64_t now = wsgi_tally_now(), until, used, next;
     uint64_t most = now + SAVED;
 
     if (__atomic_load_n(&flood->left_out, __ATOMIC_RELAXED) > 0)
         most -= PAUSE;
     until = __atomic_load_n(&flood->until, __ATOMIC_RELAXED);
     do {
-        if (until > now + 2 * SAVED) /* nobody has written that */
-            until = now;
-        if (until > most)
+        used = until <= now + 2 * SAVED ? until : now; /* nobody writes more */
+        if (used > most)
             return 0;
-        next = (until > now ? until : now) +
+        next = (used > now ? used : now) +
                (size + LINE_COST) / BYTES_IN_A_MICROSECOND;
     } while (!__atomic_compare_exchange_n(&flood->until, &until, next, 0,
                                           __ATOMIC_RELAXED, __ATOMIC_RELAXED));
@@ -69,17 +68,12 @@ static void tell_left_out(const wsgi_request *request, uint32_t count)
              count, url_of(request), BYTES_IN_A_MICROSECOND);
 }
 
-void wsgi_flood_line(const wsgi_request *request, enum wsgi_level level,
-                     const char *text, size_t size)
+/* Writes what fits into one line of the log, or leaves it out. */
+static void write_part(wsgi_tally_flood *flood, const wsgi_request *request,
+                       enum wsgi_level level, const char *text, size_t size)
 {
-    wsgi_tally_flood *flood;
     uint32_t left_out;
 
-    if (wsgi_tally_memory() == NULL) {
-        wsgi_log_line(request, level, text, size);
-        return;
-    }
-    flood = flood_of(request, level);
     if (!may_write(flood, size)) {
         if (__atomic_fetch_add(&flood->left_out, 1U, __ATOMIC_RELAXED) == 0)
             tell_begin(request);
@@ -91,4 +85,23 @@ void wsgi_flood_line(const wsgi_request *request, enum wsgi_level level,
     if (left_out > 0)
         tell_left_out(request, left_out);
     wsgi_log_line(request, level, text, size);
+}
+
+void wsgi_flood_line(const wsgi_request *request, enum wsgi_level level,
+                     const char *text, size_t size)
+{
+    wsgi_tally_flood *flood;
+    size_t part;
+
+    if (wsgi_tally_memory() == NULL) {
+        wsgi_log_line(request, level, text, size);
+        return;
+    }
+    flood = flood_of(request, level);
+    do {
+        part = wsgi_log_fit(text, size);
+        write_part(flood, request, level, text, part);
+        text += part;
+        size -= part;
+    } while (size > 0);
 }

@@ -315,22 +315,25 @@ int main(int argc, char **argv)
 BOUNDED = ["first 0", "within 0", "mod_wsgi: MW0520", "shop refused", "other in", "shop in"]
 
 
-@pytest.fixture(scope="module")
-def crowd(bare_host: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[str]]:
-    """The lines of the program, told what to play."""
+def link(source: str, bare_host: Path, folder: Path) -> Path:
+    """A program of the layers below Python."""
     built = bare_host.parent.parent / bare_host.parent.name.replace("bare-", "core-", 1)
-    folder = tmp_path_factory.mktemp("crowd")
-    (folder / "crowd.c").write_text(CROWD)
+    (folder / "program.c").write_text(source)
     linked = [
         str(built / f"{path.stem}.os") for path in SOURCES if layer_of(path) in WITHOUT_PYTHON
     ]
-    command = ["gcc", "-std=c99", "-D_GNU_SOURCE", f"-I{CORE}", "-o", str(folder / "crowd")]
-    subprocess.run([*command, str(folder / "crowd.c"), *linked, "-pthread"], check=True)
+    command = ["gcc", "-std=c99", "-D_GNU_SOURCE", f"-I{CORE}", "-o", str(folder / "program")]
+    subprocess.run([*command, str(folder / "program.c"), *linked, "-pthread"], check=True)
+    return folder / "program"
+
+
+@pytest.fixture(scope="module")
+def crowd(bare_host: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[str]]:
+    """The lines of the program, told what to play."""
+    program = link(CROWD, bare_host, tmp_path_factory.mktemp("crowd"))
 
     def play(*what: str) -> list[str]:
-        ran = subprocess.run(
-            [str(folder / "crowd"), *what], capture_output=True, check=True, timeout=60
-        )
+        ran = subprocess.run([str(program), *what], capture_output=True, check=True, timeout=60)
         return ran.stdout.decode().splitlines()
 
     return play
