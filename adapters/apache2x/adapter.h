@@ -74,7 +74,8 @@ void wsgi_apache_fail(void *record);
 int wsgi_apache_send_file(void *record, int fd, int64_t offset, int64_t size,
                           enum wsgi_after after);
 
-/* retire.c: as the host's functions of these names. */
+/* host.c, retire.c: as the host's functions of these names. */
+int wsgi_apache_is_stopping(void);
 int wsgi_apache_retire(void);
 int wsgi_apache_count_threads(void);
 

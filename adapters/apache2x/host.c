@@ -133,7 +133,7 @@ static long timeout(void *record)
     return (long)apr_time_sec(x->r->server->timeout);
 }
 
-static int is_stopping(void)
+int wsgi_apache_is_stopping(void)
 {
     int state = 0;
 
@@ -172,7 +172,7 @@ const wsgi_host wsgi_apache_host = {
     .retry_after = retry_after,
     .is_gone = wsgi_apache_is_gone,
     .measure = measure,
-    .is_stopping = is_stopping,
+    .is_stopping = wsgi_apache_is_stopping,
     .retire = wsgi_apache_retire,
     .count_threads = wsgi_apache_count_threads,
     .timeout = timeout,

@@ -40,6 +40,21 @@ static int has_room(void)
     return 0;
 }
 
+/* Whether this child listens on these sockets, or has done so and ends. With
+   ListenCoresBucketsRatio another one may have copies of them, which only its
+   MPM knows, and these are closed there. */
+static int has_listened(void)
+{
+    const ap_listen_rec *listener;
+
+    if (wsgi_apache_is_stopping())
+        return 1;
+    for (listener = ap_listeners; listener != NULL; listener = listener->next)
+        if (!listener->active)
+            return 0;
+    return 1;
+}
+
 int wsgi_apache_retire(void)
 {
     ap_listen_rec *listener;
@@ -47,7 +62,8 @@ int wsgi_apache_retire(void)
 
     if (!WSGI_THREADS_HAVE_PIDS ||
         ap_mpm_query(AP_MPMQ_IS_THREADED, &is_threaded) != APR_SUCCESS ||
-        !is_threaded || !has_room() || atexit(end_well) != 0)
+        !is_threaded || !has_listened() || !has_room() ||
+        atexit(end_well) != 0)
         return -1;
     for (listener = ap_listeners; listener != NULL; listener = listener->next)
         listener->accept_func = take_none;

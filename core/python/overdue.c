@@ -65,12 +65,14 @@ static void end_process(void)
 }
 
 /* The process has been retired. It ends when all threads have ended but those
-   that never will. */
+   that never will. Requests of HTTP/2 have threads that the server does not
+   count. */
 static long look_at_end(const wsgi_host *host)
 {
-    if (host->is_stopping() &&
-        host->count_threads() <=
-            __atomic_load_n(&stuck_count, __ATOMIC_RELAXED))
+    int stuck = __atomic_load_n(&stuck_count, __ATOMIC_RELAXED);
+
+    if (host->is_stopping() && host->count_threads() <= stuck &&
+        wsgi_tally_busy() <= (unsigned)stuck)
         end_process();
     return LOOK_AT_END;
 }

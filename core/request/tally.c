@@ -396,6 +396,15 @@ void wsgi_tally_end(wsgi_tally_use *use, int status)
     here.current = use->outer;
 }
 
+unsigned wsgi_tally_busy(void)
+{
+    unsigned i, sum = 0;
+
+    for (i = 0; mine != NULL && i <= OTHERS; i++)
+        sum += __atomic_load_n(&mine->busy[i], __ATOMIC_RELAXED);
+    return sum;
+}
+
 /* ---- What happens in between -------------------------------------------- */
 
 wsgi_tally_row *wsgi_tally_row_of(const wsgi_request *request)

@@ -152,6 +152,10 @@ void wsgi_tally_begin(wsgi_tally_use *use, const wsgi_request *request,
                       const struct wsgi_settings *settings);
 void wsgi_tally_end(wsgi_tally_use *use, int status);
 
+/* How many requests this child serves. 0: none, or nothing is counted. Any
+   thread. */
+unsigned wsgi_tally_busy(void);
+
 /* ---- place.c: how many requests of an application, and of a customer, run
    at once. -----------------------------------------------------------------
  */

@@ -1,12 +1,16 @@
 """mod_wsgi.timeout where the application is in the server's own processes."""
 
+import contextlib
+import os
+import socket
 import time
 
 import pytest
 
+from tests.conftest import Serve
 from tests.harness.cells import Cell
 from tests.harness.errorlog import until
-from tests.harness.site import Site, message, receive_until
+from tests.harness.site import Site, message, read_reply, receive_until
 
 pytestmark = pytest.mark.needs("python-in-the-module")
 
@@ -163,3 +167,47 @@ def test_a_process_with_a_stuck_thread_is_replaced_when_its_other_requests_have_
 def other_child(site: Site, before: int) -> bool:
     """Whether another one answers."""
     return int(site.get("/hangs/pid").text) != before
+
+
+BUCKETS = """
+ListenCoresBucketsRatio 1
+StartServers 2
+"""
+
+
+def test_a_process_is_said_to_end_only_if_it_does(serve: Serve, cell: Cell) -> None:
+    """With ListenCoresBucketsRatio some children listen where only the server's MPM knows."""
+    if cell.server.line != "2.4" or cell.server.mpm == "prefork":
+        pytest.skip("other servers have no such end of one process with threads")
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("with one processor there are no copies of a socket")
+    site = serve(CONFIG + BUCKETS, files=FILES, processes=2, deaths=True)
+    site.expects(GIVEN_UP.format("long_call"))
+    site.tolerates(HANGS.format("0644", RETIRED).replace("a_call", "long_call"))
+    site.tolerates(HANGS.format("0517", THREAD_LESS).replace("a_call", "long_call"))
+    site.tolerates("AH0004[56]: child process .* still did not exit")
+    with contextlib.ExitStack() as stack:
+        connections = connections_of_all(site, stack, 2)
+        for connection in connections.values():
+            connection.sendall(message("/hangs/long_call"))
+        assert until(lambda: "MW0644" in "".join(site.watch.lines()), 20)
+        assert until(lambda: "MW0517" in "".join(site.watch.lines()), 20)
+        assert until(lambda: site.get("/hangs/fast") and len(ended(site, connections)) == 1, 20)
+
+
+def connections_of_all(
+    site: Site, stack: contextlib.ExitStack, children: int
+) -> dict[int, socket.socket]:
+    """One connection to each child."""
+    found: dict[int, socket.socket] = {}
+    deadline = time.monotonic() + 20
+    while len(found) < children:
+        assert time.monotonic() < deadline
+        connection = stack.enter_context(site.connect())
+        connection.sendall(message("/hangs/pid", "GET", {"Connection": "keep-alive"}))
+        found[int(read_reply(connection).text)] = connection
+    return found
+
+
+def ended(site: Site, connections: dict[int, socket.socket]) -> set[int]:
+    return set(connections) - set(site.children())
