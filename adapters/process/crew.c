@@ -276,6 +276,21 @@ static void in_copy(void)
 
 /* ---- Threads ---------------------------------------------------------- */
 
+/* What a thread keeps may be in use by another one for long. Meanwhile another
+   thread waits in this one's place. */
+static void look_what_is_kept(void)
+{
+    pthread_mutex_lock(&lock);
+    waiting--;
+    if (waiting == 0)
+        wake_one();
+    pthread_mutex_unlock(&lock);
+    wsgi_rest();
+    pthread_mutex_lock(&lock);
+    join();
+    pthread_mutex_unlock(&lock);
+}
+
 /* Waits for a connection with something to read, or of which the server has
    closed its end. Returns NULL when the thread is to end. */
 static connection *wait_for_one(int *is_closed)
@@ -288,7 +303,7 @@ static connection *wait_for_one(int *is_closed)
         if (count < 0 && errno != EINTR)
             return NULL;
         if (count == 0)
-            wsgi_rest();
+            look_what_is_kept();
     }
     *is_closed = (event.events & (EPOLLHUP | EPOLLERR)) != 0;
     return event.data.ptr;
