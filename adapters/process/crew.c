@@ -160,13 +160,15 @@ static void sleep_on(sleeper *self)
 
 static void rest(void)
 {
-    sleeper self = {.next = asleep};
+    static __thread sleeper self;
     pthread_condattr_t attributes;
 
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&self.is_over, &attributes);
     pthread_condattr_destroy(&attributes);
+    self.is_needed = 0;
+    self.next = asleep;
     asleep = &self;
     while (!self.is_needed)
         sleep_on(&self);

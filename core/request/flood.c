@@ -9,7 +9,7 @@
 
 #define BYTES_IN_A_MICROSECOND 2 /* 2 MB in a second */
 #define LINE_COST 100            /* bytes that a line counts beyond its own */
-#define SAVED 10000000           /* microseconds: 20 MB at once */
+#define SAVED 10000000ULL        /* microseconds: 20 MB at once */
 
 /* Once lines are left out, some are together: microseconds. */
 #define PAUSE 1000000
