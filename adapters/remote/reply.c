@@ -54,6 +54,13 @@ static int64_t count_down(wsgi_trip *trip, int64_t size)
     return size;
 }
 
+/* What comes after a part of the body, as the host is told. An end that comes
+   too early is none. */
+static enum wsgi_after what_follows(const wsgi_trip *trip, int is_end)
+{
+    return is_end && trip->left <= 0 ? WSGI_END : WSGI_FLUSH;
+}
+
 /* The end has come before all that Content-Length has promised. */
 static enum wsgi_next fail_short(wsgi_trip *trip)
 {
@@ -65,30 +72,35 @@ static enum wsgi_next fail_short(wsgi_trip *trip)
     return WSGI_NEXT_PACKET;
 }
 
+/* The host has sent a part of the body, or could not: result is below 0. */
+static enum wsgi_next after_part(wsgi_trip *trip, int result, int is_end)
+{
+    if (result < 0)
+        return WSGI_NEXT_GONE;
+    if (is_end && trip->left > 0)
+        return fail_short(trip);
+    if (is_end)
+        trip->stage = WSGI_TRIP_ENDED;
+    return WSGI_NEXT_PACKET;
+}
+
 /* Sends the parts of the body that have been gathered, behind what was kept of
    earlier packets. */
 static enum wsgi_next send_parts(wsgi_letter *l, int is_end)
 {
     wsgi_trip *trip = l->trip;
     wsgi_buffer *whole = &trip->scratch->whole;
-    int is_short = is_end && trip->left > 0, result;
-    int skips = whole->size == 0;
+    int skips = whole->size == 0, result;
 
     trip->is_stream |= !is_end;
     l->parts[0].data = whole->data;
     l->parts[0].size = whole->size;
-    result = trip->host->send_body(
-        trip->request->record, l->parts + skips, l->count + 1 - (size_t)skips,
-        is_end && !is_short ? WSGI_END : WSGI_FLUSH);
+    result = trip->host->send_body(trip->request->record, l->parts + skips,
+                                   l->count + 1 - (size_t)skips,
+                                   what_follows(trip, is_end));
     l->count = whole->size = 0;
     trip->is_held = 0;
-    if (result < 0)
-        return WSGI_NEXT_GONE;
-    if (is_short)
-        return fail_short(trip);
-    if (is_end)
-        trip->stage = WSGI_TRIP_ENDED;
-    return WSGI_NEXT_PACKET;
+    return after_part(trip, result, is_end);
 }
 
 /* Sends what has been gathered, if it is anything. */
@@ -225,18 +237,13 @@ static enum wsgi_next send_file(wsgi_letter *l, const wsgi_wire_file *file,
 {
     wsgi_trip *trip = l->trip;
     int64_t size = count_down(trip, file->size);
-    int is_short = is_end && trip->left > 0;
+    int result;
 
     if (size == 0)
         return is_end ? send_parts(l, 1) : wsgi_reply_send(l);
-    if (trip->host->send_file(trip->request->record, l->fd, file->offset, size,
-                              is_end && !is_short ? WSGI_END : WSGI_FLUSH) < 0)
-        return WSGI_NEXT_GONE;
-    if (is_short)
-        return fail_short(trip);
-    if (is_end)
-        trip->stage = WSGI_TRIP_ENDED;
-    return WSGI_NEXT_PACKET;
+    result = trip->host->send_file(trip->request->record, l->fd, file->offset,
+                                   size, what_follows(trip, is_end));
+    return after_part(trip, result, is_end);
 }
 
 enum wsgi_next wsgi_reply_file(wsgi_letter *l, const wsgi_frame *frame)
