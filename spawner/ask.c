@@ -129,9 +129,16 @@ static int is_believed(const arrival *letter)
            (letter->sender == 0 || letter->sender == geteuid());
 }
 
-static long number(const char *text)
+long long wsgi_ask_number(const char *text)
 {
-    return text[0] == '#' ? strtol(text + 1, NULL, 10) : -1;
+    const char *digits = text + 1;
+    unsigned long number;
+
+    if (text[0] != '#' || digits[0] == '\0' ||
+        digits[strspn(digits, "0123456789")] != '\0')
+        return -1;
+    number = strtoul(digits, NULL, 10);
+    return number < (uid_t)-1 ? (long long)number : -1;
 }
 
 static int is_of_server(const arrival *letter)
@@ -147,7 +154,7 @@ static int may_ask(const arrival *letter)
 {
     return is_of_server(letter) ||
            (letter->has_sender &&
-            (long)letter->sender == number(letter->ask.user));
+            (long long)letter->sender == wsgi_ask_number(letter->ask.user));
 }
 
 /* Whether the limits of customers hold. In a child that has become a user, as
@@ -165,9 +172,9 @@ static void restart(const arrival *letter)
     if (letter->fds[0] >= 0)
         dup2(letter->fds[0], STDERR_FILENO);
     close_fds(letter);
-    if (number(ask->user) >= 0 && number(ask->name) >= 0) {
-        wsgi_spawner_is.user = number(ask->user);
-        wsgi_spawner_is.group = number(ask->name);
+    if (wsgi_ask_number(ask->user) >= 0 && wsgi_ask_number(ask->name) >= 0) {
+        wsgi_spawner_is.user = (long)wsgi_ask_number(ask->user);
+        wsgi_spawner_is.group = (long)wsgi_ask_number(ask->name);
         wsgi_spawner_is.configuration = ask->configuration;
     }
     wsgi_group_restart();

@@ -39,14 +39,13 @@ static customer *customers;
 /* Whether a group's user has one. Stores which user it is. */
 static int is_customers(const wsgi_group *group, unsigned long *user)
 {
-    const char *digits = group->ask.user + 1;
-    char *end;
+    long long number = folder >= 0 && group->is_bounded
+                           ? wsgi_ask_number(group->ask.user)
+                           : -1;
 
-    if (folder < 0 || !group->is_bounded ||
-        digits[strspn(digits, "0123456789")] != '\0')
-        return 0;
-    *user = strtoul(digits, &end, 10);
-    return end > digits && *user < (uid_t)-1;
+    if (number >= 0)
+        *user = (unsigned long)number;
+    return number >= 0;
 }
 
 /* The path of a customer's cgroup, or of a file of it, below the folder. */

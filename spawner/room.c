@@ -22,9 +22,9 @@ typedef struct census {
     long long used;      /* when that one was, last */
 } census;
 
-static unsigned long number_of(const wsgi_group *customer)
+static long long number_of(const wsgi_group *customer)
 {
-    return strtoul(customer->ask.user + 1, NULL, 10);
+    return wsgi_ask_number(customer->ask.user);
 }
 
 static int is_counted(const room *is, const wsgi_group *group)
@@ -98,7 +98,7 @@ static int explain(const room *is, wsgi_report *report)
     char who[32] = "there are";
 
     if (is->owner != NULL)
-        snprintf(who, sizeof who, "the user %lu has", number_of(is->owner));
+        snprintf(who, sizeof who, "the user %lld has", number_of(is->owner));
     report->status = 503;
     snprintf(report->text, sizeof report->text,
              "%s as many processes as " WSGI_CEILINGS

@@ -151,6 +151,10 @@ long long wsgi_board_used(const wsgi_board_file *file, int slot);
 /* Begins to read asks. Returns 0, or -1 with errno. */
 int wsgi_ask_start(void);
 
+/* The number behind "#", which an ask has in place of a user's or group's
+   name. -1: there is none. */
+long long wsgi_ask_number(const char *text);
+
 /* ---- group.c: the processes of one user that share a name. -------------- */
 
 typedef struct wsgi_worker wsgi_worker;

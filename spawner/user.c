@@ -113,19 +113,17 @@ static int find_own(wsgi_user *user)
 static int find_number(const char *text, wsgi_user *user, wsgi_report *report)
 {
     const struct passwd *entry;
-    char *end;
-    unsigned long uid = strtoul(text, &end, 10);
+    long long uid = wsgi_ask_number(text);
 
-    if (text[strspn(text, "0123456789")] != '\0' || end == text ||
-        uid >= (uid_t)-1)
-        return fail(report, "%s is no user's number%.0lu%s", text, 0, "");
+    if (uid < 0)
+        return fail(report, "%s is no user's number%.0lu%s", text + 1, 0, "");
     entry = entry_of((uid_t)uid);
     if (entry != NULL)
         return fill_in(user, entry);
     return fail(report,
                 "the user %s%lu has no account on this machine: its "
                 "application can't have a process%s",
-                "", uid, "");
+                "", (unsigned long)uid, "");
 }
 
 static int find_name(const char *name, wsgi_user *user, wsgi_report *report)
@@ -186,7 +184,7 @@ int wsgi_user_find(const wsgi_ask *ask, wsgi_user *user, wsgi_report *report)
     if (ask->user[0] == '\0')
         result = find_own(user);
     else if (ask->user[0] == '#')
-        result = find_number(ask->user + 1, user, report);
+        result = find_number(ask->user, user, report);
     else
         result = find_name(ask->user, user, report);
     return result < 0 ? result : check(user, report);
