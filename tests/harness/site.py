@@ -203,6 +203,15 @@ def parent_of(pid: int) -> int | None:
     return int(match[2]) if match and match[1] != "Z" else None
 
 
+def exists(pid: int) -> bool:
+    """Whether there is such a process. One that is only waiting to be reaped is."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def children_of(parent: int) -> list[int]:
     return [pid for pid in running_processes() if parent_of(pid) == parent]
 

@@ -4,13 +4,12 @@ Python programs do so to become daemons: os.closerange(3, 1024). With a bound of
 looks each second what it has.
 """
 
-import os
 from pathlib import Path
 
 import pytest
 
 from tests.harness.errorlog import until
-from tests.harness.site import Site
+from tests.harness.site import Site, exists
 
 pytestmark = pytest.mark.needs("processes")
 
@@ -95,7 +94,7 @@ def test_a_process_that_lost_its_own_descriptors_is_replaced(site: Site, what: s
     first = pid_of(site)
     answer = site.get("/closes?" + what).text.split()
     assert until(lambda: pid_of(site) != first, 15)
-    assert until(lambda: not lives(first), 15)
+    assert until(lambda: not exists(first), 15)
     for name in map(Path, answer[1:]):
         assert name.stat().st_size == 0, "nothing is written to what the application opened"
         name.unlink()
@@ -108,7 +107,7 @@ def test_a_process_that_has_closed_all_is_replaced(site: Site) -> None:
     first = pid_of(site)
     assert site.get("/closes?all").status_code == 502
     assert pid_of(site) != first
-    assert until(lambda: not lives(first), 15)
+    assert until(lambda: not exists(first), 15)
 
 
 @pytest.mark.parametrize("what", ["0", "1", "2"])
@@ -117,11 +116,3 @@ def test_a_process_does_without_the_others(site: Site, what: str) -> None:
     first = pid_of(site)
     pid_of(site, what)
     assert [pid_of(site) for _ in range(3)] == [first] * 3
-
-
-def lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True

@@ -1,6 +1,5 @@
 """A process of an application that nobody uses ends, and no request is lost by that."""
 
-import os
 import threading
 import time
 
@@ -8,7 +7,7 @@ import pytest
 
 from tests.conftest import Serve
 from tests.harness.errorlog import until
-from tests.harness.site import Site
+from tests.harness.site import Site, exists
 
 pytestmark = pytest.mark.needs("processes")
 
@@ -47,20 +46,12 @@ def asked(site: Site, seconds: float = 0) -> int:
     return int(answer.text)
 
 
-def lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
 def test_a_process_that_nobody_uses_ends(serve: Serve) -> None:
     """The server's child still has a connection to it. A request that takes longer is no end."""
     site = started(serve)
     first = asked(site, 1.5)
-    assert lives(first)
-    assert until(lambda: not lives(first), PATIENCE)
+    assert exists(first)
+    assert until(lambda: not exists(first), PATIENCE)
     assert asked(site) != first
 
 
@@ -83,7 +74,7 @@ def test_no_request_is_lost_while_processes_come_and_go(serve: Serve) -> None:
     for each in threads:
         each.join()
     assert len(seen) >= 6 * 4
-    assert until(lambda: not any(map(lives, set(seen))), PATIENCE)
+    assert until(lambda: not any(map(exists, set(seen))), PATIENCE)
 
 
 def test_more_requests_at_once_are_more_processes(serve: Serve) -> None:
