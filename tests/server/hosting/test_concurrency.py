@@ -86,6 +86,7 @@ def assert_refused(answer: requests.Response) -> None:
 
 def test_one_request_too_many_is_refused(site: Site) -> None:
     site.tolerates(REFUSED)
+    forget(site, "a4", "a5")
     with held(site, "/three", "a1", "a2", "a3") as asked:
         assert_refused(site.get("/three?a4"))
         assert site.get("/parallel/who").status_code == 200
