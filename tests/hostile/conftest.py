@@ -32,12 +32,14 @@ SECTION = """
     SetEnv mod_wsgi.directory "@{apps}"
     SetEnv mod_wsgi.process %s
     SetEnv mod_wsgi.python 1.0
+    SetEnv mod_wsgi.processes 1
+    SetEnv mod_wsgi.threads 5
 </Location>
 """
 
 
 def section(name: str) -> str:
-    """A path with hostile processes of its own."""
+    """A path with a hostile process of its own, which has what earlier requests left in it."""
     return SECTION % (name, name)
 
 
