@@ -272,11 +272,11 @@ class Process:
         """Waits until so many requests are under way."""
         return bool(until(lambda: self.slot()[2] == requests))
 
-    def switches(self) -> dict[str, list[str]]:
+    def switches(self) -> dict[str, int]:
         """How often each thread but the main one has waited."""
         threads = Path(f"/proc/{self.pid}/task").iterdir()
         return {
-            each.name: re.findall(r"^voluntary.*", (each / "status").read_text(), re.MULTILINE)
+            each.name: wake_ups(self.pid, int(each.name))
             for each in threads
             if each.name != str(self.pid)
         }
@@ -674,7 +674,7 @@ def test_a_few_requests_at_once_are_served_by_the_same_threads(
                 each.send(request("hello"))
             assert [each.finish().done for each in connections] == [0, 0, 0]
         after = process.switches()
-        assert sum(after.get(thread, was) != was for thread, was in before.items()) <= 6
+        assert sum(after[thread] - was > 20 for thread, was in before.items()) <= 4
 
 
 def test_threads_that_rest_serve_when_they_are_needed(program: Path, tmp_path: Path) -> None:
@@ -831,9 +831,8 @@ def keeps(process: Process, folder: Path, query: str) -> Answer:
     return process.connect().ask("memory", mod_wsgi__directory=str(folder), query=query)
 
 
-def wake_ups(pid: int) -> int:
-    """Of the main thread."""
-    status = Path(f"/proc/{pid}/task/{pid}/status").read_text()
+def wake_ups(pid: int, thread: int) -> int:
+    status = Path(f"/proc/{pid}/task/{thread}/status").read_text()
     return int(status.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
 
 
@@ -854,15 +853,15 @@ def test_a_process_that_has_grown_too_large_says_so_and_serves(
 
 def test_a_process_with_a_bound_looks_once_a_second(program: Path, tmp_path: Path) -> None:
     with started(program, tmp_path, memory="1000") as process:
-        before = wake_ups(process.pid)
+        before = wake_ups(process.pid, process.pid)
         time.sleep(3.2)
-        assert 2 <= wake_ups(process.pid) - before <= 5
+        assert 2 <= wake_ups(process.pid, process.pid) - before <= 5
 
 
 def test_a_process_without_a_bound_does_not_wake_up(process: Process) -> None:
-    before = wake_ups(process.pid)
+    before = wake_ups(process.pid, process.pid)
     time.sleep(2.2)
-    assert wake_ups(process.pid) <= before + 1, "it may have been about to wait"
+    assert wake_ups(process.pid, process.pid) <= before + 1, "it may have been about to wait"
 
 
 @pytest.mark.parametrize("size", [1 << 24, 1 << 12, 1 << 6])
