@@ -78,7 +78,11 @@ def test_no_request_is_lost_while_processes_come_and_go(serve: Serve) -> None:
 
 
 def test_more_requests_at_once_are_more_processes(serve: Serve) -> None:
-    """The server's children already have connections to the first one, and ask for another."""
+    """The server's children already have connections to the first one, and ask for another.
+
+    The requests come one after the other. In the same instant two children may choose the same
+    process: docs/processes.md says so.
+    """
     site = started(serve)
     for _ in range(5):
         asked(site)
@@ -90,6 +94,7 @@ def test_more_requests_at_once_are_more_processes(serve: Serve) -> None:
     threads = [threading.Thread(target=ask) for _ in range(3)]
     for each in threads:
         each.start()
+        time.sleep(0.2)
     for each in threads:
         each.join()
     assert len(set(seen)) == 3
