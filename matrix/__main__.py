@@ -10,6 +10,7 @@
   merge     makes one report of those of several machines: merge DIR...
   shell     opens a shell in the container that a cell's tests would get
   patch     prints commands that mend an old Apache's source, for your own build: patch 1.3
+  archives  what each release archive is trusted for: its sum or its signers, and who says so
   clean     removes the matrix's images, volumes and containers, and the last report
 
 A PATTERN is a shell pattern for names of cells. A pattern that begins with "!" takes cells out
@@ -25,7 +26,7 @@ from collections.abc import Callable, Sequence
 
 from command import Problem, serve
 from matrix import arguments, files, results
-from matrix.verbs import keeping, listing, reporting, running, upkeep
+from matrix.verbs import keeping, listing, reporting, running, trust, upkeep
 from matrix.work import INTERRUPTED
 
 VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
@@ -39,6 +40,7 @@ VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "merge": reporting.merge,
     "shell": upkeep.open_shell,
     "patch": upkeep.show_patch,
+    "archives": trust.show_archives,
     "clean": upkeep.clean,
 }
 

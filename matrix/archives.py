@@ -1,7 +1,8 @@
 """Gets release archives from a folder, the cache or their address, and refuses changed ones.
 
-If matrix.toml has no SHA-256, the first archive seen that is whole is trusted, and its sum is
-written to archives.lock beside matrix.toml. From then on any other archive is refused.
+If matrix.toml has no SHA-256, it names signers. The first archive seen that is whole and has the
+signature of one of them is trusted, and its sum is written to archives.lock beside matrix.toml.
+From then on any other archive is refused.
 """
 
 import fnmatch
@@ -21,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from command import Problem
-from matrix import CellFailed, Unavailable, files
+from matrix import CellFailed, Unavailable, files, signatures
 from matrix.described import Archive, Fix
 
 _LOCKED = threading.Lock()
@@ -51,22 +52,22 @@ def obtain(shelf: Shelf, wanted: Archive) -> bytes:
     cached = shelf.cache / wanted.name
     if cached.is_file() and is_known(shelf, wanted, content := cached.read_bytes()):
         return content
-    content = _download(shelf, wanted)
+    content = _download(shelf, wanted.name, wanted.url)
     check(shelf, wanted, content, wanted.url)
     files.write(cached, content)
     return content
 
 
-def _download(shelf: Shelf, wanted: Archive) -> bytes:
+def _download(shelf: Shelf, name: str, url: str) -> bytes:
     """Tries an address once in a run, so that a second cell does not wait for it again."""
-    why = f"{wanted.name} is neither in --sources nor at {wanted.url}"
-    if wanted.url in shelf.offline:
+    why = f"{name} is neither in --sources nor at {url}"
+    if url in shelf.offline:
         raise Unavailable(why)
     try:
-        with urllib.request.urlopen(wanted.url, timeout=_SECONDS) as answer:
+        with urllib.request.urlopen(url, timeout=_SECONDS) as answer:
             content: bytes = answer.read()
     except (urllib.error.URLError, OSError, http.client.HTTPException) as error:
-        shelf.offline.append(wanted.url)
+        shelf.offline.append(url)
         reason = getattr(error, "reason", error)
         raise Unavailable(f"{why} ({reason})") from error
     return content
@@ -87,25 +88,44 @@ def check(shelf: Shelf, wanted: Archive, content: bytes, place: str) -> None:
     A refusal is a failure, which --allow-unavailable does not excuse.
     """
     found = hashlib.sha256(content).hexdigest()
-    known = wanted.sha256 or _remember(shelf.lock, wanted.name, content, place)
+    known = wanted.sha256 or _remember(shelf, wanted, content, place)
     if known != found:
         written = "the data file" if wanted.sha256 else shelf.lock.name
+        say = f" ({', '.join(wanted.sources)})" if wanted.sources else ""
         raise CellFailed(
-            f"{place} is refused: its SHA-256 is {found}, and {known} is known. Get the archive"
-            f" again, or if it is upstream's own, correct the sum in {written}"
+            f"{place} is refused: its SHA-256 is {found}, and {known} is known{say}. Get the"
+            f" archive again, or if it is upstream's own, correct the sum in {written}"
         )
 
 
-def _remember(lock: Path, archive: str, content: bytes, place: str) -> str:
-    """The sum that an archive must have. That of the first one, if it can be read to its end."""
+def _remember(shelf: Shelf, wanted: Archive, content: bytes, place: str) -> str:
+    """The sum that an archive must have: that of the first one that was whole and signed."""
     with _LOCKED:
-        sums = read_lock(lock)
-        if archive not in sums:
+        sums = read_lock(shelf.lock)
+        if wanted.name not in sums:
             read_through(content, place)
-            sums[archive] = hashlib.sha256(content).hexdigest()
+            _check_signature(shelf, wanted, content, place)
+            sums[wanted.name] = hashlib.sha256(content).hexdigest()
             text = json.dumps(dict(sorted(sums.items())), indent=2)
-            files.write(lock, f"{text}\n".encode())
-        return sums[archive]
+            files.write(shelf.lock, f"{text}\n".encode())
+        return sums[wanted.name]
+
+
+def _check_signature(shelf: Shelf, wanted: Archive, content: bytes, place: str) -> None:
+    """Refuses what none of the signers has signed."""
+    assert wanted.signers  # noqa: S101  data.py wants them where there is no sum
+    try:
+        signature = _beside(shelf, f"{wanted.name}.asc", f"{wanted.url}.asc")
+        keys = _beside(shelf, "KEYS", wanted.signers.keys)
+    except Unavailable as missing:
+        raise Unavailable(f"{wanted.name} cannot be trusted yet: {missing}") from missing
+    signatures.check(wanted.signers, keys, signature, content, place)
+
+
+def _beside(shelf: Shelf, name: str, url: str) -> bytes:
+    """A file that lies where the archives do."""
+    given = shelf.sources and shelf.sources / name
+    return given.read_bytes() if given and given.is_file() else _download(shelf, name, url)
 
 
 def read_through(content: bytes, place: str) -> None:

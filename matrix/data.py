@@ -25,6 +25,7 @@ from matrix.described import (
     Manager,
     Packaged,
     Python,
+    Signers,
     Source,
     Time,
     Tools,
@@ -57,10 +58,14 @@ def parse(text: str, name: str = "matrix.toml") -> Data:
     bases = {base.name: base for several in read for base in several}
     foreign = {base.name: several[0].name for several in read for base in several[1:]}
     tools = read_tools(table_of(f"{name}.tools", whole.take("tools", dict)))
-    apaches = {key: read_apache(key, each) for key, each in whole.named("apaches", {}).items()}
+    signers = {key: read_signers(key, each) for key, each in whole.named("signers", {}).items()}
+    apaches = {
+        key: read_apache(key, each, signers) for key, each in whole.named("apaches", {}).items()
+    }
     packaged = read_packaged(whole, foreign)
     pythons = {
-        key: read_python(key, each, foreign) for key, each in whole.named("pythons").items()
+        key: read_python(key, each, foreign, signers)
+        for key, each in whole.named("pythons").items()
     }
     exclusions = tuple(read_exclusion(each) for each in whole.tables("exclusions"))
     with_processes = whole.words("with_processes", [])
@@ -155,13 +160,31 @@ def read_tools(table: Table) -> Tools:
     return tools
 
 
-def read_apache(line: str, table: Table) -> Apache:
+def read_signers(name: str, table: Table) -> Signers:
+    signers = Signers(
+        name=name,
+        keys=table.take("keys", str),
+        fingerprints=table.set("fingerprints"),
+        sources=table.words("sources"),
+    )
+    table.done()
+    check_url(f"{table.name}.keys", signers.keys)
+    for each in signers.fingerprints:
+        if not re.fullmatch(r"[0-9A-F]{40}", each):
+            raise Problem(
+                f"{table.name}.fingerprints: {each!r} is not a whole fingerprint, which has 40"
+                " hexadecimal digits, with capitals: gpg --fingerprint shows it"
+            )
+    return signers
+
+
+def read_apache(line: str, table: Table, signers: Mapping[str, Signers]) -> Apache:
     fixes = tuple(read_fix(each) for each in table.tables("fixes"))
     apache = Apache(
         line=line,
         version=table.take("version", str),
-        archive=read_archive(table),
-        parts=tuple(read_part(each) for each in table.tables("parts")),
+        archive=read_archive(table, signers),
+        parts=tuple(read_part(each, signers) for each in table.tables("parts")),
         base=table.take("base", str),
         mpms=check_mpms(table),
         packages=table.words("packages", []),
@@ -198,22 +221,40 @@ def check_options(table: Table, apache: Apache) -> None:
             ) from error
 
 
-def read_archive(table: Table, into: str = "") -> Archive:
+def read_archive(table: Table, signers: Mapping[str, Signers], into: str = "") -> Archive:
+    by = table.maybe("signers")
     archive = Archive(
         name=table.take("archive", str),
         url=table.take("url", str),
         sha256=table.maybe("sha256"),
+        sources=table.words("sources", []),
+        signers=None if by is None else signers.get(by),
         into=into,
     )
-    if archive.sha256 is not None and not re.fullmatch(r"[0-9a-f]{64}", archive.sha256):
-        raise Problem(f"{table.name}.sha256 is not a SHA-256 of 64 hexadecimal digits")
     if not archive.name or Path(archive.name).name != archive.name:
         raise Problem(f"{table.name}.archive is a file's name, not a path: {archive.name!r}")
-    check_url(table, archive.url)
+    check_url(f"{table.name}.url", archive.url)
+    check_trust(table, archive, by, signers)
     return archive
 
 
-def check_url(table: Table, url: str) -> None:
+def check_trust(
+    table: Table, archive: Archive, by: str | None, signers: Mapping[str, Signers]
+) -> None:
+    """Checks that something can tell whether an archive is upstream's own."""
+    if archive.sha256 is not None and not re.fullmatch(r"[0-9a-f]{64}", archive.sha256):
+        raise Problem(f"{table.name}.sha256 is not a SHA-256 of 64 hexadecimal digits")
+    if by is not None and archive.signers is None:
+        known = ", ".join(signers) or "nobody"
+        raise Problem(f"{table.name}.signers: {by!r} is none of those in [signers]: {known}")
+    if (archive.sha256 is None) == (by is None):
+        raise Problem(
+            f"{table.name} must have either the sha256 of {archive.name}, or signers whose"
+            " signature it has: nothing else tells it from a forged one"
+        )
+
+
+def check_url(name: str, url: str) -> None:
     try:
         parts = urlsplit(url)
         whole = parts.scheme in _SCHEMES and (parts.netloc or parts.scheme == "file")
@@ -221,11 +262,11 @@ def check_url(table: Table, url: str) -> None:
     except ValueError:
         whole = ""
     if not whole or re.search(r"[\s\x00-\x1f]", url):
-        raise Problem(f"{table.name}.url is not an address like https://host/archive: {url!r}")
+        raise Problem(f"{name} is not an address like https://host/archive: {url!r}")
 
 
-def read_part(table: Table) -> Archive:
-    part = read_archive(table, table.take("into", str))
+def read_part(table: Table, signers: Mapping[str, Signers]) -> Archive:
+    part = read_archive(table, signers, table.take("into", str))
     table.done()
     into = PurePosixPath(part.into)
     if not part.into or into.is_absolute() or ".." in into.parts:
@@ -294,7 +335,9 @@ def read_packaged(whole: Table, foreign: Mapping[str, str]) -> dict[str, Package
     return found
 
 
-def read_python(version: str, table: Table, foreign: Mapping[str, str]) -> Python:
+def read_python(
+    version: str, table: Table, foreign: Mapping[str, str], signers: Mapping[str, Signers]
+) -> Python:
     if not re.fullmatch(r"\d\.\d+t?", version):
         raise Problem(f"{table.name}: {version!r} is not a version like 3.14 or 3.14t")
     reason = table.maybe("unavailable")
@@ -304,7 +347,7 @@ def read_python(version: str, table: Table, foreign: Mapping[str, str]) -> Pytho
         executable=table.take("executable", str, "" if reason else None),
         packages=table.words("packages", []),
         wheels=table.words("wheels", []),
-        source=read_source(version, table) if "archive" in table.rest else None,
+        source=read_source(version, table, signers) if "archive" in table.rest else None,
         unavailable=reason,
     )
     others = [read_other(version, base, each) for base, each in table.named("on", {}).items()]
@@ -335,10 +378,10 @@ def read_other(version: str, base: str, table: Table) -> Python:
     return python
 
 
-def read_source(version: str, table: Table) -> Source:
+def read_source(version: str, table: Table, signers: Mapping[str, Signers]) -> Source:
     source = Source(
         version=table.take("version", str),
-        archive=read_archive(table),
+        archive=read_archive(table, signers),
         configure=table.words("configure"),
     )
     number = version.removesuffix("t")

@@ -90,12 +90,27 @@ class Fix:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Signers:
+    """Whose signature makes an archive trusted. The fingerprints are of whole primary keys."""
+
+    name: str
+    keys: str  # the address of a file with the keys themselves, which need not be trusted
+    fingerprints: tuple[str, ...]
+    sources: tuple[str, ...]  # where the fingerprints were found
+
+
+@dataclass(frozen=True, kw_only=True)
 class Archive:
-    """A release archive. into is the folder of another archive's tree that it is unpacked into."""
+    """A release archive. into is the folder of another archive's tree that it is unpacked into.
+
+    It has a sum, or signers where nobody publishes one.
+    """
 
     name: str
     url: str
     sha256: str | None
+    sources: tuple[str, ...] = ()  # where the sum was found
+    signers: Signers | None = None
     into: str = ""
 
 
@@ -197,6 +212,14 @@ class Data:
         """The Python of a cell: the one that its packaged server's base has, if there is one."""
         known = self.pythons[version]
         return known.on.get(suite, known)
+
+    def archives(self) -> list[Archive]:
+        """Every archive that something is built from."""
+        apaches = [
+            each for known in self.apaches.values() for each in (known.archive, *known.parts)
+        ]
+        sources = [known.source for known in self.pythons.values() if known.source]
+        return apaches + [source.archive for source in sources]
 
     def tools_base(self, architecture: str) -> str:
         """The base of the tests' own Python for an architecture."""

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from command import Problem
-from matrix import CellFailed, Unavailable, archives
+from matrix import CellFailed, Unavailable, archives, signatures
 from matrix.archives import Shelf
-from matrix.described import Archive, Fix
+from matrix.described import Archive, Fix, Signers
 
 NOWHERE = "http://127.0.0.1:9/apache_1.3.42.tar.gz"
 
@@ -46,13 +46,18 @@ def fix(find: str, put: str, *files: str) -> Fix:
 
 
 @pytest.fixture
-def apache() -> Archive:
-    return Archive(name="apache_1.3.42.tar.gz", url=NOWHERE, sha256=None)
+def apache(monkeypatch: pytest.MonkeyPatch) -> Archive:
+    """An archive whose signature is right: test_matrix_signatures.py looks at those."""
+    signers = Signers(name="all", keys=f"{NOWHERE}/KEYS", fingerprints=("0" * 40,), sources=())
+    monkeypatch.setattr(signatures, "check", lambda *_: None)
+    return Archive(name="apache_1.3.42.tar.gz", url=NOWHERE, sha256=None, signers=signers)
 
 
 @pytest.fixture
 def shelf(tmp_path: Path) -> Shelf:
     (tmp_path / "sources").mkdir()
+    for name in ("KEYS", "apache_1.3.42.tar.gz.asc"):
+        (tmp_path / "sources" / name).touch()
     return Shelf(
         sources=tmp_path / "sources", cache=tmp_path / "cache", lock=tmp_path / "archives.lock"
     )
@@ -81,8 +86,11 @@ def test_a_known_sum_counts_and_nothing_is_written_down(shelf: Shelf, apache: Ar
     put(shelf, apache)
     assert archives.obtain(shelf, replace(apache, sha256=SUM)) == ARCHIVE
     assert not shelf.lock.exists()
-    with pytest.raises(CellFailed, match="is refused"):
-        archives.obtain(shelf, replace(apache, sha256="0" * 64))
+    agreed = replace(apache, sha256="0" * 64, sources=("Debian", "Homebrew"))
+    with pytest.raises(
+        CellFailed, match=r"is refused: .*, and 0{64} is known \(Debian, Homebrew\)"
+    ):
+        archives.obtain(shelf, agreed)
 
 
 def test_an_archive_that_cannot_be_had_is_unavailable(shelf: Shelf, apache: Archive) -> None:

@@ -9,6 +9,8 @@ from command import TOP, Problem
 from matrix import HERE, cells, data, shards
 from matrix.cells import Cell
 
+KNOWN = 'sha256 = "0000000000000000000000000000000000000000000000000000000000000000"'
+
 SMALL = """
 [limits]
 memory = "1g"
@@ -38,10 +40,16 @@ base = "new"
 python = "3.11"
 packages = ["python3.11"]
 
+[signers.httpd]
+keys = "https://upstream.example/KEYS"
+fingerprints = ["0123456789ABCDEF0123456789ABCDEF01234567"]
+sources = ["Debian"]
+
 [apaches."1.3"]
 version = "1.3.42"
 archive = "apache_1.3.42.tar.gz"
 url = "https://upstream.example/apache_1.3.42.tar.gz"
+sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
 base = "old"
 mpms = ["prefork"]
 configure = ["--prefix={prefix}"]
@@ -50,6 +58,7 @@ configure = ["--prefix={prefix}"]
 version = "2.2.34"
 archive = "httpd-2.2.34.tar.bz2"
 url = "https://upstream.example/httpd-2.2.34.tar.bz2"
+sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
 base = "old"
 mpms = ["prefork", "event"]
 configure = ["--prefix={prefix}", "--with-mpm={mpm}"]
@@ -190,7 +199,12 @@ def test_a_build_is_for_all_models_unless_its_options_name_one() -> None:
         ('version = "2.2.34"', 'version = "2.4.1"', "apaches.2.2.version is not 2.2.x"),
         ('[apaches."1.3"]', '[apaches."1.2"]', "'1.2' is not a line of Apache"),
         ('"httpd-2.2.34.tar.bz2"\nurl', '"../httpd.tar.bz2"\nurl', "a file's name, not a path"),
-        ('version = "1.3.42"', 'version = "1.3.42"\nsha256 = "abc"', "sha256 is not a SHA-256"),
+        (KNOWN, 'sha256 = "abc"', "sha256 is not a SHA-256"),
+        (KNOWN, "", "1.3 must have either the sha256 of apache_1.3.42.tar.gz, or signers"),
+        (KNOWN, f'{KNOWN}\nsigners = "httpd"', "1.3 must have either the sha256 of"),
+        (KNOWN, 'signers = "http"', "1.3.signers: 'http' is none of those in [signers]: httpd"),
+        ('"0123456789', '"123456789', "httpd.fingerprints: '123456789ABCDEF0123456789ABCDEF012"),
+        ('keys = "https:', 'keys = "', "signers.httpd.keys is not an address like"),
         ('[pythons."2.7"]', "[pythons.two]", "'two' is not a version"),
         ('executable = "/usr/bin/python2.7"', "", "pythons.2.7.executable is missing"),
         (
@@ -261,6 +275,7 @@ def test_a_replacement_must_fit_its_fix(find: str, replacement: str, complaint: 
 @pytest.mark.parametrize("into", ["", "/etc", "../.."])
 def test_a_part_goes_below_the_source(into: str) -> None:
     part = '[[apaches."1.3".parts]]\narchive = "a.tar"\nurl = "https://h/a.tar"\n'
+    part += f"{KNOWN}\n"
     with pytest.raises(Problem, match=r"parts\[0\]\.into is not a folder of the source"):
         data.parse(f"{SMALL}{part}into = '{into}'\n")
 
@@ -308,6 +323,7 @@ BUILT = """
 version = "3.13.5"
 archive = "Python-3.13.5.tar.xz"
 url = "https://upstream.example/Python-3.13.5.tar.xz"
+sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
 base = "new"
 executable = "/opt/python/bin/python3.13t"
 configure = ["--disable-gil"]
@@ -317,7 +333,7 @@ configure = ["--disable-gil"]
 def test_a_python_may_be_built_from_an_archive() -> None:
     source = data.parse(SMALL + BUILT).pythons["3.13t"].source
     assert source is not None
-    assert (source.version, source.archive.sha256) == ("3.13.5", None)
+    assert (source.version, source.archive.sha256) == ("3.13.5", "0" * 64)
     assert source.configure == ("--disable-gil",)
 
 
@@ -335,6 +351,21 @@ def test_a_built_python_is_of_the_version_that_its_name_says() -> None:
 def test_a_built_python_needs_its_options() -> None:
     with pytest.raises(Problem, match=r"3\.13t\.configure is missing"):
         data.parse(SMALL + BUILT.replace("configure", "packages"))
+
+
+def test_a_signer_is_found_by_name() -> None:
+    archive = data.parse(SMALL.replace(KNOWN, 'signers = "httpd"', 1)).apaches["1.3"].archive
+    assert archive.sha256 is None
+    assert archive.signers
+    assert archive.signers.fingerprints == ("0123456789ABCDEF0123456789ABCDEF01234567",)
+
+
+def test_two_public_trees_stand_behind_each_archive_of_the_projects_own_data() -> None:
+    archives = data.load(HERE / "matrix.toml").archives()
+    assert len(archives) > 6
+    for each in archives:
+        trusted = each.signers.sources if each.signers else each.sources
+        assert len(trusted) >= 2, each.name
 
 
 def test_the_projects_own_data_is_valid_and_names_what_the_project_supports() -> None:
