@@ -674,7 +674,8 @@ def test_a_few_requests_at_once_are_served_by_the_same_threads(
                 each.send(request("hello"))
             assert [each.finish().done for each in connections] == [0, 0, 0]
         after = process.switches()
-        assert sum(after[thread] - was > 20 for thread, was in before.items()) <= 4
+        # Three at most have a request, three have just sent an answer, and one waits.
+        assert sum(after[thread] - was > 20 for thread, was in before.items()) <= 7
 
 
 def test_threads_that_rest_serve_when_they_are_needed(program: Path, tmp_path: Path) -> None:
