@@ -10,17 +10,34 @@ from pathlib import Path
 from command import TOP, Problem
 from matrix import HERE, shards
 
+# The verbs that take cells through it, and those that choose cells by more than patterns.
+RUNNING = ("build", "test", "run")
+CHOOSING = ("list", "images", *RUNNING)
+
 # The options that only some verbs look at.
 OF_VERBS = {
+    "only": CHOOSING,
+    "since": CHOOSING,
+    "shard": CHOOSING,
+    "local": ("list", *RUNNING),
+    "keep_going": RUNNING,
+    "allow_unavailable": RUNNING,
+    "sources": ("list", "bases", "images", "shell", *RUNNING),
     "json": ("list",),
     "shards": ("list",),
     "reruns": ("test", "run"),
     "plan": ("merge",),
-    "summary": ("build", "test", "run", "report", "merge"),
+    "summary": (*RUNNING, "report", "merge"),
     "markdown": ("report",),
     "after": ("report",),
     "refresh": ("bases",),
     "most": ("images",),
+}
+
+# The verbs that take no PATTERN, and why.
+WITHOUT_PATTERNS = {
+    "report": "it shows the whole last run",
+    "clean": "it removes what all cells have left",
 }
 
 FOLDER = TOP / "build" / "matrix"
@@ -43,7 +60,10 @@ def refuse_misplaced(arguments: argparse.Namespace) -> None:
     for option, verbs in OF_VERBS.items():
         if getattr(arguments, option) and arguments.verb not in verbs:
             known = " and ".join(filter(None, (", ".join(verbs[:-1]), verbs[-1])))
-            raise Problem(f"--{option} is for {known}, not for {arguments.verb}")
+            name = option.replace("_", "-")
+            raise Problem(f"--{name} is for {known}, not for {arguments.verb}")
+    if arguments.patterns and arguments.verb in WITHOUT_PATTERNS:
+        raise Problem(f"{arguments.verb} takes no PATTERN: {WITHOUT_PATTERNS[arguments.verb]}")
     if arguments.pytest and arguments.verb not in ("test", "run"):
         raise Problem(f"{arguments.verb} runs no test: nothing can follow --")
 

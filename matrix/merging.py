@@ -30,12 +30,25 @@ def read(folders: Sequence[Path], *, planned: bool) -> tuple[list[Part], list[Pa
         if planned and not (folder / reports.JSON).is_file():
             empty.append(folder)
             continue
-        report = results.load(folder / reports.JSON)
+        report = results.load(report_in(folder))
         name = report.shard.replace("/", "-of-") or folder.name
         taken = [each.name for each in parts]
         name = name if name not in taken else f"{name}-{len(parts) + 1}"
         parts.append(Part(name=name, folder=folder, report=report))
     return parts, empty
+
+
+def report_in(folder: Path) -> Path:
+    """A part's report. Says what is wrong with a folder that has none."""
+    path = folder / reports.JSON
+    if not folder.is_dir():
+        raise Problem(f"there is no folder {folder}: merge takes the --output of several runs")
+    if not path.is_file():
+        raise Problem(
+            f"{folder} has no {reports.JSON}, so it is the --output of no run: "
+            "leave it out, or give --plan to have its cells told as not run"
+        )
+    return path
 
 
 def read_plan(path: Path) -> dict[str, str]:

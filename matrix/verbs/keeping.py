@@ -16,6 +16,8 @@ def keep_images(arguments: argparse.Namespace) -> int:
     way, name, *patterns = [*arguments.patterns, "", ""][: max(2, len(arguments.patterns))]
     if way not in ("save", "load") or not name or (way == "load" and patterns):
         raise Problem("images takes save DIR, with patterns of cells if need be, or load DIR")
+    if way == "load" and (arguments.only or arguments.since or arguments.shard):
+        raise Problem("images load takes all that the folder has: no --only, --since or --shard")
     folder = Path(name)
     if folder.exists() and not folder.is_dir():
         raise Problem(f"{folder} is not a folder")

@@ -119,7 +119,8 @@ def test_all_parts_may_be_missing(tmp_path: Path, two_of_three: list[str]) -> No
     ("words", "complaint"),
     [
         (["merge"], "takes the folders"),
-        (["merge", "nosuch"], "there is no nosuch/report.json"),
+        (["merge", "nosuch"], "there is no folder nosuch: merge takes the --output of several"),
+        (["merge", "docs"], "docs has no report.json, so it is the --output of no run: leave it"),
         (["merge", "nosuch", "--plan", "nosuch.json"], "cannot read nosuch.json"),
         (["merge", ".", "--output", "."], "is one of the folders"),
     ],
@@ -128,7 +129,9 @@ def test_what_cannot_be_merged_is_a_usage_error(
     words: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert __main__.main(words) == results.USAGE
-    assert complaint in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert complaint in told
+    assert told.count("\n") == 1
 
 
 def test_parts_of_several_revisions_are_no_whole(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from matrix.described import Time
 
 KNOWN = data.load(HERE / "matrix.toml")
 EVERY = cells.expand(KNOWN)
+CHOOSERS = "list, images, build, test and run"
 
 
 def total(part: list[cells.Cell]) -> int:
@@ -159,6 +160,37 @@ def test_an_option_that_the_verb_does_not_look_at_is_refused(
 ) -> None:
     assert __main__.main(words) == 2
     assert capsys.readouterr().err == f"matrix: {complaint}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        *(
+            ([verb, option, value], f"{option} is for {CHOOSERS}, not for {verb}")
+            for verb in ("report", "merge", "bases", "shell", "patch", "clean")
+            for option, value in (("--shard", "1/3"), ("--since", "main"), ("--only", "x"))
+        ),
+        (["merge", "--local"], "--local is for list, build, test and run, not for merge"),
+        (["list", "--keep-going"], "--keep-going is for build, test and run, not for list"),
+        (
+            ["report", "--allow-unavailable", "*"],
+            "--allow-unavailable is for build, test and run, not for report",
+        ),
+        (
+            ["report", "--sources", "x"],
+            "--sources is for list, bases, images, shell, build, test and run, not for report",
+        ),
+        (["report", "*-py2.7"], "report takes no PATTERN: it shows the whole last run"),
+        (["clean", "*-py2.7"], "clean takes no PATTERN: it removes what all cells have left"),
+    ],
+)
+def test_what_chooses_cells_is_refused_where_it_would_choose_none(
+    words: list[str], complaint: str
+) -> None:
+    """The words are only read: a clean that took them would remove everything."""
+    with pytest.raises(Problem) as told:
+        arguments.read(__main__.VERBS, None, words)
+    assert str(told.value) == complaint
 
 
 def test_what_follows_two_dashes_is_for_pytest() -> None:

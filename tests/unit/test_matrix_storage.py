@@ -166,6 +166,15 @@ def test_wrong_words_are_a_usage_error(
     assert told.count("\n") == 1
 
 
+@pytest.mark.parametrize("words", [["--only", "x"], ["--since", "main"], ["--shard", "1/2"]])
+def test_what_is_loaded_cannot_be_chosen(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    assert __main__.main(["images", "load", str(tmp_path), *words]) == 2
+    told = "matrix: images load takes all that the folder has: no --only, --since or --shard\n"
+    assert capsys.readouterr().err == told
+
+
 def test_a_bound_is_for_images_alone(capsys: pytest.CaptureFixture[str]) -> None:
     assert __main__.main(["list", "--most", "1g"]) == 2
     assert capsys.readouterr().err == "matrix: --most is for images, not for list\n"
