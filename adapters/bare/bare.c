@@ -58,8 +58,7 @@ static exchange *enter(void *record)
     exchange *x = record;
     pid_t process = getpid();
 
-    if (__atomic_exchange_n(&x->in_use, process, __ATOMIC_ACQUIRE) ==
-        process) {
+    if (wsgi_atomic_exchange(&x->in_use, process, WSGI_ACQUIRE) == process) {
         fputs("bare: two down calls for one request at once\n", stderr);
         abort();
     }
@@ -68,7 +67,7 @@ static exchange *enter(void *record)
 
 static void leave(exchange *x)
 {
-    __atomic_store_n(&x->in_use, 0, __ATOMIC_RELEASE);
+    wsgi_atomic_store(&x->in_use, 0, WSGI_RELEASE);
 }
 
 static int append(exchange *x, const void *data, size_t size)
@@ -146,7 +145,7 @@ static int64_t read_body(void *record, char *buffer, size_t size)
     if (plan->read_time > 0)
         usleep((useconds_t)plan->read_time);
     got = read_some(x, buffer, size);
-    __atomic_add_fetch(&reads, 1, __ATOMIC_RELAXED);
+    wsgi_atomic_add(&reads, 1, WSGI_RELAXED);
     leave(x);
     return got;
 }
@@ -188,7 +187,7 @@ static int send_body(void *record, const wsgi_chunk *chunks, size_t count,
     size_t i;
 
     (void)after;
-    __atomic_add_fetch(&sends, 1, __ATOMIC_RELAXED);
+    wsgi_atomic_add(&sends, 1, WSGI_RELAXED);
     if (plan->send_time > 0)
         usleep((useconds_t)plan->send_time);
     for (i = 0; i < count && result == 0; i++)

@@ -40,9 +40,9 @@ void wsgi_board_open(int slot, int threads, uint32_t configuration)
     mine = &board->slots[slot];
     mine->threads = (uint32_t)threads;
     mine->busy = 0;
-    if (configuration != 0)
+    if (configuration != 0 && WSGI_ATOMIC_IS_SHARED)
         wsgi_notes_open((wsgi_notes *)(void *)board->notes, configuration);
-    __atomic_store_n(&mine->pid, (uint32_t)getpid(), __ATOMIC_RELEASE);
+    wsgi_atomic_store(&mine->pid, (uint32_t)getpid(), WSGI_RELEASE);
 }
 
 int wsgi_board_is_there(void)
@@ -52,26 +52,25 @@ int wsgi_board_is_there(void)
 
 void wsgi_board_begin(void)
 {
-    __atomic_add_fetch(&mine->busy, 1U, __ATOMIC_RELAXED);
+    wsgi_atomic_add(&mine->busy, 1U, WSGI_RELAXED);
 }
 
 void wsgi_board_end(void)
 {
-    __atomic_store_n(&mine->last, (uint32_t)wsgi_seconds(), __ATOMIC_RELAXED);
-    __atomic_sub_fetch(&mine->busy, 1U, __ATOMIC_RELEASE);
+    wsgi_atomic_store(&mine->last, (uint32_t)wsgi_seconds(), WSGI_RELAXED);
+    wsgi_atomic_sub(&mine->busy, 1U, WSGI_RELEASE);
 }
 
 void wsgi_board_set_draining(void)
 {
-    __atomic_store_n(&mine->is_draining, 1U, __ATOMIC_RELAXED);
+    wsgi_atomic_store(&mine->is_draining, 1U, WSGI_RELAXED);
 }
 
 int wsgi_board_was_used(void)
 {
     static uint32_t seen;
-    uint32_t last = __atomic_load_n(&mine->last, __ATOMIC_RELAXED);
-    int was = last != seen ||
-              __atomic_load_n(&mine->busy, __ATOMIC_RELAXED) > 0;
+    uint32_t last = wsgi_atomic_load(&mine->last, WSGI_RELAXED);
+    int was = last != seen || wsgi_atomic_load(&mine->busy, WSGI_RELAXED) > 0;
 
     seen = last;
     return was;

@@ -232,7 +232,7 @@ void wsgi_crew_drain(void)
     connection *c;
 
     pthread_mutex_lock(&lock);
-    __atomic_store_n(&is_draining, 1, __ATOMIC_RELAXED);
+    wsgi_atomic_store(&is_draining, 1, WSGI_RELAXED);
     for (c = all; c != NULL; c = c->next)
         if (!c->is_busy && c->socket >= 0)
             close_one(c);
@@ -246,7 +246,7 @@ void wsgi_crew_drain(void)
 
 int wsgi_crew_is_draining(void)
 {
-    return __atomic_load_n(&is_draining, __ATOMIC_RELAXED);
+    return wsgi_atomic_load(&is_draining, WSGI_RELAXED);
 }
 
 /* ---- Copies ----------------------------------------------------------- */
@@ -328,7 +328,7 @@ static void *serve(void *unused)
     free(room.packet);
     free(room.data);
     free(room.out.data);
-    if (__atomic_sub_fetch(&running, 1, __ATOMIC_ACQ_REL) == 0)
+    if (wsgi_atomic_sub(&running, 1, WSGI_ACQ_REL) == 0)
         last_has_ended();
     return NULL;
 }

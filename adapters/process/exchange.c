@@ -54,10 +54,10 @@ static int send_line(wsgi_exchange *x, enum wsgi_level level, const char *line)
     head.size = (uint32_t)(parts[0].size + parts[1].size);
     while (wsgi_socket_send(x->socket, parts, 2, -1, 0) < 0) {
         if (errno != EAGAIN ||
-            __atomic_load_n(&x->is_slow, __ATOMIC_RELAXED) != 0)
+            wsgi_atomic_load(&x->is_slow, WSGI_RELAXED) != 0)
             return -1;
         if (poll(&socket, 1, LOG_MS) <= 0)
-            __atomic_store_n(&x->is_slow, 1, __ATOMIC_RELAXED);
+            wsgi_atomic_store(&x->is_slow, 1, WSGI_RELAXED);
     }
     return 0;
 }

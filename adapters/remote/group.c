@@ -173,7 +173,7 @@ static void close_old(wsgi_group *group, time_t now)
 
 static int is_closed(const wsgi_group *group)
 {
-    return __atomic_load_n(&group->closing.count, __ATOMIC_ACQUIRE) == 0;
+    return wsgi_atomic_load(&group->closing.count, WSGI_ACQUIRE) == 0;
 }
 
 /* Looks through another bucket each time, so that groups for which no request

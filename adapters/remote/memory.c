@@ -69,7 +69,8 @@ static void keep(int fd)
     setenv(WSGI_MEMORY_VARIABLE, text, 1);
 }
 
-void wsgi_memory_configure(uint32_t configuration)
+/* Leaves memory as it is where there is none. */
+static void map(void)
 {
     void *mapped;
 
@@ -81,7 +82,15 @@ void wsgi_memory_configure(uint32_t configuration)
     mapped = mmap(NULL, sizeof *memory, PROT_READ | PROT_WRITE,
                   kept >= 0 ? MAP_SHARED : MAP_SHARED | MAP_ANONYMOUS, kept,
                   0);
-    memory = mapped != MAP_FAILED ? mapped : NULL;
+    if (mapped != MAP_FAILED)
+        memory = mapped;
+}
+
+void wsgi_memory_configure(uint32_t configuration)
+{
+    memory = NULL;
+    if (WSGI_ATOMIC_IS_SHARED)
+        map();
     wsgi_tally_open(memory, wsgi_component, configuration);
 }
 

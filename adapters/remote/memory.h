@@ -13,7 +13,8 @@
 #define WSGI_MEMORY_VARIABLE "MOD_WSGI_MEMORY"
 
 /* Called in each configuration pass, in the server's parent. Without memory
-   nothing is counted. configuration tells the server's configuration from
+   nothing is counted, as where numbers are not atomic between processes
+   (core/atomic.h). configuration tells the server's configuration from
    others. */
 void wsgi_memory_configure(uint32_t configuration);
 

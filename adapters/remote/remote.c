@@ -412,7 +412,7 @@ static void check_environment(const wsgi_request *request)
 {
     static int is_checked;
 
-    if (!__atomic_exchange_n(&is_checked, 1, __ATOMIC_RELAXED))
+    if (!wsgi_atomic_exchange(&is_checked, 1, WSGI_RELAXED))
         wsgi_settings_tell_misspelt(request);
 }
 

@@ -62,18 +62,16 @@ void wsgi_closing_add(wsgi_closing *closing, int difference)
 {
     if (closing == NULL)
         return;
-    if (difference > 0 &&
-        __atomic_load_n(&closing->count, __ATOMIC_RELAXED) == 0)
-        __atomic_store_n(&closing->since, (int64_t)wsgi_seconds(),
-                         __ATOMIC_RELAXED);
-    __atomic_add_fetch(&closing->count, (unsigned)difference,
-                       __ATOMIC_RELEASE);
+    if (difference > 0 && wsgi_atomic_load(&closing->count, WSGI_RELAXED) == 0)
+        wsgi_atomic_store(&closing->since, (int64_t)wsgi_seconds(),
+                          WSGI_RELAXED);
+    wsgi_atomic_add(&closing->count, (unsigned)difference, WSGI_RELEASE);
 }
 
 int wsgi_closing_hangs(const wsgi_closing *closing)
 {
-    unsigned count = __atomic_load_n(&closing->count, __ATOMIC_RELAXED);
-    int64_t since = __atomic_load_n(&closing->since, __ATOMIC_RELAXED);
+    unsigned count = wsgi_atomic_load(&closing->count, WSGI_RELAXED);
+    int64_t since = wsgi_atomic_load(&closing->since, WSGI_RELAXED);
 
     return count >= MOST_AT_ONCE ||
            (count >= MOST_FOR_LONG &&

@@ -57,7 +57,7 @@ static void interrupt(void *arg)
                      "process is ending",
                      l->application);
         l->is_interrupted = 1;
-        __atomic_store_n(&l->interp->loads_nothing, 1, __ATOMIC_RELEASE);
+        wsgi_atomic_store(&l->interp->loads_nothing, 1, WSGI_RELEASE);
         wsgi_python_raise_in(l->thread, PyExc_KeyboardInterrupt);
     }
     pthread_mutex_unlock(&lock);
@@ -141,7 +141,7 @@ void wsgi_loading_end(wsgi_loading *l)
 int wsgi_loading_is_refused(const wsgi_request *request,
                             const wsgi_interp *interp, const char *application)
 {
-    if (!__atomic_load_n(&interp->loads_nothing, __ATOMIC_ACQUIRE))
+    if (!wsgi_atomic_load(&interp->loads_nothing, WSGI_ACQUIRE))
         return 0;
     wsgi_log(request, WSGI_WARNING,
              "MW0310: '%s' is not loaded, because this process is ending",

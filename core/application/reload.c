@@ -325,7 +325,7 @@ void wsgi_reload_forget(wsgi_watch *watch)
 
 static wsgi_watch *watch_of(const wsgi_interp *interp)
 {
-    return __atomic_load_n(&interp->watch, __ATOMIC_ACQUIRE);
+    return wsgi_atomic_load(&interp->watch, WSGI_ACQUIRE);
 }
 
 void wsgi_reload_watch(wsgi_visit *visit, const wsgi_settings *settings)
@@ -335,16 +335,16 @@ void wsgi_reload_watch(wsgi_visit *visit, const wsgi_settings *settings)
 
     if (watch != NULL || (watch = new_watch(interp)) == NULL)
         return;
-    __atomic_store_n(&is_used, 1, __ATOMIC_RELAXED);
+    wsgi_atomic_store(&is_used, 1, WSGI_RELAXED);
     watch->stale = has_any_changed(interp, watch, visit->request, settings);
-    if (!__atomic_compare_exchange_n(&interp->watch, &none, watch, 0,
-                                     __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+    if (!wsgi_atomic_swap(&interp->watch, &none, watch, WSGI_ACQ_REL,
+                          WSGI_RELAXED))
         wsgi_reload_forget(watch); /* another thread was first */
 }
 
 int wsgi_reload_is_used(void)
 {
-    return __atomic_load_n(&is_used, __ATOMIC_RELAXED);
+    return wsgi_atomic_load(&is_used, WSGI_RELAXED);
 }
 
 static int has_changed(const wsgi_interp *interp, wsgi_watch *watch,
@@ -371,18 +371,18 @@ void wsgi_reload_check(wsgi_visit *visit, const wsgi_settings *settings)
     if (watch == NULL)
         write_no_copies();
     if (watch == NULL ||
-        __atomic_load_n(&watch->checked, __ATOMIC_RELAXED) == now ||
-        __atomic_exchange_n(&watch->busy, 1, __ATOMIC_ACQUIRE))
+        wsgi_atomic_load(&watch->checked, WSGI_RELAXED) == now ||
+        wsgi_atomic_exchange(&watch->busy, 1, WSGI_ACQUIRE))
         return;
     /* While this thread waited for Python's lock, another may have replaced
        the interpreter. Then wsgi_interp_hold fails, for a thread that replaces
        one is done before it clears busy. */
     is_held = wsgi_interp_hold(interp);
-    __atomic_store_n(&watch->checked, now, __ATOMIC_RELAXED);
+    wsgi_atomic_store(&watch->checked, now, WSGI_RELAXED);
     if (is_held && has_changed(interp, watch, visit->request, settings) &&
         is_replaceable(interp, watch, visit->request))
         swap(visit, settings, watch);
-    __atomic_store_n(&watch->busy, 0, __ATOMIC_RELEASE);
+    wsgi_atomic_store(&watch->busy, 0, WSGI_RELEASE);
     if (is_held)
         wsgi_interp_release(interp);
 }

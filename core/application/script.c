@@ -356,8 +356,7 @@ static PyObject *get_callable(const wanted *w, PyObject *module)
 /* Scripts are added at the front and stay there, so looking needs no lock. */
 static wsgi_script *find(const wanted *w)
 {
-    wsgi_script *script =
-        __atomic_load_n(&w->interp->scripts, __ATOMIC_ACQUIRE);
+    wsgi_script *script = wsgi_atomic_load(&w->interp->scripts, WSGI_ACQUIRE);
 
     while (script != NULL && !is_wanted(script, w))
         script = script->next;
@@ -388,7 +387,7 @@ static wsgi_script *remember(const wanted *w, PyObject *callable)
     script->is_used = wsgi_notes_put(w->request, w->settings);
     wsgi_failures_forget(w->interp, w->application);
     script->next = w->interp->scripts;
-    __atomic_store_n(&w->interp->scripts, script, __ATOMIC_RELEASE);
+    wsgi_atomic_store(&w->interp->scripts, script, WSGI_RELEASE);
     return script;
 }
 
@@ -479,8 +478,7 @@ static wsgi_script *find_or_load(const wanted *w)
 
     if (wsgi_osenviron_is_known(w->interp, w->settings))
         script = find(w);
-    if (script != NULL &&
-        __atomic_load_n(&script->took, __ATOMIC_RELAXED) == 0)
+    if (script != NULL && wsgi_atomic_load(&script->took, WSGI_RELAXED) == 0)
         return script;
     Py_BEGIN_ALLOW_THREADS
     pthread_mutex_lock(&w->interp->loading);

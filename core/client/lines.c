@@ -29,7 +29,7 @@ static void log_text(const wsgi_request *request, const char *text,
 
 static wsgi_line *find(const wsgi_lines *lines)
 {
-    wsgi_line *line = __atomic_load_n(lines->first, __ATOMIC_ACQUIRE);
+    wsgi_line *line = wsgi_atomic_load(lines->first, WSGI_ACQUIRE);
 
     while (line != NULL &&
            (line->stream != lines->stream || line->thread != lines->thread))
@@ -45,9 +45,9 @@ static wsgi_line *find_or_make(const wsgi_lines *lines)
         return line;
     line->stream = lines->stream;
     line->thread = lines->thread;
-    line->next = __atomic_load_n(lines->first, __ATOMIC_RELAXED);
-    while (!__atomic_compare_exchange_n(lines->first, &line->next, line, 0,
-                                        __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+    line->next = wsgi_atomic_load(lines->first, WSGI_RELAXED);
+    while (!wsgi_atomic_swap(lines->first, &line->next, line, WSGI_RELEASE,
+                             WSGI_RELAXED))
         ;
     return line;
 }

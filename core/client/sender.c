@@ -54,22 +54,22 @@ static int is_stopped;
 
 static int serves(const wsgi_request *request)
 {
-    return __atomic_load_n(&served, __ATOMIC_ACQUIRE) == request;
+    return wsgi_atomic_load(&served, WSGI_ACQUIRE) == request;
 }
 
 static void serve(const wsgi_request *request)
 {
-    __atomic_store_n(&served, request, __ATOMIC_RELEASE);
+    wsgi_atomic_store(&served, request, WSGI_RELEASE);
 }
 
 static void set_busy(int now)
 {
-    __atomic_store_n(&is_busy, now, __ATOMIC_SEQ_CST);
+    wsgi_atomic_store(&is_busy, now, WSGI_SEQ_CST);
 }
 
 static int may_send(void)
 {
-    return !__atomic_load_n(&is_stopped, __ATOMIC_SEQ_CST);
+    return !wsgi_atomic_load(&is_stopped, WSGI_SEQ_CST);
 }
 
 static int send_body(const wsgi_request *request, const wsgi_chunk *chunks,
@@ -278,9 +278,9 @@ void wsgi_sender_stop(void)
 {
     int i;
 
-    __atomic_store_n(&is_stopped, 1, __ATOMIC_SEQ_CST);
+    wsgi_atomic_store(&is_stopped, 1, WSGI_SEQ_CST);
     for (i = 0; i < PATIENCE_MS; i++) {
-        if (!__atomic_load_n(&is_busy, __ATOMIC_SEQ_CST))
+        if (!wsgi_atomic_load(&is_busy, WSGI_SEQ_CST))
             return;
         pause_for(WSGI_MS);
     }

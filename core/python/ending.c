@@ -153,8 +153,7 @@ static void clear(wsgi_interp *interp)
    the process. */
 static int is_alone(const wsgi_interp *interp)
 {
-    PyThreadState *ours =
-        __atomic_load_n(&interp->turn_state, __ATOMIC_ACQUIRE);
+    PyThreadState *ours = wsgi_atomic_load(&interp->turn_state, WSGI_ACQUIRE);
     PyThreadState *state = PyInterpreterState_ThreadHead(interp->state);
 
     while (state != NULL && (state == interp->first_state || state == ours))
@@ -206,7 +205,7 @@ static enum progress step(wsgi_interp *interp)
         return wait_for_threads(interp);
     /* Threads of the server drop their slots when they serve their next
        request. */
-    if (__atomic_load_n(&interp->slots, __ATOMIC_ACQUIRE) > 0)
+    if (wsgi_atomic_load(&interp->slots, WSGI_ACQUIRE) > 0)
         return ASLEEP;
     clear(interp);
     if (is_alone(interp))
@@ -275,7 +274,7 @@ void wsgi_ending_all(void)
     int told = 0;
     PyObject *main_ender = start_ender(&told);
     wsgi_interp *interps =
-        __atomic_load_n(wsgi_interp_serving(), __ATOMIC_ACQUIRE);
+        wsgi_atomic_load(wsgi_interp_serving(), WSGI_ACQUIRE);
     wsgi_interp *interp;
     int running = 1;
 

@@ -132,13 +132,13 @@ static int register_signal(PyObject *module, const wsgi_interp *interp)
     if (result == NULL)
         return -1;
     Py_DECREF(result);
-    __atomic_store_n(&sees_main, 1, __ATOMIC_RELEASE);
+    wsgi_atomic_store(&sees_main, 1, WSGI_RELEASE);
     return 0;
 }
 
 void wsgi_faults_tell(void)
 {
-    if (__atomic_load_n(&sees_main, __ATOMIC_ACQUIRE))
+    if (wsgi_atomic_load(&sees_main, WSGI_ACQUIRE))
         kill(getpid(), SIGNAL);
 }
 

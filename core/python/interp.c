@@ -25,21 +25,21 @@ wsgi_interp **wsgi_interp_serving(void)
 
 int wsgi_interp_is_anyone_inside(void)
 {
-    wsgi_interp *interp = __atomic_load_n(&serving, __ATOMIC_ACQUIRE);
+    wsgi_interp *interp = wsgi_atomic_load(&serving, WSGI_ACQUIRE);
 
     while (interp != NULL && wsgi_gate_count(&interp->visits) == 0)
-        interp = __atomic_load_n(&interp->next, __ATOMIC_ACQUIRE);
+        interp = wsgi_atomic_load(&interp->next, WSGI_ACQUIRE);
     return interp != NULL;
 }
 
 int wsgi_interp_count_one(void)
 {
-    return __atomic_add_fetch(&in_memory, 1, __ATOMIC_ACQ_REL);
+    return wsgi_atomic_add(&in_memory, 1, WSGI_ACQ_REL);
 }
 
 void wsgi_interp_forget_one(void)
 {
-    __atomic_sub_fetch(&in_memory, 1, __ATOMIC_ACQ_REL);
+    wsgi_atomic_sub(&in_memory, 1, WSGI_ACQ_REL);
 }
 
 /* ---- The end ---------------------------------------------------------- */
@@ -76,7 +76,7 @@ void wsgi_interp_retire(wsgi_interp *interp)
 
     /* This follows the closing: a thread that sees the new number must also
        see the closed gate. */
-    __atomic_add_fetch(&retirements, 1, __ATOMIC_ACQ_REL);
+    wsgi_atomic_add(&retirements, 1, WSGI_ACQ_REL);
     if (is_empty)
         hand_over(interp);
 }
@@ -88,7 +88,7 @@ int wsgi_interp_is_retired(const wsgi_interp *interp)
 
 unsigned long wsgi_interp_retirements(void)
 {
-    return __atomic_load_n(&retirements, __ATOMIC_ACQUIRE);
+    return wsgi_atomic_load(&retirements, WSGI_ACQUIRE);
 }
 
 /* ---- Visits ----------------------------------------------------------- */
@@ -119,13 +119,13 @@ typedef struct tour {
 static void visit_each(void *arg)
 {
     const tour *t = arg;
-    wsgi_interp *interp = __atomic_load_n(&serving, __ATOMIC_ACQUIRE);
+    wsgi_interp *interp = wsgi_atomic_load(&serving, WSGI_ACQUIRE);
     PyThreadState *main_state = NULL;
 
     if (!wsgi_process_is_shared())
         main_state = PyEval_SaveThread();
     for (; interp != NULL;
-         interp = __atomic_load_n(&interp->next, __ATOMIC_ACQUIRE)) {
+         interp = wsgi_atomic_load(&interp->next, WSGI_ACQUIRE)) {
         wsgi_states_enter(interp->first_state);
         t->look(interp, t->arg);
         PyEval_SaveThread();
@@ -144,9 +144,9 @@ void wsgi_interp_visit_all(void (*look)(const wsgi_interp *interp, void *arg),
 
 const PyInterpreterState *wsgi_interp_main(void)
 {
-    const wsgi_interp *interp = __atomic_load_n(&serving, __ATOMIC_ACQUIRE);
+    const wsgi_interp *interp = wsgi_atomic_load(&serving, WSGI_ACQUIRE);
 
     while (interp != NULL && strcmp(interp->name, WSGI_MAIN_INTERPRETER) != 0)
-        interp = __atomic_load_n(&interp->next, __ATOMIC_ACQUIRE);
+        interp = wsgi_atomic_load(&interp->next, WSGI_ACQUIRE);
     return interp != NULL ? interp->state : NULL;
 }

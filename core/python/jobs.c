@@ -35,7 +35,7 @@ void wsgi_jobs_run(void (*job)(void *arg), void *arg)
 {
     pthread_mutex_lock(&running);
     current_arg = arg;
-    __atomic_store_n(&current_job, job, __ATOMIC_RELEASE);
+    wsgi_atomic_store(&current_job, job, WSGI_RELEASE);
     sem_post(&wanted);
     wait_for(&done);
     pthread_mutex_unlock(&running);
@@ -49,7 +49,7 @@ void wsgi_jobs_wake(void)
 
 int wsgi_jobs_are_under_way(void)
 {
-    return __atomic_load_n(&at_work, __ATOMIC_SEQ_CST);
+    return wsgi_atomic_load(&at_work, WSGI_SEQ_CST);
 }
 
 /* ---- The Python thread ------------------------------------------------ */
@@ -66,13 +66,13 @@ void wsgi_jobs_wait(int briefly)
 
 void wsgi_jobs_set_under_way(int now)
 {
-    __atomic_store_n(&at_work, now, __ATOMIC_SEQ_CST);
+    wsgi_atomic_store(&at_work, now, WSGI_SEQ_CST);
 }
 
 void wsgi_jobs_do(void)
 {
     void (*job)(void *) =
-        __atomic_exchange_n(&current_job, NULL, __ATOMIC_ACQUIRE);
+        wsgi_atomic_exchange(&current_job, NULL, WSGI_ACQUIRE);
 
     if (job == NULL)
         return;

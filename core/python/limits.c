@@ -9,7 +9,7 @@
 /* Whether a warning has not been logged in this process yet. */
 static int is_first(int *told)
 {
-    return !__atomic_exchange_n(told, 1, __ATOMIC_RELAXED);
+    return !wsgi_atomic_exchange(told, 1, WSGI_RELAXED);
 }
 
 /* An interpreter with a lock of its own needs Python 3.12, can't be the main

@@ -105,7 +105,7 @@ int wsgi_osenviron_is_known(const wsgi_interp *interp,
 {
     return settings->environ_sum == 0 ||
            settings->environ_sum ==
-               __atomic_load_n(&interp->environ_sum, __ATOMIC_ACQUIRE);
+               wsgi_atomic_load(&interp->environ_sum, WSGI_ACQUIRE);
 }
 
 /* A walk over the variables of a request. */
@@ -209,7 +209,7 @@ int wsgi_osenviron_apply(wsgi_visit *visit, const wsgi_settings *settings)
     result = give_all(visit->request, interp, wanted);
     Py_DECREF(wanted);
     if (result == 0)
-        __atomic_store_n(&interp->environ_sum, settings->environ_sum,
-                         __ATOMIC_RELEASE);
+        wsgi_atomic_store(&interp->environ_sum, settings->environ_sum,
+                          WSGI_RELEASE);
     return result;
 }

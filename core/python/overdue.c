@@ -27,7 +27,7 @@ static long pause_of(const wsgi_slow *s)
 static int is_quiet(wsgi_slow *s, long long now)
 {
     wsgi_overdue *o = (wsgi_overdue *)s;
-    unsigned steps = __atomic_load_n(o->steps, __ATOMIC_RELAXED);
+    unsigned steps = wsgi_atomic_load(o->steps, WSGI_RELAXED);
 
     if (o->is_raised)
         return 1;
@@ -69,7 +69,7 @@ static void end_process(void)
    count. */
 static long look_at_end(const wsgi_host *host)
 {
-    int stuck = __atomic_load_n(&stuck_count, __ATOMIC_RELAXED);
+    int stuck = wsgi_atomic_load(&stuck_count, WSGI_RELAXED);
 
     if (host->is_stopping() && host->count_threads() <= stuck &&
         wsgi_tally_busy() <= (unsigned)stuck)
@@ -117,7 +117,7 @@ static long act(wsgi_slow *s)
         return look_at_end(wsgi_process_given.host);
     if (o->is_raised) {
         o->is_stuck = 1;
-        __atomic_add_fetch(&stuck_count, 1, __ATOMIC_RELAXED);
+        wsgi_atomic_add(&stuck_count, 1, WSGI_RELAXED);
         return replace_process(s);
     }
     wsgi_log(s->request, WSGI_ERROR,
@@ -145,7 +145,7 @@ int wsgi_overdue_end(wsgi_overdue *o)
 {
     wsgi_slow_end(&o->slow);
     if (o->is_stuck)
-        __atomic_sub_fetch(&stuck_count, 1, __ATOMIC_RELAXED);
+        wsgi_atomic_sub(&stuck_count, 1, WSGI_RELAXED);
     if (o->is_raised)
         wsgi_python_raise_in(o->slow.thread, NULL); /* not raised yet */
     return o->is_raised;

@@ -71,7 +71,7 @@ static wsgi_interp *add(const wsgi_request *request,
 
     if (interp != NULL) {
         interp->next = *wsgi_interp_serving();
-        __atomic_store_n(wsgi_interp_serving(), interp, __ATOMIC_RELEASE);
+        wsgi_atomic_store(wsgi_interp_serving(), interp, WSGI_RELEASE);
     }
     return interp;
 }
@@ -170,7 +170,7 @@ void wsgi_registry_replace(wsgi_interp *old, wsgi_interp *fresh)
     for (place = wsgi_interp_serving(); *place != old; place = &(*place)->next)
         ;
     fresh->next = old->next;
-    __atomic_store_n(place, fresh, __ATOMIC_RELEASE);
+    wsgi_atomic_store(place, fresh, WSGI_RELEASE);
     pthread_mutex_unlock(&registry);
     wsgi_interp_retire(old);
 }

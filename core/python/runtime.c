@@ -26,12 +26,12 @@ static char failure[256];
 
 static enum state current_state(void)
 {
-    return __atomic_load_n(&state, __ATOMIC_ACQUIRE);
+    return wsgi_atomic_load(&state, WSGI_ACQUIRE);
 }
 
 static void set_state(enum state now)
 {
-    __atomic_store_n(&state, now, __ATOMIC_RELEASE);
+    wsgi_atomic_store(&state, now, WSGI_RELEASE);
 }
 
 /* Starts Python. Returns 0, or -1 with the reason in failure. */
@@ -170,7 +170,7 @@ static void report_refusal(const wsgi_request *request)
 {
     static int reported;
 
-    if (!__atomic_exchange_n(&reported, 1, __ATOMIC_RELAXED))
+    if (!wsgi_atomic_exchange(&reported, 1, WSGI_RELAXED))
         wsgi_log(request, WSGI_ERROR, "MW0404: Python is not started: %s",
                  wsgi_process_given.refusal);
 }

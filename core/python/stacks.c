@@ -85,7 +85,7 @@ static void *oversee(void *unused)
         sem_timedwait(&told, &until) < 0)
         wsgi_faults_tell();
     else
-        __atomic_store_n(&is_under_way, 0, __ATOMIC_RELEASE);
+        wsgi_atomic_store(&is_under_way, 0, WSGI_RELEASE);
     return NULL;
 }
 
@@ -93,9 +93,9 @@ static void *oversee(void *unused)
 void wsgi_tell_stacks(void)
 {
     if (!wsgi_process_has_python() || wsgi_process_is_ending() ||
-        __atomic_exchange_n(&is_under_way, 1, __ATOMIC_ACQUIRE))
+        wsgi_atomic_exchange(&is_under_way, 1, WSGI_ACQUIRE))
         return;
     sem_init(&told, 0, 0);
     if (wsgi_process_add_thread(oversee, NULL, STACK_SIZE) != 0)
-        __atomic_store_n(&is_under_way, 0, __ATOMIC_RELEASE);
+        wsgi_atomic_store(&is_under_way, 0, WSGI_RELEASE);
 }

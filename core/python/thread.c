@@ -61,7 +61,7 @@ static void drop_slot(wsgi_thread *self, wsgi_slot *slot)
     *place = slot->next;
     if (self->last == slot)
         self->last = NULL;
-    __atomic_sub_fetch(&slot->interp->slots, 1, __ATOMIC_ACQ_REL);
+    wsgi_atomic_sub(&slot->interp->slots, 1, WSGI_ACQ_REL);
     free(slot);
 }
 
@@ -99,7 +99,7 @@ static wsgi_slot *add_slot(wsgi_thread *self, wsgi_interp *interp)
         slot->hash = wsgi_thread_hash(interp->name);
         slot->next = self->slots;
         self->slots = slot;
-        __atomic_add_fetch(&interp->slots, 1, __ATOMIC_ACQ_REL);
+        wsgi_atomic_add(&interp->slots, 1, WSGI_ACQ_REL);
     }
     return slot;
 }
@@ -142,7 +142,7 @@ static wsgi_thread *make_thread(void)
 
     if (self == NULL)
         return NULL;
-    self->number = __atomic_add_fetch(&count, 1, __ATOMIC_RELAXED);
+    self->number = wsgi_atomic_add(&count, 1, WSGI_RELAXED);
     pthread_setspecific(thread_key, self);
     return self;
 }

@@ -45,18 +45,18 @@ static int is_resting; /* the clock is; atomic */
    who may. */
 static int is_wanted(void)
 {
-    return (__atomic_load_n(&count, __ATOMIC_SEQ_CST) > 1 &&
+    return (wsgi_atomic_load(&count, WSGI_SEQ_CST) > 1 &&
             wsgi_interp_is_anyone_inside()) ||
            wsgi_jobs_are_under_way() ||
-           __atomic_load_n(&outsiders, __ATOMIC_SEQ_CST) > 0;
+           wsgi_atomic_load(&outsiders, WSGI_SEQ_CST) > 0;
 }
 
 /* ---- The clock -------------------------------------------------------- */
 
 void wsgi_turns_want(void)
 {
-    if (!WSGI_LOCK_IS_UNFAIR ||
-        !__atomic_load_n(&is_resting, __ATOMIC_SEQ_CST) || !is_wanted())
+    if (!WSGI_LOCK_IS_UNFAIR || !wsgi_atomic_load(&is_resting, WSGI_SEQ_CST) ||
+        !is_wanted())
         return;
     pthread_mutex_lock(&lock);
     pthread_cond_signal(&wanted);
@@ -65,23 +65,23 @@ void wsgi_turns_want(void)
 
 void wsgi_turns_begin_wait(void)
 {
-    __atomic_add_fetch(&outsiders, 1, __ATOMIC_SEQ_CST);
+    wsgi_atomic_add(&outsiders, 1, WSGI_SEQ_CST);
     wsgi_turns_want();
 }
 
 void wsgi_turns_end_wait(void)
 {
-    __atomic_sub_fetch(&outsiders, 1, __ATOMIC_SEQ_CST);
+    wsgi_atomic_sub(&outsiders, 1, WSGI_SEQ_CST);
 }
 
 /* Waits until somebody wants the lock. */
 static void rest(void)
 {
     pthread_mutex_lock(&lock);
-    __atomic_store_n(&is_resting, 1, __ATOMIC_SEQ_CST);
+    wsgi_atomic_store(&is_resting, 1, WSGI_SEQ_CST);
     while (!is_wanted())
         pthread_cond_wait(&wanted, &lock);
-    __atomic_store_n(&is_resting, 0, __ATOMIC_SEQ_CST);
+    wsgi_atomic_store(&is_resting, 0, WSGI_SEQ_CST);
     pthread_mutex_unlock(&lock);
 }
 
@@ -151,7 +151,7 @@ static int start_clock(void)
 
 static int has_to_leave(const wsgi_interp *interp)
 {
-    return __atomic_load_n(&interp->turns, __ATOMIC_ACQUIRE) == WSGI_LAST_TURN;
+    return wsgi_atomic_load(&interp->turns, WSGI_ACQUIRE) == WSGI_LAST_TURN;
 }
 
 /* Adds a taker to the list, or removes it. */
@@ -208,15 +208,15 @@ static void *take_turns(void *arg)
     PyThreadState *state = PyThreadState_New(interp->state);
 
     if (state != NULL) {
-        __atomic_store_n(&interp->turn_state, state, __ATOMIC_RELEASE);
+        wsgi_atomic_store(&interp->turn_state, state, WSGI_RELEASE);
         take_them(interp, state);
         PyEval_RestoreThread(state);
         PyThreadState_Clear(state);
-        __atomic_store_n(&interp->turn_state, NULL, __ATOMIC_RELEASE);
+        wsgi_atomic_store(&interp->turn_state, NULL, WSGI_RELEASE);
         PyThreadState_DeleteCurrent();
     }
-    __atomic_sub_fetch(&count, 1, __ATOMIC_SEQ_CST);
-    __atomic_store_n(&interp->turns, WSGI_NO_TURNS, __ATOMIC_RELEASE);
+    wsgi_atomic_sub(&count, 1, WSGI_SEQ_CST);
+    wsgi_atomic_store(&interp->turns, WSGI_NO_TURNS, WSGI_RELEASE);
     wsgi_jobs_wake();
     return NULL;
 }
@@ -229,14 +229,14 @@ static int start(wsgi_interp *interp)
 {
     int error;
 
-    __atomic_add_fetch(&count, 1, __ATOMIC_SEQ_CST);
+    wsgi_atomic_add(&count, 1, WSGI_SEQ_CST);
     error = start_clock();
     if (error == 0)
         error = wsgi_process_add_thread(take_turns, interp, STACK_SIZE);
     if (error == 0)
         return 0;
-    __atomic_sub_fetch(&count, 1, __ATOMIC_SEQ_CST);
-    __atomic_store_n(&interp->turns, WSGI_LACKS_TURNS, __ATOMIC_RELEASE);
+    wsgi_atomic_sub(&count, 1, WSGI_SEQ_CST);
+    wsgi_atomic_store(&interp->turns, WSGI_LACKS_TURNS, WSGI_RELEASE);
     return error;
 }
 
@@ -263,14 +263,12 @@ void wsgi_turns_try(wsgi_interp *interp)
     time_t now;
 
     if (!WSGI_LOCK_IS_UNFAIR ||
-        __atomic_load_n(&interp->turns, __ATOMIC_RELAXED) != expected)
+        wsgi_atomic_load(&interp->turns, WSGI_RELAXED) != expected)
         return;
     now = time(NULL);
-    if (__atomic_exchange_n(&interp->turns_tried, now, __ATOMIC_RELAXED) !=
-            now &&
-        __atomic_compare_exchange_n(&interp->turns, &expected,
-                                    WSGI_TAKES_TURNS, 0, __ATOMIC_ACQ_REL,
-                                    __ATOMIC_RELAXED))
+    if (wsgi_atomic_exchange(&interp->turns_tried, now, WSGI_RELAXED) != now &&
+        wsgi_atomic_swap(&interp->turns, &expected, WSGI_TAKES_TURNS,
+                         WSGI_ACQ_REL, WSGI_RELAXED))
         start(interp);
 }
 
@@ -290,12 +288,12 @@ int wsgi_turns_end(wsgi_interp *interp)
 {
     enum wsgi_turns expected = WSGI_TAKES_TURNS;
 
-    if (__atomic_load_n(&interp->turns, __ATOMIC_ACQUIRE) <= WSGI_LACKS_TURNS)
+    if (wsgi_atomic_load(&interp->turns, WSGI_ACQUIRE) <= WSGI_LACKS_TURNS)
         return 1;
     /* If its thread is just leaving, turns has changed and this does nothing.
      */
-    __atomic_compare_exchange_n(&interp->turns, &expected, WSGI_LAST_TURN, 0,
-                                __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    wsgi_atomic_swap(&interp->turns, &expected, WSGI_LAST_TURN, WSGI_ACQ_REL,
+                     WSGI_ACQUIRE);
     tell_to_leave(interp);
     return 0;
 }

@@ -20,13 +20,12 @@ static int sharing;
 static int is_first(const char *name)
 {
     static const char *first;
-    const char *known = __atomic_load_n(&first, __ATOMIC_ACQUIRE);
+    const char *known = wsgi_atomic_load(&first, WSGI_ACQUIRE);
 
     if (known == NULL) {
         char *copy = strdup(name);
 
-        if (__atomic_compare_exchange_n(&first, &known, copy, 0,
-                                        __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        if (wsgi_atomic_swap(&first, &known, copy, WSGI_ACQ_REL, WSGI_ACQUIRE))
             known = copy;
         else
             free(copy);
@@ -132,7 +131,7 @@ static void yield_to_others(void)
     int i;
 
     for (i = 0; i < MOST_YIELDS; i++) {
-        if (__atomic_load_n(&sharing, __ATOMIC_RELAXED) == 0)
+        if (wsgi_atomic_load(&sharing, WSGI_RELAXED) == 0)
             return;
         sched_yield();
     }
@@ -154,7 +153,7 @@ static void attach(wsgi_thread *self, wsgi_slot *slot)
     }
     wsgi_thread_enter_slot(slot);
     if (shares_lock(slot))
-        __atomic_add_fetch(&sharing, 1, __ATOMIC_RELAXED);
+        wsgi_atomic_add(&sharing, 1, WSGI_RELAXED);
     self->last = slot;
 }
 
@@ -212,7 +211,7 @@ static void step_out(wsgi_thread *self, wsgi_visit *visit)
 {
     self->visit = visit->outer;
     if (shares_lock(visit->slot))
-        __atomic_sub_fetch(&sharing, 1, __ATOMIC_RELAXED);
+        wsgi_atomic_sub(&sharing, 1, WSGI_RELAXED);
     PyEval_SaveThread();
     if (visit->shown != NULL)
         wsgi_states_show(visit->shown);

@@ -21,8 +21,8 @@ void wsgi_crowd_wait(const wsgi_request *request, int difference)
     long number = number_of(request);
 
     if (number >= 0)
-        __atomic_add_fetch(&wsgi_tally_mine()->waiting[number],
-                           (uint16_t)difference, __ATOMIC_RELAXED);
+        wsgi_atomic_add(&wsgi_tally_mine()->waiting[number],
+                        (uint16_t)difference, WSGI_RELAXED);
 }
 
 long wsgi_crowd_count(const wsgi_request *request)

@@ -33,17 +33,17 @@ static int may_write(wsgi_tally_flood *flood, size_t size)
     uint64_t now = wsgi_tally_now(), until, used, next;
     uint64_t most = now + SAVED;
 
-    if (__atomic_load_n(&flood->left_out, __ATOMIC_RELAXED) > 0)
+    if (wsgi_atomic_load(&flood->left_out, WSGI_RELAXED) > 0)
         most -= PAUSE;
-    until = __atomic_load_n(&flood->until, __ATOMIC_RELAXED);
+    until = wsgi_atomic_load(&flood->until, WSGI_RELAXED);
     do {
         used = until <= now + 2 * SAVED ? until : now; /* nobody writes more */
         if (used > most)
             return 0;
         next = (used > now ? used : now) +
                (size + LINE_COST) / BYTES_IN_A_MICROSECOND;
-    } while (!__atomic_compare_exchange_n(&flood->until, &until, next, 0,
-                                          __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+    } while (!wsgi_atomic_swap(&flood->until, &until, next, WSGI_RELAXED,
+                               WSGI_RELAXED));
     return 1;
 }
 
@@ -75,13 +75,13 @@ static void write_part(wsgi_tally_flood *flood, const wsgi_request *request,
     uint32_t left_out;
 
     if (!may_write(flood, size)) {
-        if (__atomic_fetch_add(&flood->left_out, 1U, __ATOMIC_RELAXED) == 0)
+        if (wsgi_atomic_fetch_add(&flood->left_out, 1U, WSGI_RELAXED) == 0)
             tell_begin(request);
         return;
     }
-    left_out = __atomic_load_n(&flood->left_out, __ATOMIC_RELAXED);
+    left_out = wsgi_atomic_load(&flood->left_out, WSGI_RELAXED);
     if (left_out > 0)
-        left_out = __atomic_exchange_n(&flood->left_out, 0U, __ATOMIC_RELAXED);
+        left_out = wsgi_atomic_exchange(&flood->left_out, 0U, WSGI_RELAXED);
     if (left_out > 0)
         tell_left_out(request, left_out);
     wsgi_log_line(request, level, text, size);

@@ -9,6 +9,8 @@
 #ifndef WSGI_GATE_H
 #define WSGI_GATE_H
 
+#include "../atomic.h"
+
 typedef struct wsgi_gate {
     long uses; /* atomic: how many are inside, and the two flags below */
 } wsgi_gate;
@@ -22,44 +24,42 @@ static inline int wsgi_gate_is_last(wsgi_gate *gate, long uses)
     long expected = WSGI_GATE_CLOSED;
 
     return uses == WSGI_GATE_CLOSED &&
-           __atomic_compare_exchange_n(&gate->uses, &expected,
-                                       WSGI_GATE_CLOSED | WSGI_GATE_LEFT, 0,
-                                       __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+           wsgi_atomic_swap(&gate->uses, &expected,
+                            WSGI_GATE_CLOSED | WSGI_GATE_LEFT, WSGI_ACQ_REL,
+                            WSGI_RELAXED);
 }
 
 /* Counts a use. Returns whether the gate is open. Even if not, the caller must
    call wsgi_gate_leave. */
 static inline int wsgi_gate_enter(wsgi_gate *gate)
 {
-    return !(__atomic_add_fetch(&gate->uses, 1, __ATOMIC_ACQ_REL) &
-             WSGI_GATE_CLOSED);
+    return !(wsgi_atomic_add(&gate->uses, 1, WSGI_ACQ_REL) & WSGI_GATE_CLOSED);
 }
 
 /* Returns whether the caller was the last inside a closed gate. */
 static inline int wsgi_gate_leave(wsgi_gate *gate)
 {
-    return wsgi_gate_is_last(
-        gate, __atomic_sub_fetch(&gate->uses, 1, __ATOMIC_ACQ_REL));
+    return wsgi_gate_is_last(gate,
+                             wsgi_atomic_sub(&gate->uses, 1, WSGI_ACQ_REL));
 }
 
 /* Closes the gate for good. Returns whether nobody is inside. */
 static inline int wsgi_gate_close(wsgi_gate *gate)
 {
     return wsgi_gate_is_last(
-        gate,
-        __atomic_or_fetch(&gate->uses, WSGI_GATE_CLOSED, __ATOMIC_ACQ_REL));
+        gate, wsgi_atomic_or(&gate->uses, WSGI_GATE_CLOSED, WSGI_ACQ_REL));
 }
 
 static inline int wsgi_gate_is_closed(const wsgi_gate *gate)
 {
-    return (__atomic_load_n(&gate->uses, __ATOMIC_ACQUIRE) &
-            WSGI_GATE_CLOSED) != 0;
+    return (wsgi_atomic_load(&gate->uses, WSGI_ACQUIRE) & WSGI_GATE_CLOSED) !=
+           0;
 }
 
 /* How many are inside. */
 static inline long wsgi_gate_count(const wsgi_gate *gate)
 {
-    return __atomic_load_n(&gate->uses, __ATOMIC_SEQ_CST) &
+    return wsgi_atomic_load(&gate->uses, WSGI_SEQ_CST) &
            (WSGI_GATE_CLOSED - 1);
 }
 

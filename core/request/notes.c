@@ -36,7 +36,7 @@ static uint64_t key_of(const wsgi_request *request, const wsgi_settings *s)
 
 static int is_of_now(const wsgi_note *note)
 {
-    return __atomic_load_n(&note->recall.configuration, __ATOMIC_RELAXED) ==
+    return wsgi_atomic_load(&note->recall.configuration, WSGI_RELAXED) ==
            configuration;
 }
 
@@ -47,7 +47,7 @@ static wsgi_note *find(uint64_t key)
     wsgi_note *note, *end = notes->notes + WSGI_NOTES_MOST, *room = NULL;
 
     for (note = notes->notes; note < end; note++) {
-        uint64_t theirs = __atomic_load_n(&note->key, __ATOMIC_ACQUIRE);
+        uint64_t theirs = wsgi_atomic_load(&note->key, WSGI_ACQUIRE);
 
         if (theirs == key)
             return note;
@@ -55,7 +55,7 @@ static wsgi_note *find(uint64_t key)
             room = note;
     }
     if (room != NULL)
-        __atomic_store_n(&room->key, key, __ATOMIC_RELEASE);
+        wsgi_atomic_store(&room->key, key, WSGI_RELEASE);
     return room;
 }
 
@@ -94,8 +94,7 @@ void wsgi_notes_look(void)
     int i;
 
     for (i = 0; notes != NULL && i < WSGI_NOTES_MOST; i++)
-        if (__atomic_exchange_n(&notes->notes[i].is_used, 0U,
-                                __ATOMIC_RELAXED))
+        if (wsgi_atomic_exchange(&notes->notes[i].is_used, 0U, WSGI_RELAXED))
             notes->notes[i].last = now;
 }
 

@@ -42,13 +42,13 @@ static int replace(wsgi_tally_places *places, uint64_t *state, uint32_t count)
 {
     uint64_t next = ((*state + ONE_CHANGE) & ~(uint64_t)UINT32_MAX) | count;
 
-    return __atomic_compare_exchange_n(&places->state, state, next, 0,
-                                       __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    return wsgi_atomic_swap(&places->state, state, next, WSGI_SEQ_CST,
+                            WSGI_SEQ_CST);
 }
 
 static int add_one(wsgi_tally_places *places, long most)
 {
-    uint64_t state = __atomic_load_n(&places->state, __ATOMIC_SEQ_CST);
+    uint64_t state = wsgi_atomic_load(&places->state, WSGI_SEQ_CST);
 
     while (count_of(state) < most)
         if (replace(places, &state, count_of(state) + 1))
@@ -58,7 +58,7 @@ static int add_one(wsgi_tally_places *places, long most)
 
 static void take_one(wsgi_tally_places *places)
 {
-    uint64_t state = __atomic_load_n(&places->state, __ATOMIC_SEQ_CST);
+    uint64_t state = wsgi_atomic_load(&places->state, WSGI_SEQ_CST);
 
     while (count_of(state) > 0 &&
            !replace(places, &state, count_of(state) - 1))
@@ -72,8 +72,8 @@ static void count_mine(unsigned number, int difference)
     wsgi_tally_child *mine = wsgi_tally_mine();
 
     if (mine != NULL)
-        __atomic_add_fetch(&mine->places[number], (uint16_t)difference,
-                           __ATOMIC_SEQ_CST);
+        wsgi_atomic_add(&mine->places[number], (uint16_t)difference,
+                        WSGI_SEQ_CST);
 }
 
 /* Takes off what children have left that died. Returns whether it was
@@ -82,7 +82,7 @@ static int repair(unsigned number)
 {
     const wsgi_tally *memory = wsgi_tally_shared();
     wsgi_tally_places *places = places_of(number);
-    uint64_t state = __atomic_load_n(&places->state, __ATOMIC_SEQ_CST);
+    uint64_t state = wsgi_atomic_load(&places->state, WSGI_SEQ_CST);
     uint32_t sum;
 
     if (memory == NULL || wsgi_tally_mine() == NULL)
@@ -110,13 +110,12 @@ static unsigned number_of_application(const wsgi_tally_use *use,
 /* Whether the places are this customer's, or have become so. */
 static int is_owner(uint32_t *theirs, uint32_t owner)
 {
-    uint32_t before = __atomic_load_n(theirs, __ATOMIC_RELAXED);
+    uint32_t before = wsgi_atomic_load(theirs, WSGI_RELAXED);
 
     return before == owner ||
-           (before == 0 &&
-            (__atomic_compare_exchange_n(theirs, &before, owner, 0,
-                                         __ATOMIC_RELAXED, __ATOMIC_RELAXED) ||
-             before == owner));
+           (before == 0 && (wsgi_atomic_swap(theirs, &before, owner,
+                                             WSGI_RELAXED, WSGI_RELAXED) ||
+                            before == owner));
 }
 
 /* A customer keeps the places once taken. When all are taken, one more counts
@@ -187,7 +186,7 @@ static void tell_customer(const wsgi_request *request, const wsgi_settings *s,
 
 static void count_refused(unsigned number)
 {
-    __atomic_add_fetch(&places_of(number)->refused.all, 1, __ATOMIC_RELAXED);
+    wsgi_atomic_add(&places_of(number)->refused.all, 1, WSGI_RELAXED);
 }
 
 /* ---- Requests --------------------------------------------------------- */
@@ -241,7 +240,7 @@ static void tell_alone(const wsgi_request *request)
     static int is_told;
 
     if (wsgi_tally_shared() == NULL &&
-        !__atomic_exchange_n(&is_told, 1, __ATOMIC_RELAXED))
+        !wsgi_atomic_exchange(&is_told, 1, WSGI_RELAXED))
         wsgi_log(
             request, WSGI_WARNING,
             "MW0521: mod_wsgi.concurrency and concurrency= in " WSGI_LIMITS

@@ -68,12 +68,12 @@ int wsgi_process_add_thread(void *(*function)(void *arg), void *arg,
 
 void wsgi_process_set_python(void)
 {
-    __atomic_store_n(&has_python, 1, __ATOMIC_RELEASE);
+    wsgi_atomic_store(&has_python, 1, WSGI_RELEASE);
 }
 
 int wsgi_process_has_python(void)
 {
-    return __atomic_load_n(&has_python, __ATOMIC_ACQUIRE);
+    return wsgi_atomic_load(&has_python, WSGI_ACQUIRE);
 }
 
 /* ---- Its end ---------------------------------------------------------- */
@@ -82,12 +82,12 @@ void wsgi_process_begin_end(time_t seconds)
 {
     clock_gettime(CLOCK_REALTIME, &deadline);
     deadline.tv_sec += seconds;
-    __atomic_store_n(&has_begun, 1, __ATOMIC_RELEASE);
+    wsgi_atomic_store(&has_begun, 1, WSGI_RELEASE);
 }
 
 int wsgi_process_is_ending(void)
 {
-    return __atomic_load_n(&has_begun, __ATOMIC_ACQUIRE);
+    return wsgi_atomic_load(&has_begun, WSGI_ACQUIRE);
 }
 
 const struct timespec *wsgi_process_deadline(void)
@@ -108,10 +108,10 @@ int wsgi_process_is_late(void)
 
 void wsgi_process_set_over(void)
 {
-    __atomic_store_n(&is_over, 1, __ATOMIC_RELEASE);
+    wsgi_atomic_store(&is_over, 1, WSGI_RELEASE);
 }
 
 int wsgi_process_is_over(void)
 {
-    return __atomic_load_n(&is_over, __ATOMIC_ACQUIRE);
+    return wsgi_atomic_load(&is_over, WSGI_ACQUIRE);
 }

@@ -61,24 +61,23 @@ static void fill_in(wsgi_tally_recall *to, const wsgi_request *request)
 void wsgi_recall_put(wsgi_tally_recall *to, const wsgi_request *request,
                      uint32_t configuration)
 {
-    uint32_t before = __atomic_load_n(&to->configuration, __ATOMIC_RELAXED);
+    uint32_t before = wsgi_atomic_load(&to->configuration, WSGI_RELAXED);
 
     if (before == ~configuration ||
-        !__atomic_compare_exchange_n(&to->configuration, &before,
-                                     ~configuration, 0, __ATOMIC_ACQ_REL,
-                                     __ATOMIC_RELAXED))
+        !wsgi_atomic_swap(&to->configuration, &before, ~configuration,
+                          WSGI_ACQ_REL, WSGI_RELAXED))
         return;
     fill_in(to, request);
-    __atomic_store_n(&to->configuration, configuration, __ATOMIC_RELEASE);
+    wsgi_atomic_store(&to->configuration, configuration, WSGI_RELEASE);
 }
 
 int wsgi_recall_copy(wsgi_tally_recall *to, const wsgi_tally_recall *from,
                      uint32_t configuration)
 {
-    uint32_t before = __atomic_load_n(&from->configuration, __ATOMIC_ACQUIRE);
+    uint32_t before = wsgi_atomic_load(&from->configuration, WSGI_ACQUIRE);
 
     *to = *from;
-    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    wsgi_atomic_fence(WSGI_ACQUIRE);
     return before == configuration && from->configuration == configuration &&
                    to->size != 0
                ? 0

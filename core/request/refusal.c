@@ -10,18 +10,18 @@
 static int is_due(wsgi_tally_refusals *refusals)
 {
     uint64_t now = (uint64_t)wsgi_seconds() + 1;
-    uint64_t told = __atomic_load_n(&refusals->told, __ATOMIC_RELAXED);
+    uint64_t told = wsgi_atomic_load(&refusals->told, WSGI_RELAXED);
 
     return (told == 0 || now < told || now - told >= TOLD_SECONDS) &&
-           __atomic_compare_exchange_n(&refusals->told, &told, now, 0,
-                                       __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+           wsgi_atomic_swap(&refusals->told, &told, now, WSGI_RELAXED,
+                            WSGI_RELAXED);
 }
 
 unsigned long long wsgi_refusal_count(wsgi_tally_refusals *refusals)
 {
-    __atomic_add_fetch(&refusals->all, 1, __ATOMIC_RELAXED);
-    __atomic_add_fetch(&refusals->untold, 1, __ATOMIC_RELAXED);
+    wsgi_atomic_add(&refusals->all, 1, WSGI_RELAXED);
+    wsgi_atomic_add(&refusals->untold, 1, WSGI_RELAXED);
     return is_due(refusals)
-               ? __atomic_exchange_n(&refusals->untold, 0, __ATOMIC_RELAXED)
+               ? wsgi_atomic_exchange(&refusals->untold, 0, WSGI_RELAXED)
                : 0;
 }

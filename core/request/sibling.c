@@ -23,7 +23,7 @@ int wsgi_sibling_lives(uint32_t pid)
 
 unsigned wsgi_sibling_count(const wsgi_tally *memory)
 {
-    uint32_t taken = __atomic_load_n(&memory->taken, __ATOMIC_SEQ_CST);
+    uint32_t taken = wsgi_atomic_load(&memory->taken, WSGI_SEQ_CST);
 
     return taken < WSGI_TALLY_CHILDREN ? taken : WSGI_TALLY_CHILDREN;
 }
@@ -32,11 +32,10 @@ unsigned wsgi_sibling_count(const wsgi_tally *memory)
 static void note_taken(wsgi_tally *memory, const wsgi_tally_child *mine)
 {
     uint32_t number = (uint32_t)(mine - memory->children) + 1;
-    uint32_t taken = __atomic_load_n(&memory->taken, __ATOMIC_SEQ_CST);
+    uint32_t taken = wsgi_atomic_load(&memory->taken, WSGI_SEQ_CST);
 
-    while (taken < number &&
-           !__atomic_compare_exchange_n(&memory->taken, &taken, number, 0,
-                                        __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+    while (taken < number && !wsgi_atomic_swap(&memory->taken, &taken, number,
+                                               WSGI_SEQ_CST, WSGI_SEQ_CST))
         ;
 }
 
@@ -48,12 +47,11 @@ static int is_gone(uint32_t pid)
 int wsgi_sibling_take(uint32_t *place, uint32_t pid,
                       int (*is_gone_there)(uint32_t pid))
 {
-    uint32_t theirs = __atomic_load_n(place, __ATOMIC_RELAXED);
+    uint32_t theirs = wsgi_atomic_load(place, WSGI_RELAXED);
 
     if (theirs != 0 && (is_gone_there == NULL || !is_gone_there(theirs)))
         return 0;
-    return __atomic_compare_exchange_n(place, &theirs, pid, 0,
-                                       __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+    return wsgi_atomic_swap(place, &theirs, pid, WSGI_ACQ_REL, WSGI_RELAXED);
 }
 
 static wsgi_tally_child *find(wsgi_tally *memory, uint32_t pid,
@@ -104,11 +102,10 @@ uint32_t wsgi_sibling_sum(const wsgi_tally *memory, size_t where)
 
     for (i = 0; i < number; i++) {
         const wsgi_tally_child *child = &memory->children[i];
-        uint32_t pid = __atomic_load_n(&child->pid, __ATOMIC_SEQ_CST);
+        uint32_t pid = wsgi_atomic_load(&child->pid, WSGI_SEQ_CST);
         const uint16_t *count =
             (const uint16_t *)(const void *)((const char *)child + where);
-        uint16_t theirs = pid != 0 ? __atomic_load_n(count, __ATOMIC_SEQ_CST)
-                                   : 0;
+        uint16_t theirs = pid != 0 ? wsgi_atomic_load(count, WSGI_SEQ_CST) : 0;
 
         if (theirs > 0 && wsgi_sibling_lives(pid))
             sum += theirs;

@@ -158,12 +158,12 @@ static int claim(wsgi_tally_row *row, uint64_t key,
 {
     uint64_t free_key = 0;
 
-    if (!__atomic_compare_exchange_n(&row->key, &free_key, key, 0,
-                                     __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+    if (!wsgi_atomic_swap(&row->key, &free_key, key, WSGI_ACQ_REL,
+                          WSGI_RELAXED))
         return 0;
     row->names = *names;
     row->first = (int64_t)time(NULL);
-    __atomic_store_n(&row->is_ready, 1U, __ATOMIC_RELEASE);
+    wsgi_atomic_store(&row->is_ready, 1U, WSGI_RELEASE);
     return 1;
 }
 
@@ -176,13 +176,13 @@ static unsigned find_row(uint64_t key, const wsgi_tally_names *names)
     for (i = 0; i < WSGI_TALLY_ROWS; i++) {
         unsigned at = (unsigned)((key + i) % WSGI_TALLY_ROWS);
         wsgi_tally_row *row = &tally->rows[at];
-        uint64_t theirs = __atomic_load_n(&row->key, __ATOMIC_ACQUIRE);
+        uint64_t theirs = wsgi_atomic_load(&row->key, WSGI_ACQUIRE);
 
         if (theirs == 0 && claim(row, key, names))
             return at;
-        if (__atomic_load_n(&row->key, __ATOMIC_ACQUIRE) != key)
+        if (wsgi_atomic_load(&row->key, WSGI_ACQUIRE) != key)
             continue;
-        if (!__atomic_load_n(&row->is_ready, __ATOMIC_ACQUIRE))
+        if (!wsgi_atomic_load(&row->is_ready, WSGI_ACQUIRE))
             return OTHERS;
         if (memcmp(&row->names, names, sizeof *names) == 0)
             return at;
@@ -235,14 +235,14 @@ static const node *add_node(node **bucket, const identity *is, unsigned row)
     node *made;
 
     if (row == OTHERS ||
-        __atomic_add_fetch(&known_count, 1, __ATOMIC_RELAXED) > 2 * OTHERS)
+        wsgi_atomic_add(&known_count, 1, WSGI_RELAXED) > 2 * OTHERS)
         return NULL;
     made = new_node(is, row);
     if (made == NULL)
         return NULL;
-    made->next = __atomic_load_n(bucket, __ATOMIC_ACQUIRE);
-    while (!__atomic_compare_exchange_n(bucket, &made->next, made, 0,
-                                        __ATOMIC_RELEASE, __ATOMIC_ACQUIRE))
+    made->next = wsgi_atomic_load(bucket, WSGI_ACQUIRE);
+    while (!wsgi_atomic_swap(bucket, &made->next, made, WSGI_RELEASE,
+                             WSGI_ACQUIRE))
         ;
     return made;
 }
@@ -253,7 +253,7 @@ static unsigned look_up(const identity *is, const wsgi_request *request,
 {
     uint64_t key = hash(is);
     node **bucket = &known[key % BUCKETS];
-    node *at = __atomic_load_n(bucket, __ATOMIC_ACQUIRE);
+    node *at = wsgi_atomic_load(bucket, WSGI_ACQUIRE);
     wsgi_tally_names names = {.owner = 0};
     unsigned row;
 
@@ -287,7 +287,7 @@ void wsgi_tally_enter_child(void)
 void wsgi_tally_leave_child(void)
 {
     if (mine != NULL && mine->pid == (uint32_t)getpid())
-        __atomic_store_n(&mine->pid, 0U, __ATOMIC_RELEASE);
+        wsgi_atomic_store(&mine->pid, 0U, WSGI_RELEASE);
 }
 
 void wsgi_tally_open(wsgi_tally *memory, const char *of, uint32_t from)
@@ -342,8 +342,7 @@ unsigned wsgi_tally_number_of(const wsgi_tally_use *use)
 static void count_busy(unsigned row, int difference)
 {
     if (mine != NULL)
-        __atomic_add_fetch(&mine->busy[row], (uint16_t)difference,
-                           __ATOMIC_RELAXED);
+        wsgi_atomic_add(&mine->busy[row], (uint16_t)difference, WSGI_RELAXED);
 }
 
 void wsgi_tally_begin(wsgi_tally_use *use, const wsgi_request *request,
@@ -367,7 +366,7 @@ void wsgi_tally_begin(wsgi_tally_use *use, const wsgi_request *request,
 
 static void add(uint64_t *to, uint64_t number)
 {
-    __atomic_add_fetch(to, number, __ATOMIC_RELAXED);
+    wsgi_atomic_add(to, number, WSGI_RELAXED);
 }
 
 void wsgi_tally_end(wsgi_tally_use *use, int status)
@@ -389,7 +388,7 @@ void wsgi_tally_end(wsgi_tally_use *use, int status)
     add(&row->bytes, (uint64_t)sent.bytes);
     if (sent.status >= 500 || sent.is_broken)
         add(&row->errors, 1);
-    __atomic_store_n(&row->last, (int64_t)time(NULL), __ATOMIC_RELAXED);
+    wsgi_atomic_store(&row->last, (int64_t)time(NULL), WSGI_RELAXED);
     count_busy(use->row, -1);
     if (mine != NULL)
         add(&mine->requests, 1);
@@ -401,7 +400,7 @@ unsigned wsgi_tally_busy(void)
     unsigned i, sum = 0;
 
     for (i = 0; mine != NULL && i <= OTHERS; i++)
-        sum += __atomic_load_n(&mine->busy[i], __ATOMIC_RELAXED);
+        sum += wsgi_atomic_load(&mine->busy[i], WSGI_RELAXED);
     return sum;
 }
 
@@ -477,7 +476,7 @@ static const wsgi_tally_row *next_used(const unsigned char *taken,
     for (i = 0; i < WSGI_TALLY_ROWS; i++) {
         const wsgi_tally_row *row = &tally->rows[i];
 
-        if (!taken[i] && __atomic_load_n(&row->is_ready, __ATOMIC_ACQUIRE) &&
+        if (!taken[i] && wsgi_atomic_load(&row->is_ready, WSGI_ACQUIRE) &&
             row->last >= since &&
             (best == NULL || row->requests > best->requests))
             best = row;

@@ -156,7 +156,7 @@ static int take_row(wsgi_snapshot *s, unsigned place, wsgi_status_row *to)
     int is_others = place == WSGI_TALLY_ROWS;
 
     if (is_others ? s->owner >= 0 || row->requests == 0
-                  : __atomic_load_n(&row->is_ready, __ATOMIC_ACQUIRE) == 0)
+                  : wsgi_atomic_load(&row->is_ready, WSGI_ACQUIRE) == 0)
         return 0;
     memset(to, 0, sizeof *to);
     to->place = place;
@@ -198,10 +198,10 @@ static wsgi_status_row *row_at(wsgi_snapshot *s, unsigned place)
 /* The other children of the server are in this process's group. */
 static void take_child(wsgi_snapshot *s, const wsgi_tally_child *child)
 {
-    wsgi_status_process p = {
-        .pid = __atomic_load_n(&child->pid, __ATOMIC_ACQUIRE), .is_child = 1};
+    wsgi_status_process p = {.is_child = 1};
     size_t i;
 
+    p.pid = wsgi_atomic_load(&child->pid, WSGI_ACQUIRE);
     if (p.pid == 0 ||
         wsgi_proc_look(p.pid, &p.memory, &p.age) != (unsigned long)getpgrp())
         return;
@@ -225,7 +225,7 @@ static int is_another(const wsgi_status_process *p, int64_t noted)
 static void take_process(wsgi_snapshot *s, const wsgi_tally_process *process)
 {
     wsgi_status_process p = {
-        .pid = __atomic_load_n(&process->pid, __ATOMIC_RELAXED)};
+        .pid = wsgi_atomic_load(&process->pid, WSGI_RELAXED)};
 
     if (p.pid == 0)
         return;

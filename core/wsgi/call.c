@@ -67,7 +67,7 @@ int wsgi_call_enter_for_client(wsgi_call *call, const char *what)
 /* For those who watch the request. */
 static void step(wsgi_call *call)
 {
-    __atomic_store_n(&call->steps, call->steps + 1, __ATOMIC_RELAXED);
+    wsgi_atomic_store(&call->steps, call->steps + 1, WSGI_RELAXED);
 }
 
 void wsgi_call_lock_host(wsgi_call *call)

@@ -210,7 +210,7 @@ static int enter(input *self)
 {
     if (wsgi_call_enter_for_client(self->call, "wsgi.input") < 0)
         return -1;
-    if (!__atomic_exchange_n(&self->busy, 1, __ATOMIC_ACQUIRE))
+    if (!wsgi_atomic_exchange(&self->busy, 1, WSGI_ACQUIRE))
         return 0;
     wsgi_lease_leave(&self->call->lease);
     PyErr_SetString(PyExc_RuntimeError,
@@ -220,7 +220,7 @@ static int enter(input *self)
 
 static void leave(input *self)
 {
-    __atomic_store_n(&self->busy, 0, __ATOMIC_RELEASE);
+    wsgi_atomic_store(&self->busy, 0, WSGI_RELEASE);
     wsgi_lease_leave(&self->call->lease);
 }
 

@@ -94,6 +94,13 @@ def test_only_one_header_looks_at_the_version_of_python(path: Path) -> None:
     assert "PY_VERSION_HEX" not in code(path)
 
 
+@pytest.mark.parametrize("path", [*CORE, *ADAPTERS, *SPAWNER], ids=named)
+def test_only_one_header_knows_the_atomics_of_compilers(path: Path) -> None:
+    if path.name in ("atomic.h", "atomic_old.h"):
+        return
+    assert not re.findall(r"\b(__atomic_\w+|__ATOMIC_\w+|__sync_\w+)", code(path))
+
+
 @pytest.mark.parametrize("path", CORE_SOURCES, ids=named)
 def test_a_source_of_the_core_has_no_conditional_compilation(path: Path) -> None:
     assert not re.findall(r"^\s*#\s*(?:if|ifdef|ifndef|elif)\b.*", code(path), re.MULTILINE)

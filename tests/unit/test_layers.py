@@ -17,6 +17,10 @@ CORE = TOP / "core"
 
 # From the lowest to the highest. What lies in core/ itself is the top.
 LAYERS = ("request", "status", "client", "python", "application", "wsgi", ".")
+
+# Headers that every layer may include: the border to the host, and what compilers differ in.
+BORDER = ("host.h", "atomic.h", "atomic_old.h")
+
 WITHOUT_PYTHON = ("request", "status", "client")
 
 SOURCES = sorted(CORE.rglob("*.c"))
@@ -43,7 +47,7 @@ def test_a_file_includes_its_own_layer_or_a_lower_one(path: Path) -> None:
     for name in INCLUDE.findall(path.read_text()):
         header = (path.parent / name).resolve()
         assert header.is_file(), f"{named(path)} includes {name}, which is not where it says"
-        if header != CORE / "host.h":
+        if header.parent != CORE or header.name not in BORDER:
             assert height(header) <= height(path), f"{named(path)} includes {named(header)}"
 
 
