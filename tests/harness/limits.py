@@ -9,6 +9,7 @@ CLOSES_AFTER_CHUNKS = (
     "the connection behind a chunked request: nothing can be smuggled as the next one"
 )
 NO_CGI_PASS_AUTH = "CGIPassAuth is a directive of Apache 2.4.13 and later"
+NO_MODULE_LIST = "ClearModuleList and AddModule ended with Apache 1.3"
 NO_HTTP2 = "HTTP/2 came with Apache 2.4"
 NO_SUBSTITUTE = "mod_substitute came with Apache 2.2.7, and limits lines in 2.4 only"
 NO_MACROS = "mod_macro came with Apache 2.4"
@@ -74,6 +75,7 @@ LIMITS: dict[str, dict[str, str]] = {
         "strict-chunks": "Apache 2.0 takes a chunk size that is no number for the last chunk",
         "cgi-pass-auth": NO_CGI_PASS_AUTH,
         "keep-alive-after-chunked": CLOSES_AFTER_CHUNKS,
+        "module-list": NO_MODULE_LIST,
         "http2": NO_HTTP2,
         "macros": NO_MACROS,
         "mod-python": NO_MOD_PYTHON,
@@ -86,6 +88,7 @@ LIMITS: dict[str, dict[str, str]] = {
         "failing-filter": NO_SUBSTITUTE,
         "cgi-pass-auth": NO_CGI_PASS_AUTH,
         "keep-alive-after-chunked": CLOSES_AFTER_CHUNKS,
+        "module-list": NO_MODULE_LIST,
         "http2": NO_HTTP2,
         "macros": NO_MACROS,
         "mod-python": NO_MOD_PYTHON,
@@ -93,6 +96,7 @@ LIMITS: dict[str, dict[str, str]] = {
         "suexec": NO_SUEXEC,
         "other-mod-wsgi": NO_OTHER_MOD_WSGI,
     },
+    "apache2.4": {"module-list": NO_MODULE_LIST},
     "embedded": {"processes": "an application that is embedded has no process of its own"},
     "prefork": {
         "http2": "mod_http2 works with models that have threads only, says its manual",
