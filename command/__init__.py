@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from .discovery import Problem as Problem
+
 _HERE = Path(__file__).resolve().parent
 
 # The folder of the checkout.
@@ -12,7 +14,3 @@ MODULES = _HERE / "modules"
 
 # The folder with the files that the command reads: examples/ and docs/.
 DATA = _HERE if MODULES.is_dir() else TOP
-
-
-class Problem(Exception):
-    """Something that the user can mend. The text is one line that says how."""

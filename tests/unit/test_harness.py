@@ -158,7 +158,7 @@ def test_of_two_pythons_of_a_version_the_one_without_a_crowd_is_tested(
 ) -> None:
     plain = cell("event", "3.11").python
     crowd = replace(plain, crowd=("threading",), executable=Path("/other/python"))
-    monkeypatch.setattr(pythons, "_machine", lambda *_: iter((crowd, plain)))
+    monkeypatch.setattr("command.discovery.pythons.machine", lambda *_: iter((crowd, plain)))
     assert pythons.find() == [plain]
     assert pythons.find(["3.11"]) == [plain]
 
