@@ -25,7 +25,7 @@ DATABASE = "compile_commands.json"
 C_FOLDERS = ("core", "adapters", "spawner", "bench", "tests")
 TYPED_FOLDERS = ("command", "tools", "tests", "matrix", "bench")
 DOCUMENTS = "tests/unit/test_documents.py"
-SHELL_SCRIPTS = ("dev", ".ci/run", "matrix/tools.sh")
+SHELL_SCRIPTS = ("dev", "build.sh", ".ci/run", "matrix/tools.sh")
 GITHUB_FILES = (
     ("github-workflows", "workflows/*.yml"),
     ("dependabot", "dependabot.yml"),

@@ -18,7 +18,7 @@ FILES = {
     *(".clang-format", ".clang-tidy", ".dockerignore", ".editorconfig", ".gitignore"),
     *(".pre-commit-config.yaml", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md"),
     *("LICENSE", "README.md", "SConstruct", "SECURITY.md", "VERSION", "dev", "mkdocs.yml"),
-    *("pyproject.toml", "requirements-docs.txt", "requirements.txt"),
+    *("build.sh", "pyproject.toml", "requirements-docs.txt", "requirements.txt"),
 }
 ROW = re.compile(r"^\| `(\w+)/` \|", re.MULTILINE)
 

@@ -1,0 +1,74 @@
+#!/bin/sh
+# build.sh - builds where there is no SCons, as "scons apxs=... python=..." would:
+#
+#   APXS=/usr/local/apache/bin/apxs PYTHON=python2.7 ./build.sh [install]
+#
+# Without APXS it is for the newest server that is found. CC, CPPFLAGS, CFLAGS and LDFLAGS count,
+# too, and DESTDIR for install.
+
+# The variables that facts have are assigned by eval.
+# shellcheck disable=SC2154
+set -eu
+cd "$(dirname "$0")"
+LC_ALL=C PYTHONDONTWRITEBYTECODE=1
+export LC_ALL PYTHONDONTWRITEBYTECODE
+
+facts=$("${PYTHON:-python}" -s -c 'import sys
+sys.path.insert(0, "command")
+from discovery import shell
+shell.main()' "${APXS:-}")
+eval "$facts"
+flags='-fvisibility=hidden -pedantic -Wall -Wextra -Wshadow -Wstrict-prototypes'
+flags="$flags -Wmissing-prototypes -O3 -g -DNDEBUG -fno-plt"
+version="-DWSGI_VERSION=\"$(cat VERSION)\""
+
+run() {
+    echo "$*"
+    "$@"
+}
+
+# compile NAME FOLDER FLAGS DEFINES: the sources of a folder. Leaves their objects in $made. The file
+# nopython.c is for a module without Python. Here and in link, lists are split into words on purpose.
+# shellcheck disable=SC2086
+compile() {
+    mkdir -p "build/$1"
+    made=
+    for source in "$2"/*.c "$2"/*/*.c; do
+        case $source in *'*'* | */nopython.c) continue ;; esac
+        object=build/$1/$(basename "$source" .c).os
+        run "${CC:-cc}" -o "$object" -c -std=c99 ${CFLAGS:-} $flags $3 -fPIC ${CPPFLAGS:-} \
+            -D_GNU_SOURCE $4 -Icore "$source"
+        made="$made $object"
+    done
+}
+
+# link TARGET FLAGS OBJECTS LIBRARIES
+# shellcheck disable=SC2086
+link() {
+    mkdir -p "$(dirname "$1")"
+    run "${CC:-cc}" -o "$1" -Wl,-z,relro -Wl,-z,now ${LDFLAGS:-} $2 $3 $4
+}
+
+compile "core-$python" core "$python_flags" "-DWSGI_PYTHON_EXECUTABLE=\"$executable\" $version"
+core=$made
+compile "adapter-apache$line" "adapters/$adapter" "$server_flags" ''
+server=$made
+compile remote adapters/remote '' "$version"
+remote=$made
+compile wire adapters/wire '' ''
+wire=$made
+compile spawner spawner '' ''
+spawner="$made build/wire/ceilings.os"
+compile adapter-process adapters/process '' ''
+
+target=build/apache$line-$python
+link "$target/mod_wsgi.so" "-shared $rpath" "$core$server$remote$wire" "$libraries"
+link "$target/mod_wsgi/mod_wsgi-spawner" '' "$spawner" -lpthread
+link "$target/mod_wsgi/mod_wsgi-$python" "$rpath" "$core$wire$made" "$libraries"
+
+if [ "${1:-}" = install ]; then
+    mkdir -p "${DESTDIR:-}$modules/mod_wsgi"
+    run cp "$target/mod_wsgi.so" "${DESTDIR:-}$modules"
+    run cp "$target/mod_wsgi/mod_wsgi-spawner" "$target/mod_wsgi/mod_wsgi-$python" \
+        "${DESTDIR:-}$modules/mod_wsgi"
+fi

@@ -1,0 +1,259 @@
+"""What builds on an old host: SCons from 2.5 on with Python 2.7, build.sh, the archive of sources.
+
+All of it happens in an unpacked archive, as it does there. The real builds are not optimised,
+which saves half of their time.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from command import TOP, Problem, httpd, pythons, servers
+from command.pythons import Python
+from command.servers import Server
+from tests.harness import programs, venvs
+from tools import dist
+
+# For each SCons the Python that runs it.
+OLD = {"2.5.1": "2.7", "3.1.2": "2.7", "4.8.1": "3.6"}
+
+READ_BY_SCONS = [TOP / "SConstruct", *sorted((TOP / "command" / "discovery").glob("*.py"))]
+
+TARGETS = (("1.3", "2.7"), ("2.4", "3.11"))
+
+# scons links a program elsewhere, and copies it beside the module.
+PROGRAM = re.compile(r"^true -o \S+/(mod_wsgi-\S+)")
+
+APPLICATION = """
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [environ["mod_wsgi.process"].encode("latin-1") or b"embedded"]
+"""
+
+CONFIGURATION = """
+SetHandler mod_wsgi
+SetEnv mod_wsgi.application hello
+SetEnv mod_wsgi.directory "{root}"
+<Location /apart>
+    SetEnv mod_wsgi.process apart
+</Location>
+"""
+
+
+def a_python(version: str) -> Python:
+    try:
+        return pythons.choose(version)
+    except Problem as problem:
+        pytest.skip(f"NOT RUN: {problem}")
+
+
+def a_server(line: str) -> Server:
+    try:
+        return servers.choose(line)
+    except Problem as problem:
+        pytest.skip(f"NOT RUN: {problem}")
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if not (TOP / ".git").exists():
+        pytest.skip("this tree is no checkout")
+    return dist.make(tmp_path_factory.mktemp("dist"))
+
+
+@pytest.fixture
+def tree(archive: Path, tmp_path: Path) -> Path:
+    """What the archive is unpacked to, by the system's tar."""
+    programs.run("tar", "xzf", archive, folder=tmp_path)
+    return tmp_path / archive.name.removesuffix(".tar.gz")
+
+
+def scons(release: str) -> tuple[str, ...]:
+    """The command of an old SCons. Those for Python 2.7 run where their archive was unpacked."""
+    python = a_python(OLD[release])
+    if python.version != "2.7":
+        folder = venvs.make(python, TOP / "build", (f"scons=={release}",))
+        return str(folder / "bin" / "python"), "-W", "ignore", "-m", "SCons", "-Q"
+    kept = TOP / "build" / "tests-scons"
+    program = kept / f"scons-{release}" / "script" / "scons"
+    if not program.exists():
+        plain = ("--no-deps", "--no-binary", ":all:", "--dest", str(kept))
+        venvs.pip(python.executable, "download", *plain, f"scons=={release}")
+        programs.run("tar", "xzf", kept / f"scons-{release}.tar.gz", folder=kept)
+    return str(python.executable), str(program), "-Q"
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Ours, without what would steer a compiler or an installation."""
+    steers = ("CC", "CFLAGS", "CPPFLAGS", "LDFLAGS", "DESTDIR", "CI")
+    kept = {name: text for name, text in os.environ.items() if name not in steers}
+    return {**kept, **more}
+
+
+def compilations(printed: str) -> list[str]:
+    """The lines with the compiler true, sorted, because scons builds several at once."""
+    lines = printed.replace('\\"', '"').splitlines()
+    found = [" ".join(line.split()) for line in lines if line.startswith("true ")]
+    assert found, printed
+    return sorted(PROGRAM.sub(r"true -o \1", line) for line in found)
+
+
+def dry(tree: Path, command: tuple[str, ...], server: Server, python: Python) -> list[str]:
+    """What a scons would compile and link, in a tree where nothing was built yet."""
+    words = ("-n", f"apxs={server.apxs}", f"python={python.executable}")
+    return compilations(
+        programs.run(*command, *words, folder=tree, environment=environment(CC="true"))
+    )
+
+
+def newest(tree: Path, server: Server, python: Python) -> list[str]:
+    return dry(tree, (sys.executable, "-m", "SCons", "-Q"), server, python)
+
+
+@pytest.mark.parametrize("version", ["2.7", "3.6"])
+@pytest.mark.parametrize("path", READ_BY_SCONS, ids=lambda path: path.name)
+def test_an_old_python_understands_what_scons_reads(path: Path, version: str) -> None:
+    code = "import sys; compile(open(sys.argv[1]).read(), sys.argv[1], 'exec')"
+    programs.run(a_python(version).executable, "-c", code, path)
+
+
+@pytest.mark.parametrize("release", OLD)
+def test_an_old_scons_compiles_as_the_newest_does(release: str, tree: Path) -> None:
+    command, python = scons(release), a_python("2.7")
+    server = servers.choose() if release != "3.1.2" else a_server("1.3")
+    assert dry(tree, command, server, python) == newest(tree, server, python)
+
+
+@pytest.mark.parametrize("line", servers.LINES)
+def test_build_sh_compiles_as_scons_does(line: str, tree: Path) -> None:
+    server, python = a_server(line), a_python("2.7" if line == "1.3" else "3.11")
+    printed = programs.run(
+        *("sh", "build.sh"),
+        folder=tree,
+        environment=environment(CC="true", APXS=str(server.apxs), PYTHON=str(python.executable)),
+    )
+    assert compilations(printed) == newest(tree, server, python)
+
+
+def test_build_sh_takes_the_flags_of_the_environment_as_scons_does(tree: Path) -> None:
+    server, python = servers.choose(), a_python("3.11")
+    flags = {"CFLAGS": "-O1 -g0", "CPPFLAGS": "-DX=1 -DY", "LDFLAGS": "-Wl,-O1 -s", "CC": "true"}
+    asked = {"APXS": str(server.apxs), "PYTHON": str(python.executable)}
+    printed = programs.run(
+        *("sh", "build.sh"), folder=tree, environment=environment(**flags, **asked)
+    )
+    words = ("-n", f"apxs={server.apxs}", f"python={python.executable}")
+    expected = programs.run(
+        *(sys.executable, "-m", "SCons", "-Q", *words),
+        folder=tree,
+        environment=environment(**flags),
+    )
+    assert compilations(printed) == compilations(expected)
+
+
+def test_build_sh_says_what_it_cannot_build_for(tree: Path) -> None:
+    done = subprocess.run(
+        ["sh", "build.sh"],
+        cwd=tree,
+        env=environment(APXS="/no/apxs", PYTHON=sys.executable),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert done.stdout == ""
+    assert done.stderr.startswith("build.sh: /no/apxs is not an apxs with its server's headers")
+
+
+def test_build_sh_refuses_a_path_that_the_shell_would_take_apart(
+    tree: Path, tmp_path: Path
+) -> None:
+    real = servers.choose_apxs()
+    (tmp_path / "a b").mkdir()
+    apxs = tmp_path / "apxs"
+    apxs.write_text(
+        "#!/bin/sh\n"
+        f'case "$2" in LIBEXECDIR) echo "{tmp_path}/a b" ;; *) exec {real} "$@" ;; esac\n'
+    )
+    apxs.chmod(0o755)
+    told = environment(APXS=str(apxs), PYTHON=str(pythons.choose().executable))
+    with pytest.raises(programs.ProgramFailed, match=r"would not read .*: build with scons"):
+        programs.run("sh", "build.sh", folder=tree, environment=told)
+
+
+def test_a_command_for_newer_pythons_says_so_to_an_old_one(tree: Path) -> None:
+    told = r"scons: dist needs Python 3.11 or later, which has to run scons"
+    with pytest.raises(programs.ProgramFailed, match=told):
+        programs.run(*scons("3.1.2"), "dist", folder=tree)
+
+
+@pytest.mark.slow
+def test_an_old_scons_builds_and_installs_what_serves(tree: Path) -> None:
+    server, python = a_server("1.3"), a_python("2.7")
+    words = (f"apxs={server.apxs}", f"python={python.executable}", "install", "moduledir=/made")
+    programs.run(
+        *scons("3.1.2"),
+        *words,
+        folder=tree,
+        environment=environment(DESTDIR=str(tree), CFLAGS="-O0"),
+    )
+    assert served(server, tree / "made") == ["embedded", "apart"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("line", "version"), TARGETS)
+def test_build_sh_builds_and_installs_what_serves(line: str, version: str, tree: Path) -> None:
+    server, python = a_server(line), a_python(version)
+    known = {"APXS": str(server.apxs), "PYTHON": str(python.executable)}
+    programs.run(
+        *("sh", "build.sh", "install"),
+        folder=tree,
+        environment=environment(**known, DESTDIR=str(tree), CFLAGS="-O0"),
+    )
+    assert served(server, tree / str(server.modules).lstrip("/")) == ["embedded", "apart"]
+
+
+def served(server: Server, modules: Path) -> list[str]:
+    """What an application answers, in the server's process and in one of its own."""
+    with httpd.server_root() as root:
+        shutil.copy(modules / "mod_wsgi.so", root)
+        shutil.copytree(modules / "mod_wsgi", root / "mod_wsgi")
+        (root / "hello.py").write_text(APPLICATION)
+        httpd.open_to_all(root, *root.rglob("*"))
+        port = httpd.free_port()
+        body = CONFIGURATION.format(root=root)
+        with httpd.running(server, root / "mod_wsgi.so", body=body, root=root, port=port):
+            url = f"http://127.0.0.1:{port}"
+            return [programs.first_answer(url + path) for path in ("/", "/apart")]
+
+
+def entries(archive: Path) -> Iterator[tarfile.TarInfo]:
+    with tarfile.open(archive) as opened:
+        yield from opened.getmembers()
+
+
+def test_the_archive_has_each_file_that_git_knows(archive: Path) -> None:
+    names = [each.name.partition("/")[2] for each in entries(archive)]
+    listed = programs.run("git", "ls-files", "-z").split("\0")
+    assert names == sorted(name for name in listed if name and (TOP / name).is_file())
+
+
+def test_the_same_commit_makes_the_same_archive(archive: Path, tmp_path: Path) -> None:
+    assert dist.make(tmp_path).read_bytes() == archive.read_bytes()
+    assert {(each.uid, each.gid, each.uname, each.gname) for each in entries(archive)} == {
+        (0, 0, "", "")
+    }
+    assert len({each.mtime for each in entries(archive)}) == 1
+
+
+def test_a_tree_that_is_no_checkout_makes_no_archive(tree: Path) -> None:
+    told = "scons dist: this tree is no checkout of git"
+    with pytest.raises(programs.ProgramFailed, match=told):
+        programs.run(sys.executable, "-m", "SCons", "-Q", "dist", folder=tree)
