@@ -8,7 +8,6 @@
  * loaded is not loaded beforehand again.
  */
 #include <errno.h>
-#include <semaphore.h>
 #include <time.h>
 
 #include "request/notes.h"
@@ -23,7 +22,7 @@
 static wsgi_tally_recall chosen[MOST];
 static unsigned count;
 static struct timespec until;
-static sem_t done;
+static wsgi_semaphore done;
 static void (*note)(const wsgi_tally_recall *which);
 static void (*tell)(void);
 
@@ -86,7 +85,7 @@ static int begin(int seconds)
 
 static void wake(void)
 {
-    sem_post(&done);
+    wsgi_semaphore_post(&done);
 }
 
 void wsgi_warm(void)
@@ -98,9 +97,9 @@ void wsgi_warm(void)
         return;
     note = wsgi_tally_note_loading;
     tell = wake;
-    sem_init(&done, 0, 0);
+    wsgi_semaphore_make(&done);
     if (begin(PATIENCE) == 0)
-        while (sem_timedwait(&done, &until) < 0 && errno == EINTR)
+        while (wsgi_semaphore_wait_until(&done, &until) < 0 && errno == EINTR)
             ;
 }
 

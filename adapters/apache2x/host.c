@@ -9,6 +9,8 @@
 #include <apr_portable.h>
 #include <time.h>
 
+#include "system.h"
+
 /* How long a line of the log waits for its request: two milliseconds. */
 #define LOG_WAIT 2000000L
 
@@ -85,7 +87,7 @@ static int borrow_back(exchange *x)
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += (until.tv_nsec + LOG_WAIT) / 1000000000L;
     until.tv_nsec = (until.tv_nsec + LOG_WAIT) % 1000000000L;
-    return pthread_mutex_timedlock(&x->borrowed, &until) == 0;
+    return wsgi_lock_until(&x->borrowed, &until) == 0;
 }
 
 /* The first line that is logged of a request takes memory of the request: 2.4

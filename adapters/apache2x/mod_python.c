@@ -8,7 +8,8 @@
 #include "adapter.h"
 
 #include <apr_optional.h>
-#include <link.h>
+
+#include "libraries.h"
 
 APR_DECLARE_OPTIONAL_FN(void *, mp_acquire_interpreter, (const char *));
 
@@ -21,26 +22,14 @@ static void *find_interp(const char *name)
     return acquire(name);
 }
 
-/* Counts the libpythons in this process. */
-static int count_python(struct dl_phdr_info *info, size_t size, void *count)
+/* libpython3.so only refers to another libpython. */
+static int is_python(const char *path)
 {
-    const char *slash = strrchr(info->dlpi_name, '/');
-    const char *file = slash != NULL ? slash + 1 : info->dlpi_name;
+    const char *slash = strrchr(path, '/');
+    const char *file = slash != NULL ? slash + 1 : path;
 
-    (void)size;
-    /* libpython3.so only refers to another libpython. */
-    if (strncmp(file, "libpython", 9) == 0 &&
-        strncmp(file, "libpython3.so", 13) != 0)
-        ++*(int *)count;
-    return 0;
-}
-
-static int has_two_pythons(void)
-{
-    int pythons = 0;
-
-    dl_iterate_phdr(count_python, &pythons);
-    return pythons > 1;
+    return strncmp(file, "libpython", 9) == 0 &&
+           strncmp(file, "libpython3.so", 13) != 0;
 }
 
 /* Both modules find Python's functions in the libpython that the first one has
@@ -50,7 +39,7 @@ int wsgi_apache_misleads_mod_python(void)
     const module *other = ap_find_linked_module("mod_python.c");
 
     return other != NULL && other->module_index > wsgi_module.module_index &&
-           has_two_pythons();
+           wsgi_count_libraries(is_python) > 1;
 }
 
 void wsgi_apache_join_mod_python(wsgi_process *process)
@@ -62,7 +51,7 @@ void wsgi_apache_join_mod_python(wsgi_process *process)
         process->refusal = "mod_python is loaded, and is older than 3.3, "
                            "which can't share Python: update it, or take its "
                            "LoadModule line out";
-    else if (has_two_pythons())
+    else if (wsgi_count_libraries(is_python) > 1)
         process->refusal = "mod_python is loaded, and was built with another "
                            "version of Python: build both with the same, or "
                            "take one LoadModule line out";

@@ -113,22 +113,21 @@ static int replace(PyObject *module, PyMethodDef *method)
 
 /* ---- All threads, without their lock ---------------------------------- */
 
-/* A signal that nobody else uses: faulthandler has no other way. */
-#define SIGNAL (SIGRTMIN + 9)
-
 static int sees_main; /* atomic */
 
-/* faulthandler sees the threads of one interpreter, which must not end. So
-   that of the process's first application. */
+/* faulthandler can only be asked by a signal. It sees the threads of one
+   interpreter, which must not end. So that of the process's first application.
+ */
 static int register_signal(PyObject *module, const wsgi_interp *interp)
 {
     PyObject *result;
 
-    if (!WSGI_FAULTHANDLER_SEES_ALL || !wsgi_process_given.has_owner ||
+    if (!WSGI_FAULTHANDLER_SEES_ALL || WSGI_SPARE_SIGNAL == 0 ||
+        !wsgi_process_given.has_owner ||
         strcmp(interp->name, WSGI_MAIN_INTERPRETER) != 0)
         return 0;
     result = PyObject_CallMethod(module, (char *)"register", (char *)"iii",
-                                 SIGNAL, STDERR_FILENO, 1);
+                                 WSGI_SPARE_SIGNAL, STDERR_FILENO, 1);
     if (result == NULL)
         return -1;
     Py_DECREF(result);
@@ -139,7 +138,7 @@ static int register_signal(PyObject *module, const wsgi_interp *interp)
 void wsgi_faults_tell(void)
 {
     if (wsgi_atomic_load(&sees_main, WSGI_ACQUIRE))
-        kill(getpid(), SIGNAL);
+        kill(getpid(), WSGI_SPARE_SIGNAL);
 }
 
 /* ---- The start -------------------------------------------------------- */

@@ -59,14 +59,11 @@ static int is_below_settings(const wsgi_interp *interp, const char *path)
 static int may_run(const wsgi_interp *interp, int fd, const char *name,
                    struct stat *info)
 {
-    char link[64], path[PATH_MAX];
-    ssize_t size;
+    char path[PATH_MAX];
 
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    size = readlink(link, path, sizeof path - 1);
-    if (size < 0 || fstat(fd, info) < 0 || !S_ISREG(info->st_mode))
+    if (wsgi_path_of(fd, path, sizeof path) < 0 || fstat(fd, info) < 0 ||
+        !S_ISREG(info->st_mode))
         return 0;
-    path[size] = '\0';
     if (is_in_library(interp, path))
         return 1;
     if (info->st_uid == 0)

@@ -6,27 +6,26 @@
  */
 #include <errno.h>
 #include <pthread.h>
-#include <semaphore.h>
 #include <time.h>
 
 #include "interpreters.h"
 
 static pthread_mutex_t running = PTHREAD_MUTEX_INITIALIZER;
-static sem_t wanted, done;
+static wsgi_semaphore wanted, done;
 static void (*current_job)(void *); /* atomic */
 static void *current_arg;
 static int at_work; /* atomic */
 
-static void wait_for(sem_t *semaphore)
+static void wait_for(wsgi_semaphore *semaphore)
 {
-    while (sem_wait(semaphore) < 0 && errno == EINTR)
+    while (wsgi_semaphore_wait(semaphore) < 0 && errno == EINTR)
         ;
 }
 
 void wsgi_jobs_prepare(void)
 {
-    sem_init(&wanted, 0, 0);
-    sem_init(&done, 0, 0);
+    wsgi_semaphore_make(&wanted);
+    wsgi_semaphore_make(&done);
 }
 
 /* ---- Those who ask ---------------------------------------------------- */
@@ -36,7 +35,7 @@ void wsgi_jobs_run(void (*job)(void *arg), void *arg)
     pthread_mutex_lock(&running);
     current_arg = arg;
     wsgi_atomic_store(&current_job, job, WSGI_RELEASE);
-    sem_post(&wanted);
+    wsgi_semaphore_post(&wanted);
     wait_for(&done);
     pthread_mutex_unlock(&running);
 }
@@ -44,7 +43,7 @@ void wsgi_jobs_run(void (*job)(void *arg), void *arg)
 void wsgi_jobs_wake(void)
 {
     if (!wsgi_process_is_shared())
-        sem_post(&wanted);
+        wsgi_semaphore_post(&wanted);
 }
 
 int wsgi_jobs_are_under_way(void)
@@ -59,7 +58,7 @@ void wsgi_jobs_wait(int briefly)
     struct timespec until = wsgi_from_now(50 * WSGI_MS);
 
     if (briefly)
-        sem_timedwait(&wanted, &until);
+        wsgi_semaphore_wait_until(&wanted, &until);
     else
         wait_for(&wanted);
 }
@@ -77,5 +76,5 @@ void wsgi_jobs_do(void)
     if (job == NULL)
         return;
     job(current_arg);
-    sem_post(&done);
+    wsgi_semaphore_post(&done);
 }

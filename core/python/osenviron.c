@@ -20,11 +20,11 @@ int wsgi_osenviron_copy(void)
 {
     size_t i, count = 0;
 
-    while (environ[count] != NULL)
+    while (WSGI_ENVIRON[count] != NULL)
         count++;
     original = calloc(count + 1, sizeof *original);
     for (i = 0; original != NULL && i < count; i++)
-        if ((original[i] = strdup(environ[i])) == NULL)
+        if ((original[i] = strdup(WSGI_ENVIRON[i])) == NULL)
             return -1;
     return original != NULL ? 0 : -1;
 }

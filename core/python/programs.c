@@ -245,7 +245,7 @@ static int take_surroundings(PyObject *data, surroundings *env)
 {
     Py_ssize_t i, count;
 
-    *env = (surroundings){.entries = environ};
+    *env = (surroundings){.entries = WSGI_ENVIRON};
     if (data == Py_None)
         return 0;
     env->strings = wsgi_children_strings(data);
@@ -398,7 +398,7 @@ static int connect_pipe(pipe_end *end, const char *command,
 {
     int ends[2], error;
 
-    if (pipe2(ends, O_CLOEXEC) < 0)
+    if (wsgi_pipe(ends) < 0)
         return -1;
     end->pid = -1;
     end->file = fdopen(ends[!reads], reads ? "r" : "w");

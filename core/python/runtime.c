@@ -11,7 +11,6 @@
  */
 #include <errno.h>
 #include <pthread.h>
-#include <semaphore.h>
 #include <time.h>
 
 #include "reports.h"
@@ -21,7 +20,7 @@ enum state { NEW, RUNNING, FAILED };
 
 static enum state state; /* atomic: every thread reads it */
 static pthread_mutex_t starting = PTHREAD_MUTEX_INITIALIZER;
-static sem_t started;
+static wsgi_semaphore started;
 static char failure[256];
 
 static enum state current_state(void)
@@ -56,7 +55,7 @@ static void own_python(void)
 
     if (start_python() < 0) {
         set_state(FAILED);
-        sem_post(&started);
+        wsgi_semaphore_post(&started);
         return;
     }
     wsgi_states_prepare();
@@ -66,7 +65,7 @@ static void own_python(void)
     main_state = PyEval_SaveThread();
     wsgi_process_set_python();
     set_state(RUNNING);
-    sem_post(&started);
+    wsgi_semaphore_post(&started);
     for (;;) {
         wsgi_jobs_wait(again);
         wsgi_jobs_set_under_way(1);
@@ -92,7 +91,7 @@ static void own_python(void)
 static void share_python(void)
 {
     set_state(RUNNING);
-    sem_post(&started);
+    wsgi_semaphore_post(&started);
     for (;;) {
         wsgi_jobs_wait(0);
         wsgi_jobs_do();
@@ -115,7 +114,7 @@ static void prepare_once(const wsgi_request *request)
 
     if (is_prepared)
         return;
-    sem_init(&started, 0, 0);
+    wsgi_semaphore_make(&started);
     wsgi_jobs_prepare();
     wsgi_settings_read_process(request);
     wsgi_stop_prepare();
@@ -144,7 +143,7 @@ static void start_thread(const wsgi_request *request)
 
     prepare_once(request);
     error = wsgi_process_add_thread(python_thread, NULL, 0);
-    while (error == 0 && sem_wait(&started) < 0 && errno == EINTR)
+    while (error == 0 && wsgi_semaphore_wait(&started) < 0 && errno == EINTR)
         ;
     if (error != 0)
         wsgi_log(request, WSGI_ERROR,

@@ -6,7 +6,6 @@
  * If a thread does not release the lock, faulthandler is asked after a second:
  * no other thread runs Python code then, and it can read their stacks.
  */
-#include <semaphore.h>
 
 #include "reports.h"
 
@@ -15,7 +14,7 @@
 #define PATIENCE (1000 * WSGI_MS)
 
 static int is_under_way; /* atomic */
-static sem_t told;
+static wsgi_semaphore told;
 
 static void tell_thread(const wsgi_interp *interp, PyThreadState *state)
 {
@@ -72,7 +71,7 @@ static void *tell(void *unused)
 {
     (void)unused;
     wsgi_interp_visit_all(tell_interp, NULL);
-    sem_post(&told);
+    wsgi_semaphore_post(&told);
     return NULL;
 }
 
@@ -82,7 +81,7 @@ static void *oversee(void *unused)
 
     (void)unused;
     if (wsgi_process_add_thread(tell, NULL, STACK_SIZE) == 0 &&
-        sem_timedwait(&told, &until) < 0)
+        wsgi_semaphore_wait_until(&told, &until) < 0)
         wsgi_faults_tell();
     else
         wsgi_atomic_store(&is_under_way, 0, WSGI_RELEASE);
@@ -95,7 +94,7 @@ void wsgi_tell_stacks(void)
     if (!wsgi_process_has_python() || wsgi_process_is_ending() ||
         wsgi_atomic_exchange(&is_under_way, 1, WSGI_ACQUIRE))
         return;
-    sem_init(&told, 0, 0);
+    wsgi_semaphore_make(&told);
     if (wsgi_process_add_thread(oversee, NULL, STACK_SIZE) != 0)
         wsgi_atomic_store(&is_under_way, 0, WSGI_RELEASE);
 }

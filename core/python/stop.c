@@ -14,7 +14,6 @@
  */
 #include <errno.h>
 #include <pthread.h>
-#include <semaphore.h>
 #include <signal.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,7 +32,7 @@
  */
 #define PAUSE (2 * WSGI_MS)
 
-static sem_t ended;
+static wsgi_semaphore ended;
 
 /* The signals that end a server's process, the server's own handlers for them,
    and the thread that they run in. */
@@ -47,7 +46,7 @@ static int put_off_signal; /* the signal to send again, or 0 */
 void wsgi_stop_prepare(void)
 {
     process = getpid();
-    sem_init(&ended, 0, 0);
+    wsgi_semaphore_make(&ended);
 }
 
 /* The repeated signal ends the process, unless the request is still running
@@ -58,7 +57,7 @@ void wsgi_stop_done(void)
     static const struct timespec pause = {.tv_nsec = PAUSE};
 
     wsgi_process_set_over();
-    sem_post(&ended);
+    wsgi_semaphore_post(&ended);
     if (put_off_signal == 0)
         return;
     while (!wsgi_process_is_late()) {
@@ -93,7 +92,7 @@ void wsgi_stop(void)
     pthread_sigmask(SIG_SETMASK, &all, NULL);
     begin();
     while (!wsgi_process_is_over() &&
-           sem_timedwait(&ended, wsgi_process_deadline()) < 0)
+           wsgi_semaphore_wait_until(&ended, wsgi_process_deadline()) < 0)
         if (errno != EINTR)
             return;
 }
@@ -127,7 +126,8 @@ static int ends_in_a_moment(void)
 {
     struct timespec until = wsgi_from_now(MOMENT);
 
-    while (!wsgi_process_is_over() && sem_timedwait(&ended, &until) < 0)
+    while (!wsgi_process_is_over() &&
+           wsgi_semaphore_wait_until(&ended, &until) < 0)
         if (errno != EINTR)
             break;
     return wsgi_process_is_over();

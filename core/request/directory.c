@@ -16,18 +16,18 @@ static int is_directory(const char *path)
 
 /* Stores the path of an open directory without links. So the directory that
    was checked is the one that is used, even if the name is changed to lead
-   elsewhere. */
-static int resolve(int fd, char *path, size_t size)
+   elsewhere. path has the name before. Returns an HTTP status. */
+static int resolve(const wsgi_request *request, const char *what, int fd,
+                   char *path, size_t size)
 {
-    char link[64];
-    ssize_t length;
-
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    length = readlink(link, path, size - 1);
-    if (length < 0)
-        return -1;
-    path[length] = '\0';
-    return 0;
+    if (wsgi_path_of(fd, path, size) == 0)
+        return 0;
+    wsgi_log(
+        request, WSGI_ERROR,
+        "MW0127: %s '%s' can't be used: the system does not tell its path "
+        "without links: mount /proc, where the system has one",
+        what, path);
+    return 500;
 }
 
 /* Logs why a directory can't be used. Returns an HTTP status. */
@@ -70,8 +70,8 @@ int wsgi_directory_check(const wsgi_request *request,
     if (fd < 0)
         return refuse(request, what, name);
     status = wsgi_owner_check(request, settings, fd, what, name);
-    if (status == 0 && settings->owner >= 0 && resolve(fd, path, size) < 0)
-        status = 500;
+    if (status == 0 && settings->owner >= 0)
+        status = resolve(request, what, fd, path, size);
     close(fd);
     return status;
 }

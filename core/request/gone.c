@@ -15,6 +15,6 @@ int wsgi_has_gone(int socket, int is_encrypted)
         return 0;
     if (client.revents & (POLLERR | POLLHUP))
         return 1;
-    return is_encrypted ||
+    return (is_encrypted && POLLRDHUP != POLLIN) ||
            recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }

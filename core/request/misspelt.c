@@ -59,9 +59,9 @@ char *wsgi_misspelt_find(const char *known)
     char **each;
 
     if (strncmp(known, PREFIX, sizeof PREFIX - 1) != 0 ||
-        known_size > NAME_SIZE || environ == NULL)
+        known_size > NAME_SIZE || WSGI_ENVIRON == NULL)
         return NULL;
-    for (each = environ; *each != NULL; each++) {
+    for (each = WSGI_ENVIRON; *each != NULL; each++) {
         size_t size = strcspn(*each, "=");
 
         if (is_misspelt(*each, size, known, known_size))

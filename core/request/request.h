@@ -12,6 +12,7 @@
 #define WSGI_REQUEST_H
 
 #include "../host.h"
+#include "../system.h"
 #include "gate.h"
 #include "tally.h"
 

@@ -1,7 +1,6 @@
 /*
  * status.c - answers a request for the status page.
  */
-#include <locale.h>
 
 #include "status.h"
 
@@ -63,16 +62,14 @@ static int refuse(const wsgi_request *request)
 static void write_page(wsgi_writer *w, const format *chosen,
                        const wsgi_snapshot *s)
 {
-    locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0), before;
+    wsgi_locale locale;
 
-    if (plain == (locale_t)0) {
+    if (wsgi_locale_make_plain(&locale) < 0) {
         w->is_short = 1;
         return;
     }
-    before = uselocale(plain);
     chosen->write(w, s);
-    uselocale(before);
-    freelocale(plain);
+    wsgi_locale_restore(&locale);
 }
 
 static int answer(const wsgi_request *request, const format *chosen,

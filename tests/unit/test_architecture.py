@@ -57,7 +57,7 @@ def test_an_adapter_knows_no_python(path: Path) -> None:
 def test_an_adapter_takes_only_the_border_from_the_core(path: Path) -> None:
     ours = {header.name for header in CORE if header.suffix == ".h"}
     taken = {Path(name).name for name in includes(path)} & ours
-    assert taken <= {"host.h"}
+    assert taken <= {"host.h", "system.h"}
 
 
 @pytest.mark.parametrize("path", OF_PROCESSES, ids=named)
@@ -65,7 +65,7 @@ def test_what_runs_processes_takes_only_the_lowest_layer_from_the_core(path: Pat
     """Beside host.h, and run.h, which nopython.c and the remote way stand in for."""
     ours = {header.name for header in CORE if header.suffix == ".h"}
     taken = {Path(name).name for name in includes(path)} & ours
-    assert taken <= {"host.h", "notes.h", "request.h", "run.h"}
+    assert taken <= {"host.h", "notes.h", "request.h", "run.h", "system.h"}
 
 
 @pytest.mark.parametrize("path", SPAWNER, ids=named)
@@ -99,6 +99,13 @@ def test_only_one_header_knows_the_atomics_of_compilers(path: Path) -> None:
     if path.name in ("atomic.h", "atomic_old.h"):
         return
     assert not re.findall(r"\b(__atomic_\w+|__ATOMIC_\w+|__sync_\w+)", code(path))
+
+
+@pytest.mark.parametrize("path", CORE, ids=named)
+def test_only_one_header_looks_at_the_system(path: Path) -> None:
+    """So another system touches one file."""
+    if path != TOP / "core" / "system.h":
+        assert not re.findall(r"__(?:linux|APPLE|FreeBSD|NetBSD|OpenBSD)__", code(path))
 
 
 @pytest.mark.parametrize("path", CORE_SOURCES, ids=named)

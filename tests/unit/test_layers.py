@@ -18,8 +18,9 @@ CORE = TOP / "core"
 # From the lowest to the highest. What lies in core/ itself is the top.
 LAYERS = ("request", "status", "client", "python", "application", "wsgi", ".")
 
-# Headers that every layer may include: the border to the host, and what compilers differ in.
-BORDER = ("host.h", "atomic.h", "atomic_old.h")
+# Headers that every layer may include: the border to the host, and what compilers and
+# systems differ in.
+BORDER = ("host.h", "atomic.h", "atomic_old.h", "system.h")
 
 WITHOUT_PYTHON = ("request", "status", "client")
 
@@ -192,7 +193,16 @@ def test_the_layers_below_python_decide_in_a_program_that_has_none(
     source, program = tmp_path / "decides.c", tmp_path / "decides"
     source.write_text(DECIDES)
     linked = [str(objects[path.stem]) for path in SOURCES if layer_of(path) in WITHOUT_PYTHON]
-    command = ["gcc", "-std=c99", f"-I{CORE}", "-o", str(program), str(source), *linked]
+    command = [
+        "gcc",
+        "-std=c99",
+        "-D_GNU_SOURCE",
+        f"-I{CORE}",
+        "-o",
+        str(program),
+        str(source),
+        *linked,
+    ]
     subprocess.run([*command, "-pthread"], check=True)
     told = subprocess.run([str(program)], capture_output=True, check=True, text=True).stdout
     decided, forbidden, status = told.splitlines()
