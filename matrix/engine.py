@@ -7,7 +7,7 @@ import tarfile
 import threading
 import time
 import uuid
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,20 +154,28 @@ def build_image(
         use_config_proxy=True,
         platform=platform,
     )
-    lost, full = "", False
+    lost, full, rest = "", False, ""
     for step in steps:
         told = _COLOUR.sub("", step.get("stream", ""))
         log.write(told)
-        lost = lost or (told.strip() if re.search(missing, told) else "")
+        # Docker sends what a command says in pieces, which may begin within a line.
+        *lines, rest = (rest + told).split("\n")
+        lost = lost or _first(missing, lines)
         full = full or is_full(told)
         if "error" in step:
             log.write(step["error"] + "\n")
             if full or is_full(step["error"]):
                 raise Problem(DISK_FULL)
             name = tag.partition(":")[0]
+            lost = lost or _first(missing, [rest])
             if lost:
                 raise Unavailable(f"a package for the image {name} cannot be had: {lost}")
             raise CellFailed(f"the image {name} did not build")
+
+
+def _first(expression: str, lines: Iterable[str]) -> str:
+    """The first line that it fits, or ""."""
+    return next((line.strip() for line in lines if re.search(expression, line)), "")
 
 
 def saved_images(client: DockerClient, tags: Sequence[str]) -> Generator[bytes, None, None]:
