@@ -79,6 +79,12 @@ def test_the_adapter_of_three_lines_touches_them(change: Change) -> None:
     assert change("adapters/apache2x/new.c", "") == of(lambda cell: cell.line != "1.3")
 
 
+def test_what_an_adapter_touches_is_told_by_the_lines_names() -> None:
+    """A line that is new in the data file is to be in a rule, too."""
+    told = [since.rule(f"adapters/{name}/new.c") for name in ("apache13", "apache2x")]
+    assert ", ".join(told).split(", ") == [f"Apache {line}" for line in KNOWN.apaches]
+
+
 @pytest.mark.parametrize("name", ["core/new.c", "spawner/new.c", "adapters/wire/new.c", "new/a"])
 def test_the_core_and_what_nobody_thought_of_touch_every_cell(change: Change, name: str) -> None:
     assert change(name, "") == of(lambda _: True)
