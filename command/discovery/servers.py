@@ -7,7 +7,7 @@ nothing. A server whose process model (MPM) is a loadable module counts once for
 import os
 import re
 
-from . import Problem, listing, native, run, search_path, unique
+from . import Problem, listing, native, run, scripts, search_path, unique
 
 TYPED = False
 if TYPED:
@@ -17,6 +17,8 @@ LINES = ("1.3", "2.0", "2.2", "2.4")
 MPMS = ("prefork", "worker", "event")  # as they came
 INSTALL = "install apache2-dev (Debian, Alpine) or httpd-devel (Fedora), or name another apxs"
 INSTALL_SERVER = "install apache2-bin (Debian), httpd (Fedora) or apache2 (Alpine)"
+
+NOT_RUN = (126, 127)  # what env and a shell end with if there is no such program
 
 _LOOKED = "PATH, /usr/local/apache*, /opt/httpd/*"
 _SHAPING = re.compile(r"-D|-pthread$|-m\d\d$|-fgnu89-inline$")
@@ -93,15 +95,26 @@ def choose_apxs(line=None, apxs=None):
     if apxs is None:
         suitable = [program for program in ordered() if line in (None, line_of(program))]
         if not suitable:
-            sought = "no Apache " + line if line else "no Apache"
-            raise Problem("%s with its apxs found (%s): %s" % (sought, _LOOKED, INSTALL))
+            raise Problem(_not_found(line))
         return suitable[0]
     if not version(apxs):
-        raise Problem("%s is not an apxs with its server's headers: %s" % (apxs, INSTALL))
+        fault = scripts.fault(apxs)
+        raise Problem(fault or "%s is not an apxs with its server's headers: %s" % (apxs, INSTALL))
     if line not in (None, line_of(apxs)):
         told = (apxs, version(apxs), line or "")
         raise Problem("%s belongs to Apache %s, not %s: leave one out" % told)
     return apxs
+
+
+def _not_found(line):
+    # type: (str | None) -> str
+    """What to do if no apxs works. A silent one may be the one that is meant."""
+    sought = "no Apache " + line if line else "no Apache"
+    for program in _programs():
+        fault = "" if version(program) else scripts.fault(program)
+        if fault:
+            return "%s with its apxs found: %s" % (sought, fault)
+    return "%s with its apxs found (%s): %s" % (sought, _LOOKED, INSTALL)
 
 
 def line_of(apxs):
@@ -140,9 +153,23 @@ def query(apxs, name):
     # type: (str, str) -> str
     """The answer of apxs -q NAME, or "" if it does not know the name."""
     if (apxs, name) not in _ANSWERS:
-        asked = run([apxs, "-q", name])
-        _ANSWERS[apxs, name] = asked[1].strip() if asked and asked[0] == 0 else ""
+        asked = None if scripts.moved_to(apxs) else run([apxs, "-q", name])
+        if asked and asked[0] == 0:
+            _ANSWERS[apxs, name] = asked[1].strip()
+        else:
+            _ANSWERS[apxs, name] = "" if _refused(apxs, asked) else scripts.answer(apxs, name)
     return _ANSWERS[apxs, name]
+
+
+def _refused(apxs, asked):
+    # type: (str, tuple[int, str] | None) -> bool
+    """Whether an apxs that failed has its reasons: its server loads no modules, for instance.
+
+    One without a Perl or without a server has none.
+    """
+    folder, target = scripts.answer(apxs, "SBINDIR"), scripts.answer(apxs, "TARGET")
+    there = os.access(os.path.join(folder, target), os.X_OK)
+    return asked is not None and asked[0] not in NOT_RUN and there
 
 
 def ordered():
