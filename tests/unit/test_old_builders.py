@@ -4,6 +4,7 @@ All of it happens in an unpacked archive, as it does there. The real builds are 
 which saves half of their time.
 """
 
+import fcntl
 import os
 import re
 import shutil
@@ -31,10 +32,13 @@ TARGETS = (("1.3", "2.7"), ("2.4", "3.11"))
 # scons links a program elsewhere, and copies it beside the module.
 PROGRAM = re.compile(r"^true -o \S+/(mod_wsgi-\S+)")
 
+# Answers with the program that runs it.
 APPLICATION = """
+import os
+
 def application(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
-    return [environ["mod_wsgi.process"].encode("latin-1") or b"embedded"]
+    return [os.path.basename(os.readlink("/proc/self/exe")).encode()]
 """
 
 CONFIGURATION = """
@@ -84,7 +88,7 @@ def scons(release: str) -> tuple[str, ...]:
     kept = TOP / "build" / "tests-scons"
     program = kept / f"scons-{release}" / "script" / "scons"
     if not program.exists():
-        plain = ("--no-deps", "--no-binary", ":all:", "--dest", str(kept))
+        plain = ("--no-deps", "--no-binary", "scons", "--dest", str(kept))
         venvs.pip(python.executable, "download", *plain, f"scons=={release}")
         programs.run("tar", "xzf", kept / f"scons-{release}.tar.gz", folder=kept)
     return str(python.executable), str(program), "-Q"
@@ -142,6 +146,19 @@ def test_build_sh_compiles_as_scons_does(line: str, tree: Path) -> None:
     assert compilations(printed) == newest(tree, server, python)
 
 
+@pytest.mark.parametrize("shell", [("bash", "--posix"), ("busybox", "sh")], ids=" ".join)
+def test_another_shell_runs_build_sh_alike(shell: tuple[str, ...], tree: Path) -> None:
+    if shutil.which(shell[0]) is None:
+        pytest.skip(f"NOT RUN: {shell[0]} is not installed: {shell[0]} on Debian")
+    apxs, python = servers.choose_apxs(), pythons.choose()
+    told = environment(CC="true", APXS=str(apxs), PYTHON=str(python.executable))
+    printed = [
+        programs.run(*words, "build.sh", folder=tree, environment=told)
+        for words in (("sh",), shell)
+    ]
+    assert printed[0] == printed[1]
+
+
 def test_build_sh_takes_the_flags_of_the_environment_as_scons_does(tree: Path) -> None:
     server, python = servers.choose(), a_python("3.11")
     flags = {"CFLAGS": "-O1 -g0", "CPPFLAGS": "-DX=1 -DY", "LDFLAGS": "-Wl,-O1 -s", "CC": "true"}
@@ -194,6 +211,23 @@ def test_a_command_for_newer_pythons_says_so_to_an_old_one(tree: Path) -> None:
         programs.run(*scons("3.1.2"), "dist", folder=tree)
 
 
+def test_an_old_scons_waits_for_another_build(tree: Path) -> None:
+    server, python = servers.choose(), a_python("2.7")
+    command = (*scons("3.1.2"), "-n", f"apxs={server.apxs}", f"python={python.executable}")
+    (tree / "build").mkdir()
+    with (tree / "build" / ".scons.lock").open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with subprocess.Popen(
+            command, cwd=tree, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        ) as started:
+            assert started.stderr
+            told = started.stderr.readline()
+            fcntl.flock(other, fcntl.LOCK_UN)
+            started.communicate(timeout=120)
+    assert told == "scons: waiting for another build of this folder\n"
+    assert started.returncode == 0
+
+
 @pytest.mark.slow
 def test_an_old_scons_builds_and_installs_what_serves(tree: Path) -> None:
     server, python = a_server("1.3"), a_python("2.7")
@@ -204,7 +238,7 @@ def test_an_old_scons_builds_and_installs_what_serves(tree: Path) -> None:
         folder=tree,
         environment=environment(DESTDIR=str(tree), CFLAGS="-O0"),
     )
-    assert served(server, tree / "made") == ["embedded", "apart"]
+    assert served(server, tree / "made") == programs_of(server, python)
 
 
 @pytest.mark.slow
@@ -217,16 +251,21 @@ def test_build_sh_builds_and_installs_what_serves(line: str, version: str, tree:
         folder=tree,
         environment=environment(**known, DESTDIR=str(tree), CFLAGS="-O0"),
     )
-    assert served(server, tree / str(server.modules).lstrip("/")) == ["embedded", "apart"]
+    made = tree / str(server.modules).lstrip("/")
+    assert served(server, made) == programs_of(server, python)
+
+
+def programs_of(server: Server, python: Python) -> list[str]:
+    return [server.httpd.resolve().name, f"mod_wsgi-{python.name}"]
 
 
 def served(server: Server, modules: Path) -> list[str]:
-    """What an application answers, in the server's process and in one of its own."""
+    """Which program runs an application in the server's process, and which in its own."""
     with httpd.server_root() as root:
         shutil.copy(modules / "mod_wsgi.so", root)
         shutil.copytree(modules / "mod_wsgi", root / "mod_wsgi")
         (root / "hello.py").write_text(APPLICATION)
-        httpd.open_to_all(root, *root.rglob("*"))
+        httpd.open_to_all(root, root / "hello.py", root / "mod_wsgi.so", root / "mod_wsgi")
         port = httpd.free_port()
         body = CONFIGURATION.format(root=root)
         with httpd.running(server, root / "mod_wsgi.so", body=body, root=root, port=port):
