@@ -20,6 +20,7 @@ shell.main()' "${APXS:-}")
 eval "$facts"
 flags='-fvisibility=hidden -pedantic -Wall -Wextra -Wshadow -Wstrict-prototypes'
 flags="$flags -Wmissing-prototypes -O3 -g -DNDEBUG -fno-plt"
+large='-D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64' # but for an adapter: it has the server's off_t
 version="-DWSGI_VERSION=\"$(cat VERSION)\""
 
 run() {
@@ -49,17 +50,17 @@ link() {
     run "${CC:-cc}" -o "$1" -Wl,-z,relro -Wl,-z,now ${LDFLAGS:-} $2 $3 $4
 }
 
-compile "core-$python" core "$python_flags" "-DWSGI_PYTHON_EXECUTABLE=\"$executable\" $version"
+compile "core-$python" core "$python_flags" "$large -DWSGI_PYTHON_EXECUTABLE=\"$executable\" $version"
 core=$made
 compile "adapter-apache$line" "adapters/$adapter" "$server_flags" ''
 server=$made
-compile remote adapters/remote '' "$version"
+compile remote adapters/remote '' "$large $version"
 remote=$made
-compile wire adapters/wire '' ''
+compile wire adapters/wire '' "$large"
 wire=$made
-compile spawner spawner '' ''
+compile spawner spawner '' "$large"
 spawner="$made build/wire/ceilings.os"
-compile adapter-process adapters/process '' ''
+compile adapter-process adapters/process '' "$large"
 
 target=build/apache$line-$python
 link "$target/mod_wsgi.so" "-shared $rpath" "$core$server$remote$wire" "$libraries"

@@ -226,7 +226,7 @@ typedef struct wsgi_process {
        application is in Python's main interpreter unless it names one. owner
        is that user if a customer's configuration is served, else -1. */
     int has_owner;
-    long owner;
+    long long owner;
 
     /* Optional. For a process in which another module (mod_python) owns
        Python. Returns that module's interpreter of this name, a
@@ -385,6 +385,16 @@ int wsgi_is_renamed_setting(const char *name);
    they may be its next request. What is left of an encrypted one may be the
    words of farewell. Does not wait or read. Any thread, any time. */
 int wsgi_has_gone(int socket, int is_encrypted);
+
+/* ---- request/file.c: open files, whatever the server's off_t is. Any thread,
+   any time. --------------------------------------------------------------- */
+
+/* How many bytes the file has now; -1 with errno. */
+int64_t wsgi_file_size(int fd);
+
+/* Reads at most size bytes from offset on. Returns how many, 0 at the end of
+   the file, -1 with errno. */
+int64_t wsgi_file_read(int fd, char *buffer, size_t size, int64_t offset);
 
 /* ---- request/section.c: which directory of the configuration counts. Pure
    functions of strings. Any thread, any time. ----------------------------- */

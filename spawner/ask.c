@@ -145,7 +145,7 @@ static int is_of_server(const arrival *letter)
 {
     return is_believed(letter) ||
            (letter->has_sender &&
-            (long)letter->sender == wsgi_spawner_is.user);
+            (long long)letter->sender == wsgi_spawner_is.user);
 }
 
 /* A child of the server that has become another user, as by mpm-itk, asks for
@@ -173,8 +173,8 @@ static void restart(const arrival *letter)
         dup2(letter->fds[0], STDERR_FILENO);
     close_fds(letter);
     if (wsgi_ask_number(ask->user) >= 0 && wsgi_ask_number(ask->name) >= 0) {
-        wsgi_spawner_is.user = (long)wsgi_ask_number(ask->user);
-        wsgi_spawner_is.group = (long)wsgi_ask_number(ask->name);
+        wsgi_spawner_is.user = wsgi_ask_number(ask->user);
+        wsgi_spawner_is.group = wsgi_ask_number(ask->name);
         wsgi_spawner_is.configuration = ask->configuration;
     }
     wsgi_group_restart();

@@ -165,8 +165,8 @@ static int start(char **argv)
 {
     int error;
 
-    wsgi_spawner_is.user = strtol(argv[1], NULL, 10);
-    wsgi_spawner_is.group = strtol(argv[2], NULL, 10);
+    wsgi_spawner_is.user = strtoll(argv[1], NULL, 10);
+    wsgi_spawner_is.group = strtoll(argv[2], NULL, 10);
     wsgi_spawner_is.configuration = (uint32_t)strtoul(argv[3], NULL, 10);
     wsgi_spawner_is.is_root = geteuid() == 0;
     allow_many_descriptors();

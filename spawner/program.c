@@ -173,7 +173,7 @@ static void run(const wsgi_program *program, const wsgi_user *user,
     snprintf(threads, sizeof threads, "%u", program->ask->threads);
     snprintf(processes, sizeof processes, "%u", program->ask->processes);
     snprintf(customer, sizeof customer, "%u", program->ask->is_customer);
-    snprintf(server, sizeof server, "%ld", wsgi_spawner_is.user);
+    snprintf(server, sizeof server, "%lld", wsgi_spawner_is.user);
     snprintf(slot, sizeof slot, "%d", program->slot);
     snprintf(configuration, sizeof configuration, "%u",
              wsgi_spawner_is.configuration);

@@ -27,7 +27,7 @@
 
 typedef struct wsgi_spawner {
     char folder[PATH_MAX];  /* of the processes' programs */
-    long user, group;       /* of the server's children */
+    long long user, group;  /* of the server's children */
     uint32_t configuration; /* of the server; 0: not known */
     int is_root;
     wsgi_ceilings ceilings;

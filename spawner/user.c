@@ -103,7 +103,7 @@ static int find_own(wsgi_user *user)
         fill_in(user, entry);
     } else {
         user->uid = (uid_t)wsgi_spawner_is.user;
-        snprintf(user->name, sizeof user->name, "#%ld", wsgi_spawner_is.user);
+        snprintf(user->name, sizeof user->name, "#%lld", wsgi_spawner_is.user);
         snprintf(user->home, sizeof user->home, "/");
     }
     user->gid = (gid_t)wsgi_spawner_is.group;

@@ -67,6 +67,21 @@ static int is_left_to_server(const exchange *x, const wsgi_head *head)
     return x->has_error_pages && head->status >= 400 && head->status < 600;
 }
 
+/* The server counts in a long. On 32 bits that is too small for a large file:
+   the header is ours then, and r->clength stays 0. */
+static void set_length(request_rec *r, int64_t length)
+{
+    long theirs = (long)length;
+    char digits[24];
+
+    if (theirs == length) {
+        ap_set_content_length(r, theirs);
+        return;
+    }
+    snprintf(digits, sizeof digits, "%lld", (long long)length);
+    ap_table_set(r->headers_out, "Content-Length", digits);
+}
+
 static void set_head(exchange *x, const wsgi_head *head)
 {
     request_rec *r = x->r;
@@ -79,7 +94,7 @@ static void set_head(exchange *x, const wsgi_head *head)
     if (head->content_type != NULL)
         r->content_type = ap_pstrdup(r->pool, head->content_type);
     if (head->content_length >= 0)
-        ap_set_content_length(r, (long)head->content_length);
+        set_length(r, head->content_length);
     for (i = 0; i < head->header_count; i++)
         ap_table_add(r->headers_out, head->headers[i].name,
                      head->headers[i].value);
@@ -155,7 +170,7 @@ static int begin(exchange *x, int64_t size, enum wsgi_after after)
 static int next_part(const exchange *x, int64_t size, int64_t *offset,
                      int64_t *length)
 {
-    long first = 0, bytes = (long)size;
+    long first = 0, bytes = 0;
 
     if (!x->is_cut && *length >= 0)
         return 0;
@@ -163,7 +178,7 @@ static int next_part(const exchange *x, int64_t size, int64_t *offset,
                       !ap_each_byterange(x->r, &first, &bytes)))
         return 0;
     *offset = first;
-    *length = bytes;
+    *length = x->is_cut ? bytes : size;
     return 1;
 }
 
@@ -210,7 +225,7 @@ static int write_file(exchange *x, const content *c, int64_t offset,
     while (length > 0) {
         size_t wanted = length < (int64_t)sizeof part ? (size_t)length
                                                       : sizeof part;
-        ssize_t got = pread(c->fd, part, wanted, (off_t)offset);
+        int64_t got = wsgi_file_read(c->fd, part, wanted, offset);
 
         if (got <= 0) {
             ap_log_rerror(APLOG_MARK, APLOG_ERR | APLOG_NOERRNO, x->r,

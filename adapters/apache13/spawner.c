@@ -10,8 +10,8 @@
 
 static wsgi_parent describe(const server_rec *server)
 {
-    wsgi_parent parent = {.user = (long)ap_user_id,
-                          .group = (long)ap_group_id,
+    wsgi_parent parent = {.user = (long long)ap_user_id,
+                          .group = (long long)ap_group_id,
                           .log = wsgi_apache_log_of(server),
                           .configuration = wsgi_apache_configuration()};
 

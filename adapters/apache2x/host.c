@@ -126,6 +126,8 @@ static void measure(void *record, wsgi_sent *sent)
     sent->status = x->error_page ? x->error_page : x->r->status;
     sent->is_broken = x->is_broken;
     sent->bytes = x->r->bytes_sent;
+    if (sizeof x->r->bytes_sent < sizeof sent->bytes)
+        sent->bytes &= UINT32_MAX; /* it may have passed 2^31 */
 }
 
 static long timeout(void *record)

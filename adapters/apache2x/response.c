@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 /* A bucket of a file holds at most this many bytes, unless the file is so
    large that there would be too many. Owners can make a file of 2^63 bytes
@@ -43,6 +42,23 @@ static int is_left_to_server(const exchange *x, const wsgi_head *head)
     return x->has_error_pages && head->status >= 400 && head->status < 600;
 }
 
+/* Where the server's offsets have 32 bits, as in 2.0, they are too small for a
+   large body. The header is ours then, and no ranges are cut out of it. */
+static void set_length(request_rec *r, int64_t length)
+{
+    apr_off_t theirs = (apr_off_t)length;
+
+    if (theirs == length) {
+        ap_set_content_length(r, theirs);
+        return;
+    }
+    apr_table_unset(r->headers_in, "Range");
+    apr_table_unset(r->headers_in, "Request-Range");
+    apr_table_setn(
+        r->headers_out, "Content-Length",
+        apr_psprintf(r->pool, "%" APR_INT64_T_FMT, (apr_int64_t)length));
+}
+
 static void set_head(exchange *x, const wsgi_head *head)
 {
     request_rec *r = x->r;
@@ -58,7 +74,7 @@ static void set_head(exchange *x, const wsgi_head *head)
     if (head->content_type != NULL)
         ap_set_content_type(r, apr_pstrdup(r->pool, head->content_type));
     if (head->content_length >= 0)
-        ap_set_content_length(r, (apr_off_t)head->content_length);
+        set_length(r, head->content_length);
     for (i = 0; i < head->header_count; i++)
         apr_table_add(r->headers_out, head->headers[i].name,
                       head->headers[i].value);
@@ -324,11 +340,11 @@ static apr_status_t copy_file(const exchange *x, int fd,
    whether a file could be read. */
 static apr_status_t check_length(int fd, int64_t end)
 {
-    struct stat now;
+    int64_t size = wsgi_file_size(fd);
 
-    if (fstat(fd, &now) < 0)
+    if (size < 0)
         return errno;
-    return now.st_size < end ? APR_EOF : APR_SUCCESS;
+    return size < end ? APR_EOF : APR_SUCCESS;
 }
 
 static int give_up_file(exchange *x, apr_status_t status)
@@ -368,6 +384,36 @@ static int64_t part_of(int64_t size)
     return size / MOST_PARTS < FILE_PART ? FILE_PART : size / MOST_PARTS + 1;
 }
 
+/* Whether the server's types, which may have 32 bits, can say where a part of
+   a file is. */
+static int can_be_said(int64_t end, int64_t part)
+{
+    apr_off_t their_end = (apr_off_t)end;
+    apr_size_t their_part = (apr_size_t)part;
+
+    return their_end == end && (int64_t)their_part == part;
+}
+
+/* Sends a file that is too large for the server's types. */
+static int send_read(exchange *x, int fd, int64_t offset, int64_t size,
+                     enum wsgi_after after)
+{
+    char bytes[32768];
+    int result = 0;
+
+    for (; size > 0 && result == 0; offset += sizeof bytes) {
+        int64_t most = size < (int64_t)sizeof bytes ? size : sizeof bytes;
+        int64_t got = wsgi_file_read(fd, bytes, (size_t)most, offset);
+        wsgi_chunk chunk = {bytes, (size_t)got};
+
+        if (got < most)
+            return give_up_file(x, got < 0 ? errno : APR_EOF);
+        size -= got;
+        result = send_chunks(x, &chunk, 1, size > 0 ? WSGI_FLUSH : after);
+    }
+    return result;
+}
+
 static int send_part(exchange *x, int fd, int64_t offset, int64_t size,
                      enum wsgi_after after)
 {
@@ -391,8 +437,12 @@ int wsgi_apache_send_file(void *record, int fd, int64_t offset, int64_t size,
                           enum wsgi_after after)
 {
     exchange *x = wsgi_apache_borrow(record);
-    int result = x->error_page ? 0 : send_part(x, fd, offset, size, after);
+    int result = 0;
 
+    if (!x->error_page)
+        result = can_be_said(offset + size, part_of(size))
+                     ? send_part(x, fd, offset, size, after)
+                     : send_read(x, fd, offset, size, after);
     wsgi_apache_give_back(x);
     return result;
 }

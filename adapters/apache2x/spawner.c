@@ -15,8 +15,8 @@ static const char key[] = "mod_wsgi: the spawner"; /* in that pool */
 
 static wsgi_parent describe(const server_rec *server)
 {
-    wsgi_parent parent = {.user = (long)ap_unixd_config.user_id,
-                          .group = (long)ap_unixd_config.group_id,
+    wsgi_parent parent = {.user = (long long)ap_unixd_config.user_id,
+                          .group = (long long)ap_unixd_config.group_id,
                           .log = wsgi_apache_log_of(server),
                           .configuration = wsgi_apache_configuration()};
 

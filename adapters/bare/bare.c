@@ -326,7 +326,7 @@ static int decide_and_run(const wsgi_request *request)
             or_none(decision.settings.interpreter), (int)decision.mount.size,
             decision.mount.script_name, decision.mount.path_info);
     if (decision.settings.process != NULL)
-        fprintf(stderr, "[info] process %s, user %s, owner %ld\n",
+        fprintf(stderr, "[info] process %s, user %s, owner %lld\n",
                 decision.settings.process, or_none(decision.settings.user),
                 decision.settings.owner);
     return wsgi_run(request, &decision);

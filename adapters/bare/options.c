@@ -223,7 +223,7 @@ static void take_exchange(int key, char *value)
         break;
     case OWNED_BY:
         plan->has_owner = 1;
-        plan->owner = strtol(value, NULL, 10);
+        plan->owner = strtoll(value, NULL, 10);
         break;
     case ASK_SOCKET:
         plan->ask_socket = (int)strtol(value, NULL, 10);

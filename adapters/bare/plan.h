@@ -29,11 +29,11 @@ typedef struct bare_plan {
     int read_time;   /* microseconds that read_body takes */
     int send_time;   /* microseconds that send_body takes */
     int requests, threads;
-    int counts;     /* the host's calls are counted */
-    int decides;    /* wsgi_decide and wsgi_run, not wsgi_handle */
-    int ask_socket; /* this is a server, and asks there; -1: it is not */
-    int has_owner;  /* the process is an application's own */
-    long owner;     /* ... of this customer; -1: of none */
+    int counts;      /* the host's calls are counted */
+    int decides;     /* wsgi_decide and wsgi_run, not wsgi_handle */
+    int ask_socket;  /* this is a server, and asks there; -1: it is not */
+    int has_owner;   /* the process is an application's own */
+    long long owner; /* ... of this customer; -1: of none */
     const char *htaccess[8]; /* directories, then NULL */
     wsgi_request request;
 } bare_plan;

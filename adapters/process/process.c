@@ -25,11 +25,11 @@ enum { DRAIN = 'd', ENDED = 'e', STACKS = 's', WARM = 'w' };
 /* A process that has grown too large says so again, as long as it lives. */
 #define STALE_SECONDS 60
 
-static int news[2];      /* that pipe */
-static int has_control;  /* the spawner is there */
-static time_t ready_at;  /* when to say that it is ready; 0: that was said */
-static long server_user; /* who makes connections */
-static long memory_most; /* MB; 0: no bound */
+static int news[2];     /* that pipe */
+static int has_control; /* the spawner is there */
+static time_t ready_at; /* when to say that it is ready; 0: that was said */
+static long long server_user; /* who makes connections */
+static long memory_most;      /* MB; 0: no bound */
 
 static void complain(const char *what, const char *why)
 {
@@ -67,7 +67,7 @@ static int is_welcome(int socket)
     socklen_t size = sizeof maker;
 
     return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &maker, &size) == 0 &&
-           ((long)maker.uid == server_user || maker.uid == getuid());
+           ((long long)maker.uid == server_user || maker.uid == getuid());
 }
 
 static void take_connection(int socket)
@@ -268,10 +268,10 @@ static void in_copy(void)
 /* ---- The start -------------------------------------------------------- */
 
 /* The number in an argument, or -1 if there is none in these limits. */
-static long number(const char *argument, long least, long most)
+static long long number(const char *argument, long long least, long long most)
 {
     char *end;
-    long value = strtol(argument, &end, 10);
+    long long value = strtoll(argument, &end, 10);
 
     return *argument != '\0' && *end == '\0' && value >= least && value <= most
                ? value
@@ -295,20 +295,20 @@ static int prepare_signals(void)
 
 static int start(char **argv)
 {
-    long threads = number(argv[WSGI_ARGUMENT_THREADS], 1, 64);
-    long processes = number(argv[WSGI_ARGUMENT_PROCESSES], 1, 64);
-    long customer = number(argv[WSGI_ARGUMENT_CUSTOMER], 0, 1);
-    long configuration =
+    long long threads = number(argv[WSGI_ARGUMENT_THREADS], 1, 64);
+    long long processes = number(argv[WSGI_ARGUMENT_PROCESSES], 1, 64);
+    long long customer = number(argv[WSGI_ARGUMENT_CUSTOMER], 0, 1);
+    long long configuration =
         number(argv[WSGI_ARGUMENT_CONFIGURATION], 0, UINT32_MAX);
     wsgi_process process = {.host = &wsgi_exchange_host,
                             .multithread = threads > 1,
                             .multiprocess = processes > 1,
                             .has_owner = 1,
-                            .owner = customer == 1 ? (long)getuid() : -1};
+                            .owner = customer == 1 ? (long long)getuid() : -1};
     int error;
 
     server_user = number(argv[WSGI_ARGUMENT_SERVER], 0, UINT32_MAX);
-    memory_most = number(argv[WSGI_ARGUMENT_MEMORY], 0, INT32_MAX);
+    memory_most = (long)number(argv[WSGI_ARGUMENT_MEMORY], 0, INT32_MAX);
     if (threads < 0 || processes < 0 || customer < 0 || server_user < 0 ||
         configuration < 0 || memory_most < 0)
         return EINVAL;

@@ -50,7 +50,7 @@ static int refuse_user(const wsgi_request *request, const wsgi_ask *ask,
 
 int wsgi_identity_settle(const wsgi_request *request, wsgi_ask *ask)
 {
-    long user = wsgi_parent_user();
+    long long user = wsgi_parent_user();
     uid_t uid = geteuid();
 
     if (user < 0 || (uid_t)user == uid)

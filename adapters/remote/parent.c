@@ -44,7 +44,7 @@ static time_t started; /* when the spawner was */
 static int failures;
 
 /* What the parent has seen. The children have it by the fork. */
-static long children_user = -1;
+static long long children_user = -1;
 static struct stat root; /* st_ino 0: not seen */
 
 int wsgi_parent_ask_socket(void)
@@ -57,7 +57,7 @@ void wsgi_parent_take(int asks)
     here.asks = asks;
 }
 
-long wsgi_parent_user(void)
+long long wsgi_parent_user(void)
 {
     return children_user;
 }
@@ -228,10 +228,10 @@ static void set_numbers(const wsgi_parent *parent, const char *mark,
 {
     int is_root = geteuid() == 0;
 
-    snprintf(user, size, "%s%ld", mark,
-             is_root ? parent->user : (long)geteuid());
-    snprintf(group, size, "%s%ld", mark,
-             is_root ? parent->group : (long)getegid());
+    snprintf(user, size, "%s%lld", mark,
+             is_root ? parent->user : (long long)geteuid());
+    snprintf(group, size, "%s%lld", mark,
+             is_root ? parent->group : (long long)getegid());
 }
 
 /* Nobody will read what is asked. So nobody may ask: requests would wait. */

@@ -19,8 +19,8 @@
 
 /* What a server tells of itself. */
 typedef struct wsgi_parent {
-    long user, group; /* of the server's children */
-    int log;          /* the descriptor of the main error log; -1: none */
+    long long user, group; /* of the server's children */
+    int log;               /* the descriptor of the main error log; -1: none */
     uint32_t configuration; /* tells the server's configuration from others */
 } wsgi_parent;
 
@@ -59,7 +59,7 @@ int wsgi_parent_ask_socket(void);
 
 /* The user of the server's children; -1: not known, or as this process is
    since nobody is root. Any thread. */
-long wsgi_parent_user(void);
+long long wsgi_parent_user(void);
 
 /* Whether this process's root directory is the parent's. Any thread. */
 int wsgi_parent_has_same_root(void);

@@ -89,7 +89,7 @@ static void fill_ask(wsgi_ask *ask, const wsgi_request *request,
     ask->memory = bound_of(s->memory);
     ask->is_customer = s->owner > 0;
     if (ask->is_customer)
-        snprintf(ask->user, sizeof ask->user, "#%ld", s->owner);
+        snprintf(ask->user, sizeof ask->user, "#%lld", s->owner);
     else
         snprintf(ask->user, sizeof ask->user, "%s",
                  s->user != NULL ? s->user : "");

@@ -69,7 +69,8 @@ static int may_run(const wsgi_interp *interp, int fd, const char *name,
     if (info->st_uid == 0)
         return !is_below_settings(interp, name) ||
                is_below_settings(interp, path);
-    return (long)info->st_uid == interp->owner && !(info->st_mode & S_IWOTH);
+    return (long long)info->st_uid == interp->owner &&
+           !(info->st_mode & S_IWOTH);
 }
 
 static void remember(PyObject *text)
@@ -94,11 +95,12 @@ static void refuse(const wsgi_interp *interp, const char *name,
                  "everybody: forbid that with \"chmod o-w\"",
                  name);
     else
-        wsgi_log(wsgi_thread_request(), WSGI_ERROR,
-                 "MW0209: '%s' can't be imported: it belongs to the user %ld, "
-                 "and the interpreter '%s' is the user %ld's: a customer's "
-                 "application must be the customer's own",
-                 name, (long)info->st_uid, interp->shown, interp->owner);
+        wsgi_log(
+            wsgi_thread_request(), WSGI_ERROR,
+            "MW0209: '%s' can't be imported: it belongs to the user %lld, "
+            "and the interpreter '%s' is the user %lld's: a customer's "
+            "application must be the customer's own",
+            name, (long long)info->st_uid, interp->shown, interp->owner);
     snprintf(words, sizeof words,
              "'%s' is not the customer's own: see the error log", name);
     text = wsgi_path(words);

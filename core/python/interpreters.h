@@ -91,7 +91,7 @@ struct wsgi_interp {
     wsgi_interp *next; /* registry lock */
     char *name;        /* the registry's, with the owner if there is one */
     const char *shown; /* the part of name for people */
-    long owner;        /* the user it belongs to; -1: the server's */
+    long long owner;   /* the user it belongs to; -1: the server's */
     char **library;    /* imports.c: where the server's own Python is */
     int own_gil;       /* it has its own Python lock */
     int is_pooled;     /* there are several of its name */

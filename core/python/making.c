@@ -241,11 +241,12 @@ static void give_up(wsgi_interp *interp)
 }
 
 /* The user an interpreter belongs to, or -1. */
-static long owner_of(const wsgi_interp *interp)
+static long long owner_of(const wsgi_interp *interp)
 {
     if (wsgi_process_given.has_owner)
         return wsgi_process_given.owner;
-    return interp->shown != interp->name ? strtol(interp->name, NULL, 10) : -1;
+    return interp->shown != interp->name ? strtoll(interp->name, NULL, 10)
+                                         : -1;
 }
 
 /* A record with nothing but the name, or NULL when memory is out. */

@@ -119,11 +119,11 @@ static void close_on_exec(int fd)
 static void close_each_on_exec(void)
 {
     struct rlimit limit = {.rlim_cur = MOST_FILES};
-    long fd;
+    int fd;
 
     getrlimit(RLIMIT_NOFILE, &limit);
-    for (fd = 3; fd < (long)limit.rlim_cur && fd < MOST_FILES; fd++)
-        close_on_exec((int)fd);
+    for (fd = 3; (rlim_t)fd < limit.rlim_cur && fd < MOST_FILES; fd++)
+        close_on_exec(fd);
 }
 
 /* The server's own programs (CGI) get their files by dup2, which clears this

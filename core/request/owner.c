@@ -28,7 +28,7 @@ static int forbid(const wsgi_request *request, const char *why)
    be root's, the server's administrator. But the files of two customers must
    not meet in one request, which a link is enough to bring about: one customer
    could then add to the settings of the other. */
-static int find_owner(const wsgi_request *request, long *owner)
+static int find_owner(const wsgi_request *request, long long *owner)
 {
     wsgi_walk walk = {.owner = 0};
     const char *const *dir;
@@ -40,7 +40,7 @@ static int find_owner(const wsgi_request *request, long *owner)
     return 0;
 }
 
-int wsgi_owner_of(const wsgi_request *request, long *owner)
+int wsgi_owner_of(const wsgi_request *request, long long *owner)
 {
     *owner = -1;
     return request->htaccess != NULL ? find_owner(request, owner) : 0;
@@ -134,20 +134,22 @@ int wsgi_owner_find(const wsgi_request *request, wsgi_settings *settings)
 
 /* Logs that a file or directory is not the customer's. */
 static int forbid_file(const wsgi_request *request, const wsgi_settings *s,
-                       const char *what, const char *path, long owner)
+                       const char *what, const char *path, long long owner)
 {
     if (wsgi_process_given.has_owner)
         wsgi_log(
             request, WSGI_ERROR,
-            "MW0203: %s '%s' belongs to the user %ld, and this process is the "
-            "user %ld's: a customer's application must be the customer's own",
+            "MW0203: %s '%s' belongs to the user %lld, and this process is "
+            "the "
+            "user %lld's: a customer's application must be the customer's own",
             what, path, owner, s->owner);
     else
-        wsgi_log(request, WSGI_ERROR,
-                 "MW0204: %s '%s' belongs to the user %ld, and the .htaccess "
-                 "file of %s is the user %ld's: a customer's application must "
-                 "be the customer's own",
-                 what, path, owner, request->htaccess[0], s->owner);
+        wsgi_log(
+            request, WSGI_ERROR,
+            "MW0204: %s '%s' belongs to the user %lld, and the .htaccess "
+            "file of %s is the user %lld's: a customer's application must "
+            "be the customer's own",
+            what, path, owner, request->htaccess[0], s->owner);
     return FORBIDDEN;
 }
 
@@ -169,8 +171,8 @@ int wsgi_owner_check(const wsgi_request *request, const wsgi_settings *s,
                  path);
         return FORBIDDEN;
     }
-    if ((long)info.st_uid != s->owner)
-        return forbid_file(request, s, what, path, (long)info.st_uid);
+    if ((long long)info.st_uid != s->owner)
+        return forbid_file(request, s, what, path, (long long)info.st_uid);
     if (info.st_mode & S_IWOTH) {
         wsgi_log(request, WSGI_ERROR,
                  "MW0207: %s '%s' can be written to by everybody: forbid that "
@@ -181,12 +183,12 @@ int wsgi_owner_check(const wsgi_request *request, const wsgi_settings *s,
     return 0;
 }
 
-void wsgi_owner_name(long owner, char *name, size_t size)
+void wsgi_owner_name(long long owner, char *name, size_t size)
 {
     char room[4096];
     struct passwd record, *found = NULL;
 
-    snprintf(name, size, "#%ld", owner);
+    snprintf(name, size, "#%lld", owner);
     if (getpwuid_r((uid_t)owner, &record, room, sizeof room, &found) == 0 &&
         found != NULL)
         snprintf(name, size, "%s", found->pw_name);

@@ -50,7 +50,7 @@ static int add_one(wsgi_tally_places *places, long most)
 {
     uint64_t state = wsgi_atomic_load(&places->state, WSGI_SEQ_CST);
 
-    while (count_of(state) < most)
+    while ((long long)count_of(state) < most)
         if (replace(places, &state, count_of(state) + 1))
             return 1;
     return 0;
@@ -159,7 +159,7 @@ static void tell_application(const wsgi_request *request,
 
     describe(which, sizeof which, request, s);
     if (s->owner > 0)
-        snprintf(user, sizeof user, " of the user %ld", s->owner);
+        snprintf(user, sizeof user, " of the user %lld", s->owner);
     wsgi_log(request, WSGI_ERROR,
              "MW0520: %s%s has %ld requests at the same time, as many as "
              "mod_wsgi.concurrency allows: refused since the last such line: "
@@ -175,7 +175,7 @@ static void tell_customer(const wsgi_request *request, const wsgi_settings *s,
     describe(which, sizeof which, request, s);
     wsgi_owner_name(s->owner, name, sizeof name);
     wsgi_log(request, WSGI_ERROR,
-             "MW0522: the user %s (number %ld) has %ld requests at the same "
+             "MW0522: the user %s (number %lld) has %ld requests at the same "
              "time, as many as concurrency= in " WSGI_LIMITS
              " allows for all applications of a customer. To allow more, "
              "raise it in the server's environment, and stop and start the "

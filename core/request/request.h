@@ -106,7 +106,8 @@ struct wsgi_settings {
     long threads;        /* that serve requests in each */
     long idle;           /* seconds until an unused one ends */
     long memory;         /* MB; one that has more is replaced */
-    long owner; /* the user whose configuration this is; -1: the server's */
+    long long
+        owner; /* the user whose configuration this is; -1: the server's */
     int has_environ; /* there are variables mod_wsgi.environ.NAME */
     unsigned long long environ_sum; /* their hash; 0: there are none */
 };
@@ -223,7 +224,7 @@ int wsgi_owner_find(const wsgi_request *request, wsgi_settings *settings);
 /* The user whose .htaccess files took part in a request, 0 if they are all
    root's, or -1 if there were none. Returns 0. On failure logs why and returns
    an HTTP status. */
-int wsgi_owner_of(const wsgi_request *request, long *owner);
+int wsgi_owner_of(const wsgi_request *request, long long *owner);
 
 /* Checks that an open file or directory may be used. In a customer's
    configuration it must belong to the customer, and must not be writable by
@@ -234,7 +235,7 @@ int wsgi_owner_check(const wsgi_request *request, const wsgi_settings *s,
 
 /* Stores the name of a user, or "#" and the number if there is none. Asks the
    system, which may take long. Any thread. */
-void wsgi_owner_name(long owner, char *name, size_t size);
+void wsgi_owner_name(long long owner, char *name, size_t size);
 
 /* ---- walk.c: the way to a directory, and whose it is. ------------------- */
 
@@ -243,8 +244,8 @@ void wsgi_owner_name(long owner, char *name, size_t size);
 /* What is known of the ways to one or more directories. Zeros to begin with.
  */
 typedef struct wsgi_walk {
-    long owner; /* the one user besides root who owns a part of the ways; 0:
-                   all is root's */
+    long long owner; /* the one user besides root who owns a part of the ways;
+                   0: all is root's */
     char owned[WSGI_WALK_PATH]; /* the first step that is that user's */
     char problem[WSGI_WALK_PATH];
 } wsgi_walk;

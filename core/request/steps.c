@@ -50,7 +50,7 @@ static void store_user(char *name, size_t size)
         found != NULL)
         snprintf(name, size, "'%s'", entry.pw_name);
     else
-        snprintf(name, size, "%ld", (long)geteuid());
+        snprintf(name, size, "%lld", (long long)geteuid());
 }
 
 /* Stores which step is closed, and how to open it. */

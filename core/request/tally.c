@@ -29,7 +29,7 @@ enum text {
 
 typedef struct identity {
     const char *texts[TEXTS]; /* NULL: not set */
-    long owner;
+    long long owner;
     unsigned port;
 } identity;
 

@@ -49,15 +49,16 @@ static int refuse_with_errno(wsgi_walk *walk, const char *path, int number)
 static int check_owner(wsgi_walk *walk, const struct stat *info,
                        const char *path)
 {
-    if (info->st_uid == 0 || (long)info->st_uid == walk->owner)
+    if (info->st_uid == 0 || (long long)info->st_uid == walk->owner)
         return 0;
     if (walk->owner != 0)
-        return refuse(walk,
-                      "'%s' belongs to the user %ld and '%s' to the user %ld: "
-                      "all directories and links that lead to the request's "
-                      ".htaccess files must be one user's, or root's",
-                      walk->owned, walk->owner, path, (long)info->st_uid);
-    walk->owner = (long)info->st_uid;
+        return refuse(
+            walk,
+            "'%s' belongs to the user %lld and '%s' to the user %lld: "
+            "all directories and links that lead to the request's "
+            ".htaccess files must be one user's, or root's",
+            walk->owned, walk->owner, path, (long long)info->st_uid);
+    walk->owner = (long long)info->st_uid;
     snprintf(walk->owned, sizeof walk->owned, "%s", path);
     return 0;
 }

@@ -58,7 +58,7 @@ void wsgi_snapshot_version(const char *front, char *to, size_t size)
 
 /* ---- Users -------------------------------------------------------------- */
 
-static void name_user(long number, char *name, size_t size)
+static void name_user(long long number, char *name, size_t size)
 {
     wsgi_owner_name(number, name, size);
     clean(name, size);
@@ -73,7 +73,7 @@ static void find_user(wsgi_status_row *row, const wsgi_snapshot *s)
     else if (names->owner > 0 && names->owner == s->owner)
         snprintf(row->user, sizeof row->user, "%s", s->owner_name);
     else if (names->owner > 0)
-        name_user((long)names->owner, row->user, sizeof row->user);
+        name_user((long long)names->owner, row->user, sizeof row->user);
     else
         snprintf(row->user, sizeof row->user, "%s", names->user);
 }
@@ -258,7 +258,7 @@ static int make_room(wsgi_snapshot *s)
     return s->rows != NULL && s->processes != NULL ? 0 : -1;
 }
 
-int wsgi_snapshot_take(wsgi_snapshot *s, long owner)
+int wsgi_snapshot_take(wsgi_snapshot *s, long long owner)
 {
     const wsgi_tally *memory = wsgi_tally_memory();
     unsigned i;

@@ -73,7 +73,7 @@ static void write_page(wsgi_writer *w, const format *chosen,
 }
 
 static int answer(const wsgi_request *request, const format *chosen,
-                  long owner)
+                  long long owner)
 {
     wsgi_writer w = {.is_short = 0};
     wsgi_snapshot snapshot;
@@ -96,7 +96,7 @@ static int answer(const wsgi_request *request, const format *chosen,
 
 int wsgi_status_serve(const wsgi_request *request, const char *query)
 {
-    long owner;
+    long long owner;
     int status = wsgi_owner_of(request, &owner), i;
 
     for (i = 0; status == 0 && i < FORMATS; i++)

@@ -36,7 +36,7 @@ typedef struct wsgi_status_process {
 } wsgi_status_process;
 
 typedef struct wsgi_snapshot {
-    long owner; /* whose rows these are; -1: all */
+    long long owner; /* whose rows these are; -1: all */
     char owner_name[64];
     int64_t now, began; /* seconds since 1970 */
     unsigned long long starts;
@@ -52,7 +52,7 @@ typedef struct wsgi_snapshot {
 /* Copies what a user may see; owner -1: all. Returns 0, or -1 when memory is
    out or nothing is counted. In both cases the caller calls
    wsgi_snapshot_free. */
-int wsgi_snapshot_take(wsgi_snapshot *to, long owner);
+int wsgi_snapshot_take(wsgi_snapshot *to, long long owner);
 void wsgi_snapshot_free(wsgi_snapshot *snapshot);
 
 /* The part of a component behind a name: "3.13" for "Python/". Stores "" if it

@@ -225,10 +225,12 @@ static void leave(input *self)
 }
 
 /* The optional argument of read() and the like: a size. None or a negative
-   number means all. */
+   number means all, and so does one that is too large for memory of 32 bits.
+ */
 static int take_size(PyObject *const *args, Py_ssize_t count, size_t *size)
 {
-    Py_ssize_t number;
+    long long number = -1;
+    PyObject *whole;
 
     *size = PY_SSIZE_T_MAX;
     if (count > 1) {
@@ -238,10 +240,13 @@ static int take_size(PyObject *const *args, Py_ssize_t count, size_t *size)
     }
     if (count == 0 || args[0] == Py_None)
         return 0;
-    number = PyNumber_AsSsize_t(args[0], PyExc_OverflowError);
+    whole = PyNumber_Index(args[0]);
+    if (whole != NULL)
+        number = PyLong_AsLongLong(whole);
+    Py_XDECREF(whole);
     if (number == -1 && PyErr_Occurred())
         return -1;
-    if (number >= 0)
+    if (number >= 0 && number < PY_SSIZE_T_MAX)
         *size = (size_t)number;
     return 0;
 }

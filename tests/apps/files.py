@@ -36,6 +36,12 @@ def from_a_sought_place(environ, start_response):
     return wrap(environ, start_response, source)
 
 
+def last_bytes(environ, start_response):
+    source = open(environ["tests.file"], "rb")
+    source.seek(-4, 2)
+    return wrap(environ, start_response, source)
+
+
 def part(environ, start_response):
     """Content-Length says where to end."""
     source = open(environ["tests.file"], "rb")
