@@ -38,6 +38,7 @@ OF_VERBS = {
 WITHOUT_PATTERNS = {
     "report": "it shows the whole last run",
     "clean": "it removes what all cells have left",
+    "archives": "it lists every archive of the data file",
 }
 
 FOLDER = TOP / "build" / "matrix"

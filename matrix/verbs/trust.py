@@ -3,7 +3,6 @@
 import argparse
 from collections.abc import Iterator, Mapping
 
-from command import Problem
 from matrix import archives, data
 from matrix.described import Archive
 from matrix.verbs import place
@@ -11,8 +10,6 @@ from matrix.verbs import place
 
 def show_archives(arguments: argparse.Namespace) -> int:
     """Prints each archive, with what tells it from a forged one."""
-    if arguments.patterns:
-        raise Problem("archives takes no pattern: it lists every archive of the data file")
     known = data.load(arguments.data)
     remembered = archives.read_lock(place.shelf(arguments).lock)
     for archive in known.archives():

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import socket
 import tarfile
 import threading
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 
 from command import Problem
-from matrix import CellFailed, Unavailable, archives, signatures
+from matrix import HERE, CellFailed, Unavailable, __main__, archives, signatures
 from matrix.archives import Shelf
 from matrix.described import Archive, Fix, Signers
 
@@ -236,3 +237,18 @@ def test_a_part_goes_into_its_folder_and_can_be_mended_there() -> None:
         assert plain
         assert part
         assert (plain.read(), part.read()) == (b"#!/bin/sh\n", b"#!/bin/bash\n")
+
+
+def test_what_each_archive_is_trusted_for_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = tmp_path / "matrix.toml"
+    shutil.copy(HERE / "matrix.toml", own)
+    assert __main__.main(["archives", "--data", str(own)]) == 0
+    told = capsys.readouterr().out
+    assert "apache_1.3.42.tar.gz\n    not seen yet\n    signed by 8B39757B1D8A994DF2433" in told
+    assert "httpd-2.2.34.tar.bz2\n    SHA-256 e53183d5dfac5740d768b4c9bea193b1099f" in told
+    assert "    says Homebrew's formula httpd22\n" in told
+    (tmp_path / "archives.lock").write_text(json.dumps({"apache_1.3.42.tar.gz": SUM}))
+    assert __main__.main(["archives", "--data", str(own)]) == 0
+    assert f"    SHA-256 {SUM}, of the first signed one\n" in capsys.readouterr().out

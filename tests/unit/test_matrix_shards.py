@@ -181,6 +181,7 @@ def test_an_option_that_the_verb_does_not_look_at_is_refused(
             "--sources is for list, bases, images, shell, build, test and run, not for report",
         ),
         (["report", "*-py2.7"], "report takes no PATTERN: it shows the whole last run"),
+        (["archives", "*"], "archives takes no PATTERN: it lists every archive of the data file"),
         (["clean", "*-py2.7"], "clean takes no PATTERN: it removes what all cells have left"),
     ],
 )
