@@ -119,13 +119,17 @@ def _head(data: bytes, at: int) -> tuple[int, int, int]:
     if second < b"\xc0":
         return tag, at + 2, int.from_bytes(second)
     if second < b"\xe0":
-        return tag, at + 3, int.from_bytes(data[at + 1 : at + 3]) - 0xC000 + 192
+        high = int.from_bytes(second) - 0xC0
+        return tag, at + 3, (high << 8) + int.from_bytes(data[at + 2 : at + 3]) + 192
     return tag, at + 6, int.from_bytes(data[at + 2 : at + 6])
 
 
 def _fingerprint(key: bytes) -> str:
-    """That of a key of version 4 (RFC 4880, part 12.2). Older keys are never pinned."""
+    """That of a key of version 4 (RFC 4880, part 12.2), which 64 KB have room for.
+
+    Older keys are never pinned.
+    """
     _, begin, length = _head(key, 0)
-    body = key[begin : begin + length]
+    body = key[begin : begin + min(length, 0xFFFF)]
     whole = b"\x99" + len(body).to_bytes(2) + body
     return hashlib.sha1(whole, usedforsecurity=False).hexdigest().upper()

@@ -1,5 +1,6 @@
 """Archives without a known sum are trusted if a release key has signed them."""
 
+import base64
 import hashlib
 import io
 import json
@@ -13,6 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import example, given
+from hypothesis.strategies import binary
 
 from matrix import CellFailed, Unavailable, archives, signatures
 from matrix.archives import Shelf
@@ -92,7 +95,7 @@ def shelf(tmp_path: Path) -> Shelf:
     )
 
 
-def given(shelf: Shelf, **contents: bytes) -> None:
+def put(shelf: Shelf, **contents: bytes) -> None:
     """Puts files into the folder of --sources."""
     assert shelf.sources
     for name, content in {"archive": ARCHIVE, **contents}.items():
@@ -120,7 +123,7 @@ def test_a_signed_archive_is_trusted_and_its_sum_remembered(
     shelf: Shelf, keys: Keys, manager: str, stranger: str
 ) -> None:
     text = b"Everybody's keys.\n\n" + keys.exported(stranger) + b"pub  1024/1 1995/05/13\n\n"
-    given(shelf, signature=keys.sign(ARCHIVE, manager), keys=text + keys.exported(manager))
+    put(shelf, signature=keys.sign(ARCHIVE, manager), keys=text + keys.exported(manager))
     assert archives.obtain(shelf, signed_by("0" * 40, manager)) == ARCHIVE
     assert json.loads(shelf.lock.read_text()) == {NAME: hashlib.sha256(ARCHIVE).hexdigest()}
 
@@ -128,13 +131,13 @@ def test_a_signed_archive_is_trusted_and_its_sum_remembered(
 def test_several_keys_may_be_in_one_block(
     shelf: Shelf, keys: Keys, manager: str, stranger: str
 ) -> None:
-    given(shelf, signature=keys.sign(ARCHIVE, manager), keys=keys.exported(stranger, manager))
+    put(shelf, signature=keys.sign(ARCHIVE, manager), keys=keys.exported(stranger, manager))
     assert archives.obtain(shelf, signed_by(manager)) == ARCHIVE
 
 
 def test_once_the_sum_is_known_no_signature_is_needed(shelf: Shelf, manager: str) -> None:
     shelf.lock.write_text(json.dumps({NAME: hashlib.sha256(ARCHIVE).hexdigest()}))
-    given(shelf)
+    put(shelf)
     assert archives.obtain(shelf, signed_by(manager)) == ARCHIVE
 
 
@@ -142,14 +145,14 @@ def test_a_key_that_is_not_pinned_does_not_count(
     shelf: Shelf, keys: Keys, manager: str, stranger: str
 ) -> None:
     signature = keys.sign(ARCHIVE, stranger)
-    given(shelf, signature=signature, keys=keys.exported(stranger, manager))
+    put(shelf, signature=signature, keys=keys.exported(stranger, manager))
     said = refusal(shelf, signed_by(manager))
     assert f"its signature is by the key {stranger[-16:]}, which signers.httpd lacks" in said
 
 
 def test_a_changed_archive_is_refused(shelf: Shelf, keys: Keys, manager: str) -> None:
     signature = keys.sign(ARCHIVE, manager)
-    given(shelf, archive=packed("rm -rf /\n"), signature=signature, keys=keys.exported(manager))
+    put(shelf, archive=packed("rm -rf /\n"), signature=signature, keys=keys.exported(manager))
     assert "is refused: it is not what its signature was made for" in refusal(
         shelf, signed_by(manager)
     )
@@ -158,7 +161,7 @@ def test_a_changed_archive_is_refused(shelf: Shelf, keys: Keys, manager: str) ->
 def test_keys_without_a_pinned_one_are_named(
     shelf: Shelf, keys: Keys, manager: str, stranger: str
 ) -> None:
-    given(shelf, signature=keys.sign(ARCHIVE, manager), keys=keys.exported(stranger))
+    put(shelf, signature=keys.sign(ARCHIVE, manager), keys=keys.exported(stranger))
     said = refusal(shelf, signed_by(manager))
     assert said == "http://127.0.0.1:9/KEYS has none of the keys that signers.httpd names"
 
@@ -167,7 +170,7 @@ def test_keys_without_a_pinned_one_are_named(
 def test_what_is_no_signature_is_refused(
     shelf: Shelf, keys: Keys, manager: str, text: bytes
 ) -> None:
-    given(shelf, signature=text, keys=keys.exported(manager))
+    put(shelf, signature=text, keys=keys.exported(manager))
     assert "its signature cannot be read" in refusal(shelf, signed_by(manager))
 
 
@@ -177,7 +180,7 @@ def test_without_a_signature_or_keys_the_archive_is_unavailable(
 ) -> None:
     known = {"signature": keys.sign(ARCHIVE, manager), "keys": keys.exported(manager)}
     del known[missing]
-    given(shelf, **known)
+    put(shelf, **known)
     name = {"signature": f"{NAME}.asc", "keys": "KEYS"}[missing]
     expected = f"{NAME} cannot be trusted yet: {name} is neither in --sources nor at http://"
     with pytest.raises(Unavailable, match=expected):
@@ -188,7 +191,7 @@ def test_without_a_signature_or_keys_the_archive_is_unavailable(
 def test_without_gpgv_the_archive_is_unavailable(
     shelf: Shelf, keys: Keys, manager: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given(shelf, signature=keys.sign(ARCHIVE, manager), keys=keys.exported(manager))
+    put(shelf, signature=keys.sign(ARCHIVE, manager), keys=keys.exported(manager))
     monkeypatch.setenv("PATH", os.devnull)
     with pytest.raises(Unavailable, match=r"cannot be checked without gpgv: install gpgv"):
         archives.obtain(shelf, signed_by(manager))
@@ -215,7 +218,7 @@ def test_the_signature_is_downloaded_from_beside_the_archive(
 def test_a_key_that_has_expired_since_then_still_counts(shelf: Shelf, keys: Keys) -> None:
     past = ("--faked-system-time", LONG_AGO)
     old = keys.make("Old Manager", "1y", *past)
-    given(shelf, signature=keys.sign(ARCHIVE, old, *past), keys=keys.exported(old))
+    put(shelf, signature=keys.sign(ARCHIVE, old, *past), keys=keys.exported(old))
     assert archives.obtain(shelf, signed_by(old)) == ARCHIVE
 
 
@@ -224,7 +227,7 @@ def test_a_revoked_key_does_not_count(shelf: Shelf, keys: Keys) -> None:
     signature = keys.sign(ARCHIVE, lost)
     revocation = (keys.home / "openpgp-revocs.d" / f"{lost}.rev").read_text()
     keys.gpg("--import", given=revocation.replace(":-----BEGIN", "-----BEGIN").encode())
-    given(shelf, signature=signature, keys=keys.exported(lost))
+    put(shelf, signature=signature, keys=keys.exported(lost))
     assert "a key that its owner has revoked" in refusal(shelf, signed_by(lost))
 
 
@@ -233,3 +236,20 @@ def test_a_damaged_block_does_not_hide_the_others(keys: Keys, manager: str, stra
     signers = Signers(name="httpd", keys="", fingerprints=(manager,), sources=())
     found = list(signatures.pinned(signers, damaged + keys.exported(manager)))
     assert len(found) == 1
+
+
+def armoured(data: bytes) -> bytes:
+    name = b"PGP PUBLIC KEY BLOCK-----\n"
+    return b"-----BEGIN " + name + b"\n" + base64.encodebytes(data) + b"-----END " + name
+
+
+LARGE = b"\xc6\xff\x00\x01\x00\x00" + bytes(0x10000)  # a primary key of 64 KB
+
+
+@given(binary(max_size=300))
+@example(b"\xc0\xc0")  # the length is cut off
+@example(LARGE)
+def test_no_file_of_keys_is_too_odd(data: bytes) -> None:
+    signers = Signers(name="httpd", keys="", fingerprints=("0" * 40,), sources=())
+    assert list(signatures.pinned(signers, armoured(data))) == []
+    assert list(signatures.pinned(signers, data)) == []
