@@ -20,6 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fd.h"
+
 #ifdef __APPLE__
 #include <crt_externs.h>
 #include <mach/mach.h>
@@ -33,22 +35,6 @@
 #ifdef F_KINFO
 #include <sys/param.h>
 #include <sys/user.h>
-#endif
-
-/* ---- Clocks ----------------------------------------------------------- */
-
-#ifndef CLOCK_MONOTONIC_COARSE
-#define CLOCK_MONOTONIC_COARSE CLOCK_MONOTONIC
-#endif
-
-#ifndef CLOCK_REALTIME_COARSE
-#define CLOCK_REALTIME_COARSE CLOCK_REALTIME
-#endif
-
-/* Of two clocks, the one by which Linux tells when a process began. Others
-   have no /proc to tell it. */
-#ifndef CLOCK_BOOTTIME
-#define CLOCK_BOOTTIME CLOCK_MONOTONIC
 #endif
 
 /* ---- Names that others spell otherwise, or lack ----------------------- */
@@ -83,20 +69,6 @@ extern char **environ;
 #endif
 
 /* ---- Descriptors ------------------------------------------------------ */
-
-/* A pipe whose ends programs do not inherit. Returns 0, or -1 with errno. */
-static inline int wsgi_pipe(int ends[2])
-{
-#ifdef __APPLE__
-    if (pipe(ends) < 0)
-        return -1;
-    fcntl(ends[0], F_SETFD, FD_CLOEXEC);
-    fcntl(ends[1], F_SETFD, FD_CLOEXEC);
-    return 0;
-#else
-    return pipe2(ends, O_CLOEXEC);
-#endif
-}
 
 /* Stores the path of an open file, without links. Returns 0, or -1 where that
    is not known. Nobody may take the name by which the file was opened instead:

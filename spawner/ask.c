@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "compat.h"
 #include "spawner.h"
 
 /* What came with a packet. */
@@ -72,7 +73,7 @@ static ssize_t receive(arrival *letter)
     ssize_t size;
 
     *letter = (arrival){.fds = {-1, -1}};
-    size = recvmsg(WSGI_ASK_FD, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    size = wsgi_fd_receive(WSGI_ASK_FD, &message, MSG_DONTWAIT);
     if (size < 0)
         return errno == EAGAIN || errno == EINTR ? -1 : 0;
     open_letter(letter, &message);

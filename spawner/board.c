@@ -14,7 +14,7 @@ static int open_again(int fd)
     char path[64];
 
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    return open(path, O_RDONLY | O_CLOEXEC);
+    return wsgi_fd_open(path, O_RDONLY);
 }
 
 void wsgi_board_open(wsgi_board_file *file)

@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "compat.h"
 #include "spawner.h"
 
 #define MB ((rlim_t)1024 * 1024)
@@ -77,7 +78,7 @@ static void limit_threads(const wsgi_user *user, int is_bounded)
 /* Old kernels do not have that file. */
 static void be_ended_sooner(void)
 {
-    int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+    int fd = wsgi_fd_open("/proc/self/oom_score_adj", O_RDWR);
     char text[16] = "";
     long score;
     int size;

@@ -14,6 +14,7 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include "compat.h"
 #include "spawner.h"
 
 #define PAUSE                                                                 \
@@ -283,7 +284,7 @@ static void read_changes(void *unused)
 /* What an earlier spawner has left. */
 static void remove_empty(void)
 {
-    int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = wsgi_fd_open_at(folder, ".", O_RDONLY | O_DIRECTORY);
     DIR *all = fd >= 0 ? fdopendir(fd) : NULL;
     const struct dirent *entry;
 
@@ -310,7 +311,7 @@ void wsgi_cgroup_start(void)
     }
     snprintf(nice, sizeof nice, "%u", wsgi_spawner_is.ceilings.nice);
     wsgi_delegation_write(folder, "cpu.weight.nice", nice);
-    changes = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    changes = wsgi_inotify_make();
     if (changes >= 0)
         wsgi_loop_add(changes, read_changes, NULL);
     remove_empty();

@@ -4,9 +4,13 @@
 #ifndef WSGI_COMPAT_H
 #define WSGI_COMPAT_H
 
+#include "../core/fd.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/inotify.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -14,7 +18,8 @@
    Returns -1 where there is none. */
 static inline int wsgi_sealed_memory(const char *name, size_t size)
 {
-#if defined(SYS_memfd_create) && defined(F_ADD_SEALS)
+#if defined(SYS_memfd_create) && defined(F_ADD_SEALS) &&                      \
+    !defined(WSGI_FALLBACKS)
     int fd = (int)syscall(SYS_memfd_create, name, 3U); /* CLOEXEC, SEALING */
 
     if (fd < 0)
@@ -29,13 +34,27 @@ static inline int wsgi_sealed_memory(const char *name, size_t size)
     return -1;
 }
 
+/* Tells of changes, without waiting. */
+static inline int wsgi_inotify_make(void)
+{
+#if defined(IN_CLOEXEC) && !defined(WSGI_FALLBACKS)
+    return inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+#else
+    int fd = wsgi_fd_mark(inotify_init());
+
+    if (fd >= 0)
+        fcntl(fd, F_SETFL, O_NONBLOCK);
+    return fd;
+#endif
+}
+
 /* Closes all descriptors from this one on. */
 static inline void wsgi_close_from(unsigned first)
 {
     struct rlimit limit;
     unsigned fd, most = 65536;
 
-#ifdef SYS_close_range
+#if defined(SYS_close_range) && !defined(WSGI_FALLBACKS)
     if (syscall(SYS_close_range, first, ~0U, 0U) == 0)
         return;
 #endif

@@ -21,6 +21,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "compat.h"
 #include "spawner.h"
 
 #define MOUNT "/sys/fs/cgroup"
@@ -40,8 +41,7 @@ static int fail(wsgi_delegation *is, const char *what)
 
 static int open_folder(int folder, const char *name)
 {
-    return openat(folder, name,
-                  O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return wsgi_fd_open_at(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 }
 
 int wsgi_delegation_make(int folder, const char *name)
@@ -53,7 +53,7 @@ int wsgi_delegation_make(int folder, const char *name)
 
 int wsgi_delegation_read(int folder, const char *name, char *text, size_t size)
 {
-    int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = wsgi_fd_open_at(folder, name, O_RDONLY | O_NOFOLLOW);
     ssize_t got = fd >= 0 ? read(fd, text, size - 1) : -1;
 
     text[got > 0 ? got : 0] = '\0';
@@ -64,7 +64,7 @@ int wsgi_delegation_read(int folder, const char *name, char *text, size_t size)
 
 int wsgi_delegation_write(int folder, const char *name, const char *text)
 {
-    int fd = openat(folder, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = wsgi_fd_open_at(folder, name, O_WRONLY | O_NOFOLLOW);
     ssize_t size = (ssize_t)strlen(text), written;
     int error;
 
@@ -171,7 +171,7 @@ static int find(wsgi_delegation *is)
 /* Moves those that are there now. Returns how many there were. */
 static int move_some(int folder, int server)
 {
-    int fd = openat(folder, "cgroup.procs", O_RDONLY | O_CLOEXEC), count = 0;
+    int fd = wsgi_fd_open_at(folder, "cgroup.procs", O_RDONLY), count = 0;
     FILE *list = fd >= 0 ? fdopen(fd, "r") : NULL;
     char pid[32];
 

@@ -87,7 +87,9 @@ static int catch_signals(void)
                                .sa_flags = SA_RESTART | SA_NOCLDSTOP};
     size_t i;
 
-    if (pipe2(signals, O_CLOEXEC | O_NONBLOCK) < 0)
+    if (wsgi_fd_pipe(signals) < 0 ||
+        fcntl(signals[0], F_SETFL, O_NONBLOCK) < 0 ||
+        fcntl(signals[1], F_SETFL, O_NONBLOCK) < 0)
         return -1;
     for (i = 0; i < sizeof caught / sizeof *caught; i++)
         sigaction(caught[i], &action, NULL);

@@ -37,7 +37,7 @@ static void give_up(wsgi_report *report, int status, const char *path,
 
 static int lift(int fd)
 {
-    return fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, SAFE_FD);
+    return fd < 0 ? -1 : wsgi_fd_copy(fd, SAFE_FD);
 }
 
 static void arrange_descriptors(const wsgi_program *program)

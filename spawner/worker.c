@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "compat.h"
 #include "spawner.h"
 
 /* How long a connection that was handed over counts as a request, if the
@@ -40,11 +41,9 @@ static void close_ends(const ends *e)
 static int make_ends(ends *e)
 {
     *e = (ends){{-1, -1}, {-1, -1}, {-1, -1}, {-1, -1}};
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, e->control) ==
-            0 &&
-        shutdown(e->control[0], SHUT_RD) == 0 &&
-        pipe2(e->news, O_CLOEXEC) == 0 && pipe2(e->output, O_CLOEXEC) == 0 &&
-        pipe2(e->reports, O_CLOEXEC) == 0 &&
+    if (wsgi_fd_pair(e->control) == 0 &&
+        shutdown(e->control[0], SHUT_RD) == 0 && wsgi_fd_pipe(e->news) == 0 &&
+        wsgi_fd_pipe(e->output) == 0 && wsgi_fd_pipe(e->reports) == 0 &&
         fcntl(e->news[0], F_SETFL, O_NONBLOCK) == 0 &&
         fcntl(e->output[0], F_SETFL, O_NONBLOCK) == 0 &&
         fcntl(e->reports[0], F_SETFL, O_NONBLOCK) == 0)

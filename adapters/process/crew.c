@@ -17,10 +17,9 @@
  */
 #include <errno.h>
 #include <pthread.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "compat.h"
 #include "process.h"
 
 #define REST_MS 5000 /* a thread that waits looks so often what it keeps */
@@ -48,8 +47,8 @@ static connection *all;
 static int is_draining; /* atomic, and changed with the lock held */
 
 static int ready = -1; /* an epoll: which connections have something */
-static int end = -1;   /* an eventfd: the threads are to end */
 static int running;    /* how many threads: atomic */
+static wsgi_bell end = {-1, -1}; /* rung: the threads are to end */
 
 /* Protected by the lock, too. */
 static int waiting; /* threads that wait for a request, or are about to */
@@ -239,7 +238,7 @@ void wsgi_crew_drain(void)
     while (asleep != NULL)
         wake_one();
     pthread_mutex_unlock(&lock);
-    while (wsgi_own_has(end) && write(end, &one, sizeof one) < 0 &&
+    while (wsgi_own_has(end.rung) && write(end.rung, &one, sizeof one) < 0 &&
            errno == EINTR)
         ;
 }
@@ -272,7 +271,7 @@ static void in_copy(void)
         if (c->socket >= 0)
             close(c->socket);
     close(ready);
-    close(end);
+    wsgi_bell_close(&end);
     pthread_mutex_unlock(&lock);
 }
 
@@ -337,13 +336,13 @@ static int prepare(void)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
 
-    ready = epoll_create1(EPOLL_CLOEXEC);
-    end = eventfd(0, EFD_CLOEXEC);
-    if (ready < 0 || end < 0 ||
-        epoll_ctl(ready, EPOLL_CTL_ADD, end, &event) < 0)
+    ready = wsgi_epoll_make();
+    if (ready < 0 || wsgi_bell_make(&end) < 0 ||
+        epoll_ctl(ready, EPOLL_CTL_ADD, end.heard, &event) < 0)
         return errno;
     wsgi_own_keep(ready);
-    wsgi_own_keep(end);
+    wsgi_own_keep(end.heard);
+    wsgi_own_keep(end.rung);
     return pthread_atfork(before_fork, after_fork, in_copy);
 }
 

@@ -20,7 +20,7 @@ static long number_of(const char *status, const char *name)
 long wsgi_memory_used(void)
 {
     char status[4096];
-    int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+    int fd = wsgi_fd_open("/proc/self/status", O_RDONLY);
     ssize_t size = fd >= 0 ? read(fd, status, sizeof status - 1) : -1;
     long own;
 

@@ -285,7 +285,7 @@ static int prepare_signals(void)
     wsgi_note_signals();
     sigemptyset(&action.sa_mask);
     signal(SIGPIPE, SIG_IGN);
-    if (pipe2(news, O_CLOEXEC) < 0 || sigaction(SIGTERM, &action, NULL) < 0 ||
+    if (wsgi_fd_pipe(news) < 0 || sigaction(SIGTERM, &action, NULL) < 0 ||
         sigaction(SIGUSR2, &action, NULL) < 0)
         return errno;
     wsgi_own_keep(news[0]);

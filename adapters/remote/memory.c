@@ -22,7 +22,7 @@ static int make_file(void)
 {
     int fd = -1;
 
-#ifdef SYS_memfd_create
+#if defined(SYS_memfd_create) && !defined(WSGI_FALLBACKS)
     int made = (int)syscall(SYS_memfd_create, "mod_wsgi status", 1U);
 
     if (made >= 0)

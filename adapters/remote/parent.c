@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../../core/fd.h"
 #include "../wire/ask.h"
 #include "../wire/frames.h"
 #include "memory.h"
@@ -120,7 +121,7 @@ static int recall(void)
 
 int wsgi_parent_lift(int fd)
 {
-    int lifted = fcntl(fd, F_DUPFD_CLOEXEC, SAFE_FD);
+    int lifted = wsgi_fd_copy(fd, SAFE_FD);
 
     close(fd);
     return lifted;
@@ -132,7 +133,7 @@ static int make_socket(void)
     int pair[2], yes = 1;
 
     here = (kept){.protocol = WSGI_PROTOCOL, .asks = -1, .spawners = -1};
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+    if (wsgi_fd_pair(pair) < 0) {
         snprintf(problem, sizeof problem, "no socket could be made: %s",
                  strerror(errno));
         return -1;

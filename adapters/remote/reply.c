@@ -208,7 +208,7 @@ static int is_readable(int fd)
 {
     int flags = fcntl(fd, F_GETFL);
 
-    return flags >= 0 && (flags & O_PATH) == 0 &&
+    return flags >= 0 && (flags & WSGI_O_PATH) == 0 &&
            (flags & O_ACCMODE) != O_WRONLY;
 }
 

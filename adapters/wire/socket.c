@@ -155,8 +155,7 @@ long wsgi_socket_receive(int socket, char *buffer, int *fd, int waits,
     do {
         message.msg_control = control.bytes;
         message.msg_controllen = CMSG_LEN(MOST_BROUGHT * sizeof(int));
-        got = recvmsg(socket, &message,
-                      MSG_CMSG_CLOEXEC | (waits ? 0 : MSG_DONTWAIT));
+        got = wsgi_fd_receive(socket, &message, waits ? 0 : MSG_DONTWAIT);
     } while (got < 0 && errno == EINTR);
     if (got < 0)
         return -1;
@@ -170,7 +169,7 @@ int wsgi_socket_pair(int pair[2])
 {
     int size = WSGI_PACKET_MOST, i; /* the system takes twice as much */
 
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+    if (wsgi_fd_pair(pair) < 0)
         return -1;
     for (i = 0; i < 2; i++)
         setsockopt(pair[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);

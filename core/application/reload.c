@@ -182,7 +182,7 @@ static void add_tree(unsigned long long *sum, int fd, int depth)
             fstatat(fd, name, &info, AT_SYMLINK_NOFOLLOW) < 0)
             continue;
         if (S_ISDIR(info.st_mode) && depth < DEEPEST)
-            add_tree(sum, openat(fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+            add_tree(sum, wsgi_fd_open_at(fd, name, O_RDONLY | O_DIRECTORY),
                      depth + 1);
         else if (S_ISREG(info.st_mode) && is_source(name))
             *sum = *sum * 31 + (unsigned long long)info.st_size +
@@ -206,7 +206,7 @@ static unsigned long long sum_of_tree(const wsgi_settings *settings)
     unsigned long long sum = 1;
 
     for (; root != NULL; root = strtok_r(NULL, ":", &rest))
-        add_tree(&sum, open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC), 0);
+        add_tree(&sum, wsgi_fd_open(root, O_RDONLY | O_DIRECTORY), 0);
     free(copy);
     return sum;
 }

@@ -236,7 +236,7 @@ static PyObject *execute(const wanted *w, PyObject *source)
 static PyObject *load_file(const wanted *w)
 {
     /* O_NONBLOCK: the name may have become that of a pipe. */
-    int fd = open(w->application, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd = wsgi_fd_open(w->application, O_RDONLY | O_NONBLOCK);
     int usable = fd >= 0 && is_usable(w, fd);
     PyObject *source = NULL, *module = NULL;
 

@@ -77,7 +77,7 @@ static int open_file(wsgi_body *body)
                         wsgi_settings_of_process()->temporary);
 
     errno = ENAMETOOLONG;
-    if (size >= (int)sizeof name || (body->fd = mkostemp(name, O_CLOEXEC)) < 0)
+    if (size >= (int)sizeof name || (body->fd = wsgi_fd_temporary(name)) < 0)
         return -1;
     unlink(name);
     return 0;

@@ -112,7 +112,7 @@ static void refuse(const wsgi_interp *interp, const char *name,
 
 static int open_code(const char *name)
 {
-    return open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    return wsgi_fd_open(name, O_RDONLY | O_NONBLOCK);
 }
 
 /* Checks a file by its name. Returns -1 with ImportError if it may not be

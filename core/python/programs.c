@@ -398,7 +398,7 @@ static int connect_pipe(pipe_end *end, const char *command,
 {
     int ends[2], error;
 
-    if (wsgi_pipe(ends) < 0)
+    if (wsgi_fd_pipe(ends) < 0)
         return -1;
     end->pid = -1;
     end->file = fdopen(ends[!reads], reads ? "r" : "w");

@@ -92,7 +92,7 @@ static void read_line(char *line, origin *from)
    a customer's pipe could block this thread, which others may wait for. */
 static FILE *open_text(const char *path)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd = wsgi_fd_open(path, O_RDONLY | O_NONBLOCK);
     struct stat info;
     FILE *file = NULL;
 
@@ -236,7 +236,7 @@ static int check_parts(const wsgi_request *request, const wsgi_settings *s,
         int fd;
 
         snprintf(path, sizeof path, "%s/%s", env->root, parts[i]);
-        fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        fd = wsgi_fd_open(path, O_RDONLY | O_NONBLOCK);
         if (fd < 0)
             continue; /* what can't be opened is not used */
         status = wsgi_owner_check(request, s, fd, env->what, path);

@@ -59,7 +59,7 @@ int wsgi_directory_check(const wsgi_request *request,
                          const wsgi_settings *settings, const char *what,
                          const char *name, char *path, size_t size)
 {
-    int fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = wsgi_fd_open(name, O_RDONLY | O_DIRECTORY);
     int status = 0;
 
     snprintf(path, size, "%s", name);

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "reach.h"
 #include "request.h"
 
 #define MOST_LINKS 40 /* as the kernel has it */
@@ -41,7 +42,9 @@ static int refuse(wsgi_walk *walk, const char *format, ...)
 
 static int refuse_with_errno(wsgi_walk *walk, const char *path, int number)
 {
-    return refuse(walk, "'%s' can't be looked at: %s", path, strerror(number));
+    return refuse(walk, "'%s' can't be looked at: %s", path,
+                  number == ESTALE ? "it was replaced meanwhile"
+                                   : strerror(number));
 }
 
 /* ---- What is on the way ----------------------------------------------- */
@@ -113,14 +116,30 @@ static int enter(place *p, int fd, const char *path)
 
 static int enter_root(place *p)
 {
-    return enter(p, open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), "");
+    return enter(p, wsgi_fd_open("/", WSGI_REACH_DIRECTORY), "");
 }
 
-/* Puts the target of an open link before the steps that are left. */
-static int follow(place *p, int fd, const char *path)
+static int enter_step(place *p, wsgi_reach *reach, const char *path)
+{
+    int fd;
+
+    if (!S_ISDIR(reach->info.st_mode))
+        return refuse_with_errno(p->walk, path, ENOTDIR);
+    fd = wsgi_reach_open(reach);
+    if (fd < 0 && errno == EACCES && WSGI_REACH_READS)
+        return refuse(p->walk,
+                      "'%s' can't be looked at: this system is too old to "
+                      "look at a directory that the server's user may only "
+                      "pass through: allow that user to read it, too",
+                      path);
+    return enter(p, fd, path);
+}
+
+/* Puts the target of a link before the steps that are left. */
+static int follow(place *p, const wsgi_reach *reach, const char *path)
 {
     char goal[WSGI_WALK_PATH], rest[WSGI_WALK_PATH];
-    ssize_t size = readlinkat(fd, "", goal, sizeof goal - 1);
+    ssize_t size = wsgi_reach_read(reach, goal, sizeof goal - 1);
     int all;
 
     if (size < 0)
@@ -158,18 +177,21 @@ static int join(const place *p, const char *name, char *path, size_t size)
 static int step(place *p, const char *name)
 {
     char path[WSGI_WALK_PATH];
-    struct stat info;
-    int fd, result;
+    wsgi_reach reach;
+    int result;
 
     if (join(p, name, path, sizeof path) < 0)
         return -1;
-    fd = openat(p->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &info) < 0 || !S_ISLNK(info.st_mode))
-        return enter(p, fd, path);
-    result = check_link(p, &info, path);
-    if (result == 0)
-        result = follow(p, fd, path);
-    close(fd);
+    if (wsgi_reach_look(&reach, p->fd, name) < 0) {
+        result = refuse_with_errno(p->walk, path, errno);
+    } else if (S_ISLNK(reach.info.st_mode)) {
+        result = check_link(p, &reach.info, path);
+        if (result == 0)
+            result = follow(p, &reach, path);
+    } else {
+        result = enter_step(p, &reach, path);
+    }
+    wsgi_reach_end(&reach);
     return result;
 }
 

@@ -13,7 +13,7 @@
 /* Returns 0, or -1 if there is no such file. */
 static int read_file(const char *path, char *text, size_t size)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = wsgi_fd_open(path, O_RDONLY);
     ssize_t got = fd >= 0 ? read(fd, text, size - 1) : -1;
 
     if (fd >= 0)

@@ -65,7 +65,7 @@ def test_what_runs_processes_takes_only_the_lowest_layer_from_the_core(path: Pat
     """Beside host.h, and run.h, which nopython.c and the remote way stand in for."""
     ours = {header.name for header in CORE if header.suffix == ".h"}
     taken = {Path(name).name for name in includes(path)} & ours
-    assert taken <= {"host.h", "notes.h", "request.h", "run.h", "system.h"}
+    assert taken <= {"fd.h", "host.h", "notes.h", "request.h", "run.h", "system.h"}
 
 
 @pytest.mark.parametrize("path", SPAWNER, ids=named)
@@ -73,7 +73,7 @@ def test_the_spawner_knows_only_what_it_says_to_others(path: Path) -> None:
     """It runs as root, so it takes neither Python nor a server nor the core."""
     ours = {header.name for header in (*CORE, *ADAPTERS) if header.suffix == ".h"}
     taken = {Path(name).name for name in includes(path)}
-    assert taken & ours <= {"ask.h", "frames.h", "ceilings.h", "compat.h"}
+    assert taken & ours <= {"ask.h", "frames.h", "ceilings.h", "compat.h", "fd.h"}
     assert "Python.h" not in taken
     assert not [name for name in taken if SERVER_HEADER.fullmatch(name)]
 
@@ -106,6 +106,14 @@ def test_only_one_header_looks_at_the_system(path: Path) -> None:
     """So another system touches one file."""
     if path != TOP / "core" / "system.h":
         assert not re.findall(r"__(?:linux|APPLE|FreeBSD|NetBSD|OpenBSD)__", code(path))
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in (*CORE, *OF_PROCESSES, *SPAWNER) if path.suffix == ".c"], ids=named
+)
+def test_only_headers_know_what_old_systems_lack(path: Path) -> None:
+    lacking = r"\b(\w+_CLOEXEC|O_PATH|pipe2|dup3|accept4|mkostemp|epoll_create1?|eventfd)\b"
+    assert set(re.findall(lacking, code(path))) <= {"FD_CLOEXEC"}
 
 
 @pytest.mark.parametrize("path", CORE_SOURCES, ids=named)

@@ -20,7 +20,7 @@ LAYERS = ("request", "status", "client", "python", "application", "wsgi", ".")
 
 # Headers that every layer may include: the border to the host, and what compilers and
 # systems differ in.
-BORDER = ("host.h", "atomic.h", "atomic_old.h", "system.h")
+BORDER = ("host.h", "atomic.h", "atomic_old.h", "fd.h", "system.h")
 
 WITHOUT_PYTHON = ("request", "status", "client")
 
