@@ -12,12 +12,14 @@ from .pythons import Python
 from .servers import Server
 
 SECONDS = 600
+RELEASE = "release"
 
 
-def module(server: Server, python: Python) -> Path:
+def module(server: Server, python: Python, profile: str = RELEASE) -> Path:
     """Builds the module for this server and Python."""
-    scons(f"apache={server.line}", f"apxs={server.apxs}", f"python={python.executable}")
-    return TOP / "build" / folder(server.line, python) / "mod_wsgi.so"
+    wanted = (f"apxs={server.apxs}", f"python={python.executable}", f"profile={profile}")
+    scons(f"apache={server.line}", *wanted)
+    return TOP / "build" / f"{folder(server.line, python)}{ending(profile)}" / "mod_wsgi.so"
 
 
 def folder(line: str, python: Python) -> str:
@@ -25,13 +27,21 @@ def folder(line: str, python: Python) -> str:
     return f"apache{line}-{python.name}"
 
 
-def module_and_programs(server: Server, python: Python) -> tuple[Path, Path, Path]:
+def ending(profile: str) -> str:
+    """What the folder of a build has at its end."""
+    return "" if profile == RELEASE else f"-{profile}"
+
+
+def module_and_programs(
+    server: Server, python: Python, profile: str = RELEASE
+) -> tuple[Path, Path, Path]:
     """Builds what runs applications in processes of their own.
 
     That is a module without Python, the spawner, and the program of this Python's processes.
     """
-    scons(f"apache={server.line}", f"apxs={server.apxs}", f"python=none,{python.executable}")
-    made = TOP / "build" / f"apache{server.line}"
+    wanted = (f"apxs={server.apxs}", f"python=none,{python.executable}", f"profile={profile}")
+    scons(f"apache={server.line}", *wanted)
+    made = TOP / "build" / f"apache{server.line}{ending(profile)}"
     programs = made / "mod_wsgi"
     return (
         made / "mod_wsgi.so",
@@ -43,15 +53,14 @@ def module_and_programs(server: Server, python: Python) -> tuple[Path, Path, Pat
 def bare(python: Python, profile: str) -> Path:
     """Builds the bare host for this Python."""
     scons("apache=none", f"python={python.executable}", f"profile={profile}")
-    suffix = "" if profile == "release" else f"-{profile}"
-    return TOP / "build" / f"bare-{python.name}{suffix}" / "bare"
+    return TOP / "build" / f"bare-{python.name}{ending(profile)}" / "bare"
 
 
 def process(python: Python, profile: str) -> Path:
     """Builds the program of an application's process for this Python."""
     scons("process", f"python={python.executable}", f"profile={profile}")
-    suffix = "" if profile == "release" else f"-{profile}"
-    return TOP / "build" / f"process-{python.name}{suffix}" / f"mod_wsgi-{python.name}"
+    made = TOP / "build" / f"process-{python.name}{ending(profile)}"
+    return made / f"mod_wsgi-{python.name}"
 
 
 def scons(*words: str) -> None:

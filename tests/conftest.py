@@ -80,7 +80,8 @@ def add_options(add: Callable[..., object]) -> None:
         "--profile",
         default="release",
         metavar="NAME",
-        help="the scons profile of the bare host that tests/unit runs: asan finds memory errors",
+        help="the scons profile of what is tested: asan finds memory errors in the bare host of "
+        "tests/unit, old has the servers' module without what old systems lack",
     )
     add("--grid-json", type=Path, metavar="PATH", help="write the grid as JSON, too")
 

@@ -183,14 +183,14 @@ def cover_processes(cells: Sequence[Cell]) -> list[Cell]:
     return [cell for cell in cells if (cell.server, cell.python) in chosen]
 
 
-def build(cell: Cell, folder: Path) -> Path:
+def build(cell: Cell, folder: Path, profile: str = command.build.RELEASE) -> Path:
     """The cell's module, copied into folder: a later build must not change a loaded one.
 
     With processes it has no Python, and the two programs of the cell are beside it.
     """
     if cell.mode == "embedded":
-        return Path(shutil.copy(command.build.module(cell.server, cell.python), folder))
-    module, *programs = command.build.module_and_programs(cell.server, cell.python)
+        return Path(shutil.copy(command.build.module(cell.server, cell.python, profile), folder))
+    module, *programs = command.build.module_and_programs(cell.server, cell.python, profile)
     (folder / "mod_wsgi").mkdir(exist_ok=True)
     for program in programs:
         shutil.copy(program, folder / "mod_wsgi")
