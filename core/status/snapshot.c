@@ -224,9 +224,9 @@ static int is_another(const wsgi_status_process *p, int64_t noted)
 
 static void take_process(wsgi_snapshot *s, const wsgi_tally_process *process)
 {
-    wsgi_status_process p = {
-        .pid = wsgi_atomic_load(&process->pid, WSGI_RELAXED)};
+    wsgi_status_process p = {.is_child = 0};
 
+    p.pid = wsgi_atomic_load(&process->pid, WSGI_RELAXED);
     if (p.pid == 0)
         return;
     p.row = row_at(s, process->row);
