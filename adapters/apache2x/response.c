@@ -402,7 +402,8 @@ static int send_read(exchange *x, int fd, int64_t offset, int64_t size,
     int result = 0;
 
     for (; size > 0 && result == 0; offset += sizeof bytes) {
-        int64_t most = size < (int64_t)sizeof bytes ? size : sizeof bytes;
+        int64_t most = size < (int64_t)sizeof bytes ? size
+                                                    : (int64_t)sizeof bytes;
         int64_t got = wsgi_file_read(fd, bytes, (size_t)most, offset);
         wsgi_chunk chunk = {bytes, (size_t)got};
 

@@ -30,7 +30,7 @@ int main(int count, char **words)
     if (wsgi_walk_to(&walk, words[1]) < 0)
         puts(walk.problem);
     else
-        printf("%ld\n", walk.owner);
+        printf("%lld\n", walk.owner);
     return 0;
 }
 """
