@@ -46,11 +46,14 @@ ASKED = (
 
 APXS = {server.line: server.apxs for server in servers.find()}
 
+# Fedora's script computes where its makefile is, so it cannot be read without Perl.
+READABLE = [line for line, apxs in APXS.items() if line == "1.3" or scripts.makefile(str(apxs))]
+
 # A distribution's server has no folder of its own that it could be moved with.
-MOVABLE = [line for line, apxs in APXS.items() if discovered.query(str(apxs), "PREFIX")]
+MOVABLE = [line for line in READABLE if discovered.query(str(APXS[line]), "PREFIX")]
 
 
-@pytest.mark.parametrize("line", APXS)
+@pytest.mark.parametrize("line", READABLE)
 @pytest.mark.parametrize("name", ASKED)
 def test_a_script_says_what_its_apxs_says(line: str, name: str) -> None:
     asked = discovered.query(str(APXS[line]), name)
@@ -58,7 +61,7 @@ def test_a_script_says_what_its_apxs_says(line: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("perl", ["/nowhere/perl", "/usr/bin/env nowhere-perl"])
-@pytest.mark.parametrize("line", APXS)
+@pytest.mark.parametrize("line", READABLE)
 def test_an_apxs_without_perl_is_read(tmp_path: Path, line: str, perl: str) -> None:
     text = APXS[line].read_text(encoding="latin-1")
     apxs = written(tmp_path / "bin" / "apxs", f"#!{perl}\n{text.partition(chr(10))[2]}")
