@@ -1,6 +1,6 @@
 """Finds the servers and the Pythons of a machine, for the build as for all else.
 
-SCons runs this code with the Python of an old host, so it is valid on Python 2.7 and 3.6. Paths
+SCons runs this code with the Python of an old host, so it is valid on Python 2.6 and 3.6. Paths
 are plain strings, and types stand in comments. The modules command.pythons and command.servers
 give the rest of the project the same answers, with types.
 """

@@ -16,15 +16,23 @@ if TYPED:
 
 _QUESTION = """
 import sys
-crowd = sorted({"enum", "functools", "subprocess", "tempfile", "threading"} & set(sys.modules))
-import json, platform, sysconfig
+crowd = [name for name in ("enum", "functools", "subprocess", "tempfile", "threading")
+         if name in sys.modules]
+import json, platform
+try:
+    import sysconfig
+except ImportError: # 2.6
+    from distutils import sysconfig
 names = ("VERSION", "LDVERSION", "INCLUDEPY", "LIBDIR", "LIBPL", "MULTIARCH", "LIBS", "SYSLIBS",
          "Py_ENABLE_SHARED", "Py_GIL_DISABLED")
 facts = dict((name, sysconfig.get_config_var(name)) for name in names)
 facts["executable"] = getattr(sys, "_base_executable", None) or sys.executable
 facts["implementation"] = platform.python_implementation()
 facts["release"] = platform.python_version()
-facts["stdlib"] = sysconfig.get_path("stdlib")
+if hasattr(sysconfig, "get_path"):
+    facts["stdlib"] = sysconfig.get_path("stdlib")
+else:
+    facts["stdlib"] = sysconfig.get_python_lib(standard_lib=True)
 facts["crowd"] = " ".join(crowd)
 print(json.dumps(facts))
 """

@@ -62,13 +62,13 @@ def _facts(apxs):
     path = makefile(apxs)
     if path:
         written = dict(_ASSIGNED.findall(_text(path)))
-        facts = {name: _expanded(written, written[name]) for name in written}
+        facts = dict((name, _expanded(written, written[name])) for name in written)
         facts["TARGET"] = facts.get("progname", "")
     else:
         facts = dict(_ASSIGNED_13.findall(_text(apxs)))
     old = facts.get("PREFIX") or facts.get("prefix") or ""
     new = moved_to(apxs)
-    return {name: _at(facts[name], old, new) for name in facts}
+    return dict((name, _at(facts[name], old, new)) for name in facts)
 
 
 def _at(value, old, new):

@@ -318,8 +318,9 @@ static wsgi_watch *new_watch(const wsgi_interp *interp)
 
 void wsgi_reload_forget(wsgi_watch *watch)
 {
-    if (watch != NULL)
+    if (watch != NULL) {
         Py_DECREF(watch->files);
+    }
     free(watch);
 }
 

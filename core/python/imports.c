@@ -135,8 +135,8 @@ static int check_name(const wsgi_interp *interp, const char *name)
 static wsgi_interp *interp_of(PyObject *object)
 {
     PyObject *holder = PyObject_GetAttrString(object, attribute);
-    wsgi_interp *interp =
-        holder != NULL ? PyCapsule_GetPointer(holder, capsule) : NULL;
+    wsgi_interp *interp = holder != NULL ? wsgi_pointer_in(holder, capsule)
+                                         : NULL;
 
     Py_XDECREF(holder);
     return interp;
@@ -337,7 +337,7 @@ static int check_found(const wsgi_interp *interp, PyObject *found)
    for what is forbidden, and Python loads the rest. */
 static PyObject *find_module(PyObject *holder, PyObject *args)
 {
-    const wsgi_interp *interp = PyCapsule_GetPointer(holder, capsule);
+    const wsgi_interp *interp = wsgi_pointer_in(holder, capsule);
     PyObject *path = Py_None, *found;
     const char *name, *last;
     int result = 0;
@@ -359,17 +359,21 @@ static PyObject *find_module(PyObject *holder, PyObject *args)
 static PyMethodDef find_module_method = {"find_module", find_module,
                                          METH_VARARGS, NULL};
 
+/* The finder imports imp, which must not call the finder again. So imp is
+   imported before. */
 static int guard_finders(PyObject *holder)
 {
+    PyObject *imp = PyImport_ImportModule("imp");
     PyObject *finder = PyImport_AddModule("_mod_wsgi_imports");
     PyObject *function = PyCFunction_New(&find_module_method, holder);
     PyObject *finders = PySys_GetObject((char *)"meta_path");
     int result = -1;
 
-    if (finder != NULL && function != NULL && finders != NULL &&
+    if (imp != NULL && finder != NULL && function != NULL && finders != NULL &&
         PyObject_SetAttrString(finder, "find_module", function) == 0)
         result = PyList_Insert(finders, 0, finder);
     Py_XDECREF(function);
+    Py_XDECREF(imp);
     return result;
 }
 
@@ -437,7 +441,7 @@ int wsgi_imports_guard(wsgi_interp *interp)
     if (interp->owner < 0)
         return 0;
     find_library(interp);
-    holder = PyCapsule_New(interp, capsule, NULL);
+    holder = wsgi_pointer(interp, capsule);
     if (holder == NULL)
         return -1;
     result = WSGI_HAS_IMPORTLIB ? guard_loaders(holder)

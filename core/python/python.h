@@ -1,5 +1,5 @@
 /*
- * python.h - every difference between the Pythons, 2.7 to 3.15.
+ * python.h - every difference between the Pythons, 2.6 to 3.15.
  *
  * Only this file looks at PY_VERSION_HEX. The rest of the core is written
  * once: with Python 3's names where both have them, and with the names defined
@@ -612,6 +612,53 @@ static inline int wsgi_io_register(PyTypeObject *type, const char *name)
 #endif
 }
 
+#if PY_VERSION_HEX < 0x02070000
+
+/* Python 2.6 has io.NAME as a class of its own. So a class is made of our type
+   and that one. */
+static inline PyTypeObject *wsgi_io_class(PyType_Spec *spec, PyObject *base)
+{
+    PyTypeObject *ours = wsgi_type(spec), *type = NULL;
+
+    if (ours == NULL)
+        return NULL;
+    ours->tp_flags |= Py_TPFLAGS_BASETYPE;
+    type = (PyTypeObject *)PyObject_CallFunction(
+        (PyObject *)Py_TYPE(base), (char *)"s(OO){s:s}",
+        strchr(spec->name, '.') + 1, ours, base, "__module__", "mod_wsgi");
+    ours->tp_flags &= ~Py_TPFLAGS_BASETYPE;
+    if (type != NULL) {
+        type->tp_flags &= ~Py_TPFLAGS_BASETYPE;
+        type->tp_del = NULL; /* with it, the collector would not free cycles */
+    }
+    return type;
+}
+
+static inline PyTypeObject *wsgi_io_type(PyType_Spec *spec, const char *name)
+{
+    PyObject *io = PyImport_ImportModule("io");
+    PyObject *base = io != NULL ? PyObject_GetAttrString(io, name) : NULL;
+    PyTypeObject *type = base != NULL ? wsgi_io_class(spec, base) : NULL;
+
+    Py_XDECREF(base);
+    Py_XDECREF(io);
+    return type;
+}
+
+/* The destructor that was given to wsgi_io_type. */
+static inline destructor wsgi_io_destructor(const PyTypeObject *type)
+{
+    return type->tp_flags & Py_TPFLAGS_HEAPTYPE ? type->tp_base->tp_dealloc
+                                                : type->tp_dealloc;
+}
+
+#else
+
+static inline destructor wsgi_io_destructor(const PyTypeObject *type)
+{
+    return type->tp_dealloc;
+}
+
 /* A new type that extends io.NAME. Its instances begin with WSGI_IO_HEAD. */
 static inline PyTypeObject *wsgi_io_type(PyType_Spec *spec, const char *name)
 {
@@ -631,6 +678,8 @@ static inline PyTypeObject *wsgi_io_type(PyType_Spec *spec, const char *name)
     return type;
 }
 
+#endif
+
 /* Ends a destructor. An instance of a type made from a spec owns a reference
    to its type. */
 static inline void wsgi_type_free(PyObject *object)
@@ -643,6 +692,45 @@ static inline void wsgi_type_free(PyObject *object)
     Py_DECREF(type);
 #endif
 }
+
+/* An object that holds a pointer of ours, of the kind that mark names: a new
+   reference. And the pointer of such an object, or NULL with an exception set.
+   The address of mark must be the same in both. */
+#if PY_VERSION_HEX >= 0x02070000
+
+static inline PyObject *wsgi_pointer(void *pointer, const char *mark)
+{
+    return PyCapsule_New(pointer, mark, NULL);
+}
+
+static inline void *wsgi_pointer_in(PyObject *holder, const char *mark)
+{
+    return PyCapsule_GetPointer(holder, mark);
+}
+
+#else
+
+static inline void wsgi_pointer_keep(void *pointer, void *mark)
+{
+    (void)pointer; /* neither is the object's */
+    (void)mark;
+}
+
+static inline PyObject *wsgi_pointer(void *pointer, const char *mark)
+{
+    return PyCObject_FromVoidPtrAndDesc(pointer, (void *)(uintptr_t)mark,
+                                        wsgi_pointer_keep);
+}
+
+static inline void *wsgi_pointer_in(PyObject *holder, const char *mark)
+{
+    if (PyCObject_Check(holder) && PyCObject_GetDesc(holder) == mark)
+        return PyCObject_AsVoidPtr(holder);
+    PyErr_SetString(PyExc_ValueError, "it holds no pointer of that kind");
+    return NULL;
+}
+
+#endif
 
 /* ---- Starting Python ---------------------------------------------------- */
 
@@ -752,10 +840,24 @@ static inline int wsgi_python_own_path(void)
     return result;
 }
 
+/* Sets sys.argv and leaves sys.path alone. In Python 2.6 PySys_SetArgv would
+   put the current directory there. */
+static inline void wsgi_python_name(wsgi_char *name)
+{
+#if PY_VERSION_HEX >= 0x02070000
+    PySys_SetArgvEx(1, &name, 0);
+#else
+    PyObject *argv = Py_BuildValue("[s]", name);
+
+    if (argv == NULL || PySys_SetObject((char *)"argv", argv) < 0)
+        Py_FatalError("can't assign sys.argv");
+    Py_DECREF(argv);
+#endif
+}
+
 static inline int wsgi_python_start(const char *home, char *why, size_t size)
 {
     static wsgi_char name[] = {'m', 'o', 'd', '_', 'w', 's', 'g', 'i', 0};
-    wsgi_char *argv[] = {name};
 
     /* Python keeps these two pointers for ever. */
     if (WSGI_PYTHON_EXECUTABLE[0] != '\0')
@@ -776,7 +878,7 @@ static inline int wsgi_python_start(const char *home, char *why, size_t size)
         return -1;
     }
     Py_InitializeEx(0);
-    PySys_SetArgvEx(1, argv, 0);
+    wsgi_python_name(name);
     if (wsgi_python_own_path() < 0) {
         PyErr_Clear();
         snprintf(why, size, "no memory for sys.path");

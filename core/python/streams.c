@@ -413,7 +413,7 @@ PyTypeObject *wsgi_streams_binary_type(void)
 
 int wsgi_streams_is_one(PyObject *object)
 {
-    return Py_TYPE(object)->tp_dealloc == stream_dealloc;
+    return wsgi_io_destructor(Py_TYPE(object)) == stream_dealloc;
 }
 
 /* ---- Streams ---------------------------------------------------------- */

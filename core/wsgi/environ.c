@@ -284,8 +284,9 @@ void wsgi_environ_free(wsgi_environ *cache)
         Py_DECREF(cache->entries[i].key);
         Py_XDECREF(cache->entries[i].value);
     }
-    if (cache != NULL)
+    if (cache != NULL) {
         Py_DECREF(cache->dict);
+    }
     free(cache);
 }
 

@@ -39,7 +39,7 @@ static PyObject *wrapper_new(PyTypeObject *type, PyObject *args,
     Py_INCREF(file);
     self->file = file;
     self->block_size =
-        PyLong_FromSsize_t(block_size > 0 ? block_size : BLOCK_SIZE);
+        wsgi_small_number((long)(block_size > 0 ? block_size : BLOCK_SIZE));
     if (self->block_size == NULL)
         Py_CLEAR(self);
     return (PyObject *)self;

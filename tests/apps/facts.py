@@ -7,9 +7,13 @@ to answer.
 import json
 import subprocess
 import sys
-import sysconfig
 
 import site
+
+try:
+    import sysconfig
+except ImportError:  # Python 2.6
+    sysconfig = None
 
 NAMES = (
     "prefix",
@@ -29,28 +33,30 @@ OF_THE_PROCESS = ("utf8_mode", "n_fields", "n_sequence_fields", "n_unnamed_field
 
 
 def flags():
-    return {
-        name: getattr(sys.flags, name)
+    return dict(
+        (name, getattr(sys.flags, name))
         for name in dir(sys.flags)
         if not name.startswith("_")
         and name not in OF_THE_PROCESS
         and not callable(getattr(sys.flags, name))
-    }
+    )
 
 
 def here():
-    facts = {name: getattr(sys, name, None) for name in NAMES}
+    facts = dict((name, getattr(sys, name, None)) for name in NAMES)
     facts["path"] = [entry for entry in sys.path if not __file__.startswith(entry + "/")]
     facts["flags"] = flags()
-    facts["options for children"] = subprocess._args_from_interpreter_flags()
+    if hasattr(subprocess, "_args_from_interpreter_flags"):
+        facts["options for children"] = subprocess._args_from_interpreter_flags()
     facts["user site"] = site.ENABLE_USER_SITE
     facts["prefixes of site"] = list(getattr(site, "PREFIXES", ()))
     facts["site is"] = site.__file__.replace(".pyc", ".py")
-    facts["paths"] = sysconfig.get_paths()
-    facts["variables"] = {
-        name: sysconfig.get_config_var(name)
-        for name in ("prefix", "exec_prefix", "base", "platbase", "installed_base")
-    }
+    if sysconfig:
+        facts["paths"] = sysconfig.get_paths()
+        facts["variables"] = dict(
+            (name, sysconfig.get_config_var(name))
+            for name in ("prefix", "exec_prefix", "base", "platbase", "installed_base")
+        )
     customs = [sys.modules.get(name) for name in ("sitecustomize", "usercustomize")]
     facts["customs"] = [getattr(each, "__file__", None) for each in customs]
     facts["by .pth"] = sorted(name for name in sys.modules if name.startswith("by_pth"))
@@ -58,7 +64,8 @@ def here():
 
 
 def child(command):
-    return subprocess.check_output(command).decode("utf-8")
+    told = subprocess.Popen(command, stdout=subprocess.PIPE).communicate()[0]
+    return told.decode("utf-8")
 
 
 def application(environ, start_response):

@@ -203,7 +203,11 @@ def yields_a_bytearray(environ, start_response):
 
 def yields_a_memoryview(environ, start_response):
     start_response("200 OK", TEXT)
-    return iter([memoryview(b"bytes of another")])
+    try:
+        view = memoryview
+    except NameError:  # Python 2.6
+        view = buffer
+    return iter([view(b"bytes of another")])
 
 
 def writes_a_bytearray(environ, start_response):

@@ -36,7 +36,7 @@ def shown(environ, start_response):
         forms["bytes"] = dict(os.environb)
     told = {"import": AT_IMPORT, "request": sorted(environ), "c": of_process()}
     for name, form in forms.items():
-        told[name] = {as_text(key): as_text(form[key]) for key in form}
+        told[name] = dict((as_text(key), as_text(form[key])) for key in form)
     return answer(start_response, told)
 
 
@@ -44,8 +44,9 @@ def of_process():
     """What C libraries of this process find."""
     library = ctypes.CDLL(None)
     library.getenv.restype = ctypes.c_char_p
-    found = {name: library.getenv(name.encode("ascii")) for name in ("TESTS_SECRET", "PATH")}
-    return {name: value and as_text(value) for name, value in found.items()}
+    names = ("TESTS_SECRET", "PATH")
+    found = [(name, library.getenv(name.encode("ascii"))) for name in names]
+    return dict((name, value and as_text(value)) for name, value in found)
 
 
 def as_text(name):

@@ -8,7 +8,7 @@ import answers
 FILE = type(sys.__stderr__)
 
 # Of Python 2's file: "Undocumented. Don't use this; it may go away."
-UNDOCUMENTED = {"readinto"}
+UNDOCUMENTED = set(["readinto"])
 
 
 def streams(environ):

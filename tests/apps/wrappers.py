@@ -28,8 +28,9 @@ def has_close(environ, start_response):
 def compressed(environ, start_response):
     """A GzipFile has a descriptor, whose bytes are not its own."""
     name = os.path.join(environ["tests.scratch"], "compressed-%d.gz" % os.getpid())
-    with gzip.open(name, "wb") as target:
-        target.write(b"compressed" * 1000)
+    target = gzip.open(name, "wb")
+    target.write(b"compressed" * 1000)
+    target.close()
     start_response("200 OK", TYPE)
     return environ["wsgi.file_wrapper"](gzip.open(name, "rb"))
 
@@ -47,7 +48,7 @@ class Other(io.FileIO):
 
 def subclass_of_a_file(environ, start_response):
     start_response("200 OK", TYPE)
-    return environ["wsgi.file_wrapper"](Other(environ["tests.file"], "rb"))
+    return environ["wsgi.file_wrapper"](Other(environ["tests.file"], "r"))
 
 
 def too_short(environ, start_response):

@@ -136,6 +136,12 @@ LIMITS: dict[str, dict[str, str]] = {
 }
 
 
+LIMITS["py2.6"] = {
+    **LIMITS["py2.7"],
+    "virtualenv": "no tool of today makes an environment for Python 2.6, nor installs into one",
+    "wrapped-input": "the io of Python 2.6 wraps only streams of its own classes",
+}
+
 # What is true of every Python of a kind, whatever its version.
 LIMITS["free-threaded"] = {"old-extensions": NO_OLD_EXTENSIONS, "shared-lock": NO_LOCK}
 LIMITS["locked"] = {

@@ -12,10 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from command import TOP, access, httpd
 from command.build import one_at_a_time
 from command.pythons import Python
 from tests.harness import programs
+from tests.harness.limits import LIMITS
 
 PINS: dict[str, tuple[str, ...]] = {
     "2.7": ("django==1.11.29", "flask==1.1.4"),
@@ -123,10 +126,17 @@ def make(python: Python, folder: Path, pins: Sequence[str]) -> Path:
 
 
 def create(python: Python, target: Path, *options: str) -> None:
+    refuse_unknown(python)
     if python.version == "2.7":
         run_virtualenv(python, VIRTUALENV, target, *options)
     else:
         run(str(python.executable), "-m", "venv", *options, str(target))
+
+
+def refuse_unknown(python: Python) -> None:
+    why = LIMITS[python.name].get("virtualenv") if python.name in LIMITS else None
+    if why:
+        pytest.skip(why)
 
 
 def create_empty(python: Python, target: Path, *options: str) -> None:

@@ -37,7 +37,7 @@ def test_start_response_raises_at_once_for(site: Site, version: str, name: str) 
     What is outside of latin-1 is of the wrong type on 2.7, where it has to be unicode.
     """
     said = site.get(f"/misuse/refused/{name}").text
-    is_unicode = version == "2.7" and name.endswith("outside-latin-1")
+    is_unicode = version.startswith("2.") and name.endswith("outside-latin-1")
     assert said == ("TypeError" if name in WRONG_TYPE or is_unicode else "ValueError")
 
 
@@ -144,7 +144,7 @@ def test_subclasses_of_strings_and_tuples_are_strings_and_tuples(site: Site) -> 
     ],
 )
 def test_nothing_is_sent_of_a_body_that_is_no_bytes(site: Site, name: str) -> None:
-    site.expects_traceback("TypeError: .*must be bytes, not (str|unicode|bytearray|memoryview)")
+    site.expects_traceback("TypeError: .*must be bytes, not (str|unicode|bytearray|memoryview|buffer)")
     reply = site.ask(f"/misuse/{name}")
     assert reply.status == 500
     assert b"bytes" not in reply.body

@@ -11,7 +11,7 @@ LINES = b"first\nsecond line\n\nlast without end"
 
 def BYTES(version: str) -> str:  # noqa: N802 - a name of a type
     """What the type of byte strings is called on this Python."""
-    return "str" if version == "2.7" else "bytes"
+    return "str" if version.startswith("2.") else "bytes"
 
 
 @pytest.mark.parametrize(
@@ -154,9 +154,9 @@ def test_errors_has_its_methods_and_they_take_text(site: Site, version: str) -> 
     """PEP 3333 duty 36: flush, write and writelines; what is no string is a TypeError."""
     site.tolerates("bytes, not text")
     assert site.ask("/kinds/of_errors").json() == {
-        "returned": [None, None, None if version == "2.7" else 0],
+        "returned": [None, None, None if version.startswith("2.") else 0],
         "refused": ["TypeError"] * 3,
-        "bytes": "accepted" if version == "2.7" else "TypeError",
+        "bytes": "accepted" if version.startswith("2.") else "TypeError",
     }
 
 

@@ -59,7 +59,7 @@ def signals(text: str, name: str) -> set[int]:
 
 
 def ways(cell: Cell) -> list[str]:
-    new = () if cell.python.version in ("2.7", "3.6", "3.7") else POSIX_SPAWN
+    new = () if cell.python.version in ("2.6", "2.7", "3.6", "3.7") else POSIX_SPAWN
     return [f"/programs/starts?{way}" for way in (*EVERYWHERE, *new)]
 
 

@@ -27,7 +27,7 @@ def test_the_streams_say_what_they_are(site: Site, version: str) -> None:
             "line_buffering": True,
             "write_through": False,
             "name": f"<{shown}>",
-            "errors": "replace" if version == "2.7" else "backslashreplace",
+            "errors": "replace" if version.startswith("2.") else "backslashreplace",
             "can": [False, True, False],
             "isatty": False,
         }
@@ -103,6 +103,7 @@ def test_a_stream_in_a_circle_is_garbage(site: Site) -> None:
     assert site.ask("/texts/keeps_names").json() is True
 
 
+@pytest.mark.needs("wrapped-input")
 @pytest.mark.parametrize("size", ["none", "small", "large"])
 @pytest.mark.parametrize("kind", ["buffered", "lines", "text", "directly"])
 def test_the_body_can_be_wrapped(site: Site, kind: str, size: str) -> None:
@@ -127,6 +128,7 @@ def test_the_body_says_what_it_is(site: Site) -> None:
     assert said == [[True, False, False, False]] * 2 + ["refused"] * 2
 
 
+@pytest.mark.needs("wrapped-input")
 def test_a_reader_of_a_body_that_is_over_is_told(site: Site) -> None:
     """As who reads it directly; and closing what wraps it is no error."""
     seen = {site.ask("/texts/input_after_its_end").text for _ in range(20)}
