@@ -29,13 +29,14 @@ run() {
 }
 
 # compile NAME FOLDER FLAGS DEFINES: the sources of a folder. Leaves their objects in $made. The file
-# nopython.c is for a module without Python. Here and in link, lists are split into words on purpose.
+# nopython.c is for a module without Python, and noprocesses.c for one without processes. Here and in
+# link, lists are split into words on purpose.
 # shellcheck disable=SC2086
 compile() {
     mkdir -p "build/$1"
     made=
     for source in "$2"/*.c "$2"/*/*.c; do
-        case $source in *'*'* | */nopython.c) continue ;; esac
+        case $source in *'*'* | */nopython.c | */noprocesses.c) continue ;; esac
         object=build/$1/$(basename "$source" .c).os
         run "${CC:-cc}" -o "$object" -c -std=c99 ${CFLAGS:-} $flags $3 -fPIC ${CPPFLAGS:-} \
             -D_GNU_SOURCE $4 -Icore "$source"

@@ -26,7 +26,7 @@ static int make_file(void)
     int made = (int)syscall(SYS_memfd_create, "mod_wsgi status", 1U);
 
     if (made >= 0)
-        fd = wsgi_parent_lift(made);
+        fd = wsgi_descriptor_lift(made);
     if (fd >= 0 && ftruncate(fd, (off_t)sizeof *memory) < 0) {
         close(fd);
         fd = -1;
@@ -42,7 +42,7 @@ static int is_ours(int fd, unsigned long number)
     struct stat s;
 
     return fd >= 0 && fstat(fd, &s) == 0 && S_ISREG(s.st_mode) &&
-           wsgi_parent_number_of(fd) == number &&
+           wsgi_descriptor_number_of(fd) == number &&
            s.st_size == (off_t)sizeof *memory;
 }
 
@@ -65,7 +65,7 @@ static void keep(int fd)
 
     if (fd < 0)
         return;
-    snprintf(text, sizeof text, "%d %lu", fd, wsgi_parent_number_of(fd));
+    snprintf(text, sizeof text, "%d %lu", fd, wsgi_descriptor_number_of(fd));
     setenv(WSGI_MEMORY_VARIABLE, text, 1);
 }
 

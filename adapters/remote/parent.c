@@ -22,7 +22,6 @@
 #include "parent.h"
 
 #define SPAWNER "mod_wsgi/mod_wsgi-spawner"
-#define SAFE_FD 10   /* descriptors below may get another meaning */
 #define MOST_KEPT 64 /* variables of the spawner's environment */
 
 /* A spawner that lives shorter than this has failed, and one that has failed
@@ -78,13 +77,6 @@ const char *wsgi_parent_problem(void)
 
 /* ---- What is kept ----------------------------------------------------- */
 
-unsigned long wsgi_parent_number_of(int fd)
-{
-    struct stat s;
-
-    return fd >= 0 && fstat(fd, &s) == 0 ? (unsigned long)s.st_ino : 0;
-}
-
 static void keep(void)
 {
     char text[160];
@@ -110,22 +102,14 @@ static int recall(void)
     k.asks_number = strtoul(text, &text, 10);
     k.spawners_number = strtoul(text, &text, 10);
     k.pid = strtol(text, &text, 10);
-    if (*text != '\0' || wsgi_parent_number_of(k.asks) != k.asks_number ||
-        wsgi_parent_number_of(k.spawners) != k.spawners_number)
+    if (*text != '\0' || wsgi_descriptor_number_of(k.asks) != k.asks_number ||
+        wsgi_descriptor_number_of(k.spawners) != k.spawners_number)
         return 0;
     here = k;
     return 1;
 }
 
 /* ---- The ask socket --------------------------------------------------- */
-
-int wsgi_parent_lift(int fd)
-{
-    int lifted = wsgi_fd_copy(fd, SAFE_FD);
-
-    close(fd);
-    return lifted;
-}
 
 /* Returns 0, or -1 with the problem told. */
 static int make_socket(void)
@@ -138,11 +122,11 @@ static int make_socket(void)
                  strerror(errno));
         return -1;
     }
-    here.asks = wsgi_parent_lift(pair[0]);
-    here.spawners = wsgi_parent_lift(pair[1]);
+    here.asks = wsgi_descriptor_lift(pair[0]);
+    here.spawners = wsgi_descriptor_lift(pair[1]);
     setsockopt(here.spawners, SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes);
-    here.asks_number = wsgi_parent_number_of(here.asks);
-    here.spawners_number = wsgi_parent_number_of(here.spawners);
+    here.asks_number = wsgi_descriptor_number_of(here.asks);
+    here.spawners_number = wsgi_descriptor_number_of(here.spawners);
     return 0;
 }
 
@@ -208,7 +192,7 @@ static void choose_environment(char **variables)
 /* In the forked process. It closes all other descriptors itself. */
 static void run(const wsgi_parent *parent, char **argv, char **variables)
 {
-    int spawners = fcntl(here.spawners, F_DUPFD, SAFE_FD), i;
+    int spawners = fcntl(here.spawners, F_DUPFD, WSGI_SAFE_FD), i;
     sigset_t none;
 
     if (parent->log >= 0)

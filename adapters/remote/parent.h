@@ -37,15 +37,6 @@ long wsgi_parent_configure(const wsgi_parent *parent);
    restarts. */
 long wsgi_parent_respawn(const wsgi_parent *parent);
 
-/* What is kept from pass to pass is a descriptor and its inode, which says
-   whether it still is the same. Returns the inode, or 0 if there is no such
-   descriptor. */
-unsigned long wsgi_parent_number_of(int fd);
-
-/* Moves a descriptor to where programs expect none. Returns the new one, which
-   is closed on exec, or -1. */
-int wsgi_parent_lift(int fd);
-
 /* Called in each child of the server, and in the only process of a server that
    has no children (-X). Closes what is the parent's. */
 void wsgi_parent_enter_child(void);
@@ -66,5 +57,19 @@ int wsgi_parent_has_same_root(void);
 
 /* Why there is no ask socket, and how to mend that. Any thread. */
 const char *wsgi_parent_problem(void);
+
+/* ---- descriptor.c ----------------------------------------------------- */
+
+/* Descriptors below may get another meaning in a program. */
+#define WSGI_SAFE_FD 10
+
+/* What is kept from pass to pass is a descriptor and its inode, which says
+   whether it still is the same. Returns the inode, or 0 if there is no such
+   descriptor. */
+unsigned long wsgi_descriptor_number_of(int fd);
+
+/* Moves a descriptor to where programs expect none. Returns the new one, which
+   is closed on exec, or -1. */
+int wsgi_descriptor_lift(int fd);
 
 #endif

@@ -1,12 +1,10 @@
 /*
- * remote.c - serves a request: here, or in an application's process.
+ * remote.c - serves a request in an application's process.
  *
  * A process that ends before it has read the request has done nothing. So the
  * same bytes go to another one, of a POST, too. When it ends later, nobody
  * knows how much it has done, and the client gets 502.
  */
-#include "remote.h"
-
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -15,7 +13,7 @@
 #include <unistd.h>
 
 #include "../../core/run.h"
-#include "../wire/ceilings.h"
+#include "serve.h"
 #include "trip.h"
 
 #define MOST_TRIES 5     /* fresh processes that end before they read */
@@ -42,27 +40,6 @@ static const char *own_python(void)
 static uint32_t bound_of(long setting)
 {
     return setting > 0 ? (uint32_t)setting : 0;
-}
-
-static wsgi_ceilings ceilings;
-
-static void ignore_word(const char *word, size_t size, const char *why)
-{
-    (void)word, (void)size, (void)why; /* the spawner has warned of it */
-}
-
-static void read_ceilings(void)
-{
-    wsgi_ceilings_read(wsgi_settings_of_process()->limits, &ceilings,
-                       ignore_word);
-}
-
-static const wsgi_ceilings *known_ceilings(void)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-    pthread_once(&once, read_ceilings);
-    return &ceilings;
 }
 
 /* The server's own bound holds where none is set. */
@@ -96,7 +73,8 @@ static void fill_ask(wsgi_ask *ask, const wsgi_request *request,
     snprintf(ask->python, sizeof ask->python, "%s", python);
     wsgi_naming_process(request, s, ask->name, sizeof ask->name);
     if (ask->is_customer)
-        wsgi_ceilings_apply(known_ceilings(), ask); /* so does the spawner */
+        wsgi_ceilings_apply(wsgi_serve_ceilings(),
+                            ask); /* so does the spawner */
 }
 
 /* Reads a small body before the request is sent. A slow client then waits
@@ -416,8 +394,7 @@ static void check_environment(const wsgi_request *request)
         wsgi_settings_tell_misspelt(request);
 }
 
-/* Has an application's process run the application that was decided on. */
-static int run_elsewhere(const wsgi_request *request, const wsgi_settings *s)
+int wsgi_remote_run(const wsgi_request *request, const wsgi_settings *s)
 {
     wsgi_trip trip = {.request = request,
                       .host = wsgi_process_given.host,
@@ -438,41 +415,5 @@ static int run_elsewhere(const wsgi_request *request, const wsgi_settings *s)
     if (status == 0)
         status = try_all(&trip);
     wsgi_scratch_keep(trip.scratch);
-    return status;
-}
-
-static int run_decided(const wsgi_request *request,
-                       const wsgi_decision *decision)
-{
-    return decision->settings.process != NULL
-               ? run_elsewhere(request, &decision->settings)
-               : wsgi_run(request, decision);
-}
-
-/* The most requests at once of all applications of a customer. */
-static long ceiling_of(const wsgi_settings *s)
-{
-    uint32_t most = s->owner > 0 ? known_ceilings()->concurrency : 0;
-
-    return most > 0 ? (long)most : WSGI_NO_BOUND;
-}
-
-int wsgi_serve(const wsgi_request *request)
-{
-    wsgi_tally_use use;
-    wsgi_place place;
-    wsgi_decision decision;
-    int status = wsgi_decide(request, &decision);
-
-    if (status != 0)
-        return status;
-    wsgi_tally_begin(&use, request, &decision.settings);
-    status = wsgi_place_enter(&place, &use, request, &decision.settings,
-                              ceiling_of(&decision.settings));
-    if (status == 0) {
-        status = run_decided(request, &decision);
-        wsgi_place_leave(&place);
-    }
-    wsgi_tally_end(&use, status);
     return status;
 }
