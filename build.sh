@@ -68,9 +68,18 @@ link "$target/mod_wsgi.so" "-shared $rpath" "$core$server$remote$wire" "$librari
 link "$target/mod_wsgi/mod_wsgi-spawner" '' "$spawner" -lpthread
 link "$target/mod_wsgi/mod_wsgi-$python" "$rpath" "$core$wire$made" "$libraries"
 
+# put FOLDER FILE...: replaces files there, which may be programs that run.
+put() {
+    folder=${DESTDIR:-}$1
+    shift
+    mkdir -p "$folder"
+    for file; do
+        run rm -f "$folder/$(basename "$file")"
+        run cp "$file" "$folder"
+    done
+}
+
 if [ "${1:-}" = install ]; then
-    mkdir -p "${DESTDIR:-}$modules/mod_wsgi"
-    run cp "$target/mod_wsgi.so" "${DESTDIR:-}$modules"
-    run cp "$target/mod_wsgi/mod_wsgi-spawner" "$target/mod_wsgi/mod_wsgi-$python" \
-        "${DESTDIR:-}$modules/mod_wsgi"
+    put "$modules" "$target/mod_wsgi.so"
+    put "$modules/mod_wsgi" "$target/mod_wsgi/mod_wsgi-spawner" "$target/mod_wsgi/mod_wsgi-$python"
 fi

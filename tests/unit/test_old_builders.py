@@ -252,14 +252,21 @@ def test_an_old_scons_builds_and_installs_what_serves(tree: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("line", "version"), TARGETS)
 def test_build_sh_builds_and_installs_what_serves(line: str, version: str, tree: Path) -> None:
+    """It also replaces a program that runs."""
     server, python = a_server(line), a_python(version)
     known = {"APXS": str(server.apxs), "PYTHON": str(python.executable)}
-    programs.run(
-        *("sh", "build.sh", "install"),
-        folder=tree,
-        environment=environment(**known, DESTDIR=str(tree), CFLAGS="-O0"),
-    )
     made = tree / str(server.modules).lstrip("/")
+    (made / "mod_wsgi").mkdir(parents=True)
+    before = shutil.copy("/bin/sleep", made / "mod_wsgi" / "mod_wsgi-spawner")
+    with subprocess.Popen([str(before), "600"]) as running:
+        try:
+            programs.run(
+                *("sh", "build.sh", "install"),
+                folder=tree,
+                environment=environment(**known, DESTDIR=str(tree), CFLAGS="-O0"),
+            )
+        finally:
+            running.kill()
     assert served(server, made) == programs_of(server, python)
 
 
