@@ -144,7 +144,9 @@ def test_subclasses_of_strings_and_tuples_are_strings_and_tuples(site: Site) -> 
     ],
 )
 def test_nothing_is_sent_of_a_body_that_is_no_bytes(site: Site, name: str) -> None:
-    site.expects_traceback("TypeError: .*must be bytes, not (str|unicode|bytearray|memoryview|buffer)")
+    site.expects_traceback(
+        "TypeError: .*must be bytes, not (str|unicode|bytearray|memoryview|buffer)"
+    )
     reply = site.ask(f"/misuse/{name}")
     assert reply.status == 500
     assert b"bytes" not in reply.body
