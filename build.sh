@@ -19,7 +19,7 @@ from discovery import shell
 shell.main()' "${APXS:-}")
 eval "$facts"
 flags='-fvisibility=hidden -pedantic -Wall -Wextra -Wshadow -Wstrict-prototypes'
-flags="$flags -Wmissing-prototypes -O3 -g -DNDEBUG -fno-plt"
+flags="$flags -Wmissing-prototypes -O3 -g -DNDEBUG $no_plt"
 large='-D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64' # but for an adapter: it has the server's off_t
 version="-DWSGI_VERSION=\"$(cat VERSION)\""
 
@@ -48,7 +48,7 @@ compile() {
 # shellcheck disable=SC2086
 link() {
     mkdir -p "$(dirname "$1")"
-    run "${CC:-cc}" -o "$1" -Wl,-z,relro -Wl,-z,now ${LDFLAGS:-} $2 $3 $4
+    run "${CC:-cc}" -o "$1" -Wl,-z,relro -Wl,-z,now $clocks ${LDFLAGS:-} $2 $3 $4
 }
 
 compile "core-$python" core "$python_flags" "$large -DWSGI_PYTHON_EXECUTABLE=\"$executable\" $version"

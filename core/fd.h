@@ -60,6 +60,8 @@ static inline int wsgi_fd_mark(int fd)
     defined(SOCK_CLOEXEC) && defined(MSG_CMSG_CLOEXEC) &&                     \
     !defined(WSGI_FALLBACKS)
 
+#define WSGI_FD_MARKS 0 /* whether descriptors are marked later */
+
 /* Opens what exists. */
 static inline int wsgi_fd_open(const char *path, int flags)
 {
@@ -102,6 +104,8 @@ static inline ssize_t wsgi_fd_receive(int from, struct msghdr *message,
 }
 
 #else
+
+#define WSGI_FD_MARKS 1
 
 static inline int wsgi_fd_open(const char *path, int flags)
 {

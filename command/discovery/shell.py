@@ -1,8 +1,10 @@
 """Tells build.sh what it has to know of a server and of the Python that runs this."""
 
+import os
+import shlex
 import sys
 
-from . import Problem, pythons, servers
+from . import Problem, compilers, pythons, servers
 
 
 def main():
@@ -10,14 +12,16 @@ def main():
     """Prints assignments of the shell, for the apxs that is named, or for the newest server."""
     try:
         apxs = servers.choose_apxs(apxs=sys.argv[1] or None)
-        written = assignments(apxs, pythons.choose(sys.executable))
+        lacking = compilers.ask(shlex.split(os.environ.get("CC", "cc")))
+        written = assignments(apxs, pythons.choose(sys.executable), lacking)
     except Problem as problem:
         sys.exit("build.sh: %s" % problem)
+    sys.stderr.write("".join("build.sh: %s\n" % line for line in compilers.table(lacking)))
     sys.stdout.write("\n".join(written) + "\n")
 
 
-def assignments(apxs, python):
-    # type: (str, pythons.Python) -> list[str]
+def assignments(apxs, python, lacking):
+    # type: (str, pythons.Python, list[str]) -> list[str]
     """NAME='WORDS', one for each fact. The shell takes lists apart at spaces."""
     line = servers.line_of(apxs)
     includes = [word for folder in servers.includes(apxs) for word in ("-isystem", folder)]
@@ -31,6 +35,8 @@ def assignments(apxs, python):
         ("executable", [python.executable]),
         ("python_flags", ["-isystem", python.include]),
         ("rpath", [] if python.system_library else ["-Wl,-rpath=" + python.libdir]),
+        ("no_plt", [] if "-fno-plt" in lacking else ["-fno-plt"]),
+        ("clocks", ["-lrt"] if "-lrt" in lacking else []),
         ("libraries", ["-L" + python.libdir] + ["-l" + name for name in libraries]),
     ]
     return [name + "='" + " ".join(map(checked, words)) + "'" for name, words in facts]

@@ -183,6 +183,76 @@ def test_build_sh_takes_the_flags_of_the_environment_as_scons_does(tree: Path) -
     assert compilations(printed) == compilations(expected)
 
 
+# A compiler that does not know -fno-plt and __atomic. Its system has clocks in librt only. It
+# compiles nothing but what it is asked with.
+OLD_COMPILER = """#!/bin/sh
+case " $* " in
+*" -fno-plt "*) exit 1 ;;
+*/probe.c\\ *) ;;
+*) exit 0 ;;
+esac
+case " $* " in
+*" -c "* | *" -E "*) exec gcc -DWSGI_FALLBACKS -U__ATOMIC_RELAXED "$@" ;;
+*" -lrt "*) exec gcc "$@" ;;
+*) exit 1 ;;
+esac
+"""
+
+
+@pytest.fixture
+def old_compiler(tmp_path: Path) -> str:
+    program = tmp_path / "old-cc"
+    program.write_text(OLD_COMPILER)
+    program.chmod(0o755)
+    return str(program)
+
+
+def test_what_a_compiler_lacks_is_said_in_a_table(tree: Path, old_compiler: str) -> None:
+    server, python = servers.choose(), a_python("3.11")
+    words = ("-n", f"apxs={server.apxs}", f"python={python.executable}")
+    told = programs.run(
+        *(sys.executable, "-m", "SCons", "-Q", *words),
+        folder=tree,
+        environment=environment(CC=old_compiler),
+    )
+    lines = told.splitlines()
+    assert lines[0] == "scons: this compiler and its system lack"
+    assert [line.split("  ")[2].strip() for line in lines[1:8]] == [
+        "__atomic",
+        "close on exec at once",
+        "O_PATH",
+        "clocks of the last tick",
+        "eventfd, epoll_create1",
+        "memory with seals",
+        "-fno-plt",
+    ]
+    assert re.fullmatch("scons: +clocks in the C library +are in librt, which is linked", lines[8])
+    called = [line for line in lines if line.startswith(old_compiler)]
+    assert len(called) > 100
+    assert not [line for line in called if " -fno-plt" in line]
+    assert [" -lrt " in line for line in called] == [" -c " not in line for line in called]
+
+
+def test_build_sh_does_without_what_a_compiler_lacks(tree: Path, old_compiler: str) -> None:
+    server, python = servers.choose(), a_python("3.11")
+    words = ("-n", f"apxs={server.apxs}", f"python={python.executable}")
+    known = {"APXS": str(server.apxs), "PYTHON": str(python.executable)}
+    printed = [
+        programs.run(*command, folder=tree, environment=environment(CC=old_compiler, **known))
+        for command in (("sh", "build.sh"), (sys.executable, "-m", "SCons", "-Q", *words))
+    ]
+    ours, theirs = (compilations(each.replace(old_compiler, "true")) for each in printed)
+    assert ours == theirs
+
+
+def test_a_compiler_that_is_missing_is_named(tree: Path) -> None:
+    told = "scons: there is no compiler /no/cc: install gcc, or set CC"
+    with pytest.raises(programs.ProgramFailed, match=told):
+        programs.run(
+            sys.executable, "-m", "SCons", folder=tree, environment=environment(CC="/no/cc")
+        )
+
+
 def test_build_sh_says_what_it_cannot_build_for(tree: Path) -> None:
     done = subprocess.run(
         ["sh", "build.sh"],

@@ -30,14 +30,16 @@ def is_later(node: ast.AST) -> bool:
         return len(node.items) > 1
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
         text = node.func.value
-        is_text = isinstance(text, ast.Constant) and isinstance(text.value, str)
-        return node.func.attr == "format" and is_text and bool(UNNUMBERED.search(text.value))
+        if node.func.attr != "format" or not isinstance(text, ast.Constant):
+            return False
+        return isinstance(text.value, str) and bool(UNNUMBERED.search(text.value))
     return isinstance(node, LATER)
 
 
 @pytest.mark.parametrize("path", UNDERSTOOD, ids=lambda path: str(path.relative_to(TOP)))
 def test_python_2_6_understands(path: Path) -> None:
-    found = [node.lineno for node in ast.walk(ast.parse(path.read_text())) if is_later(node)]
+    nodes = ast.walk(ast.parse(path.read_text()))
+    found = [getattr(node, "lineno", 0) for node in nodes if is_later(node)]
     assert found == [], f"{path.relative_to(TOP)}: came with Python 2.7"
 
 
