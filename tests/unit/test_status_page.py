@@ -100,8 +100,8 @@ def page(bare_host: Path, tmp_path: Path) -> Callable[[str, int], str]:
     linked = [
         str(folder / f"{path.stem}.os") for path in SOURCES if layer_of(path) in WITHOUT_PYTHON
     ]
-    command = ["gcc", "-std=c99", f"-I{CORE}", "-o", str(program), str(source), *linked]
-    subprocess.run([*command, "-pthread"], check=True)
+    command = ["gcc", "-std=c99", "-D_GNU_SOURCE", f"-I{CORE}", "-o", str(program)]
+    subprocess.run([*command, str(source), *linked, "-pthread"], check=True)
 
     def show(query: str, seed: int) -> str:
         ran = subprocess.run([str(program), query, str(seed)], capture_output=True, check=True)
