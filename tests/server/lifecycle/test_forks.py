@@ -119,6 +119,7 @@ def test_a_copy_has_none_of_the_servers_listening_sockets(site: Site) -> None:
 def test_a_copy_that_lives_on_does_not_keep_the_servers_port(serve: Serve) -> None:
     site = serve(CONFIG, processes=1)
     copy = site.get("/main/stays", timeout=30).json()["copy"]
+    site.tolerates("Bad file descriptor: AH03092")  # event stops while a connection lingers
     try:
         assert parent_of(copy) in site.processes()
         os.kill(site.pid, signal.SIGTERM)

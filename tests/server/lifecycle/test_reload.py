@@ -441,8 +441,9 @@ def test_interpreters_are_made_while_others_are_replaced(site: Site) -> None:
 def test_edits_under_load_end_no_process(site: Site) -> None:
     """A request may wait for Python's lock in an interpreter that another one replaces."""
     busy = "import time; time.sleep(0.3)\nbusy = sum(range(3000000))"
+    assert site.get("/front").status_code == 200
+    before = site.processes()
     with load(site, "/front", 6) as answers:
-        before = site.processes()
         for number in range(20):
             edit(site, "code/front.py", MODULE.format(busy, f"edit {number}"))
             time.sleep(0.25)

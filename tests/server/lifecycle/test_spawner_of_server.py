@@ -77,10 +77,14 @@ def site(cell: Cell, installed: Path, workshop: Workshop) -> Iterator[Site]:
 
 
 def spawners(place: Path) -> list[int]:
-    """The spawners that were started from a folder, or of a module."""
+    """The spawners that were started from a folder, or of a module.
+
+    A process that one has just made is none. It does not run its program yet.
+    """
     folder = place if place.is_dir() else place.parent
     program = str(folder / "mod_wsgi" / "mod_wsgi-spawner")
-    return [pid for pid in running_processes() if program_of(pid) == program]
+    found = [pid for pid in running_processes() if program_of(pid) == program]
+    return [pid for pid in found if parent_of(pid) not in found]
 
 
 def the_spawner(place: Path) -> int:
