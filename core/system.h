@@ -166,8 +166,9 @@ static inline int wsgi_lock_until(pthread_mutex_t *mutex,
 
 /* ---- Semaphores, for threads of one process --------------------------- */
 
-/* Waits return 0, or -1 with errno: EINTR after a signal, ETIMEDOUT when that
-   time of CLOCK_REALTIME has come. To post is safe in a signal handler. */
+/* A wait without a bound goes on after a signal. One with a bound returns 0,
+   or -1 with errno: EINTR after a signal, ETIMEDOUT when that time of
+   CLOCK_REALTIME has come. To post is safe in a signal handler. */
 
 #ifdef __APPLE__
 
@@ -193,9 +194,10 @@ static inline int wsgi_semaphore_result(kern_return_t result)
     return -1;
 }
 
-static inline int wsgi_semaphore_wait(wsgi_semaphore *semaphore)
+static inline void wsgi_semaphore_wait(wsgi_semaphore *semaphore)
 {
-    return wsgi_semaphore_result(semaphore_wait(*semaphore));
+    while (semaphore_wait(*semaphore) == KERN_ABORTED)
+        ;
 }
 
 static inline int wsgi_semaphore_wait_until(wsgi_semaphore *semaphore,
@@ -229,9 +231,10 @@ static inline void wsgi_semaphore_post(wsgi_semaphore *semaphore)
     sem_post(semaphore);
 }
 
-static inline int wsgi_semaphore_wait(wsgi_semaphore *semaphore)
+static inline void wsgi_semaphore_wait(wsgi_semaphore *semaphore)
 {
-    return sem_wait(semaphore);
+    while (sem_wait(semaphore) < 0 && errno == EINTR)
+        ;
 }
 
 static inline int wsgi_semaphore_wait_until(wsgi_semaphore *semaphore,

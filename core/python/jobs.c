@@ -4,7 +4,6 @@
  * One job at a time is handed over, and the caller waits for its end. Or the
  * thread is only woken, and finds out by itself what there is to do.
  */
-#include <errno.h>
 #include <pthread.h>
 #include <time.h>
 
@@ -15,12 +14,6 @@ static wsgi_semaphore wanted, done;
 static void (*current_job)(void *); /* atomic */
 static void *current_arg;
 static int at_work; /* atomic */
-
-static void wait_for(wsgi_semaphore *semaphore)
-{
-    while (wsgi_semaphore_wait(semaphore) < 0 && errno == EINTR)
-        ;
-}
 
 void wsgi_jobs_prepare(void)
 {
@@ -36,7 +29,7 @@ void wsgi_jobs_run(void (*job)(void *arg), void *arg)
     current_arg = arg;
     wsgi_atomic_store(&current_job, job, WSGI_RELEASE);
     wsgi_semaphore_post(&wanted);
-    wait_for(&done);
+    wsgi_semaphore_wait(&done);
     pthread_mutex_unlock(&running);
 }
 
@@ -60,7 +53,7 @@ void wsgi_jobs_wait(int briefly)
     if (briefly)
         wsgi_semaphore_wait_until(&wanted, &until);
     else
-        wait_for(&wanted);
+        wsgi_semaphore_wait(&wanted);
 }
 
 void wsgi_jobs_set_under_way(int now)

@@ -9,7 +9,6 @@
  * The thread waits until there is an interpreter to make or end, or until the
  * process ends.
  */
-#include <errno.h>
 #include <pthread.h>
 #include <time.h>
 
@@ -143,9 +142,9 @@ static void start_thread(const wsgi_request *request)
 
     prepare_once(request);
     error = wsgi_process_add_thread(python_thread, NULL, 0);
-    while (error == 0 && wsgi_semaphore_wait(&started) < 0 && errno == EINTR)
-        ;
-    if (error != 0)
+    if (error == 0)
+        wsgi_semaphore_wait(&started);
+    else
         wsgi_log(request, WSGI_ERROR,
                  "MW0402: Python %s can't be started now, because there is no "
                  "thread: %s; requests try again, once a second",
