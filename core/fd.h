@@ -56,6 +56,16 @@ static inline int wsgi_fd_mark(int fd)
     return fd;
 }
 
+/* Marks two, unless they were not made. Returns the result of that. */
+static inline int wsgi_fd_mark_both(int result, const int ends[2])
+{
+    if (result == 0) {
+        wsgi_fd_mark(ends[0]);
+        wsgi_fd_mark(ends[1]);
+    }
+    return result;
+}
+
 #if defined(O_CLOEXEC) && defined(F_DUPFD_CLOEXEC) &&                         \
     defined(SOCK_CLOEXEC) && defined(MSG_CMSG_CLOEXEC) &&                     \
     !defined(WSGI_FALLBACKS)
@@ -129,20 +139,13 @@ static inline int wsgi_fd_copy(int fd, int least)
 
 static inline int wsgi_fd_pipe(int ends[2])
 {
-    if (pipe(ends) < 0)
-        return -1;
-    wsgi_fd_mark(ends[0]);
-    wsgi_fd_mark(ends[1]);
-    return 0;
+    return wsgi_fd_mark_both(pipe(ends), ends);
 }
 
 static inline int wsgi_fd_pair(int pair[2])
 {
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) < 0)
-        return -1;
-    wsgi_fd_mark(pair[0]);
-    wsgi_fd_mark(pair[1]);
-    return 0;
+    return wsgi_fd_mark_both(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair),
+                             pair);
 }
 
 static inline ssize_t wsgi_fd_receive(int from, struct msghdr *message,
