@@ -5,9 +5,10 @@ is a file that includes those headers. Only two flags are chosen here.
 """
 
 import os
+import shutil
 import tempfile
 
-from . import Problem, run, unique
+from . import Problem, run
 
 TYPED = False
 if TYPED:
@@ -65,58 +66,40 @@ int main(void) { struct timespec now; return clock_gettime(CLOCK_REALTIME, &now)
 """
 
 
-class Compiler(object):
-    """A compiler with the words that it is always called with, such as ["gcc", "-m32"]."""
-
-    def __init__(self, words):
-        # type: (Sequence[str]) -> None
-        self.words = list(words)
-
-    def does(self, source, words):
-        # type: (str, Sequence[str]) -> str | None
-        """What it prints for this source and these words. None if it fails."""
-        folder = tempfile.mkdtemp()
-        path, made = os.path.join(folder, "probe.c"), os.path.join(folder, "probe")
-        try:
-            with open(path, "w") as written:
-                written.write(source)
-            ended = run(self.words + AS_ALWAYS + ["-o", made, path] + list(words))
-            if ended is None:
-                raise Problem("there is no compiler %s: install gcc, or set CC" % self.words[0])
-            if ended[0] != 0:
-                return None
-            if not os.path.exists(made):
-                return ""
-            with open(made, "rb") as read:
-                return read.read().decode("latin-1") if "-E" in words else ""
-        finally:
-            for name in (path, made):
-                if os.path.exists(name):
-                    os.remove(name)
-            os.rmdir(folder)
-
-    def knows(self, flag):
-        # type: (str) -> bool
-        return self.does("int probe;\n", ["-c", flag]) is not None
-
-    def links(self, words):
-        # type: (Sequence[str]) -> bool
-        return self.does(CLOCK, words) is not None
-
-
-def ask(words, defines=()):
+def ask(compiler, defines=()):
     # type: (Sequence[str], Sequence[str]) -> list[str]
-    """What this compiler lacks: keys of LACKS. It is run in the folder of the sources."""
-    compiler = Compiler(words)
-    if not compiler.knows("-O2"):
-        raise Problem("%s compiles nothing: is it a C compiler with its library?" % words[0])
-    told = compiler.does(QUESTION, ["-E"] + list(defines)) or ""
+    """What a compiler lacks: keys of LACKS. It is called in the folder of the sources.
+
+    The words of the compiler are those that it is always called with, such as ["gcc", "-m32"].
+    """
+    told = _does(compiler, QUESTION, "-E", *defines) or ""
     lacking = [line.split()[1] for line in told.splitlines() if line.startswith("LACKS ")]
-    if not compiler.knows("-fno-plt"):
+    if _does(compiler, "int probe;\n", "-c", "-fno-plt") is None:
+        if _does(compiler, "int probe;\n", "-c") is None:
+            raise Problem(
+                "%s compiles nothing: is it a C compiler with its library?" % compiler[0]
+            )
         lacking.append("-fno-plt")
-    if not compiler.links([]) and compiler.links(["-lrt"]):
+    if _does(compiler, CLOCK) is None and _does(compiler, CLOCK, "-lrt") is not None:
         lacking.append("-lrt")
-    return unique(lacking)
+    return lacking
+
+
+def _does(compiler, source, *words):
+    # type: (Sequence[str], str, str) -> str | None
+    """What it prints for this source and these words. None if it fails."""
+    folder = tempfile.mkdtemp()
+    path, made = os.path.join(folder, "probe.c"), os.path.join(folder, "probe")
+    try:
+        with open(path, "w") as written:
+            written.write(source)
+        into = [] if "-E" in words else ["-o", made]
+        ended = run(list(compiler) + AS_ALWAYS + into + [path] + list(words))
+    finally:
+        shutil.rmtree(folder)
+    if ended is None:
+        raise Problem("there is no compiler %s: install gcc, or set CC" % compiler[0])
+    return ended[1] if ended[0] == 0 else None
 
 
 def table(lacking):
