@@ -16,10 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from command import TOP, Problem, httpd, pythons, servers
+from command import TOP, pythons, servers
 from command.pythons import Python
 from command.servers import Server
 from tests.harness import programs, venvs
+from tests.harness.builds import a_python, a_server, served
 from tools import dist
 
 # For each SCons the Python that runs it.
@@ -31,38 +32,6 @@ TARGETS = (("1.3", "2.7"), ("2.4", "3.11"))
 
 # scons links a program elsewhere, and copies it beside the module.
 PROGRAM = re.compile(r"^true -o \S+/(mod_wsgi-\S+)")
-
-# Answers with the program that runs it.
-APPLICATION = """
-import os
-
-def application(environ, start_response):
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    return [os.path.basename(os.readlink("/proc/self/exe")).encode()]
-"""
-
-CONFIGURATION = """
-SetHandler mod_wsgi
-SetEnv mod_wsgi.application hello
-SetEnv mod_wsgi.directory "{root}"
-<Location /apart>
-    SetEnv mod_wsgi.process apart
-</Location>
-"""
-
-
-def a_python(version: str) -> Python:
-    try:
-        return pythons.choose(version)
-    except Problem as problem:
-        pytest.skip(f"NOT RUN: {problem}")
-
-
-def a_server(line: str) -> Server:
-    try:
-        return servers.choose(line)
-    except Problem as problem:
-        pytest.skip(f"NOT RUN: {problem}")
 
 
 @pytest.fixture(scope="module")
@@ -316,7 +285,7 @@ def test_an_old_scons_builds_and_installs_what_serves(tree: Path) -> None:
         folder=tree,
         environment=environment(DESTDIR=str(tree), CFLAGS="-O0"),
     )
-    assert served(server, tree / "made") == programs_of(server, python)
+    assert answers(server, tree / "made") == programs_of(server, python)
 
 
 @pytest.mark.slow
@@ -337,25 +306,17 @@ def test_build_sh_builds_and_installs_what_serves(line: str, version: str, tree:
             )
         finally:
             running.kill()
-    assert served(server, made) == programs_of(server, python)
+    assert answers(server, made) == programs_of(server, python)
 
 
 def programs_of(server: Server, python: Python) -> list[str]:
     return [server.httpd.resolve().name, f"mod_wsgi-{python.name}"]
 
 
-def served(server: Server, modules: Path) -> list[str]:
+def answers(server: Server, modules: Path) -> list[str]:
     """Which program runs an application in the server's process, and which in its own."""
-    with httpd.server_root() as root:
-        shutil.copy(modules / "mod_wsgi.so", root)
-        shutil.copytree(modules / "mod_wsgi", root / "mod_wsgi")
-        (root / "hello.py").write_text(APPLICATION)
-        httpd.open_to_all(root, root / "hello.py", root / "mod_wsgi.so", root / "mod_wsgi")
-        port = httpd.free_port()
-        body = CONFIGURATION.format(root=root)
-        with httpd.running(server, root / "mod_wsgi.so", body=body, root=root, port=port):
-            url = f"http://127.0.0.1:{port}"
-            return [programs.first_answer(url + path) for path in ("/", "/apart")]
+    with served(server, modules) as (url, _):
+        return [programs.first_answer(url + path) for path in ("/", "/apart")]
 
 
 def entries(archive: Path) -> Iterator[tarfile.TarInfo]:

@@ -4,17 +4,16 @@ They have no processes of applications. A module without these is served here, t
 says how the module runs on another system.
 """
 
-import shutil
 import sys
 from pathlib import Path
 from urllib.error import HTTPError
 
 import pytest
 
-from command import TOP, Problem, httpd, pythons, servers
+from command import TOP
 from command.pythons import Python
-from command.servers import Server
 from tests.harness import foreign, programs
+from tests.harness.builds import a_python, a_server, served
 
 TARGETS = ("x86_64-freebsd", "x86_64-netbsd", "x86_64-macos")
 LINUX = ("x86_64-linux-musl", "aarch64-linux-gnu", "x86_64-linux-gnu.2.17")
@@ -28,21 +27,6 @@ PYTHON = '-DWSGI_PYTHON_EXECUTABLE="/usr/bin/python"'
 EMBEDDED = ("noprocesses", "serve", "memory", "descriptor", "ceilings")
 BETWEEN = ("adapters/remote", "adapters/wire")
 
-APPLICATION = """
-def application(environ, start_response):
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    return [b"embedded"]
-"""
-
-CONFIGURATION = """
-SetHandler mod_wsgi
-SetEnv mod_wsgi.application hello
-SetEnv mod_wsgi.directory "{root}"
-<Location /apart>
-    SetEnv mod_wsgi.process apart
-</Location>
-"""
-
 
 @pytest.fixture
 def zig() -> Path:
@@ -50,13 +34,6 @@ def zig() -> Path:
     if found is None:
         pytest.skip(f"NOT RUN: zig is not installed: pip install ziglang=={foreign.VERSION}")
     return found
-
-
-def a_server(line: str) -> Server:
-    try:
-        return servers.choose(line)
-    except Problem as problem:
-        pytest.skip(f"NOT RUN: {problem}")
 
 
 def sources(*folders: str) -> list[Path]:
@@ -109,26 +86,16 @@ def test_what_runs_processes_compiles(target: str, zig: Path, tmp_path: Path) ->
 def test_a_module_without_processes_serves_and_says_that_it_has_none(
     line: str, version: str
 ) -> None:
-    server = a_server(line)
-    try:
-        python = pythons.choose(version)
-    except Problem as problem:
-        pytest.skip(f"NOT RUN: {problem}")
+    server, python = a_server(line), a_python(version)
     words = (f"apxs={server.apxs}", f"python={python.executable}", "processes=no")
     programs.run(sys.executable, "-m", "SCons", "-Q", *words)
     built = TOP / "build" / f"apache{line}-{python.name}-embedded"
     assert [path.name for path in built.iterdir()] == ["mod_wsgi.so"]
-    with httpd.server_root() as root:
-        module = Path(shutil.copy(built / "mod_wsgi.so", root))
-        (root / "hello.py").write_text(APPLICATION)
-        httpd.open_to_all(root, *root.rglob("*"))
-        port, body = httpd.free_port(), CONFIGURATION.format(root=root)
-        with httpd.running(server, module, body=body, root=root, port=port):
-            url = f"http://127.0.0.1:{port}"
-            assert programs.first_answer(f"{url}/") == "embedded"
-            with pytest.raises(HTTPError, match="500"):
-                programs.first_answer(f"{url}/apart")
-            logs = "".join(path.read_text() for path in root.rglob("error*log*"))
+    with served(server, built) as (url, root):
+        assert programs.first_answer(f"{url}/") == server.httpd.resolve().name
+        with pytest.raises(HTTPError, match="500"):
+            programs.first_answer(f"{url}/apart")
+        logs = "".join(path.read_text() for path in root.rglob("error*log*"))
     assert "MW0645: this module has no processes of applications" in logs
 
 
