@@ -169,13 +169,15 @@ static int is_bounded(const arrival *letter)
 static void restart(const arrival *letter)
 {
     const wsgi_ask *ask = &letter->ask;
+    long long user = wsgi_ask_number(ask->user);
+    long long group = wsgi_ask_number(ask->name);
 
     if (letter->fds[0] >= 0)
         dup2(letter->fds[0], STDERR_FILENO);
     close_fds(letter);
-    if (wsgi_ask_number(ask->user) >= 0 && wsgi_ask_number(ask->name) >= 0) {
-        wsgi_spawner_is.user = wsgi_ask_number(ask->user);
-        wsgi_spawner_is.group = wsgi_ask_number(ask->name);
+    if (user >= 0 && group >= 0) {
+        wsgi_spawner_is.user = user;
+        wsgi_spawner_is.group = group;
         wsgi_spawner_is.configuration = ask->configuration;
     }
     wsgi_group_restart();

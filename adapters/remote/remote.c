@@ -72,9 +72,8 @@ static void fill_ask(wsgi_ask *ask, const wsgi_request *request,
                  s->user != NULL ? s->user : "");
     snprintf(ask->python, sizeof ask->python, "%s", python);
     wsgi_naming_process(request, s, ask->name, sizeof ask->name);
-    if (ask->is_customer)
-        wsgi_ceilings_apply(wsgi_serve_ceilings(),
-                            ask); /* so does the spawner */
+    if (ask->is_customer) /* the spawner does the same */
+        wsgi_ceilings_apply(wsgi_serve_ceilings(), ask);
 }
 
 /* Reads a small body before the request is sent. A slow client then waits

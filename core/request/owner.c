@@ -140,8 +140,8 @@ static int forbid_file(const wsgi_request *request, const wsgi_settings *s,
         wsgi_log(
             request, WSGI_ERROR,
             "MW0203: %s '%s' belongs to the user %lld, and this process is "
-            "the "
-            "user %lld's: a customer's application must be the customer's own",
+            "the user %lld's: a customer's application must be the customer's "
+            "own",
             what, path, owner, s->owner);
     else
         wsgi_log(

@@ -106,9 +106,8 @@ struct wsgi_settings {
     long threads;        /* that serve requests in each */
     long idle;           /* seconds until an unused one ends */
     long memory;         /* MB; one that has more is replaced */
-    long long
-        owner; /* the user whose configuration this is; -1: the server's */
-    int has_environ; /* there are variables mod_wsgi.environ.NAME */
+    long long owner;     /* whose configuration this is; -1: the server's */
+    int has_environ;     /* there are variables mod_wsgi.environ.NAME */
     unsigned long long environ_sum; /* their hash; 0: there are none */
 };
 
@@ -244,8 +243,8 @@ void wsgi_owner_name(long long owner, char *name, size_t size);
 /* What is known of the ways to one or more directories. Zeros to begin with.
  */
 typedef struct wsgi_walk {
-    long long owner; /* the one user besides root who owns a part of the ways;
-                   0: all is root's */
+    long long owner; /* the one user besides root who owns a part of the
+                        ways; 0: all is root's */
     char owned[WSGI_WALK_PATH]; /* the first step that is that user's */
     char problem[WSGI_WALK_PATH];
 } wsgi_walk;
